@@ -1,0 +1,51 @@
+"""What can go wrong above the loop, each with the exit code that the CLI ends with.
+
+Below the loop nothing is raised: faults are counted there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class DpiError(Exception):
+    """Something failed: exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(DpiError):
+    """The user's input is wrong (a file, an argument): exit code 2."""
+
+    exit_code = 2
+
+
+class CaptureError(UsageError):
+    """A capture cannot be read.  Its text starts with `FILE:OFFSET: `."""
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One thing wrong with a file of the user's, as `FILE:LINE:COL: path: message`."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.path else ""
+        return f"{self.file}:{self.line}:{self.column}: {where}{self.message}"
+
+
+class FindingsError(UsageError):
+    """A file of the user's is wrong in one or more places; every finding at once."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        self.findings = sorted(findings)
+        super().__init__("\n".join(map(str, self.findings)))
+
+
+class KernelError(DpiError):
+    """The kernel refused a step, or lacks a feature.  Says which step and why."""

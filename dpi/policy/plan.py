@@ -1,0 +1,194 @@
+"""The plan: what a policy comes to, as data.
+
+A plan is pure: the same policy, the same ids known before and the same facts about the machine give the same
+plan.  It can be printed, compared, simulated and tested without root.  `enforce` makes the kernel's half true,
+`engine` the packets' half.
+
+Everything that the kernel keeps by number (classes, dispositions, routes) has a name here, and the number is
+remembered by name in `Ids`, so that a reload does not renumber what flows and counters already carry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Leaf = Literal["auto", "cake", "fq_codel", "pfifo"]
+Direction = Literal["down", "up"]
+Block = Literal["reject", "drop"]
+
+
+@dataclass(frozen=True)
+class MarkLayout:
+    """Our share of the packet's and the connection's mark; all other bits belong to others.
+
+    Within `mask`, from its lowest bit up: the disposition, one bit `final` (user space need not see this
+    flow again), three bits of route.
+    """
+
+    mask: int = 0x7FFF0000
+
+    @property
+    def shift(self) -> int:
+        return (self.mask & -self.mask).bit_length() - 1
+
+    @property
+    def width(self) -> int:
+        return self.mask.bit_count()
+
+    @property
+    def disposition_mask(self) -> int:
+        return ((1 << (self.width - 4)) - 1) << self.shift
+
+    @property
+    def final(self) -> int:
+        return 1 << (self.shift + self.width - 4)
+
+    @property
+    def route_mask(self) -> int:
+        return 0b111 << (self.shift + self.width - 3)
+
+    def disposition(self, number: int) -> int:
+        return number << self.shift
+
+    def route(self, number: int) -> int:
+        return number << (self.shift + self.width - 3)
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Numbers given to names, kept from one plan to the next."""
+
+    classes: dict[str, int] = field(default_factory=dict)  # HTB minor
+    dispositions: dict[str, int] = field(default_factory=dict)
+    routes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ShapedClass:
+    """One node of a direction's tree.  Rates in bits a second, burst in bytes."""
+
+    name: str
+    minor: int
+    parent: str | None  # None: below the link's root class
+    rate: int
+    ceil: int
+    priority: int  # 0 (first served) to 7
+    burst: int | None
+    leaf: Leaf | None  # None for an inner node
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The HTB tree of one direction at the device where it leaves."""
+
+    device: str
+    direction: Direction
+    rate: int  # of the link
+    classes: tuple[ShapedClass, ...]  # parents before children
+    default: str  # class of forwarded traffic that nothing else names
+    ifb: str | None = None  # shaped on this IFB instead, fed from `device` (a box with one interface)
+
+
+@dataclass(frozen=True)
+class Disposition:
+    """What becomes of a flow's packets; its number travels in the mark.  One a rule, and one for the default."""
+
+    number: int
+    name: str  # the rule's name; "default" for number 1
+    class_: str | None
+    dscp: int | None
+    block: Block | None
+
+
+@dataclass(frozen=True)
+class Health:
+    kind: Literal["tcp", "http", "icmp", "none"]
+    target: str  # address
+    port: int | None
+    path: str | None
+    interval: float  # seconds
+    timeout: float
+    down_after: int
+    up_after: int
+
+
+@dataclass(frozen=True)
+class Route:
+    """A cache: where new connections to learnt destinations go."""
+
+    number: int  # 1 to 7
+    name: str
+    next_hop4: str | None
+    next_hop6: str | None
+    device: str | None
+    table: int
+    health: Health | None
+    prefixes: tuple[str, ...]  # destinations known beforehand
+    learn_ttl: int  # seconds that a learnt destination stays
+    when_down: Literal["normal", "unreachable"] = "normal"
+
+
+@dataclass(frozen=True)
+class Interface:
+    name: str
+    role: Literal["lan", "wan"]
+    vlan: int | None = None
+
+
+@dataclass(frozen=True)
+class KernelPlan:
+    mode: Literal["router", "bridge"]
+    interfaces: tuple[Interface, ...]
+    marks: MarkLayout
+    queues: int  # NFQUEUE 0…n-1, offset by queue_base
+    queue_base: int
+    trees: tuple[Tree, ...]
+    dispositions: tuple[Disposition, ...]
+    routes: tuple[Route, ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    """The conditions of a rule; all that are given must hold, empty means any."""
+
+    apps: tuple[str, ...] = ()  # labels; a flow's app or protocol is one of them
+    categories: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()  # "example.org" (it and all below), "*.example.org" (below only), "=example.org"
+    local: tuple[str, ...] = ()  # prefixes of the side behind our LAN
+    remote: tuple[str, ...] = ()  # prefixes of the other side
+    ports: tuple[tuple[int, int], ...] = ()  # of the side that was opened to, inclusive
+    transports: tuple[str, ...] = ()  # tcp, udp, icmp, sctp
+    direction: Literal["out", "in"] | None = None  # who opened: out = from the LAN
+    dscp: tuple[int, ...] = ()
+    vlans: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedRule:
+    name: str
+    where: str  # FILE:LINE
+    match: Match
+    disposition: int
+    route: str | None
+    log: bool
+
+
+@dataclass(frozen=True)
+class EnginePlan:
+    rules: tuple[PlannedRule, ...]  # in order, first match wins; no match: disposition 1
+    lan_devices: tuple[str, ...]
+    marks: MarkLayout
+    max_flows: int
+    signature_dirs: tuple[str, ...] = ()  # the user's own signature files
+
+
+@dataclass(frozen=True)
+class Plan:
+    kernel: KernelPlan
+    engine: EnginePlan
+    ids: Ids
+    on_exit: Literal["clean", "keep"]
+    sources: tuple[str, ...]  # files read, in order
+    hash: str  # of the policy's meaning

@@ -1,0 +1,55 @@
+"""A packet as the decoder leaves it: the innermost IP packet, named field by field.
+
+Pointers look into the caller's memory and are valid for one call of process().
+Addresses are always 16 bytes; IPv4 is mapped (::ffff:a.b.c.d, RFC 4291, 2.5.5.2),
+so that everything behind the decoder handles both alike.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+
+
+cdef enum:
+    IP_ICMP = 1
+    IP_TCP = 6
+    IP_UDP = 17
+    IP_ICMPV6 = 58
+    IP_SCTP = 132
+
+
+cdef enum:
+    TCP_FIN = 0x01
+    TCP_SYN = 0x02
+    TCP_RST = 0x04
+    TCP_PSH = 0x08
+    TCP_ACK = 0x10
+
+
+cdef enum Tunnel:
+    TUNNEL_NONE
+    TUNNEL_GRE
+    TUNNEL_IPIP             # IP-in-IP, 6in4, 4in6
+    TUNNEL_GTP
+    TUNNEL_VXLAN
+    TUNNEL_CAPWAP
+
+
+cdef struct Packet:
+    int64_t time            # ns since 1970
+    uint8_t src[16]
+    uint8_t dst[16]
+    uint16_t sport          # 0 where the transport has none
+    uint16_t dport
+    uint16_t vlan           # outermost VLAN id, 0 for none
+    uint8_t version         # 4 or 6
+    uint8_t proto           # IP protocol number, behind extension headers
+    uint8_t dscp            # 6 bits
+    uint8_t ttl
+    uint8_t tcp_flags
+    uint8_t tunnel          # Tunnel: the innermost that was opened
+    uint8_t fragment        # 0 whole, 1 a first fragment that no later one has completed yet
+    uint8_t icmp_type
+    uint32_t seq            # TCP
+    uint32_t ack
+    uint32_t length         # bytes of this IP packet on the wire, header included
+    uint32_t payload_len    # bytes behind the transport header on the wire
+    uint32_t n              # … of which this many were captured
+    const uint8_t *payload  # behind the transport header

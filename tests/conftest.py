@@ -1,0 +1,61 @@
+"""What a test may need, and what happens when it is not there.
+
+Without it the test is skipped, with the reason in the summary.  A run that promises it
+(DPI_REQUIRE=root,netns,vm,corpus) turns that skip into a failure, so that continuous integration cannot
+quietly stop testing the kernel.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+def can_make_namespaces() -> bool:
+    return (
+        os.geteuid() == 0
+        and bool(shutil.which("unshare"))
+        and subprocess.run(
+            ["unshare", "--net", "true"], check=False, stderr=subprocess.DEVNULL
+        ).returncode
+        == 0
+    )
+
+
+def can_boot() -> bool:
+    return bool(shutil.which("qemu-system-x86_64")) and any(Path("/boot").glob("vmlinuz-*-amd64"))
+
+
+NEEDS: dict[str, tuple[str, Callable[[], bool]]] = {
+    "root": ("effective uid 0", lambda: os.geteuid() == 0),
+    "netns": ("root and network namespaces", can_make_namespaces),
+    "vm": ("qemu-system-x86_64 and Debian's kernel in /boot", can_boot),
+    "corpus": ("the shared corpus beside the checkout", lambda: (SHARED / "corpus" / "pcap").is_dir()),
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, (what, _) in NEEDS.items():
+        config.addinivalue_line("markers", f"{name}: needs {what}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    promised = set(filter(None, os.environ.get("DPI_REQUIRE", "").split(",")))
+    missing = {n for n, (_, have) in NEEDS.items() if n not in promised and not have()}
+    for item in items:
+        for name in missing & {m.name for m in item.iter_markers()}:
+            item.add_marker(pytest.mark.skip(reason=f"needs {NEEDS[name][0]}"))
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of shared captures; use together with @pytest.mark.corpus."""
+    return SHARED / "corpus"
