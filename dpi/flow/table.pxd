@@ -1,0 +1,128 @@
+"""The flow table's face for the loop; table.pyx says how it works and why."""
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from dpi.wire.packet cimport Packet
+
+
+cdef enum:
+    NONE = 0xFFFFFFFF       # no flow, no string, no work
+
+
+cdef enum State:
+    STATE_NEW               # UDP, ICMP and others: one direction seen.  TCP: no SYN seen
+    STATE_TWO_WAY           # the same, both directions seen
+    STATE_SYN               # TCP: a SYN, or a SYN and its answer
+    STATE_ESTABLISHED
+    STATE_CLOSING           # one side has sent its FIN
+    STATE_CLOSED            # both have, or either sent a RST
+    STATES
+
+
+cdef enum FlowFlag:
+    FLOW_OPENER = 0x01      # the number of the side that opened: 0 or 1
+    FLOW_DECIDED = 0x02     # nothing more is looked for
+    FLOW_OFFLOADED = 0x04   # the final mark was given: the kernel has it, its end will be reported
+    FLOW_TOUCHED = 0x08     # seen since eviction last looked
+    FLOW_ROUTED = 0x10      # new connections to its server go to a cache
+    FLOW_SYN_SEEN = 0x20    # isn[] of side 0 is known;  0x40: of side 1
+    FLOW_ANNOUNCED = 0x80   # a start event was written
+
+
+cdef struct Label:
+    uint16_t id             # 0: none
+    uint8_t method          # match/evidence.pxd
+    uint8_t confidence      # 0 to 100
+
+
+# Three cache lines.  Side 0 is who sent the first packet seen; who opened is FLOW_OPENER.
+cdef struct Flow:
+    uint8_t addr[2][16]
+    uint16_t port[2]
+    uint16_t vlan
+    uint8_t proto
+    uint8_t version
+    uint8_t state           # State
+    uint8_t flags           # FlowFlag
+    uint16_t needs          # _fastpath.pxd: what is still looked for; 0: no more work
+    int64_t last            # ns: newest packet
+    uint32_t work           # index of the state of its dissection, or NONE
+    uint32_t mark           # the mark that its packets get
+
+    uint64_t bytes[2]       # of IP packets, by the side that sent them
+    uint32_t packets[2]
+    int64_t start           # ns: first packet
+    uint32_t isn[2]         # TCP: initial sequence numbers
+    uint32_t timer_next
+    uint32_t timer_prev
+    uint32_t age_next
+    uint32_t age_prev
+
+    Label app
+    Label protocol
+    uint32_t host           # flow/strings.pxd, as are the next four
+    uint32_t agent
+    uint32_t alpn
+    uint32_t content_type
+    uint32_t ja4
+    uint32_t quic_version
+    uint32_t rule           # index in the rule table, or NONE
+    uint32_t risks          # record/fields.py names the bits
+    uint16_t disposition    # 0: rules were not asked yet
+    uint16_t tls_version
+    uint16_t decided_at     # packets seen when it was decided
+    uint8_t category
+    uint8_t route
+    uint8_t ech
+    uint8_t tunnel
+    uint8_t dscp            # of the first packet
+    uint8_t payloads[2]     # packets with payload looked at, by side
+    uint8_t timer           # 1 while the flow is on the wheel
+    uint32_t hash
+
+
+cdef struct Age:            # a list of flows, the oldest first
+    uint32_t first
+    uint32_t last
+    uint32_t count
+
+
+cdef struct Table:
+    Flow *flows             # [capacity], touched as they are first used
+    uint64_t *index         # hash << 32 | flow + 1; 0 is empty
+    uint32_t mask           # of index
+    uint32_t capacity
+    uint32_t count
+    uint32_t fresh          # flows[fresh:] were never used
+    uint32_t free           # list through timer_next
+    uint64_t key[4]         # of the hash
+    int64_t timeout[8]      # ns, by flow_timeout()
+    uint32_t *wheel         # first flow of each tick's list
+    int64_t tick            # the next to be swept
+    Age age[2]              # undecided, decided
+
+
+cdef Table *table_new(uint32_t capacity) noexcept nogil
+cdef void table_free(Table *t) noexcept nogil
+cdef uint32_t table_hash(const Table *t, const Packet *p) noexcept nogil
+cdef uint32_t table_find(const Table *t, const Packet *p, uint32_t hash, int *side) noexcept nogil
+cdef uint32_t table_insert(Table *t, const Packet *p, uint32_t hash) noexcept nogil
+cdef void table_remove(Table *t, uint32_t i) noexcept nogil
+cdef uint32_t table_victim(Table *t) noexcept nogil
+cdef uint32_t table_due(Table *t, int64_t now, int *budget) noexcept nogil
+cdef void table_decided(Table *t, uint32_t i) noexcept nogil
+cdef bint table_tcp(Table *t, Flow *f, const Packet *p, int side) noexcept nogil
+
+
+cdef inline int opener(const Flow *f) noexcept nogil:
+    return f.flags & FLOW_OPENER
+
+
+cdef inline void table_prefetch(const Table *t, uint32_t hash) noexcept nogil:
+    prefetch(&t.index[hash & t.mask])
+
+
+cdef extern from *:
+    """
+    #define dpi_prefetch(p) __builtin_prefetch(p)
+    """
+    void prefetch "dpi_prefetch"(const void *p) noexcept nogil
