@@ -23,10 +23,7 @@ def can_make_namespaces() -> bool:
     return (
         os.geteuid() == 0
         and bool(shutil.which("unshare"))
-        and subprocess.run(
-            ["unshare", "--net", "true"], check=False, stderr=subprocess.DEVNULL
-        ).returncode
-        == 0
+        and subprocess.run(["unshare", "--net", "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0
     )
 
 

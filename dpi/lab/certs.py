@@ -83,7 +83,7 @@ class Authority:
             if name and len(name) < 254 and "/" not in name:
                 socket.context = self.context(name.lower())
 
-        context.sni_callback = pick  # type: ignore[assignment]  # typeshed knows sockets only
+        context.sni_callback = pick
         return context
 
 
@@ -93,9 +93,7 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()

@@ -1,6 +1,6 @@
 """One HTTP/3 download as a process, for use inside a namespace; prints what came as JSON.
 
-    python -m dpi.lab.fetch HOST PATH [-4|-6] [--seconds N] [--v2]
+python -m dpi.lab.fetch HOST PATH [-4|-6] [--seconds N] [--v2]
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ def main() -> int:
     parser.add_argument("--v2", action="store_true")
     args = parser.parse_args()
     result = asyncio.run(
-        fetch(
-            args.host, args.path, os.environ["SSL_CERT_FILE"], args.family, args.seconds, 2 if args.v2 else 1
-        )
+        fetch(args.host, args.path, os.environ["SSL_CERT_FILE"], args.family, args.seconds, 2 if args.v2 else 1)
     )
     print(json.dumps(result))
     return 0 if result["error"] is None else 1

@@ -8,7 +8,9 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from aioquic.asyncio import QuicConnectionProtocol, connect, serve
+from aioquic.asyncio.client import connect
+from aioquic.asyncio.protocol import QuicConnectionProtocol
+from aioquic.asyncio.server import serve
 from aioquic.h3.connection import H3_ALPN, H3Connection
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
@@ -93,7 +95,12 @@ class Client(QuicConnectionProtocol):
         stream = self._quic.get_next_available_stream_id()
         self._http.send_headers(
             stream,
-            [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", host.encode()), (b":path", path.encode())],
+            [
+                (b":method", b"GET"),
+                (b":scheme", b"https"),
+                (b":authority", host.encode()),
+                (b":path", path.encode()),
+            ],
             end_stream=True,
         )
         self.transmit()
@@ -103,7 +110,7 @@ class Client(QuicConnectionProtocol):
 async def fetch(host: str, path: str, ca: str, family: int, seconds: float, version: int = 1) -> dict[str, Any]:
     """Downloads https://host/path over HTTP/3, for at most `seconds`; what came and how fast (bit/s)."""
     loop = asyncio.get_running_loop()
-    address = (await loop.getaddrinfo(host, 443, family=family))[0][4][0]
+    address = str((await loop.getaddrinfo(host, 443, family=family))[0][4][0])
     configuration = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, server_name=host)
     configuration.load_verify_locations(ca)
     if version == 2:

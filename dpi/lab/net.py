@@ -96,7 +96,11 @@ def _any_address(ns: NetNS) -> None:
 
 def _sysctl(name: str, role: str) -> None:
     """Routing where it is wanted, and no waiting for duplicate address detection."""
-    values = {"ipv6/conf/all/accept_dad": "0", "ipv6/conf/default/accept_dad": "0", "ipv6/conf/all/disable_ipv6": "0"}
+    values = {
+        "ipv6/conf/all/accept_dad": "0",
+        "ipv6/conf/default/accept_dad": "0",
+        "ipv6/conf/all/disable_ipv6": "0",
+    }
     if role == "box":
         values |= {"ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1"}
     if role in ("inet", "cache"):

@@ -1,6 +1,6 @@
 """The servers of one role (`inet` or `cache`), as a process inside its namespace.
 
-    python -m dpi.lab.serve ROLE DIRECTORY      writes DIRECTORY/ROLE.ready when all of them listen
+python -m dpi.lab.serve ROLE DIRECTORY      writes DIRECTORY/ROLE.ready when all of them listen
 """
 
 from __future__ import annotations

@@ -34,7 +34,13 @@ class Site:
         try:
             while await self._one(reader, writer):
                 pass
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ssl.SSLError, TimeoutError):
+        except (
+            asyncio.IncompleteReadError,
+            asyncio.LimitOverrunError,
+            ConnectionError,
+            ssl.SSLError,
+            TimeoutError,
+        ):
             pass
         finally:
             writer.close()

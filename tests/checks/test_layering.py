@@ -1,0 +1,80 @@
+"""Who may know whom.  The table is the architecture; the test keeps it true, .pyx and .pxd included.
+
+Two halves, packets and intentions, never know each other; they meet in engine.py and the daemon.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PACKETS = "wire capture dissect flow match _fastpath"
+MAY_KNOW = {
+    "__init__": "",
+    "__main__": "cli",
+    "errors": "",
+    "wire": "errors",
+    "capture": "errors wire _fastpath",  # the reader's glue calls process()
+    "dissect": "errors wire flow",  # flow.stream: the first bytes of a byte stream
+    "flow": "errors wire dissect",
+    "match": "errors wire dissect flow signatures",
+    "signatures": "",
+    "_fastpath": "errors wire capture dissect flow match",
+    "policy": "errors",
+    "enforce": "errors policy",
+    "record": "errors",
+    "analyse": "errors record",
+    "engine": f"errors {PACKETS} signatures policy record",
+    "control": "errors",
+    "daemon": f"errors control engine {PACKETS} policy enforce record",
+    "lab": "errors",
+    "bench": f"errors engine control lab daemon {PACKETS} policy enforce record",
+    "cli": f"errors engine control {PACKETS} policy enforce record analyse daemon lab bench web",
+    "web": "errors policy record analyse control",
+}
+ONLY_IN = {
+    "pyroute2": {"enforce", "lab"},
+    "yaml": {"policy", "match"},  # match.signatures reads what the apps are
+    "ruamel": {"policy"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "netfilterqueue": {"capture", "bench"},
+    "aioquic": {"lab"},
+}
+
+OURS = re.compile(r"^\s*(?:from|c?import)\s+dpi\.(\w+)", re.M)
+THEIRS = re.compile(r"^\s*(?:from|import)\s+(\w+)", re.M)
+
+
+def sources() -> list[Path]:
+    return sorted(p for p in (ROOT / "dpi").rglob("*") if p.suffix in {".py", ".pyx", ".pxd", ".pyi"})
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT / "dpi").parts[0].split(".")[0]
+
+
+def test_every_room_stands_in_the_table() -> None:
+    assert {room(p) for p in sources()} <= set(MAY_KNOW)
+
+
+def test_every_import_between_rooms_is_allowed() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}: may not know dpi.{there}"
+        for path in sources()
+        for there in OURS.findall(path.read_text())
+        if there != room(path) and there not in MAY_KNOW.get(room(path), "").split()
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_library_is_used_only_where_it_belongs() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}: only {sorted(ONLY_IN[name])} use {name}"
+        for path in sources()
+        for name in THEIRS.findall(path.read_text())
+        if name in ONLY_IN and room(path) not in ONLY_IN[name]
+    ]
+    assert not wrong, "\n".join(wrong)
