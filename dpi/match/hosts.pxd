@@ -1,0 +1,67 @@
+"""Host name → label, for the loop.  See hosts.pyx."""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef enum HostKind:
+    HOST_SUFFIX             # "example.org": the name and all below it
+    HOST_BELOW              # "*.example.org": all below it, not the name itself
+    HOST_EXACT              # "=example.org": the name alone
+    HOST_PATTERN            # a "*" anywhere else: "*keyword*", "cdn*.example.org"
+
+
+cdef struct HostHit:
+    uint32_t entry          # its place in the list that the table was built from
+    uint16_t label
+    uint8_t kind            # HostKind
+    uint8_t fixed           # how many of the name's characters the entry fixes
+
+
+cdef struct Node:           # one suffix that an entry ends in, or is
+    uint32_t text           # where its characters are in HostTable.text
+    uint32_t at_entry
+    uint32_t below_entry
+    uint16_t at             # the label of this very name, 0 for none
+    uint16_t below          # the label of names below it
+    uint8_t at_kind
+    uint8_t below_kind
+    uint8_t length
+    uint8_t inner           # there are longer entries below this one
+
+
+cdef struct Slot:
+    uint32_t tag            # upper half of the hash
+    uint32_t node           # 0: empty
+
+
+cdef struct Pattern:
+    uint32_t entry
+    uint32_t next           # the next pattern with the same literal, 0 for none
+    uint16_t label
+    uint8_t length
+    uint8_t fixed
+    uint8_t glob[256]
+
+
+cdef struct HostTable:
+    uint64_t mask           # slots - 1
+    Slot *slots
+    Node *nodes             # [0] is not used
+    uint8_t *text
+    uint32_t n_nodes
+    uint32_t room_nodes
+    uint32_t n_text
+    uint32_t room_text
+    uint16_t *moves         # the automaton that finds patterns' literals: [state * CLASSES + class]
+    uint32_t *found         # per state: its first pattern, 0 for none
+    uint16_t *shorter       # per state: the next shorter suffix that is a literal, 0 for none
+    uint32_t n_states       # 0: there are no patterns
+    Pattern *patterns       # [0] is not used
+    uint32_t n_patterns
+
+
+cdef uint16_t host_match(const HostTable *t, const char *name, uint32_t n, HostHit *out) noexcept nogil
+
+
+cdef class Hosts:
+    cdef HostTable table
+    cdef readonly Py_ssize_t size

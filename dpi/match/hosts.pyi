@@ -1,0 +1,23 @@
+from collections.abc import Iterable
+from typing import NamedTuple
+
+PATTERNS_MAX: int
+KINDS: tuple[str, ...]
+
+class Hit(NamedTuple):
+    label: int
+    kind: str
+    fixed: int
+    entry: int
+
+def problem(text: str) -> str: ...
+
+class Hosts:
+    size: int
+    def __init__(self, entries: Iterable[tuple[str, int]]) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def match(self, name: str | bytes) -> Hit | None: ...
+    def matches(self, name: str | bytes) -> list[Hit]: ...
+    def speed(self, names: list[bytes], rounds: int) -> int: ...

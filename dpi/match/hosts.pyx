@@ -1,0 +1,464 @@
+"""Host name → label, by the most specific of tens of thousands of entries.
+
+An entry is spelled as in policies and signature files:
+
+    example.org         the name and all below it
+    *.example.org       all below it
+    =example.org        the name alone
+    *keyword*  a*.b.c   a pattern; each * stands for any characters, dots too, or none
+
+The most specific entry wins: the exact name first, then whichever fixes the most characters of the name (so a
+longer suffix beats a shorter one); where two fix as many, a suffix beats a pattern and a later entry an earlier.
+
+Suffixes live in a trie by label from the right, kept as one hash table over whole suffixes: the name is hashed
+from its end, and at each dot the suffix so far is looked up.  Every suffix of an entry has a node, so the walk
+stops at the first suffix that no entry ends in: two or three probes for most names, and a miss touches only the
+8-byte slots.  Patterns are found by an Aho-Corasick automaton over one literal of each, which costs a step
+a character however many there are; only where the literal occurs is the pattern itself compared.
+
+Measured by tests/bench/match.py (which compares with a Python dict).  The table is immutable once built, so any
+number of threads may read it.  Names come off the wire: they are folded to lower case, may be anything, and
+cost at most 255 steps; longer ones match nothing (RFC 1035, 2.3.4).
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+PATTERNS_MAX = 4096         # bounds the automaton to 16 bit states together with the length of names
+_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+_GLOB = re.compile(r"[a-z0-9_.*-]+")
+KINDS = ("suffix", "below", "exact", "pattern")
+
+cdef enum:
+    NAME_MAX = 255
+    CLASSES = 40            # a-z 0-9 - _ . and everything else
+    DOT = 46
+
+cdef uint64_t SEED = 0xCBF29CE484222325
+cdef uint64_t PRIME = 0x9E3779B97F4A7C15
+
+cdef uint8_t FOLD[256]      # to lower case
+cdef uint8_t CLASS[256]     # of a folded character
+
+for i in range(256):
+    FOLD[i] = i + 32 if 65 <= i <= 90 else i
+    CLASS[i] = 0
+for i, c in enumerate(bytearray(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")):
+    CLASS[c] = i + 1
+
+
+class Hit(NamedTuple):
+    """What an entry says of a name."""
+
+    label: int
+    kind: str               # suffix, below, exact or pattern
+    fixed: int              # characters of the name that the entry fixes
+    entry: int              # its place in the list that the table was built from
+
+
+def problem(text: str) -> str:
+    """What is wrong with an entry's spelling; "" where it is right."""
+    kind, name = _parse(text)
+    if kind == HOST_PATTERN:
+        if not _GLOB.fullmatch(name):
+            return "a host pattern may hold letters, digits, - _ . and *"
+        if len(name) > NAME_MAX:
+            return f"longer than {NAME_MAX} characters"
+        if len(_literal(name)) < 3:
+            return "a host pattern needs at least three characters in a row that are fixed"
+        return ""
+    if len(name) > NAME_MAX - 2:
+        return f"longer than {NAME_MAX - 2} characters"
+    if not _NAME.fullmatch(name):
+        return "not a host name (labels of letters, digits, - and _, at most 63 characters each)"
+    return ""
+
+
+def _parse(str text):
+    if text.startswith("="):
+        return HOST_EXACT, text[1:]
+    if text.startswith("*.") and "*" not in text[2:]:
+        return HOST_BELOW, text[2:]
+    if "*" in text:
+        return HOST_PATTERN, text
+    return HOST_SUFFIX, text
+
+
+def _literal(str glob) -> str:
+    """The piece of a pattern to look for: the longest, but the last only where the others are short.
+
+    The last piece is mostly a domain that many names and patterns share.
+    """
+    pieces = glob.split("*")
+    head = max(pieces[:len(pieces) - 1], key=len)
+    return head if len(head) >= 4 else max(pieces, key=len)
+
+
+cdef inline uint32_t _find(const HostTable *t, uint64_t h, const uint8_t *name, uint32_t n) noexcept nogil:
+    """The node of a suffix, 0 for none."""
+    cdef uint64_t i = (h ^ (h >> 29)) & t.mask
+    cdef uint32_t tag = <uint32_t>(h >> 32)
+    cdef const Node *node
+    while t.slots[i].node:
+        if t.slots[i].tag == tag:
+            node = t.nodes + t.slots[i].node
+            if node.length == n and memcmp(t.text + node.text, name, n) == 0:
+                return t.slots[i].node
+        i = (i + 1) & t.mask
+    return 0
+
+
+cdef inline bint _glob(const uint8_t *p, uint32_t m, const uint8_t *s, uint32_t n) noexcept nogil:
+    """Whether s is of the pattern p.  Backs up to the last * only, so it takes at most n * m steps."""
+    cdef uint32_t i = 0, j = 0, star = m, mark = 0
+    while i < n:
+        if j < m and p[j] == 42:
+            star = j
+            mark = i
+            j += 1
+        elif j < m and p[j] == s[i]:
+            i += 1
+            j += 1
+        elif star < m:
+            j = star + 1
+            mark += 1
+            i = mark
+        else:
+            return False
+    while j < m and p[j] == 42:
+        j += 1
+    return j == m
+
+
+cdef inline uint32_t _fold(uint8_t *to, const char *name, uint32_t n) noexcept nogil:
+    """The name in lower case without the root's dot; its length, 0 where it cannot be a name."""
+    cdef uint32_t i
+    if n and name[n - 1] == DOT:
+        n -= 1
+    if n > NAME_MAX:
+        return 0
+    for i in range(n):
+        to[i] = FOLD[<uint8_t>name[i]]
+    return n
+
+
+cdef uint16_t host_match(const HostTable *t, const char *name, uint32_t n, HostHit *out) noexcept nogil:
+    """The label of the most specific entry for a name of n characters, 0 (and *out zeroed) for none."""
+    cdef uint8_t s[256]
+    cdef const Node *node
+    cdef const Pattern *pattern
+    cdef uint64_t h = SEED
+    cdef uint32_t i, state = 0, other, k
+    memset(out, 0, sizeof(HostHit))
+    n = _fold(s, name, n)
+    if n == 0:
+        return 0
+    i = n
+    while True:
+        while i > 0 and s[i - 1] != DOT:
+            i -= 1
+            h = (h ^ s[i]) * PRIME
+        k = _find(t, h, s + i, n - i)
+        if k == 0:
+            break
+        node = t.nodes + k
+        if i == 0:
+            if node.at:
+                out.label = node.at
+                out.kind = node.at_kind
+                out.entry = node.at_entry
+                out.fixed = node.length
+            break
+        if node.below:
+            out.label = node.below
+            out.kind = node.below_kind
+            out.entry = node.below_entry
+            out.fixed = node.length
+        if not node.inner:
+            break
+        i -= 1
+        h = (h ^ DOT) * PRIME
+    if t.n_states == 0 or out.kind == HOST_EXACT:
+        return out.label
+    for i in range(n):
+        state = t.moves[state * CLASSES + CLASS[s[i]]]
+        other = state
+        while other:
+            k = t.found[other]
+            while k:
+                pattern = t.patterns + k
+                if (pattern.fixed > out.fixed
+                        or (pattern.fixed == out.fixed and out.kind == HOST_PATTERN and pattern.entry > out.entry)):
+                    if _glob(pattern.glob, pattern.length, s, n):
+                        out.label = pattern.label
+                        out.kind = HOST_PATTERN
+                        out.entry = pattern.entry
+                        out.fixed = pattern.fixed
+                k = pattern.next
+            other = t.shorter[other]
+    return out.label
+
+
+cdef void _place(HostTable *t, uint64_t h, uint32_t k) noexcept:
+    cdef uint64_t i = (h ^ (h >> 29)) & t.mask
+    while t.slots[i].node:
+        i = (i + 1) & t.mask
+    t.slots[i].tag = <uint32_t>(h >> 32)
+    t.slots[i].node = k
+
+
+cdef int _resize(HostTable *t, uint64_t slots) except -1:
+    """Gives the hash table so many slots, a power of two, and puts every node into them."""
+    cdef uint32_t k
+    cdef int i
+    cdef uint64_t h
+    cdef Slot *fresh = <Slot *>calloc(slots, sizeof(Slot))
+    if not fresh:
+        raise MemoryError
+    free(t.slots)
+    t.slots = fresh
+    t.mask = slots - 1
+    for k in range(1, t.n_nodes):
+        h = SEED
+        for i in range(t.nodes[k].length - 1, -1, -1):
+            h = (h ^ t.text[t.nodes[k].text + i]) * PRIME
+        _place(t, h, k)
+    return 0
+
+
+cdef uint32_t _node(HostTable *t, uint64_t h, const uint8_t *name, uint32_t n, uint32_t whole) except 0:
+    """The node of a suffix, made if need be; `whole` is how much text stands before and in it."""
+    cdef uint32_t k = _find(t, h, name, n)
+    cdef void *more
+    if k:
+        return k
+    if t.n_nodes * 2 > t.mask:
+        _resize(t, (t.mask + 1) * 2)
+    if t.n_nodes == t.room_nodes:
+        more = realloc(t.nodes, t.room_nodes * 2 * sizeof(Node))
+        if not more:
+            raise MemoryError
+        t.nodes = <Node *>more
+        t.room_nodes *= 2
+    k = t.n_nodes
+    memset(t.nodes + k, 0, sizeof(Node))
+    t.nodes[k].text = whole
+    t.nodes[k].length = n
+    t.n_nodes += 1
+    _place(t, h, k)
+    return k
+
+
+cdef int _add(HostTable *t, int kind, bytes name, uint16_t label, uint32_t entry) except -1:
+    cdef const uint8_t *s = name
+    cdef uint32_t n = len(name), i = n, k = 0, start = t.n_text
+    cdef uint64_t h = SEED
+    cdef void *more
+    cdef Node *node
+    if t.n_text + n > t.room_text:
+        more = realloc(t.text, t.room_text * 2)
+        if not more:
+            raise MemoryError
+        t.text = <uint8_t *>more
+        t.room_text *= 2
+    memcpy(t.text + start, s, n)
+    t.n_text += n
+    while True:
+        while i > 0 and s[i - 1] != DOT:
+            i -= 1
+            h = (h ^ s[i]) * PRIME
+        k = _node(t, h, s + i, n - i, start + i)
+        if i == 0:
+            break
+        t.nodes[k].inner = 1
+        i -= 1
+        h = (h ^ DOT) * PRIME
+    node = t.nodes + k
+    # An entry for the name alone, or only for what is below, beats the suffix that would say both.
+    if kind == HOST_EXACT or (kind == HOST_SUFFIX and not (node.at and node.at_kind == HOST_EXACT)):
+        node.at = label
+        node.at_kind = kind
+        node.at_entry = entry
+    if kind == HOST_BELOW or (kind == HOST_SUFFIX and not (node.below and node.below_kind == HOST_BELOW)):
+        node.below = label
+        node.below_kind = kind
+        node.below_entry = entry
+    return 0
+
+
+cdef int _automaton(HostTable *t, dict patterns) except -1:
+    """Aho and Corasick (1975): goto, failure and output of all patterns' literals, as one table of moves."""
+    cdef list branches = [{}], ends = [[]]
+    cdef int at, code, to, fail
+    if len(patterns) > PATTERNS_MAX:
+        raise ValueError(f"more than {PATTERNS_MAX} host patterns")
+    for glob in patterns:
+        at = 0
+        for code in _literal(glob).encode("ascii"):
+            code = CLASS[code]
+            if code not in branches[at]:
+                branches[at][code] = len(branches)
+                branches.append({})
+                ends.append([])
+            at = branches[at][code]
+        ends[at].append(glob)
+    if len(branches) > 65535:
+        raise ValueError("host patterns have more than 65535 characters in all")
+    t.n_states = len(branches)
+    t.n_patterns = len(patterns) + 1
+    t.moves = <uint16_t *>calloc(t.n_states * CLASSES, sizeof(uint16_t))
+    t.found = <uint32_t *>calloc(t.n_states, sizeof(uint32_t))
+    t.shorter = <uint16_t *>calloc(t.n_states, sizeof(uint16_t))
+    t.patterns = <Pattern *>calloc(t.n_patterns, sizeof(Pattern))
+    if not t.moves or not t.found or not t.shorter or not t.patterns:
+        t.n_states = 0
+        raise MemoryError
+    number = 1
+    for at in range(len(ends)):
+        for glob in ends[at]:
+            raw = glob.encode("ascii")
+            memcpy(t.patterns[number].glob, <const uint8_t *>raw, len(raw))
+            t.patterns[number].length = len(raw)
+            t.patterns[number].fixed = len(raw) - raw.count(b"*")
+            t.patterns[number].entry, t.patterns[number].label = patterns[glob]
+            t.patterns[number].next = t.found[at]
+            t.found[at] = number
+            number += 1
+    failure = [0] * len(branches)
+    queue = [0]
+    for at in queue:            # breadth first, so failures point to states that are finished
+        fail = failure[at]
+        for code in range(CLASSES):
+            t.moves[at * CLASSES + code] = t.moves[fail * CLASSES + code] if at else 0
+        for code, to in branches[at].items():
+            failure[to] = t.moves[fail * CLASSES + code] if at else 0
+            t.moves[at * CLASSES + code] = to
+            queue.append(to)
+        if at:
+            t.shorter[at] = fail if t.found[fail] else t.shorter[fail]
+    return 0
+
+
+cdef class Hosts:
+    """A table of (entry, label) pairs.  Labels are 1 to 65535.
+
+    Raises ValueError for the first entry that problem() finds fault with.
+    """
+
+    def __cinit__(self, entries: Iterable[tuple[str, int]]) -> None:
+        cdef uint32_t place = 0
+        cdef int kind
+        cdef str text, name
+        cdef dict patterns = {}
+        listed = entries if isinstance(entries, list) else list(entries)
+        self.size = len(listed)
+        self.table.room_nodes = 1024
+        self.table.room_text = 16384
+        self.table.n_nodes = 1
+        self.table.nodes = <Node *>calloc(self.table.room_nodes, sizeof(Node))
+        self.table.text = <uint8_t *>malloc(self.table.room_text)
+        if not self.table.nodes or not self.table.text:
+            raise MemoryError
+        _resize(&self.table, 4096)
+        for text, label in listed:
+            if not 0 < label < 65536:
+                raise ValueError(f"{text}: label {label} is not 1 to 65535")
+            kind, name = _parse(text)
+            if kind == HOST_PATTERN:
+                if problem(text):
+                    raise ValueError(f"{text}: {problem(text)}")
+                patterns[name] = (place, label)
+            else:
+                if len(name) > NAME_MAX - 2 or not _NAME.fullmatch(name):
+                    raise ValueError(f"{text}: {problem(text)}")
+                _add(&self.table, kind, name.encode("ascii"), label, place)
+            place += 1
+        if patterns:
+            _automaton(&self.table, patterns)
+
+    def __dealloc__(self) -> None:
+        free(self.table.slots)
+        free(self.table.nodes)
+        free(self.table.text)
+        free(self.table.moves)
+        free(self.table.found)
+        free(self.table.shorter)
+        free(self.table.patterns)
+
+    def __len__(self) -> int:
+        return self.size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the table holds."""
+        cdef HostTable *t = &self.table
+        return ((t.mask + 1) * sizeof(Slot) + t.room_nodes * sizeof(Node) + t.room_text
+                + t.n_states * (CLASSES * 2 + 4 + 2) + t.n_patterns * sizeof(Pattern))
+
+    def match(self, name: str | bytes) -> Hit | None:
+        """What the loop would say of a name."""
+        cdef HostHit hit
+        cdef bytes raw = name.encode() if isinstance(name, str) else name
+        if not host_match(&self.table, raw, <uint32_t>min(len(raw), 0xFFFF), &hit):
+            return None
+        return Hit(hit.label, KINDS[hit.kind], hit.fixed, hit.entry)
+
+    def matches(self, name: str | bytes) -> list[Hit]:
+        """Every entry that the name is of, the winner first; for explaining, not for speed."""
+        cdef uint8_t s[256]
+        cdef bytes raw = name.encode() if isinstance(name, str) else name
+        cdef uint32_t n = _fold(s, raw, <uint32_t>min(len(raw), 0xFFFF))
+        cdef uint32_t i = n, k
+        cdef uint64_t h = SEED
+        cdef const Node *node
+        cdef HostTable *t = &self.table
+        hits = []
+        while i > 0:
+            while i > 0 and s[i - 1] != DOT:
+                i -= 1
+                h = (h ^ s[i]) * PRIME
+            k = _find(t, h, s + i, n - i)
+            node = t.nodes + k
+            if k and i == 0 and node.at:
+                hits.append(Hit(node.at, KINDS[node.at_kind], node.length, node.at_entry))
+            if k and i > 0 and node.below:
+                hits.append(Hit(node.below, KINDS[node.below_kind], node.length, node.below_entry))
+            if i > 0:
+                i -= 1
+                h = (h ^ DOT) * PRIME
+        for k in range(1, t.n_patterns):
+            if _glob(t.patterns[k].glob, t.patterns[k].length, s, n):
+                hits.append(Hit(t.patterns[k].label, "pattern", t.patterns[k].fixed, t.patterns[k].entry))
+        return sorted(hits, key=_specificity, reverse=True)
+
+    def speed(self, names: list[bytes], rounds: int) -> int:
+        """Looks all names up so many times without the interpreter; how many were found.  For the benchmark."""
+        cdef HostHit hit
+        cdef bytes name
+        cdef Py_ssize_t i, j, n = len(names), found = 0, times = rounds
+        cdef const char **texts = <const char **>malloc(max(n, 1) * sizeof(char *))
+        cdef uint32_t *lengths = <uint32_t *>malloc(max(n, 1) * sizeof(uint32_t))
+        if not texts or not lengths:
+            free(texts)
+            free(lengths)
+            raise MemoryError
+        for i in range(n):
+            name = names[i]
+            texts[i] = PyBytes_AS_STRING(name)
+            lengths[i] = len(name)
+        with nogil:
+            for j in range(times):
+                for i in range(n):
+                    found += host_match(&self.table, texts[i], lengths[i], &hit) != 0
+        free(texts)
+        free(lengths)
+        return found
+
+
+def _specificity(hit: Hit) -> tuple[bool, int, bool, int]:
+    return hit.kind == "exact", hit.fixed, hit.kind != "pattern", hit.entry

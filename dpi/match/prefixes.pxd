@@ -1,0 +1,29 @@
+"""Address → label by the longest prefix, for the loop.  See prefixes.pyx."""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef struct Wide:           # an IPv6 address as a number
+    uint64_t high
+    uint64_t low
+
+
+cdef struct PrefixTable:
+    uint32_t *index4        # [65537]: the first range that starts at or behind these upper 16 bits
+    uint32_t *start4        # ranges in order, the first starts at 0, each ends where the next starts
+    uint16_t *label4
+    uint32_t *entry4
+    uint32_t n4
+    uint32_t *index6
+    Wide *start6
+    uint16_t *label6
+    uint32_t *entry6
+    uint32_t n6
+
+
+cdef uint16_t prefix_match(const PrefixTable *t, const uint8_t *addr16) noexcept nogil
+cdef uint16_t prefix_entry(const PrefixTable *t, const uint8_t *addr16, uint32_t *entry) noexcept nogil
+
+
+cdef class Prefixes:
+    cdef PrefixTable table
+    cdef readonly Py_ssize_t size
