@@ -30,4 +30,6 @@ cdef void string_drop(Strings *s, uint32_t i) noexcept nogil
 
 cdef inline const char *string_text(const Strings *s, uint32_t i) noexcept nogil:
     """The text, "" for NONE."""
-    return s.strings[i].text if i < s.capacity else ""
+    if i >= s.capacity:
+        return ""
+    return s.strings[i].text

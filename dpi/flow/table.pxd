@@ -77,6 +77,7 @@ cdef struct Flow:
     uint8_t dscp            # of the first packet
     uint8_t payloads[2]     # packets with payload looked at, by side
     uint8_t timer           # 1 while the flow is on the wheel
+    uint8_t first_fin       # the side that sent the first FIN, plus 1
     uint32_t hash
 
 

@@ -1,0 +1,58 @@
+"""The ring between a shard's loop and the control plane: one writer, one reader, no lock, never a wait.
+
+An event is a copy of all that it tells (the flow, its names), so that neither side has to ask the other when a
+flow may be forgotten.  The writer fills the event in place and publishes it by a release store of `written`;
+the reader's acquire load pairs with it, and the other way round for `read`.  A full ring costs the event, which
+is counted in `lost`: the loop does not stop for a reader that is slow.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+
+cdef extern from *:
+    """
+    #define dpi_load(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+    #define dpi_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+    """
+    uint64_t load "dpi_load"(const uint64_t *p) noexcept nogil
+    void store "dpi_store"(uint64_t *p, uint64_t v) noexcept nogil
+
+
+cdef bint ring_init(Ring *r, uint32_t size) noexcept nogil:
+    """Room for `size` events, rounded up to a power of two.  False where memory is refused."""
+    cdef uint32_t n = 2
+    while n < size and n < 1 << 24:
+        n *= 2
+    r.events = <Event *>calloc(n, sizeof(Event))
+    r.mask = n - 1
+    r.written = r.read = r.lost = 0
+    return r.events != NULL
+
+
+cdef void ring_free(Ring *r) noexcept nogil:
+    free(r.events)
+    r.events = NULL
+
+
+cdef Event *ring_reserve(Ring *r) noexcept nogil:
+    """The event to fill before ring_commit(), with whatever it held last; NULL where the ring is full."""
+    if r.written - load(&r.read) > r.mask:
+        r.lost += 1
+        return NULL
+    return &r.events[r.written & r.mask]
+
+
+cdef void ring_commit(Ring *r) noexcept nogil:
+    store(&r.written, r.written + 1)
+
+
+cdef const Event *ring_peek(Ring *r) noexcept nogil:
+    """The oldest event, to be read before ring_advance(); NULL where there is none."""
+    if load(&r.written) == r.read:
+        return NULL
+    return &r.events[r.read & r.mask]
+
+
+cdef void ring_advance(Ring *r) noexcept nogil:
+    store(&r.read, r.read + 1)

@@ -1,0 +1,500 @@
+"""The flow table: every flow that passes, both directions one entry, in memory that is bounded from the start.
+
+Open addressing over an index of 8 bytes a slot (the hash beside the flow's number, so that a probe which does
+not match costs no second cache miss), two slots a flow at the most; removal shifts the run back, so there are
+no tombstones and no rebuild.  Flows are 192 bytes, three cache lines, the first of which is all that finding
+one needs.  With its share of the index a flow of a full table costs 208 bytes.  Both areas are mapped whole
+and touched as they fill: a small run stays small.
+
+The hash is keyed at random, so nobody outside can make runs.  Both directions hash alike because the two
+ends are hashed alone and added.
+
+Idle flows are found by a timer wheel whose entries are lazy: a packet only writes `last`, and when a flow's
+slot comes up it expires or is put where its deadline is now.  When the table is full the flow that is oldest
+undecided goes (a flood of new flows eats itself, not the flows that are known); but only while more than an
+eighth of the table is undecided, as otherwise one table full of decided flows would push out every new flow
+before its second packet.  Else it is the decided flow that is oldest and was not seen since eviction last
+passed it by.  Both cost the same whatever the size.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp, memcpy, memset
+
+from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_TCP, IP_UDP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Packet
+
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <sys/mman.h>
+    #include <sys/random.h>
+
+    /* A 128 bit product folded: the mixing step.  Routers with 32 bits have no __int128. */
+    static inline uint64_t dpi_mix(uint64_t a, uint64_t b) {
+    #ifdef __SIZEOF_INT128__
+        unsigned __int128 r = (unsigned __int128)a * b;
+        return (uint64_t)r ^ (uint64_t)(r >> 64);
+    #else
+        uint64_t ah = a >> 32, al = (uint32_t)a, bh = b >> 32, bl = (uint32_t)b;
+        uint64_t m1 = ah * bl, m2 = al * bh, low = al * bl;
+        uint64_t carry = (low >> 32) + (uint32_t)m1 + (uint32_t)m2;
+        uint64_t high = ah * bh + (m1 >> 32) + (m2 >> 32) + (carry >> 32);
+        return (a * b) ^ high;
+    #endif
+    }
+
+    static inline void *dpi_map(size_t n) {
+        void *p = mmap(0, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        return p == MAP_FAILED ? 0 : p;
+    }
+
+    static inline int dpi_random(void *p, size_t n) {
+        return getrandom(p, n, 0) == (ssize_t)n ? 0 : -1;
+    }
+    """
+    uint64_t mix "dpi_mix"(uint64_t a, uint64_t b) noexcept nogil
+    void *map_pages "dpi_map"(size_t n) noexcept nogil
+    int munmap(void *p, size_t n) noexcept nogil
+    int random_bytes "dpi_random"(void *p, size_t n) noexcept nogil
+
+
+cdef enum:
+    WHEEL = 4096            # slots of 2**30 ns: 73 minutes, beyond which a flow goes round again
+    SECOND_CHANCES = 8      # decided flows that one eviction may pass by
+
+
+cdef enum Timeout:
+    TCP_OPENING
+    TCP_OPEN
+    TCP_CLOSING
+    UDP_ONE_WAY
+    UDP_TWO_WAY
+    ICMP
+    OTHER
+    TIMEOUTS
+
+
+# Seconds.  Linux's conntrack forgets at 120, 432000, 120/10, 30, 120, 30, 600: a flow that waits here is undecided or
+# not offloaded, and a record that comes five days late is of no use, so an open TCP connection gets an hour.
+cdef int64_t *SECONDS = [60, 3600, 20, 30, 120, 30, 600]
+TIMEOUT_NAMES = ("tcp_opening", "tcp_open", "tcp_closing", "udp_one_way", "udp_two_way", "icmp", "other")
+
+
+cdef Table *table_new(uint32_t capacity) noexcept nogil:
+    """An empty table of at most `capacity` flows; NULL where memory or randomness is refused."""
+    cdef Table *t
+    cdef uint64_t slots = 16
+    cdef int i
+    if capacity < 1 or capacity > 1 << 28:
+        return NULL
+    while slots < 2 * <uint64_t>capacity:
+        slots *= 2
+    t = <Table *>calloc(1, sizeof(Table))
+    if t == NULL:
+        return NULL
+    t.capacity = capacity
+    t.mask = <uint32_t>(slots - 1)
+    t.flows = <Flow *>map_pages(capacity * sizeof(Flow))
+    t.index = <uint64_t *>map_pages(slots * sizeof(uint64_t))
+    t.wheel = <uint32_t *>calloc(WHEEL, sizeof(uint32_t))
+    if t.flows == NULL or t.index == NULL or t.wheel == NULL or random_bytes(t.key, sizeof(t.key)) != 0:
+        table_free(t)
+        return NULL
+    memset(t.wheel, 0xFF, WHEEL * sizeof(uint32_t))
+    t.free = NONE
+    for i in range(2):
+        t.age[i].first = t.age[i].last = NONE
+    for i in range(TIMEOUTS):
+        t.timeout[i] = SECONDS[i] * 1000000000
+    return t
+
+
+cdef void table_free(Table *t) noexcept nogil:
+    if t == NULL:
+        return
+    if t.flows != NULL:
+        munmap(t.flows, t.capacity * sizeof(Flow))
+    if t.index != NULL:
+        munmap(t.index, (<size_t>t.mask + 1) * sizeof(uint64_t))
+    free(t.wheel)
+    free(t)
+
+
+# Finding
+
+cdef inline uint64_t hash_side(const Table *t, const uint8_t *addr, uint16_t port) noexcept nogil:
+    cdef uint64_t half[2]
+    memcpy(half, addr, 16)
+    return mix(mix(half[0] ^ t.key[0], half[1] ^ t.key[1]) ^ t.key[2], t.key[3] ^ port)
+
+
+cdef uint32_t table_hash(const Table *t, const Packet *p) noexcept nogil:
+    """The same for both directions of a flow."""
+    cdef uint64_t sides = hash_side(t, p.src, p.sport) + hash_side(t, p.dst, p.dport)
+    cdef uint64_t h = mix(sides ^ t.key[1], t.key[2] ^ (<uint64_t>p.vlan << 8 | p.proto))
+    return <uint32_t>(h ^ h >> 32)
+
+
+cdef inline int side_of(const Flow *f, const Packet *p) noexcept nogil:
+    """Which side sent the packet; -1 where it is of another flow."""
+    if f.proto != p.proto or f.vlan != p.vlan:
+        return -1
+    if (f.port[0] == p.sport and f.port[1] == p.dport
+            and memcmp(f.addr[0], p.src, 16) == 0 and memcmp(f.addr[1], p.dst, 16) == 0):
+        return 0
+    if (f.port[1] == p.sport and f.port[0] == p.dport
+            and memcmp(f.addr[1], p.src, 16) == 0 and memcmp(f.addr[0], p.dst, 16) == 0):
+        return 1
+    return -1
+
+
+cdef uint32_t table_find(const Table *t, const Packet *p, uint32_t hash, int *side) noexcept nogil:
+    """The packet's flow, and which of its sides sent it; NONE where there is none."""
+    cdef uint32_t slot = hash & t.mask
+    cdef uint64_t entry = t.index[slot]
+    cdef uint32_t i
+    while entry != 0:
+        if <uint32_t>(entry >> 32) == hash:
+            i = <uint32_t>entry - 1
+            side[0] = side_of(&t.flows[i], p)
+            if side[0] >= 0:
+                return i
+        slot = (slot + 1) & t.mask
+        entry = t.index[slot]
+    return NONE
+
+
+# Coming and going
+
+cdef uint32_t table_insert(Table *t, const Packet *p, uint32_t hash) noexcept nogil:
+    """A new flow of the packet, which must not be in the table; NONE where it is full (see table_victim)."""
+    cdef uint32_t i
+    cdef uint32_t slot = hash & t.mask
+    cdef Flow *f
+    if t.free != NONE:
+        i = t.free
+        t.free = t.flows[i].timer_next
+    elif t.fresh < t.capacity:
+        i = t.fresh
+        t.fresh += 1
+    else:
+        return NONE
+    f = &t.flows[i]
+    memset(f, 0, sizeof(Flow))
+    memcpy(f.addr[0], p.src, 16)
+    memcpy(f.addr[1], p.dst, 16)
+    f.port[0] = p.sport
+    f.port[1] = p.dport
+    f.vlan = p.vlan
+    f.proto = p.proto
+    f.version = p.version
+    f.tunnel = p.tunnel
+    f.dscp = p.dscp
+    f.start = f.last = p.time
+    f.work = f.host = f.agent = f.alpn = f.content_type = f.ja4 = f.rule = NONE
+    f.hash = hash
+    while t.index[slot] != 0:
+        slot = (slot + 1) & t.mask
+    t.index[slot] = <uint64_t>hash << 32 | (i + 1)
+    t.count += 1
+    if t.tick == 0:
+        t.tick = p.time >> 30
+    age_append(t, i, 0)
+    wheel_add(t, i, p.time + timeout_of(t, f))
+    return i
+
+
+cdef void table_remove(Table *t, uint32_t i) noexcept nogil:
+    """Forgets a flow; whatever it points to was freed by the caller."""
+    cdef Flow *f = &t.flows[i]
+    cdef uint32_t slot = f.hash & t.mask
+    cdef uint32_t hole, home
+    cdef uint64_t entry
+    while <uint32_t>t.index[slot] != i + 1:
+        slot = (slot + 1) & t.mask
+    hole = slot
+    while True:                 # whatever was pushed past the hole moves back into it
+        slot = (slot + 1) & t.mask
+        entry = t.index[slot]
+        if entry == 0:
+            break
+        home = <uint32_t>(entry >> 32) & t.mask
+        if ((slot - home) & t.mask) >= ((slot - hole) & t.mask):
+            t.index[hole] = entry
+            hole = slot
+    t.index[hole] = 0
+    age_remove(t, i)
+    wheel_remove(t, i)
+    f.proto = 0
+    f.start = 0
+    f.version = 0               # what a walk over all flows knows the free ones by
+    f.timer_next = t.free
+    t.free = i
+    t.count -= 1
+
+
+# Age: who goes when there is no room
+
+cdef void age_append(Table *t, uint32_t i, int which) noexcept nogil:
+    cdef Age *a = &t.age[which]
+    cdef Flow *f = &t.flows[i]
+    f.age_next = NONE
+    f.age_prev = a.last
+    if a.last != NONE:
+        t.flows[a.last].age_next = i
+    else:
+        a.first = i
+    a.last = i
+    a.count += 1
+
+
+cdef void age_remove(Table *t, uint32_t i) noexcept nogil:
+    cdef Flow *f = &t.flows[i]
+    cdef Age *a = &t.age[1 if f.flags & FLOW_DECIDED else 0]
+    if f.age_prev != NONE:
+        t.flows[f.age_prev].age_next = f.age_next
+    else:
+        a.first = f.age_next
+    if f.age_next != NONE:
+        t.flows[f.age_next].age_prev = f.age_prev
+    else:
+        a.last = f.age_prev
+    a.count -= 1
+
+
+cdef void table_decided(Table *t, uint32_t i) noexcept nogil:
+    """The flow is decided: it goes over to the list that is evicted last."""
+    if t.flows[i].flags & FLOW_DECIDED:
+        return
+    age_remove(t, i)
+    t.flows[i].flags |= FLOW_DECIDED
+    age_append(t, i, 1)
+
+
+cdef uint32_t table_victim(Table *t) noexcept nogil:
+    """The flow to give up for a new one (the caller ends it); NONE where the table is empty."""
+    cdef int chances = SECOND_CHANCES
+    cdef uint32_t i
+    if t.age[0].count > t.capacity // 8 or t.age[1].count == 0:
+        return t.age[0].first
+    i = t.age[1].first
+    while t.flows[i].flags & FLOW_TOUCHED and chances > 0:
+        t.flows[i].flags &= ~<uint8_t>FLOW_TOUCHED
+        age_remove(t, i)
+        age_append(t, i, 1)
+        i = t.age[1].first
+        chances -= 1
+    return i
+
+
+# Time
+
+cdef int64_t timeout_of(const Table *t, const Flow *f) noexcept nogil:
+    """ns that the flow may be silent; a configured 0 stands for ever."""
+    cdef int which = OTHER
+    if f.proto == IP_TCP:
+        if f.state == STATE_ESTABLISHED or f.state == STATE_NEW and f.packets[0] and f.packets[1]:
+            which = TCP_OPEN
+        elif f.state == STATE_CLOSING or f.state == STATE_CLOSED:
+            which = TCP_CLOSING
+        else:
+            which = TCP_OPENING
+    elif f.proto == IP_UDP:
+        which = UDP_TWO_WAY if f.state == STATE_TWO_WAY else UDP_ONE_WAY
+    elif f.proto == IP_ICMP or f.proto == IP_ICMPV6:
+        which = ICMP
+    return t.timeout[which]
+
+
+cdef void wheel_add(Table *t, uint32_t i, int64_t deadline) noexcept nogil:
+    cdef Flow *f = &t.flows[i]
+    cdef int64_t tick = deadline >> 30
+    cdef uint32_t *head
+    if tick <= t.tick:
+        tick = t.tick + 1
+    if tick - t.tick >= WHEEL:
+        tick = t.tick + WHEEL - 1
+    f.timer = 1
+    f.timer_prev = NONE - 1 - <uint32_t>(tick & (WHEEL - 1))    # a slot's head, told from flows by its size
+    head = &t.wheel[tick & (WHEEL - 1)]
+    f.timer_next = head[0]
+    if head[0] != NONE:
+        t.flows[head[0]].timer_prev = i
+    head[0] = i
+
+
+cdef void wheel_remove(Table *t, uint32_t i) noexcept nogil:
+    cdef Flow *f = &t.flows[i]
+    if not f.timer:
+        return
+    if f.timer_prev < t.capacity:
+        t.flows[f.timer_prev].timer_next = f.timer_next
+    else:
+        t.wheel[NONE - 1 - f.timer_prev] = f.timer_next
+    if f.timer_next != NONE:
+        t.flows[f.timer_next].timer_prev = f.timer_prev
+    f.timer = 0
+
+
+cdef uint32_t table_due(Table *t, int64_t now, int *budget) noexcept nogil:
+    """A flow that was silent for too long (the caller ends it), or NONE: look again later.
+
+    budget: flows and slots that may be looked at; what is left over waits for the next call.
+    """
+    cdef int64_t tick = now >> 30
+    cdef int64_t limit
+    cdef uint32_t i
+    cdef Flow *f
+    if tick - t.tick > WHEEL:               # a leap in time: one turn sees every flow
+        t.tick = tick - WHEEL
+    while t.tick < tick and budget[0] > 0:
+        budget[0] -= 1
+        i = t.wheel[t.tick & (WHEEL - 1)]
+        if i == NONE:
+            t.tick += 1
+            continue
+        f = &t.flows[i]
+        wheel_remove(t, i)
+        limit = timeout_of(t, f)
+        if limit > 0 and not f.flags & FLOW_OFFLOADED:
+            if now - f.last >= limit:
+                return i
+            wheel_add(t, i, f.last + limit)
+        else:
+            wheel_add(t, i, now + (<int64_t>WHEEL << 30))
+    return NONE
+
+
+cdef bint table_tcp(Table *t, Flow *f, const Packet *p, int side) noexcept nogil:
+    """Follows the connection (RFC 9293, 3.3.2, as seen from between); True where this SYN begins another one.
+
+    Then nothing was changed: the caller ends the flow and makes a new one, or has it go on as the same.
+    """
+    cdef uint8_t before = f.state
+    cdef uint8_t seen = <uint8_t>(FLOW_SYN_SEEN << side)
+    if p.tcp_flags & TCP_SYN:
+        if not p.tcp_flags & TCP_ACK:
+            if f.state >= STATE_CLOSING and not (f.flags & seen and f.isn[side] == p.seq):
+                return True
+            f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | <uint8_t>side
+        elif not f.flags & (FLOW_SYN_SEEN << (1 - side)):
+            f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | <uint8_t>(1 - side)
+        if f.state == STATE_NEW:
+            f.state = STATE_SYN
+        if f.state <= STATE_SYN:
+            f.isn[side] = p.seq
+            f.flags |= seen
+    elif p.tcp_flags & TCP_RST:
+        f.state = STATE_CLOSED
+    elif p.tcp_flags & TCP_FIN:
+        if f.state == STATE_CLOSING and f.first_fin != side + 1:
+            f.state = STATE_CLOSED
+        elif f.state < STATE_CLOSING:
+            f.state = STATE_CLOSING
+            f.first_fin = <uint8_t>(side + 1)
+    elif f.state == STATE_SYN and side == opener(f) and p.tcp_flags & TCP_ACK:
+        f.state = STATE_ESTABLISHED
+    if f.state != before and f.state >= STATE_CLOSING:
+        wheel_rearm(t, f, p.time)
+    return False
+
+
+cdef void wheel_rearm(Table *t, Flow *f, int64_t now) noexcept nogil:
+    """Only for a deadline that came nearer; one that went away is seen when it comes up."""
+    cdef uint32_t i = <uint32_t>(f - t.flows)
+    wheel_remove(t, i)
+    wheel_add(t, i, now + timeout_of(t, f))
+
+
+# For tests
+
+cdef class FlowTable:
+    """The table alone, driven by tuples `(src, sport, dst, dport, vlan, proto)` with 16-byte addresses."""
+    cdef Table *table
+
+    def __cinit__(self, uint32_t capacity):
+        self.table = table_new(capacity)
+        if self.table == NULL:
+            raise MemoryError("no memory for the flow table")
+
+    def __dealloc__(self):
+        table_free(self.table)
+
+    def __len__(self):
+        return self.table.count
+
+    def find(self, key):
+        """The flow's number and the side that `key` comes from, or None."""
+        cdef Packet p
+        cdef int side = 0
+        cdef uint32_t i
+        fill(&p, key)
+        i = table_find(self.table, &p, table_hash(self.table, &p), &side)
+        return None if i == NONE else (i, side)
+
+    def insert(self, key, int64_t now=0):
+        """The new flow's number, or None where the table is full."""
+        cdef Packet p
+        cdef uint32_t i
+        fill(&p, key)
+        p.time = now
+        i = table_insert(self.table, &p, table_hash(self.table, &p))
+        return None if i == NONE else i
+
+    def touch(self, uint32_t i, int64_t now):
+        self.check(i)
+        self.table.flows[i].last = now
+        self.table.flows[i].flags |= FLOW_TOUCHED
+
+    def decide(self, uint32_t i):
+        self.check(i)
+        table_decided(self.table, i)
+
+    def remove(self, uint32_t i):
+        self.check(i)
+        table_remove(self.table, i)
+
+    def victim(self):
+        cdef uint32_t i = table_victim(self.table)
+        return None if i == NONE else i
+
+    def due(self, int64_t now, int budget=1 << 30):
+        """Every flow that is due, still in the table but off the wheel."""
+        out = []
+        cdef uint32_t i = table_due(self.table, now, &budget)
+        while i != NONE:
+            out.append(i)
+            i = table_due(self.table, now, &budget)
+        return out
+
+    def tcp(self, uint32_t i, int side, int flags, uint32_t seq=0, int64_t now=0):
+        """Follows one segment: (whether it begins another connection, state, opener)."""
+        cdef Packet p
+        self.check(i)
+        memset(&p, 0, sizeof(p))
+        p.tcp_flags = <uint8_t>flags
+        p.seq = seq
+        p.time = now
+        again = table_tcp(self.table, &self.table.flows[i], &p, side & 1)
+        return bool(again), self.table.flows[i].state, opener(&self.table.flows[i])
+
+    def entry_size(self):
+        """Bytes of a flow, with its share of the index in a full table."""
+        return sizeof(Flow) + (self.table.mask + 1) * sizeof(uint64_t) / self.table.capacity
+
+    cdef check(self, uint32_t i):
+        if i >= self.table.fresh or self.table.flows[i].version == 0:
+            raise IndexError(i)
+
+
+cdef int fill(Packet *p, key) except -1:
+    src, sport, dst, dport, vlan, proto = key
+    if len(src) != 16 or len(dst) != 16:
+        raise ValueError("addresses have 16 bytes")
+    memset(p, 0, sizeof(Packet))
+    memcpy(p.src, <const uint8_t *>src, 16)
+    memcpy(p.dst, <const uint8_t *>dst, 16)
+    p.sport, p.dport, p.vlan, p.proto = sport, dport, vlan, proto
+    p.version = 4
+    return 0
