@@ -1,0 +1,106 @@
+"""The kernel's half of a plan: what it shall be, what it is, and the difference made so.
+
+The faces for the daemon and the CLI.  All block (netlink, `nft`), so a coroutine calls them by
+`asyncio.to_thread`; `Learner.learn` and `set_route_state` are one short netlink exchange and may be called
+anywhere.  All act in the network namespace of the calling thread.  Everything raises `KernelError`, whose text
+says which step failed and why; after it the kernel is as it was before the call.
+
+    report = apply(plan.kernel, state_dir=Path("/run/dpi"))    # twice: the second has no operations
+    for operation in plan_operations(plan.kernel, state_dir=...): print(operation)
+    learner = Learner(plan.kernel); learner.learn("cache", [("192.0.2.7", 3600)])
+    set_route_state(plan.kernel, "cache", up=False)
+    counters(plan.kernel).classes["down", "video"].bytes
+    clean(state_dir=...)
+
+Elsewhere: `conntrack` (events, dump, marks), `health` (checks that call `set_route_state`), `probe` (what this
+kernel offers), `doctor` (findings).
+
+What user space says in a verdict's mark (`MarkLayout`): the disposition; `final` when the kernel may go on
+without user space; and in the route bits the route that this flow's *server* belongs to: the kernel then
+learns the server's address for new connections at once.  A mark without disposition and final says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dpi.enforce.operation import Operation, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dpi.enforce.count import Count, Counters
+    from dpi.enforce.learn import Learner
+    from dpi.policy.plan import KernelPlan
+
+__all__ = [
+    "Count",
+    "Counters",
+    "Learner",
+    "Operation",
+    "Report",
+    "apply",
+    "clean",
+    "counters",
+    "plan_operations",
+    "set_route_state",
+]
+
+
+def plan_operations(plan: KernelPlan, *, state_dir: Path) -> list[Operation]:
+    """What `apply` would do now, in order, without doing it.  Needs root, as reading the kernel does."""
+    from dpi.enforce.apply import plan_operations as run
+
+    return run(plan, state_dir)
+
+
+def apply(
+    plan: KernelPlan, *, state_dir: Path, fail_at: int | None = None, on_step: Callable[[Operation], None] | None = None
+) -> Report:
+    """Makes the kernel as the plan says: all of it, or nothing of it and KernelError.
+
+    `state_dir` keeps what cannot be read back from the kernel (sysctls' old values) and the lock that keeps
+    two of us from acting at once.  `fail_at` makes the step of that index fail, for tests.  `on_step` is told
+    each operation before it is done.
+    """
+    from dpi.enforce.apply import apply as run
+
+    return run(plan, state_dir, fail_at=fail_at, on_step=on_step)
+
+
+def clean(*, state_dir: Path) -> Report:
+    """Takes away all that is ours, in this namespace: objects, sysctls' values, our bits of flows' marks."""
+    from dpi.enforce.apply import clean as run
+
+    return run(state_dir)
+
+
+def set_route_state(plan: KernelPlan, name: str, *, up: bool) -> None:
+    """Tells the kernel that a route's next hop is up or down.
+
+    Down: no new connection is given to it, and those it has go the normal way from their next packet on (or
+    are refused, `when_down: unreachable`), for good.  Takes effect at once and survives a reload.
+    """
+    from dpi.enforce.learn import set_route_state as run
+
+    run(plan, name, up)
+
+
+def counters(plan: KernelPlan) -> Counters:
+    """Bytes and packets per class, rule and route since they were first applied."""
+    from dpi.enforce.count import counters as run
+
+    return run(plan)
+
+
+def __getattr__(name: str) -> object:
+    if name in ("Count", "Counters"):
+        from dpi.enforce import count
+
+        return getattr(count, name)
+    if name == "Learner":
+        from dpi.enforce.learn import Learner
+
+        return Learner
+    raise AttributeError(name)
