@@ -87,7 +87,9 @@ class Tree:
     rate: int  # of the link
     classes: tuple[ShapedClass, ...]  # parents before children
     default: str  # class of forwarded traffic that nothing else names
-    ifb: str | None = None  # shaped on this IFB instead, fed from `device` (a box with one interface)
+    # Shaped on this IFB instead, to which what leaves `device` in this direction is redirected: where one device
+    # has both directions' trees (one of them needs it), or where several devices share one link (same ifb, same tree).
+    ifb: str | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ class KernelPlan:
     trees: tuple[Tree, ...]
     dispositions: tuple[Disposition, ...]
     routes: tuple[Route, ...]
+    local: tuple[str, ...] = ()  # prefixes behind the LAN; tells the direction where lan and wan are one device
 
 
 @dataclass(frozen=True)
