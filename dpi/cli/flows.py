@@ -1,0 +1,49 @@
+"""dpi flows: what the running daemon knows of the flows that pass."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from dpi.cli.output import json_option, print_table, size
+from dpi.control import call
+
+
+@click.command("flows")
+@click.option("--app", help="Only of this app or protocol.")
+@click.option("--host", help="Only with this address at either end, or this host name (or one below it).")
+@click.option("--class", "class_", help="Only in this class.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1_000_000), help="At most so many.")
+@json_option
+def command(app: str | None, host: str | None, class_: str | None, limit: int, as_json: bool) -> None:
+    """Flows that the running daemon knows, the busiest first.  With --json: one flow a line."""
+    flows = call("flows", app=app, host=host, class_=class_, limit=limit)
+    if as_json:
+        for flow in flows:
+            click.echo(json.dumps(flow))
+        return
+    print_table(
+        ["l4", "from", "to", "app", "protocol", "name", "method", ">conf", "class", ">up", ">down", "kernel"],
+        [
+            (
+                f["l4"],
+                _end(f["src"], f["sport"]),
+                _end(f["dst"], f["dport"]),
+                f["app"],
+                f["protocol"],
+                f["hostname"],
+                f["method"],
+                f"{f['confidence']:.2f}",
+                f["class"],
+                size(f["bytes_up"]),
+                size(f["bytes_down"]),
+                "yes" if f["offloaded"] else "",
+            )
+            for f in flows
+        ],
+    )
+
+
+def _end(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

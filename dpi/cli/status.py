@@ -1,0 +1,81 @@
+"""dpi status: how the running daemon does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dpi.cli.output import duration, json_option, print_json, print_table, rate, size
+from dpi.control import call
+
+
+@click.command("status")
+@json_option
+def command(as_json: bool) -> None:
+    """How the running daemon does: policy, queues, classes, rules, caches."""
+    status = call("status")
+    if as_json:
+        print_json(status)
+        return
+    _head(status)
+    print_table(
+        ["queue", ">waiting", ">dropped full", ">dropped user", ">packets", ">marked", ">held"],
+        [
+            (q["queue"], q["waiting"], q["dropped_kernel"], q["dropped_user"], q["packets"], q["marked"], q["held"])
+            for q in status["queues"]
+        ],
+        title="\nqueues",
+    )
+    print_table(
+        ["class", "direction", "device", ">rate", ">ceil", ">packets", ">bytes", ">dropped", ">backlog"],
+        [
+            (
+                c["name"],
+                c["direction"],
+                c["device"],
+                rate(c["rate"]),
+                rate(c["ceil"]),
+                c["packets"],
+                size(c["bytes"]),
+                c["drops"],
+                size(c["backlog"]),
+            )
+            for c in status["classes"]
+        ],
+        title="\nclasses",
+    )
+    print_table(
+        ["rule", "where", ">flows", ">packets", ">bytes"],
+        [(r["name"], r["where"], r["flows"], r["packets"], size(r["bytes"])) for r in status["rules"]],
+        title="\nrules",
+    )
+    if status["routes"]:
+        print_table(
+            ["cache", "state", "since", ">destinations", ">packets", ">bytes"],
+            [
+                (r["name"], r["state"], duration(r["since"]), r["destinations"], r["packets"], size(r["bytes"]))
+                for r in status["routes"]
+            ],
+            title="\ncaches",
+        )
+
+
+def _head(status: dict[str, Any]) -> None:
+    engine = status["engine"]
+    click.echo(f"dpi {status['version']}, process {status['pid']}, up {duration(status['uptime'])}")
+    click.echo(f"policy {status['policy_hash'][:12]} of {', '.join(status['config'])}")
+    reload = status["reload"]
+    if reload and not reload["ok"]:
+        click.echo(f"the last reload failed, the policy before is in force: {reload['message']}")
+    lan = " ".join(i["name"] for i in status["interfaces"] if i["role"] == "lan")
+    wan = " ".join(i["name"] for i in status["interfaces"] if i["role"] == "wan")
+    click.echo(f"{status['mode']} between {lan} and {wan}")
+    click.echo(
+        f"flows {status['flows']} of at most {status['max_flows']}, "
+        f"{engine['packets']} packets seen here, {status['forwarded_packets']} forwarded"
+    )
+    records = status["records"]
+    if records:
+        fault = f", {records['lost']} lost ({records['error']})" if records["lost"] else ""
+        click.echo(f"records {records['written']} in {records['file']}{fault}")
