@@ -1,0 +1,78 @@
+"""The policy's rules as the loop asks them; see rules.pyx."""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+
+cdef enum Opened:
+    OPENED_UNKNOWN
+    OPENED_OUT              # from the LAN
+    OPENED_IN
+
+
+cdef struct Question:       # what is known of a flow
+    const char *host        # "" for none
+    uint32_t host_len
+    const uint8_t *local    # 16 bytes each
+    const uint8_t *remote
+    uint16_t app
+    uint16_t protocol
+    uint16_t port           # of the side that was opened to
+    uint16_t vlan
+    uint8_t category
+    uint8_t proto
+    uint8_t dscp
+    uint8_t opened          # Opened
+
+
+cdef struct Span:           # a run of RuleTable.numbers or .prefixes
+    uint32_t at
+    uint32_t n
+
+
+cdef struct Rule:
+    Span apps               # sorted
+    Span protocols          # sorted
+    Span categories
+    Span hosts              # of RuleTable.keys
+    Span local              # of RuleTable.prefixes
+    Span remote
+    Span ports              # pairs: from, to
+    Span transports
+    Span dscp
+    Span vlans
+    uint16_t disposition
+    uint8_t opened          # Opened; OPENED_UNKNOWN: either
+    uint8_t route
+    uint8_t log
+
+
+cdef struct RulePrefix:
+    uint8_t addr[16]
+    uint8_t bits
+
+
+cdef struct Key:            # of the index: kind and value, and which rules have it
+    uint32_t text           # in RuleTable.text
+    uint32_t length
+    uint32_t hash
+    Span rules              # of RuleTable.numbers32, ascending
+
+
+cdef struct RuleTable:
+    Rule *rules
+    uint32_t n
+    uint16_t *numbers
+    RulePrefix *prefixes
+    uint32_t *lists
+    uint8_t *text
+    Key *keys               # [0] holds the rules that no key leads to
+    uint32_t *slots         # hash → key; 0: empty
+    uint32_t mask
+    uint8_t local_bits[129]     # 1: there is a key for a local prefix of this length
+    uint8_t remote_bits[129]
+
+
+cdef uint32_t rules_ask(const RuleTable *t, const Question *q) noexcept nogil
+
+
+cdef class Rules:
+    cdef RuleTable table

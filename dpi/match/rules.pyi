@@ -1,0 +1,21 @@
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+class Rules:
+    def __init__(self, rules: Iterable[Mapping[str, Any]]) -> None: ...
+    def __len__(self) -> int: ...
+    def ask(
+        self,
+        *,
+        app: int = 0,
+        protocol: int = 0,
+        category: int = 0,
+        host: bytes = b"",
+        local: bytes = ...,
+        remote: bytes = ...,
+        port: int = 0,
+        proto: int = 0,
+        opened: int = 0,
+        dscp: int = 0,
+        vlan: int = 0,
+    ) -> int | None: ...

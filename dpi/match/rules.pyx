@@ -1,0 +1,411 @@
+"""Which rule a flow falls under: the first of the policy's rules whose conditions all hold.
+
+Each rule stands in an index under the condition of it that tells flows apart best (host names, else apps and
+protocols, else addresses, categories, VLANs, single ports), once for each of that condition's values; only what
+has none of these is asked every time.  A flow is looked up under its own values: as many look-ups as its name has
+labels and the policy has different prefix lengths, however many rules there are.  Whatever is found is then held
+against the rule's other conditions, and the lowest number wins.
+
+The table is never changed: a new policy is a new table, which every shard takes over between two batches.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp, memcpy, memset
+
+from dpi.flow.table cimport NONE
+
+
+cdef enum Kind:
+    KEY_LABEL = 1           # app or protocol
+    KEY_PROTOCOL
+    KEY_CATEGORY
+    KEY_SUFFIX              # the name and all below it
+    KEY_BELOW
+    KEY_EXACT
+    KEY_LOCAL
+    KEY_REMOTE
+    KEY_PORT
+    KEY_VLAN
+
+
+cdef enum:
+    FEW_PORTS = 64          # a condition on more of them does not tell flows apart
+    KEY_MAX = 258
+
+
+# Asking
+
+cdef inline uint32_t hash_key(const uint8_t *text, uint32_t n) noexcept nogil:
+    """FNV-1a.  The keys are the admin's, so nobody else can make them collide."""
+    cdef uint32_t h = 2166136261
+    cdef uint32_t i
+    for i in range(n):
+        h = (h ^ text[i]) * 16777619
+    return h ^ h >> 15
+
+
+cdef uint32_t find_key(const RuleTable *t, const uint8_t *text, uint32_t n) noexcept nogil:
+    """The key's number, 0 where there is none."""
+    cdef uint32_t h = hash_key(text, n)
+    cdef uint32_t slot = h & t.mask
+    cdef const Key *k
+    while t.slots[slot] != 0:
+        k = &t.keys[t.slots[slot]]
+        if k.hash == h and k.length == n and memcmp(t.text + k.text, text, n) == 0:
+            return t.slots[slot]
+        slot = (slot + 1) & t.mask
+    return 0
+
+
+cdef inline bint among(const RuleTable *t, Span s, uint16_t value) noexcept nogil:
+    """Sorted numbers; an empty condition is the caller's to tell."""
+    cdef uint32_t low = s.at
+    cdef uint32_t high = s.at + s.n
+    cdef uint32_t middle
+    while low < high:
+        middle = (low + high) // 2
+        if t.numbers[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low < s.at + s.n and t.numbers[low] == value
+
+
+cdef inline bint within(const RulePrefix *p, const uint8_t *addr) noexcept nogil:
+    cdef int whole = p.bits >> 3
+    cdef int rest = p.bits & 7
+    if memcmp(p.addr, addr, whole) != 0:
+        return False
+    return rest == 0 or (p.addr[whole] ^ addr[whole]) >> (8 - rest) == 0
+
+
+cdef bint within_any(const RuleTable *t, Span s, const uint8_t *addr) noexcept nogil:
+    cdef uint32_t i
+    for i in range(s.at, s.at + s.n):
+        if within(&t.prefixes[i], addr):
+            return True
+    return False
+
+
+cdef bint host_among(const RuleTable *t, Span s, const Question *q) noexcept nogil:
+    """Whether one of the rule's patterns (numbers of keys) holds for the flow's name."""
+    cdef uint32_t i, n
+    cdef const Key *k
+    cdef const uint8_t *text
+    cdef const char *tail
+    for i in range(s.at, s.at + s.n):
+        k = &t.keys[t.lists[i]]
+        text = t.text + k.text
+        n = k.length - 1
+        if n > q.host_len:
+            continue
+        tail = q.host + q.host_len - n
+        if memcmp(tail, text + 1, n) != 0:
+            continue
+        if n == q.host_len:
+            if text[0] != KEY_BELOW:
+                return True
+        elif text[0] != KEY_EXACT and (tail - 1)[0] == c'.':
+            return True
+    return False
+
+
+cdef bint holds(const RuleTable *t, const Rule *r, const Question *q) noexcept nogil:
+    cdef uint32_t i
+    cdef bint found
+    if r.apps.n and not (among(t, r.apps, q.app) or among(t, r.apps, q.protocol)):
+        return False
+    if r.protocols.n and not among(t, r.protocols, q.protocol):
+        return False
+    if r.categories.n and not among(t, r.categories, q.category):
+        return False
+    if r.transports.n and not among(t, r.transports, q.proto):
+        return False
+    if r.dscp.n and not among(t, r.dscp, q.dscp):
+        return False
+    if r.vlans.n and not among(t, r.vlans, q.vlan):
+        return False
+    if r.opened != OPENED_UNKNOWN and r.opened != q.opened:
+        return False
+    if r.ports.n:
+        found = False
+        for i in range(r.ports.at, r.ports.at + r.ports.n, 2):
+            found |= t.numbers[i] <= q.port <= t.numbers[i + 1]
+        if not found:
+            return False
+    if r.local.n and not within_any(t, r.local, q.local):
+        return False
+    if r.remote.n and not within_any(t, r.remote, q.remote):
+        return False
+    return not r.hosts.n or host_among(t, r.hosts, q)
+
+
+cdef uint32_t best(const RuleTable *t, uint32_t key, const Question *q, uint32_t so_far) noexcept nogil:
+    """The first rule under this key that holds, if it comes before the one found so far."""
+    cdef const Key *k = &t.keys[key]
+    cdef uint32_t i, rule
+    for i in range(k.rules.at, k.rules.at + k.rules.n):
+        rule = t.lists[i]
+        if rule >= so_far:
+            break
+        if holds(t, &t.rules[rule], q):
+            return rule
+    return so_far
+
+
+cdef uint32_t best_number(const RuleTable *t, uint8_t kind, uint16_t value, const Question *q,
+                          uint32_t so_far) noexcept nogil:
+    cdef uint8_t text[3]
+    cdef uint32_t key
+    text[0] = kind
+    text[1] = <uint8_t>(value >> 8)
+    text[2] = <uint8_t>value
+    key = find_key(t, text, 3)
+    return best(t, key, q, so_far) if key else so_far
+
+
+cdef uint32_t best_prefix(const RuleTable *t, uint8_t kind, const uint8_t *lengths, const uint8_t *addr,
+                          const Question *q, uint32_t so_far) noexcept nogil:
+    cdef uint8_t text[18]
+    cdef uint32_t key
+    cdef int bits, i
+    for bits in range(129):
+        if not lengths[bits]:
+            continue
+        text[0] = kind
+        text[1] = <uint8_t>bits
+        memset(text + 2, 0, 16)
+        memcpy(text + 2, addr, (bits + 7) >> 3)
+        if bits & 7:
+            i = 2 + (bits >> 3)
+            text[i] = text[i] & <uint8_t>(0xFF00 >> (bits & 7))
+        key = find_key(t, text, 18)
+        if key:
+            so_far = best(t, key, q, so_far)
+    return so_far
+
+
+cdef uint32_t best_host(const RuleTable *t, const Question *q, uint32_t so_far) noexcept nogil:
+    """Looks up the name and every name above it."""
+    cdef uint8_t text[KEY_MAX]
+    cdef uint32_t key, n
+    cdef uint32_t at = 0
+    cdef uint8_t kind
+    if q.host_len == 0 or q.host_len > 255:
+        return so_far
+    while at < q.host_len:
+        n = q.host_len - at
+        memcpy(text + 1, q.host + at, n)
+        for kind in range(KEY_SUFFIX, KEY_EXACT + 1):
+            if kind == KEY_BELOW and at == 0 or kind == KEY_EXACT and at != 0:
+                continue
+            text[0] = kind
+            key = find_key(t, text, n + 1)
+            if key:
+                so_far = best(t, key, q, so_far)
+        while at < q.host_len and q.host[at] != c'.':
+            at += 1
+        at += 1
+    return so_far
+
+
+cdef uint32_t rules_ask(const RuleTable *t, const Question *q) noexcept nogil:
+    """The number of the first rule that holds, NONE where none does."""
+    cdef uint32_t found
+    if t == NULL or t.n == 0:
+        return NONE
+    found = best(t, 0, q, NONE)
+    if q.app:
+        found = best_number(t, KEY_LABEL, q.app, q, found)
+    if q.protocol:
+        found = best_number(t, KEY_LABEL, q.protocol, q, found)
+        found = best_number(t, KEY_PROTOCOL, q.protocol, q, found)
+    if q.category:
+        found = best_number(t, KEY_CATEGORY, q.category, q, found)
+    found = best_number(t, KEY_PORT, q.port, q, found)
+    found = best_number(t, KEY_VLAN, q.vlan, q, found)
+    found = best_host(t, q, found)
+    found = best_prefix(t, KEY_LOCAL, t.local_bits, q.local, q, found)
+    return best_prefix(t, KEY_REMOTE, t.remote_bits, q.remote, q, found)
+
+
+# Building
+
+cdef class Rules:
+    """An immutable table of rules.
+
+    Each rule is a mapping with the keys of `Match` in dpi/policy/plan.py, where labels and categories are numbers,
+    prefixes are (16 bytes, bits), transports are IP protocol numbers and direction is 0, 1 (out) or 2 (in), and
+    with `disposition`, `route` (0 for none) and `log`.  All keys may be left out.
+    """
+
+    def __cinit__(self, rules):
+        numbers, prefixes, lists, text = [], [], [], bytearray()
+        keys = {}                       # the key's bytes: [its number, the rules]
+        unkeyed = []
+        local_bits, remote_bits = set(), set()
+        rules = list(rules)
+        hosts_of = []
+        cdef Rule *r
+        cdef Py_ssize_t i, j
+
+        self.table.n = <uint32_t>len(rules)
+        self.table.rules = <Rule *>allocate(len(rules), sizeof(Rule))
+        for i, rule in enumerate(rules):
+            r = &self.table.rules[i]
+            r.apps = run(numbers, sorted(set(rule.get("apps", ()))))
+            r.protocols = run(numbers, sorted(set(rule.get("protocols", ()))))
+            r.categories = run(numbers, sorted(set(rule.get("categories", ()))))
+            r.transports = run(numbers, sorted(set(rule.get("transports", ()))))
+            r.dscp = run(numbers, sorted(set(rule.get("dscp", ()))))
+            r.vlans = run(numbers, sorted(set(rule.get("vlans", ()))))
+            r.ports = run(numbers, [end for pair in rule.get("ports", ()) for end in pair])
+            r.local = run(prefixes, rule.get("local", ()))
+            r.remote = run(prefixes, rule.get("remote", ()))
+            r.opened = rule.get("direction", 0)
+            r.disposition = rule["disposition"]
+            r.route = rule.get("route", 0)
+            r.log = bool(rule.get("log", False))
+            patterns = [host_key(host) for host in rule.get("hosts", ())]
+            for key in patterns:
+                keys.setdefault(key, [len(keys) + 1, []])
+            hosts_of.append([keys[key][0] for key in patterns])
+
+            chosen = choose(rule, patterns)
+            if chosen is None:
+                unkeyed.append(i)
+                continue
+            for key in dict.fromkeys(chosen):
+                keys.setdefault(key, [len(keys) + 1, []])[1].append(i)
+                if key[0] == KEY_LOCAL:
+                    local_bits.add(key[1])
+                elif key[0] == KEY_REMOTE:
+                    remote_bits.add(key[1])
+
+        self.table.keys = <Key *>allocate(len(keys) + 1, sizeof(Key))
+        slots = 16
+        while slots < 2 * len(keys):
+            slots *= 2
+        self.table.slots = <uint32_t *>allocate(slots, sizeof(uint32_t))
+        self.table.mask = <uint32_t>(slots - 1)
+        self.table.keys[0].rules = run(lists, unkeyed)
+        cdef Key *k
+        cdef uint32_t slot
+        for key, (number, under) in keys.items():
+            k = &self.table.keys[number]
+            k.text, k.length = len(text), len(key)
+            k.hash = hash_key(key, <uint32_t>len(key))
+            k.rules = run(lists, under)
+            text += key
+            slot = k.hash & self.table.mask
+            while self.table.slots[slot]:
+                slot = (slot + 1) & self.table.mask
+            self.table.slots[slot] = number
+        for i in range(len(rules)):
+            self.table.rules[i].hosts = run(lists, hosts_of[i])
+
+        self.table.numbers = <uint16_t *>allocate(len(numbers), sizeof(uint16_t))
+        for i in range(len(numbers)):
+            self.table.numbers[i] = numbers[i]
+        self.table.lists = <uint32_t *>allocate(len(lists), sizeof(uint32_t))
+        for i in range(len(lists)):
+            self.table.lists[i] = lists[i]
+        self.table.text = <uint8_t *>allocate(len(text), 1)
+        for i in range(len(text)):
+            self.table.text[i] = text[i]
+        self.table.prefixes = <RulePrefix *>allocate(len(prefixes), sizeof(RulePrefix))
+        for i, (addr, bits) in enumerate(prefixes):
+            if len(addr) != 16 or not 0 <= bits <= 128:
+                raise ValueError("a prefix is 16 bytes and 0 to 128 bits")
+            for j in range(16):
+                self.table.prefixes[i].addr[j] = addr[j]
+            self.table.prefixes[i].bits = bits
+        for bits in local_bits:
+            self.table.local_bits[bits] = 1
+        for bits in remote_bits:
+            self.table.remote_bits[bits] = 1
+
+    def __dealloc__(self):
+        free(self.table.rules)
+        free(self.table.keys)
+        free(self.table.slots)
+        free(self.table.numbers)
+        free(self.table.lists)
+        free(self.table.text)
+        free(self.table.prefixes)
+
+    def __len__(self):
+        return self.table.n
+
+    def ask(self, *, uint16_t app=0, uint16_t protocol=0, uint8_t category=0, bytes host=b"",
+            bytes local=bytes(16), bytes remote=bytes(16), uint16_t port=0, uint8_t proto=0,
+            uint8_t opened=0, uint8_t dscp=0, uint16_t vlan=0):
+        """The number of the first rule that holds for such a flow, or None."""
+        cdef Question q
+        if len(local) != 16 or len(remote) != 16:
+            raise ValueError("addresses have 16 bytes")
+        q.app, q.protocol, q.category, q.port, q.proto = app, protocol, category, port, proto
+        q.opened, q.dscp, q.vlan = opened, dscp, vlan
+        q.host, q.host_len = host, <uint32_t>len(host)
+        q.local, q.remote = local, remote
+        found = rules_ask(&self.table, &q)
+        return None if found == NONE else found
+
+
+cdef void *allocate(size_t n, size_t size) except NULL:
+    cdef void *p = calloc(n if n else 1, size)
+    if p == NULL:
+        raise MemoryError
+    return p
+
+
+cdef Span run(list pool, values):
+    cdef Span s
+    s.at = <uint32_t>len(pool)
+    pool.extend(values)
+    s.n = <uint32_t>(len(pool) - s.at)
+    return s
+
+
+cdef bytes number_key(int kind, int value):
+    return bytes((kind, value >> 8, value & 0xFF))
+
+
+cdef bytes host_key(str pattern):
+    kind = KEY_SUFFIX
+    if pattern.startswith("="):
+        kind, pattern = KEY_EXACT, pattern[1:]
+    elif pattern.startswith("*."):
+        kind, pattern = KEY_BELOW, pattern[2:]
+    name = pattern.lower().rstrip(".").encode("ascii")
+    if not name or len(name) > 255 or b"*" in name:
+        raise ValueError(f"not a host pattern: {pattern!r}")
+    return bytes((kind,)) + name
+
+
+cdef bytes prefix_key(int kind, bytes addr, int bits):
+    whole = int.from_bytes(addr, "big") >> (128 - bits) << (128 - bits)
+    return bytes((kind, bits)) + whole.to_bytes(16, "big")
+
+
+cdef choose(rule, patterns):
+    """The keys that the rule stands under, or None where it has to be asked every time."""
+    if patterns:
+        return patterns
+    if rule.get("apps"):
+        return [number_key(KEY_LABEL, app) for app in rule["apps"]]
+    if rule.get("protocols"):
+        return [number_key(KEY_PROTOCOL, protocol) for protocol in rule["protocols"]]
+    if rule.get("remote"):
+        return [prefix_key(KEY_REMOTE, addr, bits) for addr, bits in rule["remote"]]
+    if rule.get("local"):
+        return [prefix_key(KEY_LOCAL, addr, bits) for addr, bits in rule["local"]]
+    if rule.get("categories"):
+        return [number_key(KEY_CATEGORY, category) for category in rule["categories"]]
+    if rule.get("vlans"):
+        return [number_key(KEY_VLAN, vlan) for vlan in rule["vlans"]]
+    ports = rule.get("ports")
+    if ports and sum(last - first + 1 for first, last in ports) <= FEW_PORTS:
+        return [number_key(KEY_PORT, port) for first, last in ports for port in range(first, last + 1)]
+    return None
