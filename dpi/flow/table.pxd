@@ -76,9 +76,12 @@ cdef struct Flow:
     uint8_t tunnel
     uint8_t dscp            # of the first packet
     uint8_t payloads[2]     # packets with payload looked at, by side
+    uint8_t based           # bit per side: its TCP payload starts at isn[side] + 1
+    uint8_t spent           # bit per side: nothing more is to be had from what it sends
+    uint8_t local           # the side behind our LAN; 2 where that is not known
     uint8_t timer           # 1 while the flow is on the wheel
     uint8_t first_fin       # the side that sent the first FIN, plus 1
-    uint32_t hash
+    uint32_t hash           # of the 5-tuple and the VLAN
 
 
 cdef struct Age:            # a list of flows, the oldest first

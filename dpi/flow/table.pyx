@@ -191,6 +191,7 @@ cdef uint32_t table_insert(Table *t, const Packet *p, uint32_t hash) noexcept no
     f.version = p.version
     f.tunnel = p.tunnel
     f.dscp = p.dscp
+    f.local = 2
     f.start = f.last = p.time
     f.work = f.host = f.agent = f.alpn = f.content_type = f.ja4 = f.rule = NONE
     f.hash = hash
@@ -385,6 +386,7 @@ cdef bint table_tcp(Table *t, Flow *f, const Packet *p, int side) noexcept nogil
         if f.state <= STATE_SYN:
             f.isn[side] = p.seq
             f.flags |= seen
+            f.based |= <uint8_t>(1 << side)
     elif p.tcp_flags & TCP_RST:
         f.state = STATE_CLOSED
     elif p.tcp_flags & TCP_FIN:

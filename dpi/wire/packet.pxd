@@ -32,6 +32,12 @@ cdef enum Tunnel:
     TUNNEL_CAPWAP
 
 
+cdef enum Origin:
+    ORIGIN_UNKNOWN          # a capture does not tell
+    ORIGIN_LAN
+    ORIGIN_WAN
+
+
 cdef struct Packet:
     int64_t time            # ns since 1970
     uint8_t src[16]
@@ -47,9 +53,11 @@ cdef struct Packet:
     uint8_t tunnel          # Tunnel: the innermost that was opened
     uint8_t fragment        # 0 whole, 1 a first fragment that no later one has completed yet
     uint8_t icmp_type
+    uint8_t origin          # Origin: which of our interfaces it came in by
     uint32_t seq            # TCP
     uint32_t ack
     uint32_t length         # bytes of this IP packet on the wire, header included
     uint32_t payload_len    # bytes behind the transport header on the wire
+    uint32_t hash           # of the flow, by hint(); 0: not computed yet
     uint32_t n              # … of which this many were captured
     const uint8_t *payload  # behind the transport header
