@@ -45,16 +45,14 @@ def lines(answer: dict[str, Any]) -> list[str]:
         for rule in flow["rules"]:
             out.append(f"  rule        {rule['where']}: {rule['name']}: {rule['says']}")
         for node in flow["class_path"]:
-            out.append(
-                f"  class       {node['name']} ({node['direction']}): rate {rate(node['rate'])}, ceil {rate(node['ceil'])}"
-            )
+            rates = f"rate {rate(node['rate'])}, ceil {rate(node['ceil'])}"
+            out.append(f"  class       {node['name']} ({node['direction']}): {rates}")
         if flow["route"]:
             out.append(f"  cache       {flow['route']}")
         out.append(
             f"  counters    up {flow['packets_up']} packets, {size(flow['bytes_up'])}; "
             f"down {flow['packets_down']} packets, {size(flow['bytes_down'])}"
         )
-        out.append(
-            f"  user space  saw {flow['inspected']} packets; {'the kernel has it' if flow['offloaded'] else 'still looked at'}"
-        )
+        now = "the kernel has it" if flow["offloaded"] else "still looked at"
+        out.append(f"  user space  saw {flow['inspected']} packets; {now}")
     return out or [f"nothing is known of {answer['what']}"]
