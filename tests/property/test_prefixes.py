@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from dpi.match.prefixes import Prefixes
 
 # few distinct bits, so that prefixes nest, touch and repeat
-bits4 = st.sampled_from(
-    [0, 1, 0x0A000000, 0x0A010000, 0x0A0100FF, 0x7FFFFFFF, 0x80000000, 0xFFFFFF00, 0xFFFFFFFF]
-)
+bits4 = st.sampled_from([0, 1, 0x0A000000, 0x0A010000, 0x0A0100FF, 0x7FFFFFFF, 0x80000000, 0xFFFFFF00, 0xFFFFFFFF])
 bits6 = st.sampled_from(
     [1, 0x20010DB8 << 96, (0x20010DB8 << 96) + 1, (1 << 64) - 1, 1 << 64, (1 << 128) - 1, (1 << 128) - 256]
 )
@@ -20,9 +18,7 @@ net4 = st.builds(lambda a, n: IPv4Network((a, n), strict=False), bits4, st.integ
 net6 = st.builds(lambda a, n: IPv6Network((a, n), strict=False), bits6, st.integers(0, 128)).filter(
     lambda net: net.network_address.ipv4_mapped is None
 )
-address = st.one_of(
-    bits4.map(IPv4Address), bits6.map(IPv6Address), st.integers(0, (1 << 32) - 1).map(IPv4Address)
-)
+address = st.one_of(bits4.map(IPv4Address), bits6.map(IPv6Address), st.integers(0, (1 << 32) - 1).map(IPv4Address))
 
 
 @given(st.lists(st.one_of(net4, net6), max_size=40), st.lists(address, max_size=20))
@@ -36,11 +32,7 @@ def test_the_longest_prefix_wins(
         if ip.version == 6 and ip.ipv4_mapped is not None:
             continue
         best = max(
-            (
-                (net.prefixlen, place)
-                for place, net in enumerate(nets)
-                if ip.version == net.version and ip in net
-            ),
+            ((net.prefixlen, place) for place, net in enumerate(nets) if ip.version == net.version and ip in net),
             default=None,
         )
         hit = table.match(str(ip))
