@@ -1,5 +1,5 @@
 """What a dissector answers, and what it may find.  One Found a thread, cleared by the loop before each use."""
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 
 cdef enum Answer:
@@ -23,3 +23,28 @@ cdef struct Found:
     uint16_t tls_version    # the highest offered, 0x0304 for TLS 1.3
     uint32_t quic_version
     uint8_t ech             # an encrypted_client_hello extension is present (RFC 9849)
+
+
+cdef struct Certificate:
+    """What a server's own certificate says of it (X.509, RFC 5280).  Text is UTF-8 that may end in mid-character."""
+    uint8_t present
+    uint8_t self_signed     # issuer and subject are the same
+    uint16_t n_names
+    int64_t not_before      # s since 1970
+    int64_t not_after
+    char common_name[256]   # of the subject, as it is written
+    char organisation[64]   # of the subject
+    char issuer[64]         # its organisation, else its common name
+    char names[1024]        # dNSNames, lower case, each NUL-terminated; "*.example.org" as it is; what fits
+
+
+cdef struct ServerFound:
+    char host[256]          # the certificate's first name, without "*."; "" where none is visible
+    uint16_t host_len
+    uint16_t tls_version    # negotiated
+    uint16_t cipher
+    char alpn[32]           # the protocol chosen (TLS 1.2 and older; 1.3 hides it)
+    uint16_t status         # HTTP
+    char server[64]         # HTTP: the Server field
+    char content_type[64]
+    Certificate certificate

@@ -1,0 +1,8 @@
+"""HTTP/1 requests and responses; see http.pyx."""
+from libc.stdint cimport uint8_t, uint32_t
+
+from dpi.dissect.answer cimport Answer, Found, ServerFound
+
+
+cdef Answer http_request(const uint8_t *data, uint32_t n, Found *out) noexcept nogil
+cdef Answer http_response(const uint8_t *data, uint32_t n, ServerFound *out) noexcept nogil
