@@ -26,17 +26,22 @@ class CaptureError(UsageError):
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One thing wrong with a file of the user's, as `FILE:LINE:COL: path: message`."""
+    """One thing wrong with a file of the user's, as `FILE:LINE:COL: path: message`.
+
+    A warning does not keep the file from being used.
+    """
 
     file: str
     line: int
     column: int
     path: str
     message: str
+    warning: bool = False
 
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""
-        return f"{self.file}:{self.line}:{self.column}: {where}{self.message}"
+        kind = "warning: " if self.warning else ""
+        return f"{self.file}:{self.line}:{self.column}: {where}{kind}{self.message}"
 
 
 class FindingsError(UsageError):

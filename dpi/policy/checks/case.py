@@ -1,0 +1,35 @@
+"""What a check is given, and where it puts what it finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dpi.errors import Finding
+from dpi.policy.load import Document, Path_
+from dpi.policy.model import Policy
+from dpi.policy.names import Machine, Vocabulary
+
+
+@dataclass
+class Case:
+    """The policy as far as its parts are right by themselves.
+
+    `broken` names the top-level keys that were left out because they are not; what would depend on one of them
+    is not judged.  Names are looked up in the document, so that a wrong class is not reported as unknown too.
+    """
+
+    document: Document
+    policy: Policy
+    vocabulary: Vocabulary | None
+    machine: Machine | None
+    broken: set[str] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+
+    def error(self, path: Path_, message: str, *, key: bool = False) -> None:
+        self.findings.append(self.document.finding(path, message, key=key))
+
+    def warn(self, path: Path_, message: str, *, key: bool = False) -> None:
+        self.findings.append(self.document.finding(path, message, key=key, warning=True))
+
+    def named(self, section: str) -> list[str]:
+        return self.document.names(section)
