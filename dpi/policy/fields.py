@@ -39,9 +39,7 @@ class OrMany:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(_listed, handler(source))
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         inner = handler(schema)
         return {"anyOf": [inner["items"], inner]}
 
@@ -59,9 +57,7 @@ class OrShort:
 
         return core_schema.no_info_before_validator_function(full, handler(source))
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"anyOf": [self.short, handler(schema)]}
 
 
@@ -116,9 +112,7 @@ Size = Annotated[
     _parsed(units.size),
     _number_or_text("A size in bytes; k is 1,024", 1, 2**40, SIZE_PATTERN, "15k", "32kb", "100m"),
 ]
-Seconds = Annotated[
-    float, _parsed(units.seconds), _text_schema("A time", TIME_PATTERN, "500ms", "5s", "6h")
-]
+Seconds = Annotated[float, _parsed(units.seconds), _text_schema("A time", TIME_PATTERN, "500ms", "5s", "6h")]
 Dscp = Annotated[
     int,
     _parsed(units.dscp),
@@ -140,9 +134,7 @@ Ports = Annotated[
 Prefix = Annotated[
     str,
     _parsed(units.prefix),
-    _text_schema(
-        "An address or prefix, IPv4 or IPv6", r"^[0-9a-fA-F.:]+(/\d{1,3})?$", "10.1.0.0/16", "2001:db8::/32"
-    ),
+    _text_schema("An address or prefix, IPv4 or IPv6", r"^[0-9a-fA-F.:]+(/\d{1,3})?$", "10.1.0.0/16", "2001:db8::/32"),
 ]
 Address = Annotated[
     str,

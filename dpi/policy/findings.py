@@ -31,7 +31,7 @@ def near(word: str, known: Iterable[str]) -> str:
 
 def of_validation(error: ValidationError, document: Document) -> list[Finding]:
     """One finding for each fault, but one where a word stands for several keys."""
-    findings = {}
+    findings: dict[tuple[object, ...], Finding] = {}
     for item in error.errors(include_url=False):
         path: Path_ = tuple(step for step in item["loc"] if step != "[key]")
         kind = item["type"]
@@ -72,9 +72,9 @@ def _message(kind: str, path: Path_, item: Any) -> str:
     }
     if kind in expectations:
         return f"expected {expectations[kind]}, not {_shown(given)}"
-    for name, words in (("ge", "at least"), ("le", "at most")):
+    for name, side in (("ge", "least"), ("le", "most")):
         if name in context:
-            return f"{_shown(given)}: must be {words} {context[name]}"
+            return f"{_shown(given)}: must be at {side} {context[name]}"
     if kind == "too_short":
         return "the list is empty" if not given else f"at least {context['min_length']} are needed"
     if kind == "too_long":

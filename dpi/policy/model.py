@@ -33,7 +33,10 @@ from dpi.policy.units import Rate as RateValue
 
 Override = Annotated[
     bool,
-    Field(description="In a drop-in: what is said here takes the place of what earlier files say of it"),
+    Field(
+        description="In a drop-in: what is said here takes the place of what earlier files say of it",
+        repr=False,  # how it came about is no part of what a policy means
+    ),
 ]
 
 
@@ -50,7 +53,7 @@ class Port(Section):
 
     device: Device = Field(description="The interface's name")
     vlan: Annotated[int, Field(ge=1, le=4094)] | None = Field(
-        None, description="Bridge mode: only the frames of this VLAN"
+        default=None, description="Bridge mode: only the frames of this VLAN"
     )
 
 
@@ -68,12 +71,12 @@ class Interfaces(Section):
     """Which side is which."""
 
     mode: Literal["router", "bridge"] = Field(
-        "router", description="router: the box routes between lan and wan; bridge: it bridges them"
+        default="router", description="router: the box routes between lan and wan; bridge: it bridges them"
     )
     lan: Ports_ = Field(min_length=1, description="Towards the hosts whose traffic this policy is about")
     wan: Ports_ = Field(min_length=1, description="Towards the Internet")
     local: Annotated[list[Prefix], OrMany()] = Field(
-        [],
+        default=[],
         description="Prefixes behind the LAN; needed where lan and wan are the same interface",
     )
 
@@ -88,8 +91,8 @@ class Link(Section):
 class Rates(Section):
     """A rate for each direction; a direction that is left out is not shaped by this class."""
 
-    down: Rate | None = Field(None, description="From the Internet")
-    up: Rate | None = Field(None, description="To the Internet")
+    down: Rate | None = Field(default=None, description="From the Internet")
+    up: Rate | None = Field(default=None, description="To the Internet")
 
     def of(self, direction: Direction) -> RateValue | None:
         return self.down if direction == "down" else self.up
@@ -108,36 +111,36 @@ BothRates = Annotated[
 class Class(Section):
     """A share of the link."""
 
-    parent: Name | None = Field(None, description="The class that this one is part of; none: the link")
+    parent: Name | None = Field(default=None, description="The class that this one is part of; none: the link")
     rate: BothRates = Field(description="What the class gets whatever else is going on")
     ceil: BothRates | None = Field(
-        None, description="What it may borrow up to; default: its rate, so that it is held to that"
+        default=None, description="What it may borrow up to; default: its rate, so that it is held to that"
     )
     priority: Annotated[int, Field(ge=0, le=7)] = Field(
-        4, description="Who is offered spare rate first: 0 before 7"
+        default=4, description="Who is offered spare rate first: 0 before 7"
     )
-    burst: Size | None = Field(None, description="What may go at the link's speed at once; default: computed")
+    burst: Size | None = Field(default=None, description="What may go at the link's speed at once; default: computed")
     leaf: Literal["auto", "cake", "fq_codel", "pfifo"] | None = Field(
-        None, description="The queue at the end; auto: the best that the kernel has"
+        default=None, description="The queue at the end; auto: the best that the kernel has"
     )
-    default: bool = Field(False, description="The class of everything that no rule puts elsewhere")
+    default: bool = Field(default=False, description="The class of everything that no rule puts elsewhere")
 
 
 class Health(Section):
     """How a cache is known to work."""
 
-    check: Literal["tcp", "http", "icmp", "none"] = Field("icmp", description="What is tried")
-    target: Address | None = Field(None, description="Address to try; default: the next hop")
+    check: Literal["tcp", "http", "icmp", "none"] = Field(default="icmp", description="What is tried")
+    target: Address | None = Field(default=None, description="Address to try; default: the next hop")
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
-        None, description="Port of tcp and http; default for http: 80"
+        default=None, description="Port of tcp and http; default for http: 80"
     )
     path: Annotated[str, Field(pattern=r"^/[!-~]*$")] | None = Field(
-        None, description="Path of http; default: /"
+        default=None, description="Path of http; default: /"
     )
-    interval: Seconds = Field(5.0, description="Time between two checks; default: 5s")
-    timeout: Seconds = Field(1.0, description="How long an answer may take; default: 1s")
-    down_after: Annotated[int, Field(ge=1, le=100)] = Field(3, description="So many failures in a row: down")
-    up_after: Annotated[int, Field(ge=1, le=100)] = Field(3, description="So many successes in a row: up")
+    interval: Seconds = Field(default=5.0, description="Time between two checks; default: 5s")
+    timeout: Seconds = Field(default=1.0, description="How long an answer may take; default: 1s")
+    down_after: Annotated[int, Field(ge=1, le=100)] = Field(default=3, description="So many failures in a row: down")
+    up_after: Annotated[int, Field(ge=1, le=100)] = Field(default=3, description="So many successes in a row: up")
 
 
 def _check(value: Any) -> dict[str, Any]:
@@ -151,68 +154,68 @@ class Cache(Section):
     """A cache that new connections are routed to."""
 
     next_hop: Annotated[list[Address], OrMany()] = Field(
-        [], max_length=2, description="The cache's address, or one of each family"
+        default=[], max_length=2, description="The cache's address, or one of each family"
     )
-    device: Device | None = Field(None, description="The interface that leads to it; default: as routed")
+    device: Device | None = Field(default=None, description="The interface that leads to it; default: as routed")
     table: Annotated[int, Field(ge=1, le=0xFFFFFFFF)] | None = Field(
-        None, description="Routing table to use; default: 26000 + the cache's number"
+        default=None, description="Routing table to use; default: 26000 + the cache's number"
     )
     apps: Annotated[list[Label], OrMany()] = Field(
-        [], description="Apps that it serves: theirs goes there unless a rule blocks, allows or routes it"
+        default=[], description="Apps that it serves: theirs goes there unless a rule blocks, allows or routes it"
     )
     prefixes: Annotated[list[Prefix], OrMany()] = Field(
-        [], description="Destinations that are known to be its business from the start"
+        default=[], description="Destinations that are known to be its business from the start"
     )
-    learn_ttl: Seconds = Field(6 * 3600.0, description="How long a learnt destination stays; default: 6h")
-    health: BothHealth = Field(Health(), description="How it is known to work; default: icmp")
+    learn_ttl: Seconds = Field(default=6 * 3600.0, description="How long a learnt destination stays; default: 6h")
+    health: BothHealth = Field(default=Health(), description="How it is known to work; default: icmp")
     when_down: Literal["normal", "unreachable"] = Field(
-        "normal", description="normal: traffic takes its normal way; unreachable: it is refused"
+        default="normal", description="normal: traffic takes its normal way; unreachable: it is refused"
     )
 
 
 class Match(Section):
     """Conditions; all that are given must hold, and of a list any one."""
 
-    app: Annotated[list[Label], OrMany()] = Field([], min_length=1, description="App or protocol label")
-    category: Annotated[list[Label], OrMany()] = Field([], min_length=1, description="Category of the app")
-    protocol: Annotated[list[Label], OrMany()] = Field([], min_length=1, description="Protocol label")
-    host: Annotated[list[HostPattern], OrMany()] = Field([], min_length=1, description="Name of the server")
+    app: Annotated[list[Label], OrMany()] = Field(default=[], min_length=1, description="App or protocol label")
+    category: Annotated[list[Label], OrMany()] = Field(default=[], min_length=1, description="Category of the app")
+    protocol: Annotated[list[Label], OrMany()] = Field(default=[], min_length=1, description="Protocol label")
+    host: Annotated[list[HostPattern], OrMany()] = Field(default=[], min_length=1, description="Name of the server")
     local: Annotated[list[Peer], OrMany()] = Field(
-        [], min_length=1, description="The LAN side: groups, addresses, prefixes"
+        default=[], min_length=1, description="The LAN side: groups, addresses, prefixes"
     )
     remote: Annotated[list[Peer], OrMany()] = Field(
-        [], min_length=1, description="The Internet side: groups, addresses, prefixes"
+        default=[], min_length=1, description="The Internet side: groups, addresses, prefixes"
     )
     port: Annotated[list[Ports], OrMany()] = Field(
-        [], min_length=1, description="Port that was opened to, or a range"
+        default=[], min_length=1, description="Port that was opened to, or a range"
     )
     transport: Annotated[list[Literal["tcp", "udp", "icmp", "sctp"]], OrMany()] = Field(
-        [], min_length=1, description="What carries it"
+        default=[], min_length=1, description="What carries it"
     )
     direction: Literal["out", "in"] | None = Field(
-        None, description="out: opened from the LAN; in: opened from the Internet"
+        default=None, description="out: opened from the LAN; in: opened from the Internet"
     )
-    dscp: Annotated[list[Dscp], OrMany()] = Field([], min_length=1, description="DSCP it came with")
+    dscp: Annotated[list[Dscp], OrMany()] = Field(default=[], min_length=1, description="DSCP it came with")
     vlan: Annotated[list[Annotated[int, Field(ge=0, le=4094)]], OrMany()] = Field(
-        [], min_length=1, description="VLAN it came in; 0: untagged"
+        default=[], min_length=1, description="VLAN it came in; 0: untagged"
     )
 
 
 class Rule(Section):
     """What becomes of the traffic that meets the conditions.  The first rule that matches decides."""
 
-    match: Match = Field(Match(), description="Conditions; none: everything")
-    shape: Name | None = Field(None, description="Put it into this class")
-    dscp: Dscp | None = Field(None, description="Mark its packets")
-    route: Name | None = Field(None, description="Route its new connections to this cache")
+    match: Match = Field(default=Match(), description="Conditions; none: everything")
+    shape: Name | None = Field(default=None, description="Put it into this class")
+    dscp: Dscp | None = Field(default=None, description="Mark its packets")
+    route: Name | None = Field(default=None, description="Route its new connections to this cache")
     block: Literal["reject", "drop"] | None = Field(
-        None, description="reject: answer with a reset or an ICMP error; drop: say nothing"
+        default=None, description="reject: answer with a reset or an ICMP error; drop: say nothing"
     )
-    allow: bool = Field(False, description="Leave it alone: default class, no later rule")
-    log: bool = Field(False, description="Note its flows in the log")
-    enabled: bool = Field(True, description="false: as if the rule were not there")
+    allow: bool = Field(default=False, description="Leave it alone: default class, no later rule")
+    log: bool = Field(default=False, description="Note its flows in the log")
+    enabled: bool = Field(default=True, description="false: as if the rule were not there")
     before: Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9_-]{0,47})$")] | None = Field(
-        None, description="Stand before that rule, wherever it is; *: before all"
+        default=None, description="Stand before that rule, wherever it is; *: before all"
     )
 
 
@@ -220,7 +223,7 @@ class Marks(Section):
     """Our bits of the packet mark; all others belong to other software."""
 
     mask: Annotated[int, Field(ge=1, le=0xFFFFFFFF)] = Field(
-        0x7FFF0000, description="Contiguous bits; default: 0x7fff0000"
+        default=0x7FFF0000, description="Contiguous bits; default: 0x7fff0000"
     )
 
 
@@ -228,16 +231,16 @@ class Queue(Section):
     """The queues through which undecided packets reach user space."""
 
     count: Annotated[int, Field(ge=1, le=256)] | None = Field(
-        None, description="How many; default: one for each core"
+        default=None, description="How many; default: one for each core"
     )
-    base: Annotated[int, Field(ge=0, le=65535)] = Field(0, description="Number of the first")
+    base: Annotated[int, Field(ge=0, le=65535)] = Field(default=0, description="Number of the first")
 
 
 class Flows(Section):
     """The flow table."""
 
     max: Annotated[int, Field(ge=1024, le=1 << 26)] = Field(
-        262144, description="Flows known at once; about 320 bytes each"
+        default=262144, description="Flows known at once; about 320 bytes each"
     )
 
 
@@ -245,16 +248,16 @@ class Records(Section):
     """Where ended flows are written, one JSON object a line."""
 
     file: FilePath = Field(description="The file")
-    rotate: Size = Field(100 << 20, description="Start a new one at this size; default: 100m")
-    keep: Annotated[int, Field(ge=0, le=1000)] = Field(5, description="How many old ones are kept")
+    rotate: Size = Field(default=100 << 20, description="Start a new one at this size; default: 100m")
+    keep: Annotated[int, Field(ge=0, le=1000)] = Field(default=5, description="How many old ones are kept")
 
 
 class Control(Section):
     """The socket through which the CLI reaches the daemon."""
 
-    socket: FilePath = Field("/run/dpi/control.sock", description="Where it is")
-    group: Annotated[str, Field(min_length=1, max_length=32)] = Field(
-        "dpi", description="Who may use it beside root, where such a group exists"
+    socket: FilePath | None = Field(default=None, description="Where it is; default: /run/dpi/control.sock")
+    group: Annotated[str, Field(min_length=1, max_length=32)] | None = Field(
+        default=None, description="Who may use it beside root, where there is such a group; default: dpi"
     )
 
 
@@ -265,21 +268,21 @@ class Policy(Section):
 
     version: Literal[1] = Field(description="Version of this format: 1")
     interfaces: Interfaces = Field(description="Which side is which")
-    link: Link | None = Field(None, description="What the line carries; needed for classes")
-    classes: dict[Name, Class] = Field({}, description="Shares of the link, by name, as a tree")
-    groups: dict[Name, Annotated[list[Prefix], OrMany()]] = Field(
-        {}, description="Hosts and networks under a name"
+    link: Link | None = Field(default=None, description="What the line carries; needed for classes")
+    classes: dict[Name, Class] = Field(default={}, description="Shares of the link, by name, as a tree")
+    groups: dict[Name, Annotated[list[Prefix], Field(min_length=1), OrMany()]] = Field(
+        default={}, description="Hosts and networks under a name"
     )
-    caches: dict[Name, Cache] = Field({}, description="Caches by name, seven at most")
-    rules: dict[Name, Rule] = Field({}, description="Rules by name, in order; the first that matches decides")
-    marks: Marks = Field(Marks(), description="Our bits of the packet mark")
-    queue: Queue = Field(Queue(), description="The way to user space")
-    flows: Flows = Field(Flows(), description="The flow table")
-    records: Records | None = Field(None, description="Where ended flows are written; none: nowhere")
+    caches: dict[Name, Cache] = Field(default={}, description="Caches by name, seven at most")
+    rules: dict[Name, Rule] = Field(default={}, description="Rules by name, in order; the first that matches decides")
+    marks: Marks = Field(default=Marks(), description="Our bits of the packet mark")
+    queue: Queue = Field(default=Queue(), description="The way to user space")
+    flows: Flows = Field(default=Flows(), description="The flow table")
+    records: Records | None = Field(default=None, description="Where ended flows are written; none: nowhere")
     signatures: Annotated[list[FilePath], OrMany()] = Field(
-        [], description="Folders with your own signatures, from the policy's folder"
+        default=[], description="Folders with your own signatures, from the policy's folder"
     )
-    control: Control = Field(Control(), description="The daemon's socket")
+    control: Control = Field(default=Control(), description="The daemon's socket")
     on_exit: Literal["clean", "keep"] = Field(
-        "clean", description="clean: leave nothing of ours in the kernel; keep: leave it as it is"
+        default="clean", description="clean: leave nothing of ours in the kernel; keep: leave it as it is"
     )

@@ -17,8 +17,20 @@ class Vocabulary:
 
     apps: frozenset[str]
     protocols: frozenset[str]
-    categories: frozenset[str]
+    categories: Mapping[str, str | None]  # and the category that each is within
     category_of: Mapping[str, str] = field(default_factory=dict)  # of an app or protocol
+
+    def categories_of(self, label: str) -> list[str]:
+        """A label's category and those that it is within, the narrowest first."""
+        return self.within(self.category_of.get(label))
+
+    def within(self, category: str | None) -> list[str]:
+        """A category and those that it is within, the narrowest first."""
+        found: list[str] = []
+        while category is not None and category not in found:
+            found.append(category)
+            category = self.categories.get(category)
+        return found
 
 
 @dataclass(frozen=True)

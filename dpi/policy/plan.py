@@ -57,7 +57,11 @@ class MarkLayout:
 
 @dataclass(frozen=True)
 class Ids:
-    """Numbers given to names, kept from one plan to the next."""
+    """Numbers given to names, kept from one plan to the next.
+
+    Names stay here when they leave the policy, so that one that comes back has its number again; a number is
+    given to another name only when there is no other left.
+    """
 
     classes: dict[str, int] = field(default_factory=dict)  # HTB minor
     dispositions: dict[str, int] = field(default_factory=dict)
@@ -80,7 +84,10 @@ class ShapedClass:
 
 @dataclass(frozen=True)
 class Tree:
-    """The HTB tree of one direction at the device where it leaves."""
+    """The HTB tree of one direction at the device where it leaves.
+
+    A class may be in one direction's tree only; its packets in the other go to that one's default.
+    """
 
     device: str
     direction: Direction
@@ -170,6 +177,8 @@ class Match:
 
 @dataclass(frozen=True)
 class PlannedRule:
+    """Rules of one name share their disposition: a cache's `apps` make two of one rule, one of them routed."""
+
     name: str
     where: str  # FILE:LINE
     match: Match
@@ -188,6 +197,23 @@ class EnginePlan:
 
 
 @dataclass(frozen=True)
+class RecordsPlan:
+    """Where ended flows are written."""
+
+    file: str
+    rotate: int  # bytes
+    keep: int  # rotated files
+
+
+@dataclass(frozen=True)
+class ControlPlan:
+    """The daemon's unix socket; None: the program's default."""
+
+    socket: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     kernel: KernelPlan
     engine: EnginePlan
@@ -195,3 +221,5 @@ class Plan:
     on_exit: Literal["clean", "keep"]
     sources: tuple[str, ...]  # files read, in order
     hash: str  # of the policy's meaning
+    records: RecordsPlan | None = None
+    control: ControlPlan = ControlPlan()

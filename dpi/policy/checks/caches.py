@@ -49,9 +49,7 @@ def _way(case: Case, path: Path_, cache: Cache) -> None:
     if cache.device is not None and case.machine and case.machine.interfaces is not None:
         known = case.machine.interfaces
         if cache.device not in known:
-            case.error(
-                (*path, "device"), f"this machine has no interface {cache.device}{near(cache.device, known)}"
-            )
+            case.error((*path, "device"), f"this machine has no interface {cache.device}{near(cache.device, known)}")
     if families:
         for i, prefix in enumerate(cache.prefixes):
             version = ip_network(prefix).version

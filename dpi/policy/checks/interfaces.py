@@ -68,6 +68,4 @@ def _marks(case: Case) -> None:
     room = (1 << (width - 4)) - 2  # 0 is undecided, 1 is the default
     rules = sum(rule.enabled for rule in case.policy.rules.values())
     if rules > room:
-        case.error(
-            ("marks", "mask"), f"{mask:#010x} has room for {room} rules and there are {rules}; take more bits"
-        )
+        case.error(("marks", "mask"), f"{mask:#010x} has room for {room} rules and there are {rules}; take more bits")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from dpi.policy.checks.case import Case
 from dpi.policy.checks.classes import children
@@ -52,9 +52,7 @@ def _targets(case: Case, path: Path_, rule: Rule, below: dict[str | None, list[s
     if rule.shape is not None and rule.shape not in classes:
         case.error((*path, "shape"), f"there is no class {rule.shape}{near(rule.shape, classes)}")
     elif rule.shape is not None and rule.shape in below:
-        case.error(
-            (*path, "shape"), f"{rule.shape} has classes below it; choose one: {', '.join(below[rule.shape])}"
-        )
+        case.error((*path, "shape"), f"{rule.shape} has classes below it; choose one: {', '.join(below[rule.shape])}")
     if rule.route is not None and rule.route not in caches:
         case.error((*path, "route"), f"there is no cache {rule.route}{near(rule.route, caches)}")
     if rule.route is not None and (rule.match.local or rule.match.vlan or rule.match.direction == "in"):
@@ -70,14 +68,15 @@ def _labels(case: Case, path: Path_, rule: Rule) -> None:
         _known(case, (*path, "app"), "app or protocol", match.app, both)
         _known(case, (*path, "protocol"), "protocol", match.protocol, words.protocols)
         _known(case, (*path, "category"), "category", match.category, words.categories)
-        of = words.category_of
-        if match.app and match.category and all(of.get(a) not in match.category for a in match.app if a in of):
-            case.warn((*path, "category"), f"can never match: {match.app[0]} is {of.get(match.app[0])}")
+        of = {app: words.categories_of(app) for app in match.app if app in both}
+        if of and match.category and all(not set(of[app]) & set(match.category) for app in of):
+            app = match.app[0]
+            case.warn((*path, "category"), f"can never match: {app} is {' and '.join(of[app])}")
     if match.port and match.transport and not {"tcp", "udp", "sctp"} & set(match.transport):
         case.error((*path, "port"), "icmp has no ports")
 
 
-def _known(case: Case, path: Path_, what: str, given: Iterable[str], known: frozenset[str]) -> None:
+def _known(case: Case, path: Path_, what: str, given: Iterable[str], known: Collection[str]) -> None:
     for i, word in enumerate(given):
         if word not in known:
             case.error((*path, i), f"there is no {what} {word}{near(word, known)}")

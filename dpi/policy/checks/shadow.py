@@ -1,19 +1,20 @@
 """Finds rules that can never match because one earlier rule takes all that they could.
 
 A rule covers a later one when each of its conditions is also a condition of the later one, and there no wider.
-Rules are indexed by one value of one condition, and a later rule looks up only what could hold its own, so that
-thousands of rules cost milliseconds, not a comparison of each with each.
+Each rule is indexed under the values of that condition which fewest rules share, and a later rule looks up only
+what could hold its own; so thousands of rules cost milliseconds, not a comparison of each with each.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
+from typing import NamedTuple
 
 from dpi.policy.model import Match
 from dpi.policy.names import Vocabulary
 
-# The most telling first: a rule is indexed by the first of these that it has.
 KINDS = (
     "app",
     "protocol",
@@ -29,60 +30,128 @@ KINDS = (
 )
 Conditions = dict[str, frozenset[object]]
 Key = tuple[str, object]
+EVERYTHING: Key = ("", "")
+
+
+class Network(NamedTuple):
+    """A prefix as numbers: address, and how many of the family's bits count."""
+
+    version: int
+    bits: int
+    address: int
+
+    def within(self, bits: int) -> Network:
+        """The prefix of so many bits that holds this one."""
+        low = (32 if self.version == 4 else 128) - bits
+        return Network(self.version, bits, self.address >> low << low)
 
 
 def shadowed(
     rules: Iterable[tuple[str, Match]], groups: Mapping[str, list[str]], words: Vocabulary | None
 ) -> Iterator[tuple[str, str]]:
     """Pairs of a rule's name and the earlier one's that covers it."""
+    known = [(name, _conditions(match, groups)) for name, match in rules]
+    every = [(name, conditions) for name, conditions in known if conditions is not None]
+    shared = Counter(key for _, conditions in every for key in _values(conditions))
+    cover = _Cover(words, {(v.version, v.bits) for _, v in shared if isinstance(v, Network)})
     index: dict[Key, list[tuple[str, Conditions]]] = {}
-    for name, match in rules:
-        mine = _conditions(match, groups, words)
-        for key in dict.fromkeys(_could_hold(mine)):
-            earlier = next((n for n, theirs in index.get(key, ()) if _covers(theirs, mine)), None)
+    for name, mine in every:
+        for key in dict.fromkeys(cover.keys(mine)):
+            earlier = next((n for n, theirs in index.get(key, ()) if cover.covers(theirs, mine)), None)
             if earlier:
                 yield name, earlier
                 break
         else:
-            # One key for each value: a later rule looks for one of its values only.
-            kind = next((k for k in KINDS if k in mine), "")
-            for value in mine.get(kind, frozenset({""})):
-                index.setdefault((kind, None if kind == "port" else value), []).append((name, mine))
+            rarest = min(mine, key=lambda kind: max(shared[key] for key in _values({kind: mine[kind]})), default="")
+            for key in dict.fromkeys(_values({rarest: mine[rarest]}) if rarest else [EVERYTHING]):
+                index.setdefault(key, []).append((name, mine))
 
 
-def _conditions(match: Match, groups: Mapping[str, list[str]], words: Vocabulary | None) -> Conditions:
+def _values(conditions: Conditions) -> Iterator[Key]:
+    """The keys that a rule may be indexed under.  Ranges of ports have one in common."""
+    for kind, values in conditions.items():
+        for value in values:
+            yield kind, None if kind == "port" else value
+
+
+def _conditions(match: Match, groups: Mapping[str, list[str]]) -> Conditions | None:
+    """The conditions that are given; None where one of them names a group that is not there."""
     found: Conditions = {}
     for kind in KINDS:
         value = getattr(match, kind)
         if kind in ("local", "remote"):
-            value = [p for peer in value for p in groups.get(peer, [peer] if "/" in peer else [])]
-            value = [ip_network(prefix) for prefix in value]
+            if any("/" not in peer and peer not in groups for peer in value):
+                return None
+            value = [_network(prefix) for peer in value for prefix in groups.get(peer, (peer,))]
         elif kind == "direction":
             value = [value] if value else []
         if value:
             found[kind] = frozenset(value)
-    if words and "category" not in found and "app" in found:
-        # An app is of one category, so a rule for the category covers a rule for the app.
-        categories = {words.category_of.get(str(app)) for app in found["app"]} - {None}
-        if categories and len(found["app"]) and all(str(a) in words.category_of for a in found["app"]):
-            found["category"] = frozenset(categories)
     return found
 
 
-def _could_hold(mine: Conditions) -> Iterator[Key]:
-    """The keys under which a rule that covers this one would be indexed."""
-    yield "", ""
-    for kind, values in mine.items():
-        value = next(iter(values))
+def _network(prefix: str) -> Network:
+    network = ip_network(prefix)
+    return Network(network.version, network.prefixlen, int(network.network_address))
+
+
+class _Cover:
+    def __init__(self, words: Vocabulary | None, lengths: set[tuple[int, int]]) -> None:
+        self.words = words
+        self.lengths = lengths  # of prefixes that there are, with their family
+
+    def keys(self, mine: Conditions) -> Iterator[Key]:
+        """The keys under which a rule that covers this one would be indexed."""
+        yield EVERYTHING
+        for kind, values in mine.items():
+            value = next(iter(values))
+            if kind == "port":
+                yield kind, None
+            elif isinstance(value, Network):
+                for version, bits in self.lengths:
+                    if version == value.version and bits <= value.bits:
+                        yield kind, value.within(bits)
+            elif kind == "host":
+                yield from ((kind, pattern) for pattern in _wider(str(value)))
+            else:
+                yield kind, value
+            if kind in ("app", "category"):
+                yield from (("category", c) for c in self.categories(kind, value))
+            elif kind == "protocol":
+                yield "app", value
+
+    def categories(self, kind: str, value: object) -> list[str]:
+        """What a flow of this app, or of this category, is sure to be of."""
+        if self.words is None:
+            return [str(value)] if kind == "category" else []
+        if kind == "category":
+            return self.words.within(str(value))
+        # A flow's category is that of its app; that of a protocol alone says nothing of the app above it.
+        return [] if value in self.words.protocols else self.words.categories_of(str(value))
+
+    def covers(self, earlier: Conditions, later: Conditions) -> bool:
+        return all(self.holds(kind, wide, later) for kind, wide in earlier.items())
+
+    def holds(self, kind: str, wide: frozenset[object], later: Conditions) -> bool:
+        """Whether whatever meets the later rule's conditions meets this one of the earlier rule's."""
+        narrow = later.get(kind)
+        if kind == "category":
+            by = "category" if narrow else "app"
+            values = later.get(by, frozenset())
+            return bool(values) and all(wide & set(self.categories(by, value)) for value in values)
+        if kind == "app" and narrow is None:
+            narrow = later.get("protocol")  # a condition on the app is met by the protocol's label too
+        if narrow is None:
+            return False
+        if narrow <= wide:
+            return True
+        if kind in ("local", "remote"):
+            return all(any(_inside(n, w) for w in wide) for n in narrow)
         if kind == "port":
-            yield kind, None
-        elif isinstance(value, IPv4Network | IPv6Network):
-            for length in range(value.prefixlen + 1):
-                yield kind, value.supernet(new_prefix=length)
-        elif kind == "host":
-            yield from ((kind, pattern) for pattern in _wider(str(value)))
-        else:
-            yield kind, value
+            return all(any(_between(n, w) for w in wide) for n in narrow)
+        if kind == "host":
+            return all(any(p in wide for p in _wider(str(n))) for n in narrow)
+        return False
 
 
 def _wider(pattern: str) -> Iterator[str]:
@@ -97,26 +166,11 @@ def _wider(pattern: str) -> Iterator[str]:
         yield f"*.{name}"
 
 
-def _covers(earlier: Conditions, later: Conditions) -> bool:
-    for kind, wide in earlier.items():
-        narrow = later.get(kind)
-        if narrow is None:
-            return False
-        if narrow <= wide:
-            continue
-        if kind in ("local", "remote"):
-            if not all(any(_inside(n, w) for w in wide) for n in narrow):
-                return False
-        elif kind == "port":
-            if not all(any(w[0] <= n[0] and n[1] <= w[1] for w in wide) for n in narrow):  # type: ignore[index]
-                return False
-        elif kind == "host":
-            if not all(any(p in wide for p in _wider(str(n))) for n in narrow):
-                return False
-        else:
-            return False
-    return True
-
-
 def _inside(narrow: object, wide: object) -> bool:
-    return type(narrow) is type(wide) and narrow.subnet_of(wide)  # type: ignore[attr-defined,no-any-return]
+    assert isinstance(narrow, Network) and isinstance(wide, Network)
+    return narrow.version == wide.version and wide.bits <= narrow.bits and narrow.within(wide.bits) == wide
+
+
+def _between(narrow: object, wide: object) -> bool:
+    assert isinstance(narrow, tuple) and isinstance(wide, tuple)
+    return bool(wide[0] <= narrow[0] and narrow[1] <= wide[1])
