@@ -29,7 +29,7 @@ MAY_KNOW = {
     "engine": f"errors {PACKETS} signatures policy record",
     "control": "errors",
     "daemon": f"errors control engine {PACKETS} policy enforce record",
-    "lab": "errors",
+    "lab": "errors control",
     "bench": f"errors engine control lab daemon {PACKETS} policy enforce record",
     "cli": f"errors engine control {PACKETS} policy enforce record analyse daemon lab bench web",
     "web": "errors policy record analyse control",
