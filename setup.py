@@ -8,6 +8,7 @@
 """
 
 import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -55,12 +56,14 @@ extensions = [
     if not ONLY or module(pyx) in ONLY
 ]
 
-setup(
-    ext_modules=cythonize(
+# Metadata and the source distribution need the list only, not a minute of Cython.
+if not {"egg_info", "dist_info", "sdist"} & set(sys.argv):
+    extensions = cythonize(
         extensions,
         compiler_directives=DIRECTIVES,
         emit_linenums=bool(SANITIZE),
         force=bool(SANITIZE or COVERAGE),
         nthreads=os.cpu_count() or 1,
     )
-)
+
+setup(ext_modules=extensions)
