@@ -25,8 +25,8 @@ cdef struct Found:
     uint8_t ech             # an encrypted_client_hello extension is present (RFC 9849)
 
 
+# What a server's own certificate says of it (X.509, RFC 5280).  Text is UTF-8 that may end in mid-character.
 cdef struct Certificate:
-    """What a server's own certificate says of it (X.509, RFC 5280).  Text is UTF-8 that may end in mid-character."""
     uint8_t present
     uint8_t self_signed     # issuer and subject are the same
     uint16_t n_names
