@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from dpi.errors import Finding, FindingsError
+from dpi.errors import Finding, FindingsError, UsageError
 from dpi.policy.checks import caches, classes, interfaces, rules
 from dpi.policy.checks.case import Case
 from dpi.policy.checks.interfaces import signature_folder
@@ -33,15 +33,16 @@ class Checked:
     document: Document
     policy: Policy
     warnings: tuple[Finding, ...]
+    vocabulary: Vocabulary | None = None
 
 
 class Names(Protocol):
     """Gives the vocabulary, with what the user's own folders of signatures add to it.
 
-    Raises FindingsError where those are wrong.
+    Raises UsageError where those are wrong.
     """
 
-    def __call__(self, folders: tuple[Path, ...]) -> Vocabulary: ...
+    def __call__(self, folders: tuple[Path, ...], /) -> Vocabulary: ...
 
 
 def check(
@@ -73,19 +74,20 @@ def inspect(
     """As check(), but raises nothing: all findings, warnings too, in order of place."""
     findings: list[Finding] = []
     document = load(file, sets, instead, findings)
-    policy = None
+    policy, vocabulary = None, None
     if document.complete:
-        vocabulary = None
         if names is not None:
             try:
                 vocabulary = names(signature_folders(document))
             except FindingsError as error:
                 findings += error.findings
+            except UsageError as error:
+                findings.append(document.finding(("signatures",), str(error)))
         policy, more = examine(document, vocabulary, machine)
         findings = sorted({*findings, *more})
     if policy is None or any(not finding.warning for finding in findings):
         return None, findings
-    return Checked(document, policy, tuple(findings)), findings
+    return Checked(document, policy, tuple(findings), vocabulary), findings
 
 
 def signature_folders(document: Document) -> tuple[Path, ...]:

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 
 from dpi.policy import plan as p
 from dpi.policy.check import Checked
 from dpi.policy.checks.classes import DIRECTIONS, children
 from dpi.policy.checks.interfaces import signature_folder
-from dpi.policy.model import Cache, Class, Match, Policy, Rule
-from dpi.policy.names import Machine
+from dpi.policy.model import Cache, Class, Match, Policy
+from dpi.policy.names import Machine, Vocabulary
 from dpi.policy.order import ordered
 
 DEFAULT_RULE = "default"
@@ -188,24 +189,26 @@ def _rules(checked: Checked, order: list[str], ids: Mapping[str, int]) -> Iterat
         where = document.where(("rules", name))
         match = _match(rule.match, policy.groups)
         if not (rule.block or rule.allow or rule.route):
-            yield from _routed(policy, name, where, match, ids[name], rule)
+            for cache, there in policy.caches.items():
+                if apps := _meeting(match, there.apps, checked.vocabulary):
+                    narrow = replace(match, apps=apps)
+                    yield p.PlannedRule(name, where, narrow, ids[name], cache, rule.log)
         yield p.PlannedRule(name, where, match, ids[name], rule.route, rule.log)
-    default = Rule(log=False)
     for cache, there in policy.caches.items():
-        where = document.where(("caches", cache))
         if there.apps:
-            yield from _routed(policy, DEFAULT_RULE, where, p.Match(), ids[DEFAULT_RULE], default, only=cache)
+            where = document.where(("caches", cache))
+            match = p.Match(apps=tuple(there.apps))
+            yield p.PlannedRule(DEFAULT_RULE, where, match, ids[DEFAULT_RULE], cache, False)
 
 
-def _routed(
-    policy: Policy, name: str, where: str, match: p.Match, disposition: int, rule: Rule, only: str | None = None
-) -> Iterator[p.PlannedRule]:
-    """The copies of a rule for the apps that caches serve."""
-    for cache, there in policy.caches.items():
-        apps = tuple(app for app in there.apps if not match.apps or app in match.apps)
-        if apps and only in (None, cache):
-            narrowed = p.Match(**{**vars(match), "apps": apps})
-            yield p.PlannedRule(name, where, narrowed, disposition, cache, rule.log)
+def _meeting(match: p.Match, apps: list[str], words: Vocabulary | None) -> tuple[str, ...]:
+    """Those of a cache's apps whose flows could match."""
+    return tuple(
+        app
+        for app in apps
+        if (not match.apps or app in match.apps)
+        and (not match.categories or words is None or {*match.categories} & {*words.categories_of(app)})
+    )
 
 
 def _match(match: Match, groups: Mapping[str, list[str]]) -> p.Match:

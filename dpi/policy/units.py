@@ -185,10 +185,11 @@ def host_pattern(value: object) -> str:
 
 
 def rate_text(bits: int) -> str:
-    """The shortest exact spelling: `8mbit`, `1500kbit`."""
+    """The shortest exact spelling: `8mbit`, `1.5mbit`."""
     for unit in ("tbit", "gbit", "mbit", "kbit"):
-        if bits and bits % RATE_UNITS[unit] == 0:
-            return f"{bits // RATE_UNITS[unit]}{unit}"
+        thousandths, rest = divmod(bits * 1000, RATE_UNITS[unit])
+        if thousandths >= 1000 and rest == 0:
+            return f"{thousandths / 1000:.3f}".rstrip("0").rstrip(".") + unit
     return f"{bits}bit"
 
 

@@ -1,0 +1,193 @@
+"""A plan in words, and as plain data for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from dpi.policy.plan import Disposition, KernelPlan, Match, Plan, PlannedRule, Route, ShapedClass
+from dpi.policy.units import dscp_name, rate_text, seconds_text, size_text
+
+
+def words(plan: Plan) -> str:
+    """The whole plan, a paragraph a subject."""
+    kernel = plan.kernel
+    parts = [
+        _interfaces(kernel),
+        "\n".join(classes(kernel)),
+        "\n".join(rules(plan)),
+        "\n".join(route for each in kernel.routes for route in _route(each)),
+        _marks(plan),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def data(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON can carry it; rates in bits a second, sizes in bytes, times in seconds."""
+    return asdict(plan)
+
+
+def _interfaces(kernel: KernelPlan) -> str:
+    sides = []
+    for role in ("lan", "wan"):
+        ports = [i.name + (f" vlan {i.vlan}" if i.vlan else "") for i in kernel.interfaces if i.role == role]
+        sides.append(f"{role} {', '.join(ports)}")
+    text = f"{kernel.mode}: {'; '.join(sides)}"
+    return text + (f"; behind the LAN {', '.join(kernel.local)}" if kernel.local else "")
+
+
+def classes(kernel: KernelPlan) -> Iterator[str]:
+    """The class tree, both directions side by side."""
+    trees = {tree.direction: tree for tree in kernel.trees}
+    if not trees:
+        yield "no classes: nothing is shaped"
+        return
+    link = ", ".join(f"{rate_text(tree.rate)} {direction}" for direction, tree in trees.items())
+    shared = sorted({tree.ifb for tree in kernel.trees if tree.ifb})
+    yield f"classes of a link of {link}" + (f", shaped on {', '.join(shared)}" if shared else "") + ":"
+    rows = []
+    depth: dict[str, int] = {}
+    named: dict[str, dict[str, ShapedClass]] = {}
+    for tree in trees.values():
+        for class_ in tree.classes:
+            named.setdefault(class_.name, {})[tree.direction] = class_
+            depth[class_.name] = depth[class_.parent] + 1 if class_.parent else 1
+    default = next(iter(trees.values())).default
+    for name, ways in named.items():
+        any_way = next(iter(ways.values()))
+        row = ["  " * depth[name] + name]
+        row += [f"{direction} {span(ways.get(direction))}" for direction in trees]
+        row.append(f"priority {any_way.priority}")
+        row.append(any_way.leaf or "")
+        row.append("default" if name == default else "")
+        rows.append(row)
+    yield from _table(rows)
+
+
+def span(class_: ShapedClass | None) -> str:
+    """`8mbit`, `8mbit to 20mbit`."""
+    if class_ is None:
+        return "as default"
+    text = rate_text(class_.rate)
+    return text if class_.ceil == class_.rate else f"{text} to {rate_text(class_.ceil)}"
+
+
+def rules(plan: Plan) -> Iterator[str]:
+    """The rules in the order in which they are tried."""
+    dispositions = {d.number: d for d in plan.kernel.dispositions}
+    found, rest = grouped(plan)
+    if not found:
+        yield "no rules: everything is left to the default class"
+        return
+    yield "rules, the first that matches decides:"
+    rows = []
+    for i, (rule, copies) in enumerate(found, 1):
+        does = actions(rule, dispositions[rule.disposition])
+        rows.append([f"{i:4}.", rule.name, conditions(rule.match), f"→ {does}", f"({rule.where})"])
+        for copy in copies:
+            rows.append(["", "", f"  {several('app', copy.match.apps)}", f"→ also cache {copy.route}", ""])
+    for rule in rest:
+        also = f"→ cache {rule.route}"
+        rows.append(["", "no rule", several("app", rule.match.apps), also, f"({rule.where})"])
+    yield from _table(rows)
+
+
+def grouped(plan: Plan) -> tuple[list[tuple[PlannedRule, list[PlannedRule]]], list[PlannedRule]]:
+    """Each rule with its copies for caches' apps, which stand before it; and those for what no rule matches."""
+    found: list[tuple[PlannedRule, list[PlannedRule]]] = []
+    copies: list[PlannedRule] = []
+    every = plan.engine.rules
+    for rule, following in zip(every, [*every[1:], None], strict=True):
+        copies.append(rule)
+        if rule.disposition != 1 and (following is None or following.name != rule.name):
+            found.append((copies.pop(), copies))
+            copies = []
+    return found, copies
+
+
+def actions(rule: PlannedRule, disposition: Disposition) -> str:
+    """`class video, dscp af41`."""
+    return ", ".join(
+        part
+        for part in (
+            f"{disposition.block}" if disposition.block else "",
+            f"class {disposition.class_}" if disposition.class_ else "",
+            f"dscp {dscp_name(disposition.dscp)}" if disposition.dscp is not None else "",
+            f"cache {rule.route}" if rule.route else "",
+            "log" if rule.log else "",
+        )
+        if part
+    ) or ("default class" if disposition.number == 1 else "allow")
+
+
+def conditions(match: Match, most: int | None = 5) -> str:
+    """`app netflix or youtube, port 443`; of a long list `most` values."""
+
+    def some(what: str, values: tuple[str, ...]) -> str:
+        return several(what, values, most)
+
+    parts = [
+        some("app", match.apps),
+        some("category", match.categories),
+        some("protocol", match.protocols),
+        some("host", match.hosts),
+        some("local", match.local),
+        some("remote", match.remote),
+        some("port", tuple(str(a) if a == b else f"{a}-{b}" for a, b in match.ports)),
+        some("transport", match.transports),
+        f"opened {'from the LAN' if match.direction == 'out' else 'from outside'}" if match.direction else "",
+        some("dscp", tuple(map(dscp_name, match.dscp))),
+        some("vlan", tuple(map(str, match.vlans))),
+    ]
+    return ", ".join(part for part in parts if part) or "everything"
+
+
+def several(what: str, values: tuple[str, ...], most: int | None = 5) -> str:
+    """`app netflix or youtube or 3 more`."""
+    if not values:
+        return ""
+    more = [f"{len(values) - most} more"] if most is not None and len(values) > most else []
+    return f"{what} {' or '.join([*values[:most], *more])}"
+
+
+def _route(route: Route) -> Iterator[str]:
+    hops = " and ".join(hop for hop in (route.next_hop4, route.next_hop6) if hop)
+    way = " ".join(
+        part for part in (f"by {hops}" if hops else "", f"on {route.device}" if route.device else "") if part
+    )
+    yield f"cache {route.name}: {way}, table {route.table}, destinations learnt for {seconds_text(route.learn_ttl)}"
+    if route.prefixes:
+        yield f"  known beforehand: {several('', route.prefixes).strip()}"
+    health = route.health
+    if health is None:
+        yield "  never checked"
+    else:
+        port = f" port {health.port}" if health.port else ""
+        yield (
+            f"  checked by {health.kind} to {health.target}{port}{health.path or ''} every"
+            f" {seconds_text(health.interval)}, down after {health.down_after} failures"
+            f" of {seconds_text(health.timeout)}, up after {health.up_after}"
+        )
+    normal = "traffic takes its normal way" if route.when_down == "normal" else "its destinations are unreachable"
+    yield f"  when down: {normal}"
+
+
+def _marks(plan: Plan) -> str:
+    kernel, engine = plan.kernel, plan.engine
+    last = kernel.queue_base + kernel.queues - 1
+    queues = f"queue {last}" if kernel.queues == 1 else f"queues {kernel.queue_base} to {last}"
+    lines = [
+        f"marks under {kernel.marks.mask:#010x}, {queues}, {engine.max_flows:,} flows at most",
+        f"on exit: {'nothing of ours stays' if plan.on_exit == 'clean' else 'all stays as it is'}",
+    ]
+    if plan.records:
+        records = plan.records
+        lines.append(f"records: {records.file}, {records.keep} more of {size_text(records.rotate)}")
+    return "\n".join(lines)
+
+
+def _table(rows: list[list[str]]) -> Iterator[str]:
+    widths = [min(48, max(map(len, column))) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
