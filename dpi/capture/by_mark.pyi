@@ -1,0 +1,6 @@
+from dpi.capture.nfqueue import PacketHandler
+
+class ByMark(PacketHandler):
+    def __init__(self, rules: dict[int, tuple[str, int | None]] | None = None) -> None: ...
+    @property
+    def seen(self) -> list[dict[str, int]]: ...
