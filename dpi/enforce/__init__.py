@@ -50,7 +50,7 @@ __all__ = [
 
 def plan_operations(plan: KernelPlan, *, state_dir: Path) -> list[Operation]:
     """What `apply` would do now, in order, without doing it.  Needs root, as reading the kernel does."""
-    from dpi.enforce.apply import plan_operations as run
+    from dpi.enforce.reconcile import plan_operations as run
 
     return run(plan, state_dir)
 
@@ -64,14 +64,14 @@ def apply(
     two of us from acting at once.  `fail_at` makes the step of that index fail, for tests.  `on_step` is told
     each operation before it is done.
     """
-    from dpi.enforce.apply import apply as run
+    from dpi.enforce.reconcile import apply as run
 
     return run(plan, state_dir, fail_at=fail_at, on_step=on_step)
 
 
 def clean(*, state_dir: Path) -> Report:
     """Takes away all that is ours, in this namespace: objects, sysctls' values, our bits of flows' marks."""
-    from dpi.enforce.apply import clean as run
+    from dpi.enforce.reconcile import clean as run
 
     return run(state_dir)
 

@@ -1,0 +1,157 @@
+"""The state that a plan asks for, on this kernel, as resources; and what was chosen by availability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from dpi.enforce import iptables, sysctl
+from dpi.enforce.names import LINK_CLASS, Family
+from dpi.enforce.nft.table import desired_table
+from dpi.enforce.nft.text import Facts, family, table_text, versions, way_pairs
+from dpi.enforce.probe import Features
+from dpi.enforce.qdisc import leaves
+from dpi.enforce.qdisc.htb import HtbClass, HtbRoot, desired_class, link_class
+from dpi.enforce.qdisc.ifb import IfbLink, Redirect
+from dpi.enforce.qdisc.leaf import Purpose
+from dpi.enforce.resource import Handles, Resource, State, state_of
+from dpi.enforce.routes import MarkRule, NextHop, leads_to, rule_priority
+from dpi.errors import KernelError
+from dpi.policy.plan import KernelPlan, Route, Tree
+
+
+@dataclass
+class Desired:
+    state: State
+    notes: list[str] = field(default_factory=list)
+
+
+def desired(plan: KernelPlan, features: Features, handles: Handles) -> Desired:
+    """KernelError when the plan cannot be made true here, before anything is touched."""
+    check(plan, features, handles)
+    hops = {route.number: next_hops(route, handles) for route in plan.routes}
+    facts = Facts(features.nft_queue, beyond(plan, hops))
+    notes: list[str] = []
+    found: list[Resource] = []
+    fed: dict[str, Tree] = {}
+    for tree in plan.trees:
+        if tree.ifb is None:
+            found += tree_resources(tree, tree.device, plan, features, notes)
+            continue
+        if tree.ifb not in fed:
+            fed[tree.ifb] = tree
+            found.append(IfbLink(tree.ifb))
+            found += tree_resources(tree, tree.ifb, plan, features, notes)
+        found.append(Redirect(tree.device, tree.ifb, plan.marks.route_mask))
+    for route in plan.routes:
+        for hop in hops[route.number]:
+            mark, mask = plan.marks.route(route.number), plan.marks.route_mask
+            found.append(hop)
+            found.append(MarkRule(hop.version, rule_priority(route.number), mark, mask, route.table))
+    name: Family = family(plan)
+    found.append(desired_table(name, table_text(plan, facts)))
+    if not features.nft_queue:
+        wanted = iptables.rules(plan, way_pairs(plan, facts))
+        found += [iptables.desired_step(version, wanted) for version in iptables.TOOLS]
+        notes.append("queue step by iptables: this kernel has no nft queue statement")
+    found += sysctls(plan, hops, handles)  # after the table: loading it brought conntrack in
+    return Desired(state_of(found), list(dict.fromkeys(notes)))
+
+
+def check(plan: KernelPlan, features: Features, handles: Handles) -> None:
+    """What no step could tell as well."""
+    if not features.nft:
+        raise KernelError("this kernel or its nft lacks what the table needs; `dpi doctor` says more")
+    if plan.mode == "bridge":
+        if not features.nft_bridge:
+            raise KernelError(
+                "bridge mode needs nft's queue statement, reject and conntrack on bridges, which this kernel lacks"
+            )
+        if plan.routes:
+            raise KernelError("caches need router mode: a bridge does not route")
+    elif not features.nft_queue and not (features.iptables_queue and features.ip6tables_queue):
+        raise KernelError("this kernel can queue packets neither by nft nor by iptables")
+    if plan.trees and not features.htb:
+        raise KernelError("this kernel has no htb qdisc, which classes need (module sch_htb)")
+    if any(tree.ifb for tree in plan.trees) and not (features.ifb and features.redirect):
+        raise KernelError(
+            "this kernel lacks what shaping both directions on one device needs: ifb, clsact, u32 with marks, mirred"
+        )
+    for interface in plan.interfaces:
+        handles.index(interface.name)
+    lan = {i.name for i in plan.interfaces if i.role == "lan"}
+    wan = {i.name for i in plan.interfaces if i.role == "wan"}
+    if lan & wan and not plan.local:
+        raise KernelError(f"{min(lan & wan)} is both lan and wan: the prefixes of the LAN must be given")
+    roots = [t.device for t in plan.trees if t.ifb is None]
+    for device in roots:
+        if roots.count(device) > 1:
+            raise KernelError(f"{device} has two trees: one of them needs an IFB")
+    for direction in ("down", "up"):
+        kinds = {
+            (t.default, tuple((c.name, c.minor) for c in t.classes)) for t in plan.trees if t.direction == direction
+        }
+        if len(kinds) > 1:
+            raise KernelError(f"the {direction} trees of different devices must have the same classes")
+
+
+def tree_resources(
+    tree: Tree, device: str, plan: KernelPlan, features: Features, notes: list[str]
+) -> Iterator[Resource]:
+    """The HTB tree of one direction on a device (the real one or an IFB)."""
+    yield HtbRoot(device)
+    yield link_class(device, tree.rate)
+    parents = {c.parent for c in tree.classes}
+    paths: dict[str | None, tuple[int, ...]] = {None: (LINK_CLASS,)}
+    for shaped in tree.classes:
+        path = paths[shaped.name] = (*paths[shaped.parent], shaped.minor)
+        inner = shaped.name in parents
+        leaf = None
+        if not inner:
+            purpose = Purpose(tree.direction, shaped.ceil, plan.mode == "bridge")
+            leaf = leaves.choose(shaped.leaf or "auto", purpose, features.leaves(), shaped.name)
+            if leaf.kind != "cake" and (shaped.leaf or "auto") == "auto":
+                notes.append(f"leaves are {leaf.kind}: this kernel has nothing better")
+        resource: HtbClass = desired_class(device, path, shaped, inner=inner, leaf=leaf)
+        yield resource
+
+
+def next_hops(route: Route, handles: Handles) -> list[NextHop]:
+    """The default routes of a cache's table."""
+    found = []
+    for version in versions(route):
+        gateway = route.next_hop4 if version == 4 else route.next_hop6
+        device = route.device
+        if gateway and not device:
+            device = leads_to(handles.ip, gateway)
+            if device is None:
+                raise KernelError(
+                    f"cache {route.name}: {gateway} is not on a network that this box is connected to; "
+                    f"a next hop must be (or say `device:`)"
+                )
+        assert device
+        handles.index(device)
+        found.append(NextHop(version, route.table, gateway, device))
+    return found
+
+
+def beyond(plan: KernelPlan, hops: dict[int, list[NextHop]]) -> tuple[str, ...]:
+    """Devices that lead to caches and have no role: what goes there is seen as going to the WAN."""
+    roles = {i.name for i in plan.interfaces}
+    return tuple(dict.fromkeys(h.device for found in hops.values() for h in found if h.device not in roles))
+
+
+def sysctls(plan: KernelPlan, hops: dict[int, list[NextHop]], handles: Handles) -> Iterator[Resource]:
+    """Those that we hold already, and those that are not as we need them."""
+    needed = {sysctl.ACCOUNTING: "1"}
+    loose = {h.device for found in hops.values() for h in found if h.version == 4}
+    if loose:
+        lan = {i.name for i in plan.interfaces if i.role == "lan"}
+        loose |= {device for device in lan if sysctl.marks_count_in_reverse(device)}
+        loose |= {i.name for i in plan.interfaces if i.role == "wan"}  # a cache may answer by its own way
+    for device in sorted(loose):
+        if sysctl.strict(device) or sysctl.rp_filter(device) in handles.state.sysctls:
+            needed[sysctl.rp_filter(device)] = "2"
+    for path, value in needed.items():
+        if path in handles.state.sysctls or sysctl.read(path) != value:
+            yield sysctl.Sysctl(path, value)

@@ -1,0 +1,125 @@
+"""The queue step through iptables, for kernels without nft's queue statement.
+
+A chain of our own, hooked first in mangle's FORWARD, loaded in one atomic `iptables-restore --noflush`.  It
+asks what the nft rule asks: undecided, and between lan and wan.  `--queue-balance` picks the queue by a hash
+of the two addresses that is the same for both directions; `--queue-bypass` lets traffic pass when nobody
+listens.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import ClassVar
+
+from dpi.enforce.names import CHAIN
+from dpi.enforce.resource import Handles, Key, Resource
+from dpi.enforce.run import attempt, first_line, in_scratch, run
+from dpi.errors import KernelError
+from dpi.policy.plan import KernelPlan
+
+TOOLS = {4: "iptables", 6: "ip6tables"}
+TABLES = {4: "ip", 6: "ip6"}  # what nf_tables calls the families
+HOOK = f"-A FORWARD -j {CHAIN}"
+
+
+@dataclass(frozen=True)
+class QueueStep(Resource):
+    kind: ClassVar[str] = "iptables"
+    rank: ClassVar[int] = 9
+
+    version: int
+    hooked: bool
+    rules: tuple[str, ...]  # as iptables-save prints them
+
+    @property
+    def key(self) -> Key:
+        return (self.kind, self.version)
+
+    def title(self) -> str:
+        return f"{TOOLS[self.version]} chain {CHAIN}"
+
+    def words(self) -> str:
+        return f"{len(self.rules)} rules, {'' if self.hooked else 'not '}in mangle FORWARD"
+
+    def add(self, handles: Handles) -> None:
+        if not self._table_exists():
+            handles.state.iptables.append(self.version)
+            handles.state.save()
+        lines = [f":{CHAIN} - [0:0]", *self.rules]
+        if self.hooked:
+            lines.append(f"-I FORWARD 1 -j {CHAIN}")
+        try:
+            self._restore(lines)
+        except KernelError:
+            self._forget_table(handles)
+            raise
+
+    def remove(self, handles: Handles) -> None:
+        unhook = [f"-D FORWARD -j {CHAIN}"] if self.hooked else []
+        self._restore([*unhook, f"-F {CHAIN}", f"-X {CHAIN}"])
+        self._forget_table(handles)
+
+    def change(self, handles: Handles, before: Resource) -> None:
+        assert isinstance(before, QueueStep)
+        lines = [f":{CHAIN} - [0:0]", *self.rules]  # naming the chain empties it
+        if self.hooked and not before.hooked:
+            lines.append(f"-I FORWARD 1 -j {CHAIN}")
+        elif before.hooked and not self.hooked:
+            lines.insert(0, f"-D FORWARD -j {CHAIN}")
+        self._restore(lines)
+
+    def _restore(self, lines: list[str]) -> None:
+        text = "\n".join(["*mangle", *lines, "COMMIT", ""])
+        code, _, error = attempt([f"{TOOLS[self.version]}-restore", "--noflush", "-w", "5"], text)
+        if code:
+            raise KernelError(f"{TOOLS[self.version]}: {first_line(error)}")
+
+    def _table_exists(self) -> bool:
+        return attempt(["nft", "list", "table", TABLES[self.version], "mangle"])[0] == 0
+
+    def _forget_table(self, handles: Handles) -> None:
+        """Takes away the mangle table that came with our chain, if nobody has used it since."""
+        if self.version not in handles.state.iptables:
+            return
+        saved = run([f"{TOOLS[self.version]}-save", "-t", "mangle"]).splitlines()
+        chains = [line.split()[:2] for line in saved if line.startswith(":")]
+        if all(policy == "ACCEPT" for _, policy in chains) and not any(line.startswith("-") for line in saved):
+            attempt(["nft", "delete", "table", TABLES[self.version], "mangle"])
+        handles.state.iptables.remove(self.version)
+        handles.state.save()
+
+
+def rules(plan: KernelPlan, pairs: list[tuple[str, str]]) -> list[str]:
+    """The chain's rules for (in, out) pairs of devices."""
+    last = plan.queue_base + plan.queues - 1
+    queue = f"--queue-balance {plan.queue_base}:{last}" if plan.queues > 1 else f"--queue-num {last}"
+    undecided = f"-m connmark --mark 0x0/{plan.marks.final:#x}"
+    return [f"-A {CHAIN} -i {come} -o {leave} {undecided} -j NFQUEUE {queue} --queue-bypass" for come, leave in pairs]
+
+
+def desired_step(version: int, wanted: list[str]) -> QueueStep:
+    """In iptables' own spelling; KernelError when it or the kernel refuses it."""
+    tool = TOOLS[version]
+    if not shutil.which(f"{tool}-restore"):
+        raise KernelError(f"this kernel's nft has no queue statement and {tool} is not installed")
+    text = "\n".join(["*mangle", f":{CHAIN} - [0:0]", *wanted, HOOK, "COMMIT", ""])
+    step = parse(version, in_scratch(f"{tool}-restore; {tool}-save -t mangle", text))
+    assert step is not None
+    return step
+
+
+def actual_step(version: int) -> QueueStep | None:
+    if not shutil.which(f"{TOOLS[version]}-save"):
+        return None
+    code, saved, _ = attempt([f"{TOOLS[version]}-save", "-t", "mangle"])
+    return parse(version, saved) if code == 0 else None
+
+
+def parse(version: int, saved: str) -> QueueStep | None:
+    """Our chain in the output of iptables-save, or None."""
+    lines = saved.splitlines()
+    if not any(line.startswith(f":{CHAIN} ") for line in lines):
+        return None
+    ours = tuple(line for line in lines if line.startswith(f"-A {CHAIN} "))
+    return QueueStep(version, HOOK in lines, ours)

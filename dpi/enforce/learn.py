@@ -1,0 +1,98 @@
+"""What the daemon tells the kernel between two applies: servers that belong to a cache, and caches' health."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterable
+
+from dpi.enforce.netlink import NOT_FOUND, Netfilter
+from dpi.enforce.nft.elements import Element, change
+from dpi.enforce.nft.text import family, versions
+from dpi.errors import KernelError
+from dpi.policy.plan import KernelPlan, Route
+
+KNOWN = 65_536  # addresses remembered, so that a name asked for again costs no netlink
+MIN_TTL = 10.0  # seconds; some names change with every answer, their connections take longer to begin
+
+
+class Learner:
+    """Puts destinations into the sets by which new connections are routed.  May be called from any thread.
+
+    Belongs to one plan; after a reload make a new one (the kernel keeps what was learnt).
+    """
+
+    def __init__(self, plan: KernelPlan) -> None:
+        self._family = family(plan)
+        self._routes = {route.name: route for route in plan.routes}
+        self._netfilter = Netfilter()
+        self._lock = threading.Lock()
+        self._known: dict[tuple[int, bytes], float] = {}  # (route, address) → when it ends, monotonic
+        self.refused = 0  # addresses for which the set had no room
+
+    def close(self) -> None:
+        self._netfilter.close()
+
+    def learn(self, route: str, addresses: Iterable[tuple[str | bytes, float]]) -> int:
+        """(address, seconds to live) pairs → how many of them the kernel has been told.
+
+        Addresses as text or packed.  One that the kernel has is told again only when half its time is over;
+        the life is never longer than the route's `learn_ttl`.  Unknown routes and IP versions for which the
+        route has no next hop are passed over.  KernelError when our table is gone.
+        """
+        wanted = self._routes.get(route)
+        if wanted is None:
+            return 0
+        now = time.monotonic()
+        batches: dict[int, dict[bytes, float]] = {}
+        with self._lock:
+            for address, ttl in addresses:
+                packed = _packed(address)
+                version = 4 if len(packed) == 4 else 6
+                life = min(max(ttl, MIN_TTL), max(wanted.learn_ttl, MIN_TTL))
+                if version in versions(wanted) and self._known.get((wanted.number, packed), 0) - now < life / 2:
+                    batches.setdefault(version, {})[packed] = life
+            return sum(self._send(wanted, version, batch, now) for version, batch in batches.items())
+
+    def _send(self, route: Route, version: int, batch: dict[bytes, float], now: float) -> int:
+        name = f"route{route.number}_learnt{version}"
+        fresh = [Element(key, life) for key, life in batch.items()]
+        again = [Element(e.key) for e in fresh if self._known.get((route.number, e.key), 0) > now]
+        code = change(self._netfilter, self._family, name, add=fresh, remove=again)
+        if code in NOT_FOUND and again:  # one had just ended
+            code = change(self._netfilter, self._family, name, add=fresh)
+        if code == errno.ENFILE:
+            self.refused += len(fresh)
+            return 0
+        if code:
+            raise KernelError(f"learning for {route.name}: {os.strerror(code)}")
+        if len(self._known) + len(fresh) > KNOWN:
+            self._known = {key: end for key, end in self._known.items() if end > now}
+            if len(self._known) + len(fresh) > KNOWN:
+                self._known.clear()
+        self._known.update({(route.number, key): now + life for key, life in batch.items()})
+        return len(fresh)
+
+
+def set_route_state(plan: KernelPlan, name: str, up: bool) -> None:
+    """See `dpi.enforce.set_route_state`."""
+    route = next((r for r in plan.routes if r.name == name), None)
+    if route is None:
+        raise KernelError(f"no route named {name}")
+    mark = Element(struct.pack("=I", plan.marks.route(route.number)))
+    with Netfilter() as netfilter:
+        set_name = f"route{route.number}_down"
+        # To add what is there is no error, to remove what is not would be: so up is both, in one transaction.
+        code = change(netfilter, family(plan), set_name, add=[mark], then_remove=[mark] if up else [])
+    if code:
+        raise KernelError(f"route {name}: {os.strerror(code)}")
+
+
+def _packed(address: str | bytes) -> bytes:
+    if isinstance(address, bytes):
+        return address
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)

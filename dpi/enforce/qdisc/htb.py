@@ -1,0 +1,242 @@
+"""The HTB tree of a direction: `d1:` at the device's root, `d1:ffff` the link, below it the policy's classes.
+
+Packets come with their class in skb->priority, so no filter is needed; `default 0` sends what has none (the
+box's own traffic, ARP) straight out, unshaped: shaping never locks an admin out of the box.
+
+* burst: what a class may send at line speed after a pause: 4 ms of its rate, at least two full frames.  Long
+  enough that a timer that fires a little late costs no rate, short enough not to be felt by the class beside.
+* quantum: bytes that a class may send in its turn when siblings share what is left over.  Explicit, in place
+  of rate/r2q, which the kernel complains of below 1,000 and above 200,000.  In proportion to the rate within
+  a frame and 60 kB, so that a faster class gets more of the surplus.
+* Rates below the link's own class may add up to more than the link has (oversubscription is the admin's).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pyroute2.netlink.rtnl.tcmsg.common import calc_xmittime
+
+from dpi.enforce.names import LINK_CLASS, ROOT_HANDLE, classid, classid_text
+from dpi.enforce.qdisc import leaves, message
+from dpi.enforce.qdisc.leaf import MTU, Leaf
+from dpi.enforce.resource import Handles, Key, Resource
+from dpi.errors import KernelError
+from dpi.policy.plan import ShapedClass
+
+MAX_QUANTUM = 60_000
+BURST = 0.004  # seconds
+WIDE = 1 << 32  # bytes/s from which rates take the 64 bit attributes
+
+
+@dataclass(frozen=True)
+class HtbRoot(Resource):
+    """The root qdisc of a device.  A root that someone set up is left alone, and said so."""
+
+    kind: ClassVar[str] = "qdisc"
+    rank: ClassVar[int] = 2
+
+    device: str
+
+    @property
+    def key(self) -> Key:
+        return (self.kind, self.device)
+
+    def title(self) -> str:
+        return f"qdisc htb d1: of {self.device}"
+
+    def words(self) -> str:
+        return "root, what has no class unshaped"
+
+    def add(self, handles: Handles) -> None:
+        index = handles.index(self.device)
+        for qdisc in handles.ip.get_qdiscs(index):
+            # The kernel's own default root has handle 0; any other was set up by somebody.
+            if qdisc["parent"] == message.ROOT and qdisc["handle"] >> 16:
+                kind = qdisc.get_attr("TCA_KIND")
+                raise KernelError(
+                    f"{self.device} already has a root qdisc ({kind} {qdisc['handle'] >> 16:x}:) that is not "
+                    f"ours; remove it (tc qdisc del dev {self.device} root) or take {self.device} out of the policy"
+                )
+        glob = {"version": 3, "rate2quantum": 10, "defcls": 0, "debug": 0, "direct_pkts": 0}
+        options = {"attrs": [["TCA_HTB_INIT", glob]]}
+        message.send(
+            handles.ip,
+            "replace qdisc",
+            index,
+            parent=message.ROOT,
+            handle=ROOT_HANDLE,
+            kind="htb",
+            options=options,
+        )
+
+    def remove(self, handles: Handles) -> None:
+        message.send(handles.ip, "delete qdisc", handles.index(self.device), parent=message.ROOT, handle=ROOT_HANDLE)
+
+
+@dataclass(frozen=True)
+class HtbClass(Resource):
+    """A class and, where it is a leaf, the qdisc at its end.  Rates in bytes a second."""
+
+    kind: ClassVar[str] = "class"
+    rank: ClassVar[int] = 3
+
+    device: str
+    path: tuple[int, ...]  # minors from the link's class down to this one
+    inner: bool
+    rate: int
+    ceil: int
+    buffer: int  # burst in the kernel's ticks, at the rate; cbuffer at the ceil
+    cbuffer: int
+    priority: int
+    quantum: int
+    leaf: Leaf | None
+
+    @property
+    def minor(self) -> int:
+        return self.path[-1]
+
+    @property
+    def parent(self) -> int:
+        return classid(self.path[-2]) if len(self.path) > 1 else ROOT_HANDLE
+
+    @property
+    def key(self) -> Key:
+        # A class cannot change its parent, nor become a leaf or cease to be one, and keep what it has.
+        return (self.kind, self.device, *self.path, "inner" if self.inner else "leaf")
+
+    @property
+    def slot(self) -> Key:
+        return (self.kind, self.device, self.minor)
+
+    @property
+    def depth(self) -> int:
+        return len(self.path)
+
+    def title(self) -> str:
+        return f"class {classid_text(self.minor)} of {self.device}"
+
+    def words(self) -> str:
+        words = [f"rate {rate_text(self.rate)}", f"ceil {rate_text(self.ceil)}"]
+        if not self.inner:
+            words += [f"priority {self.priority}", f"leaf {self.leaf}"]
+        return ", ".join(words)
+
+    def add(self, handles: Handles) -> None:
+        index = handles.index(self.device)
+        self._send(handles, "add class", index)
+        if self.leaf:
+            try:
+                self._send_leaf(handles, "add qdisc", index)
+            except KernelError:
+                message.send(handles.ip, "delete class", index, parent=0, handle=classid(self.minor))
+                raise
+
+    def change(self, handles: Handles, before: Resource) -> None:
+        assert isinstance(before, HtbClass)
+        index = handles.index(self.device)
+        self._send(handles, "change class", index)
+        if self.leaf and self.leaf != before.leaf:
+            same_kind = before.leaf is not None and before.leaf.kind == self.leaf.kind
+            try:
+                self._send_leaf(handles, "change qdisc" if same_kind else "replace qdisc", index)
+            except KernelError:
+                before._send(handles, "change class", index)
+                raise
+
+    def remove(self, handles: Handles) -> None:
+        message.send(handles.ip, "delete class", handles.index(self.device), parent=0, handle=classid(self.minor))
+
+    def _send(self, handles: Handles, verb: str, index: int) -> None:
+        parms = {
+            "rate": min(self.rate, WIDE - 1),
+            "ceil": min(self.ceil, WIDE - 1),
+            "rate___reserved": 1,  # TC_LINKLAYER_ETHERNET: no rate table is needed
+            "ceil___reserved": 1,
+            "buffer": self.buffer,
+            "cbuffer": self.cbuffer,
+            "quantum": self.quantum,
+            "prio": self.priority,
+        }
+        attrs: list[list[object]] = [["TCA_HTB_PARMS", parms]]
+        if self.rate >= WIDE:
+            attrs.append(["TCA_HTB_RATE64", self.rate])
+        if self.ceil >= WIDE:
+            attrs.append(["TCA_HTB_CEIL64", self.ceil])
+        message.send(
+            handles.ip,
+            verb,
+            index,
+            parent=self.parent,
+            handle=classid(self.minor),
+            kind="htb",
+            options={"attrs": attrs},
+        )
+
+    def _send_leaf(self, handles: Handles, verb: str, index: int) -> None:
+        assert self.leaf
+        handle = 0
+        if verb == "change qdisc":
+            handle = next(q["handle"] for q in handles.ip.get_qdiscs(index) if q["parent"] == classid(self.minor))
+        message.send(
+            handles.ip,
+            verb,
+            index,
+            parent=classid(self.minor),
+            handle=handle,
+            kind=self.leaf.kind,
+            options=leaves.encode(self.leaf),
+        )
+
+
+def ticks(rate: int, size: int) -> int:
+    """The time that `size` bytes take at `rate` bytes/s, in the unit of the kernel's packet scheduler."""
+    return min(int(calc_xmittime(rate, size)), 0xFFFFFFFF)
+
+
+def desired_class(
+    device: str, path: tuple[int, ...], shaped: ShapedClass, *, inner: bool, leaf: Leaf | None
+) -> HtbClass:
+    rate, ceil = max(shaped.rate // 8, 1), max(shaped.ceil // 8, 1)
+    return _class(device, path, rate, ceil, shaped.burst, shaped.priority, inner=inner, leaf=leaf)
+
+
+def link_class(device: str, rate: int) -> HtbClass:
+    """The class that stands for the link; `rate` in bit/s."""
+    return _class(device, (LINK_CLASS,), rate // 8, rate // 8, None, 0, inner=True, leaf=None)
+
+
+def _class(
+    device: str,
+    path: tuple[int, ...],
+    rate: int,
+    ceil: int,
+    burst: int | None,
+    priority: int,
+    *,
+    inner: bool,
+    leaf: Leaf | None,
+) -> HtbClass:
+    return HtbClass(
+        device=device,
+        path=path,
+        inner=inner,
+        rate=rate,
+        ceil=ceil,
+        buffer=ticks(rate, burst or max(int(rate * BURST), 2 * MTU)),
+        cbuffer=ticks(ceil, max(int(ceil * BURST), 2 * MTU)),
+        # The kernel keeps these of the moment when a class was made once it has children: so constants.
+        priority=0 if inner else priority,
+        quantum=MTU if inner else min(max(rate // 100, MTU), MAX_QUANTUM),
+        leaf=leaf,
+    )
+
+
+def rate_text(rate: int) -> str:
+    """Bytes a second as tc spells bits a second."""
+    bits = rate * 8
+    for unit, size in (("gbit", 10**9), ("mbit", 10**6), ("kbit", 10**3)):
+        if bits >= size:
+            return f"{bits / size:g}{unit}"
+    return f"{bits}bit"

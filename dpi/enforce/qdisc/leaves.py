@@ -1,0 +1,47 @@
+"""Which qdisc stands at the end of a class: the best that this kernel has, or the one that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import Any
+
+from dpi.enforce.qdisc import cake, fq_codel, pfifo
+from dpi.enforce.qdisc.leaf import Leaf, Purpose
+from dpi.errors import KernelError
+from dpi.policy import plan
+
+KINDS: dict[str, tuple[Callable[[Purpose], Leaf], dict[str, str]]] = {  # best first
+    "cake": (cake.wanted, cake.NAMES),
+    "fq_codel": (fq_codel.wanted, fq_codel.NAMES),
+    "pfifo": (pfifo.wanted, pfifo.NAMES),
+}
+
+
+def choose(asked: plan.Leaf, purpose: Purpose, have: Container[str], class_: str) -> Leaf:
+    """`have`: the kinds that the kernel offers.  KernelError when the one asked for is not among them."""
+    if asked != "auto" and asked not in have:
+        offered = ", ".join(kind for kind in KINDS if kind in have)
+        raise KernelError(
+            f"class {class_}: this kernel has no {asked} qdisc (it has {offered}); "
+            f"load sch_{asked}, or say `leaf: auto`"
+        )
+    kind = asked if asked != "auto" else next(k for k in KINDS if k in have)
+    return KINDS[kind][0](purpose)
+
+
+def encode(leaf: Leaf) -> Any:
+    """The leaf's TCA_OPTIONS for pyroute2."""
+    names = KINDS[leaf.kind][1]
+    if leaf.kind == "pfifo":
+        return dict(leaf.options)
+    return {"attrs": [[names[name], value] for name, value in leaf.options]}
+
+
+def decode(kind: str, options: Any) -> Leaf:
+    """A leaf from a qdisc that the kernel listed; kinds that are none of ours have no options."""
+    if kind not in KINDS or options is None:
+        return Leaf(kind, ())
+    names = KINDS[kind][1]
+    if kind == "pfifo":
+        return Leaf.of(kind, limit=int(options["limit"]))
+    return Leaf.of(kind, **{n: int(options.get_attr(a)) for n, a in names.items() if options.get_attr(a) is not None})
