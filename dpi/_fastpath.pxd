@@ -7,7 +7,26 @@ A source holds the shard's lock for a batch and calls process() for each packet 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dpi.capture.decision cimport Decision
+from dpi.dissect.inspect cimport Inspector
+from dpi.flow.events cimport Ring
+from dpi.flow.strings cimport Strings
+from dpi.flow.table cimport Table
+from dpi.match.hosts cimport HostTable
+from dpi.match.names cimport NameTable
+from dpi.match.ports cimport PortTable
+from dpi.match.prefixes cimport PrefixTable
+from dpi.match.rules cimport RuleTable
 from dpi.wire.packet cimport Packet
+
+
+cdef extern from "<pthread.h>" nogil:
+    ctypedef struct pthread_mutex_t:
+        pass
+
+
+cdef enum Wants:            # events beside a flow's end
+    WANT_START = 1
+    WANT_LABELLED = 2
 
 
 cdef struct Counters:
@@ -15,18 +34,47 @@ cdef struct Counters:
     uint64_t bytes
     uint64_t inspected      # packets that a dissector looked at
     uint64_t flows
-    uint64_t labelled       # flows decided with an app or a protocol
-    uint64_t unknown        # flows given up
+    uint64_t decided
+    uint64_t named          # of these, with an app or a protocol
+    uint64_t decided_at     # sum of the packets that deciding took
     uint64_t ended
     uint64_t evicted
     uint64_t idle
     uint64_t refused        # packets for which no flow could be made
-    uint64_t workless       # flows that got no state for reassembly: the pool was empty
     uint64_t held
     uint64_t learnt
 
 
-cdef struct Shard           # _fastpath.pyx owns its inside
+cdef struct Learnt:         # what the control plane was told a moment ago
+    uint64_t tag
+    int64_t until
+
+
+cdef struct Shard:
+    pthread_mutex_t mutex
+    Table *table
+    Strings *strings
+    Inspector inspector
+    Ring ring
+    Counters counters
+    int64_t now             # ns: the newest packet's time
+    # What labels come from; owned by the Core's signatures and names.
+    const HostTable *hosts
+    const PrefixTable *prefixes
+    const PortTable *ports
+    NameTable *names
+    uint8_t *category       # [65536] by label
+    uint8_t *shared         # [65536] 1: a cloud or network that carries others' apps
+    # What becomes of them; NULL while there is no policy.
+    const RuleTable *rules
+    const RuleTable *routes
+    Learnt *learnt
+    uint64_t holds          # packets held so far; the number of the last one
+    uint32_t mark_final
+    uint8_t mark_shift
+    uint8_t offload         # decided flows leave the queue
+    uint8_t merge           # a 5-tuple is one flow for as long as the source lasts
+    uint8_t wants           # Wants
 
 
 cdef void lock(Shard *shard) noexcept nogil
@@ -37,5 +85,9 @@ cdef void hint(Shard *shard, Packet *packet) noexcept nogil
 
 
 cdef class Core:
-    """One shard and what it looks things up in.  The queue's reader takes `core.shard`."""
+    """One shard, and the Python objects that own what it looks things up in.  A source takes `core.shard`."""
     cdef Shard *shard
+    cdef object signatures
+    cdef object names
+    cdef object rules
+    cdef object routes

@@ -1,0 +1,514 @@
+"""The loop: flow → dissect → match → decide, for one packet at a time, without the GIL or a Python object.
+
+process() is the same for the queue, for a capture and for the fuzzer; it does no I/O and keeps nothing of the
+packet.  What a flow still needs is a value in it: when it is empty, a packet costs a look-up and two counters.
+
+How a flow gets its labels (match/evidence.pxd has the order of evidence):
+
+    first packet    the name that DNS or another flow gave the server's address: provisional
+    payload         what the dissectors find (dissect/inspect.pyx): protocol, name, and the name's app
+    settled         nothing more is to be had: else by the address's owner, else by the port
+
+A label of PROVISIONAL confidence already chooses a rule, and the packets carry its mark; a settled flow's mark
+has the bit `final` beside it, by which the kernel keeps the flow from then on.  A blocked flow is not dropped here:
+its mark tells the kernel, which rejects it.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset, strlen
+
+from dpi.capture.decision cimport ACCEPT, Decision
+from dpi.dissect.answer cimport NO, YES, Answer, Found
+from dpi.dissect.inspect cimport (
+    NEED_NAME,
+    NEED_PROTOCOL,
+    Finding,
+    inspect,
+    inspect_end,
+    inspector_free,
+    inspector_init,
+    release,
+)
+from dpi.dissect.protocols cimport *
+from dpi.flow.events cimport (
+    END_CLOSED,
+    END_EVICTED,
+    END_FLUSHED,
+    END_IDLE,
+    END_REPORTED,
+    END_REUSED,
+    EVENT_END,
+    EVENT_LABELLED,
+    EVENT_START,
+    Event,
+    ring_advance,
+    ring_commit,
+    ring_free,
+    ring_init,
+    ring_peek,
+    ring_reserve,
+)
+from dpi.flow.strings cimport String, string_drop, string_keep, string_text, strings_free, strings_new
+from dpi.flow.table cimport (
+    FLOW_ANNOUNCED,
+    FLOW_DECIDED,
+    FLOW_OFFLOADED,
+    FLOW_OPENER,
+    FLOW_ROUTED,
+    FLOW_SYN_SEEN,
+    FLOW_TOUCHED,
+    NONE,
+    STATE_CLOSING,
+    STATE_NEW,
+    STATE_SYN,
+    STATE_TWO_WAY,
+    TIMEOUT_COUNT,
+    Flow,
+    Label,
+    opener,
+    table_decided,
+    table_due,
+    table_find,
+    table_free,
+    table_hash,
+    table_insert,
+    table_new,
+    table_prefetch,
+    table_remove,
+    table_tcp,
+    table_victim,
+)
+from dpi.match.evidence cimport (
+    BY_CERTIFICATE,
+    BY_DNS,
+    BY_DNS_QUERY,
+    BY_HTTP_HOST,
+    BY_KNOWN_SERVER,
+    BY_NOTHING,
+    BY_PORT,
+    BY_PREFIX,
+    BY_QUIC_SNI,
+    BY_SIGNATURE,
+    BY_SNI,
+    PROVISIONAL,
+    confidence_of,
+)
+from dpi.match.hosts cimport HostHit, Hosts, host_match
+from dpi.match.names cimport NameHit, Names, names_find, servers_find, servers_learn
+from dpi.match.ports cimport Ports, port_match
+from dpi.match.prefixes cimport Prefixes, prefix_match
+from dpi.match.rules cimport OPENED_IN, OPENED_OUT, Question, Rules, rules_ask
+from dpi.wire.packet cimport (
+    IP_ICMP,
+    IP_ICMPV6,
+    IP_SCTP,
+    IP_TCP,
+    IP_UDP,
+    ORIGIN_LAN,
+    ORIGIN_WAN,
+    TCP_SYN,
+    Packet,
+)
+
+
+cdef extern from "<pthread.h>" nogil:
+    int pthread_mutex_init(pthread_mutex_t *mutex, const void *attributes)
+    int pthread_mutex_destroy(pthread_mutex_t *mutex)
+    int pthread_mutex_lock(pthread_mutex_t *mutex)
+    int pthread_mutex_unlock(pthread_mutex_t *mutex)
+
+
+cdef enum:
+    SWEEP = 4               # slots and flows of the timer wheel that a packet pays for
+    PACKETS_MAX = 64        # of a flow, after which it is settled whatever it still needs
+    BY_OTHERS = 15          # confidence that a name loses where it was another client's lookup …
+    BY_MANY = 25            # … and where several apps share the address
+    EVENTS_A_PACKET = 16    # room in the ring that one packet may need at the most
+
+
+cdef void lock(Shard *shard) noexcept nogil:
+    pthread_mutex_lock(&shard.mutex)
+
+
+cdef void unlock(Shard *shard) noexcept nogil:
+    pthread_mutex_unlock(&shard.mutex)
+
+
+cdef void hint(Shard *s, Packet *p) noexcept nogil:
+    """Has the memory that process() will want for this packet brought nearer, some packets ahead."""
+    p.hash = table_hash(s.table, p)
+    table_prefetch(s.table, p.hash)
+
+
+cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
+    """Takes one packet through.  The shard's lock is held; the packet's payload is not kept."""
+    cdef int side = 0
+    cdef uint32_t hash = p.hash if p.hash else table_hash(s.table, p)
+    cdef uint32_t i = table_find(s.table, p, hash, &side)
+    cdef Flow *f
+    d.verdict = ACCEPT
+    d.has_mark = 0
+    d.mark = 0
+    d.hold = 0
+    s.counters.packets += 1
+    s.counters.bytes += p.length
+    tick(s, p.time)
+    if i != NONE and s.table.flows[i].version == 0:     # tick() has just ended it
+        i = NONE
+    if i != NONE and p.proto == IP_TCP and table_tcp(s.table, &s.table.flows[i], p, side):
+        if s.merge:
+            begin_again(s, &s.table.flows[i], p, side)
+        else:
+            end(s, i, END_REUSED)
+            i = NONE
+    if i == NONE:
+        i = begin(s, p, hash)
+        if i == NONE:
+            s.counters.refused += 1
+            return
+        side = 0
+    f = &s.table.flows[i]
+    if p.time > f.last:
+        f.last = p.time
+    f.packets[side] += 1
+    f.bytes[side] += p.length
+    f.flags |= FLOW_TOUCHED
+    if side == 1 and f.state == STATE_NEW and p.proto != IP_TCP:
+        f.state = STATE_TWO_WAY
+    if f.needs:
+        if p.n and not p.fragment:
+            study(s, i, f, p, side)
+        elif f.packets[0] + f.packets[1] >= PACKETS_MAX:
+            settle(s, i, f)
+    if f.mark:
+        d.has_mark = 1
+        d.mark = f.mark
+
+
+cdef void tick(Shard *s, int64_t now) noexcept nogil:
+    """Ends flows that have been silent for too long, some of them a call."""
+    cdef int budget = SWEEP
+    cdef uint32_t i
+    if now > s.now:
+        s.now = now
+    if s.merge:
+        return
+    while True:
+        i = table_due(s.table, s.now, &budget)
+        if i == NONE:
+            return
+        s.counters.idle += 1
+        end(s, i, END_CLOSED if s.table.flows[i].state >= STATE_CLOSING else END_IDLE)
+
+
+# A flow's life
+
+cdef uint32_t begin(Shard *s, const Packet *p, uint32_t hash) noexcept nogil:
+    """A new flow; where the table is full, another goes for it."""
+    cdef uint32_t i = table_insert(s.table, p, hash)
+    cdef Flow *f
+    cdef uint16_t label
+    if i == NONE:
+        i = table_victim(s.table)
+        if i == NONE:
+            return NONE
+        s.counters.evicted += 1
+        end(s, i, END_EVICTED)
+        i = table_insert(s.table, p, hash)
+        if i == NONE:
+            return NONE
+    f = &s.table.flows[i]
+    s.counters.flows += 1
+    if p.origin == ORIGIN_LAN:
+        f.local = 0
+    elif p.origin == ORIGIN_WAN:
+        f.local = 1
+    if p.proto == IP_TCP:
+        table_tcp(s.table, f, p, 0)
+    if p.proto == IP_TCP or p.proto == IP_UDP or p.proto == IP_SCTP:
+        f.needs = NEED_PROTOCOL
+        name_by_address(s, f)
+        ask(s, f)
+    else:
+        label = header_label(p)
+        if label:
+            improve(s, &f.protocol, label, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
+        f.packets[0] = 1            # it is decided at this packet, which process() counts afterwards
+        settle(s, i, f)
+        f.packets[0] = 0
+    if s.wants & WANT_START:
+        emit(s, f, EVENT_START, 0)
+    return i
+
+
+cdef void begin_again(Shard *s, Flow *f, const Packet *p, int side) noexcept nogil:
+    """Another connection on the same 5-tuple, of a source that wants them as one flow."""
+    f.state = STATE_SYN
+    f.flags = (f.flags & ~<uint8_t>(FLOW_OPENER | FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1)) | <uint8_t>side
+    f.flags |= <uint8_t>(FLOW_SYN_SEEN << side)
+    f.isn[side] = p.seq
+    f.based = <uint8_t>(1 << side)
+    if f.needs:
+        f.spent = 0
+        release(&s.inspector, f)
+
+
+cdef void end(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
+    """The flow's record goes out, the flow goes."""
+    cdef Flow *f = &s.table.flows[i]
+    if f.needs:
+        settle(s, i, f)
+    s.counters.ended += 1
+    emit(s, f, EVENT_END, reason)
+    release(&s.inspector, f)
+    string_drop(s.strings, f.host)
+    string_drop(s.strings, f.agent)
+    string_drop(s.strings, f.alpn)
+    string_drop(s.strings, f.content_type)
+    string_drop(s.strings, f.ja4)
+    table_remove(s.table, i)
+
+
+# Labels
+
+cdef inline bint improve(Shard *s, Label *label, uint16_t id, uint8_t method, uint8_t confidence) noexcept nogil:
+    """Better evidence replaces what is there; equal evidence does not."""
+    if id == 0 or confidence <= label.confidence:
+        return False
+    label.id = id
+    label.method = method
+    label.confidence = confidence
+    return True
+
+
+cdef uint16_t header_label(const Packet *p) noexcept nogil:
+    """What the IP header's protocol number alone tells (IANA, Protocol Numbers)."""
+    if p.proto == IP_ICMP:
+        return P_ICMP
+    if p.proto == IP_ICMPV6:
+        return P_ICMPV6
+    if p.proto == 2:
+        return P_IGMP
+    if p.proto == 4 or p.proto == 41:
+        return P_IPIP
+    if p.proto == 47:
+        return P_GRE
+    if p.proto == 50 or p.proto == 51:
+        return P_IPSEC
+    if p.proto == 88:
+        return P_EIGRP
+    if p.proto == 89:
+        return P_OSPF
+    if p.proto == 103:
+        return P_IPPIM
+    if p.proto == 112:
+        return P_VRRP
+    if p.proto == 113:
+        return P_PGM
+    return 0
+
+
+cdef void categorise(Shard *s, Flow *f) noexcept nogil:
+    """The app's category, else the protocol's."""
+    f.category = s.category[f.app.id] if f.app.id else s.category[f.protocol.id]
+
+
+cdef void name_by_address(Shard *s, Flow *f) noexcept nogil:
+    """What the server's address was called lately: by this client's resolver, by others', by the server itself."""
+    cdef int client = opener(f)
+    cdef int server = 1 - client
+    cdef NameHit hit
+    cdef int confidence
+    if s.names == NULL or f.app.confidence >= confidence_of(BY_DNS):
+        return
+    if names_find(s.names, f.addr[client], f.addr[server], s.now, &hit):
+        confidence = confidence_of(BY_DNS)
+        if not hit.own:
+            confidence -= BY_OTHERS
+    elif servers_find(s.names, f.addr[server], f.port[server], f.proto, s.now, &hit):
+        confidence = confidence_of(BY_KNOWN_SERVER)
+    else:
+        return
+    if hit.ambiguous:
+        confidence -= BY_MANY
+    if improve(s, &f.app, hit.label, hit.source if hit.source == BY_DNS else BY_KNOWN_SERVER, <uint8_t>confidence):
+        categorise(s, f)
+    if f.host == NONE and hit.n:
+        f.host = string_keep(s.strings, hit.name, hit.n)
+
+
+cdef void replace(Shard *s, uint32_t *string, const char *text) noexcept nogil:
+    cdef uint32_t n = <uint32_t>strlen(text)
+    if n:
+        string_drop(s.strings, string[0])
+        string[0] = string_keep(s.strings, text, n)
+
+
+cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side) noexcept nogil:
+    """Has the payload looked at, and takes over what was found."""
+    cdef Finding finding
+    cdef Answer answer
+    s.counters.inspected += 1
+    answer = inspect(&s.inspector, f, p, side, &finding)
+    if answer == YES:
+        take_over(s, f, &finding)
+        if finding.complete:
+            settle(s, i, f)
+            return
+        f.needs = NEED_NAME
+        ask(s, f)
+        if s.wants & WANT_LABELLED:
+            emit(s, f, EVENT_LABELLED, 0)
+    if answer == NO or f.spent == 3 or f.packets[0] + f.packets[1] >= PACKETS_MAX:
+        settle(s, i, f)
+
+
+cdef void take_over(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
+    """Copies what the inspector found into the flow, and names the app by the name."""
+    cdef Found *found = &s.inspector.found
+    cdef HostHit hit
+    cdef int server
+    if finding.client < 2 and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
+        f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | finding.client
+    improve(s, &f.protocol, finding.protocol, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
+    replace(s, &f.ja4, found.ja4)
+    replace(s, &f.alpn, found.alpn)
+    replace(s, &f.agent, found.agent)
+    replace(s, &f.content_type, found.content_type)
+    if found.tls_version:
+        f.tls_version = found.tls_version
+    if found.quic_version:
+        f.quic_version = found.quic_version
+    f.ech |= found.ech
+    if found.host_len:
+        string_drop(s.strings, f.host)
+        f.host = string_keep(s.strings, found.host, found.host_len)
+        if finding.method != BY_NOTHING:
+            if f.app.method == BY_DNS or f.app.method == BY_KNOWN_SERVER:
+                memset(&f.app, 0, sizeof(f.app))    # another name of the same address
+            if s.hosts != NULL and host_match(s.hosts, found.host, found.host_len, &hit):
+                improve(s, &f.app, hit.label, finding.method, confidence_of(finding.method))
+            server = 1 - opener(f)
+            if s.names != NULL and (finding.method == BY_SNI or finding.method == BY_QUIC_SNI
+                                    or finding.method == BY_HTTP_HOST):
+                servers_learn(s.names, f.addr[server], f.port[server], f.proto, found.host, found.host_len,
+                              f.app.id, s.now, finding.method)
+    categorise(s, f)
+
+
+cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
+    """Nothing more is looked for: what is still missing comes from the address and the port."""
+    cdef Finding finding
+    cdef int server = 1 - opener(f)
+    cdef uint16_t label
+    if not f.needs and f.flags & FLOW_DECIDED:
+        return
+    if f.protocol.id == 0:
+        memset(&s.inspector.found, 0, sizeof(s.inspector.found))
+        inspect_end(&s.inspector, f, &finding)
+        if finding.protocol:
+            take_over(s, f, &finding)
+    if f.app.id == 0:
+        name_by_address(s, f)
+    if f.app.id == 0 and s.prefixes != NULL:
+        label = prefix_match(s.prefixes, f.addr[server])
+        if label == 0:
+            label = prefix_match(s.prefixes, f.addr[1 - server])
+        improve(s, &f.app, label, BY_PREFIX, confidence_of(BY_PREFIX))
+    if f.protocol.id == 0 and s.ports != NULL:
+        label = port_match(s.ports, f.proto, f.port[server])
+        if label == 0:
+            label = port_match(s.ports, f.proto, f.port[1 - server])
+        improve(s, &f.protocol, label, BY_PORT, confidence_of(BY_PORT))
+    categorise(s, f)
+    f.needs = 0
+    f.decided_at = <uint16_t>min(f.packets[0] + f.packets[1], 65535)
+    release(&s.inspector, f)
+    table_decided(s.table, i)
+    s.counters.decided += 1
+    s.counters.decided_at += f.decided_at
+    s.counters.named += f.app.id != 0 or f.protocol.id != 0
+    ask(s, f)
+    if s.wants & WANT_LABELLED:
+        emit(s, f, EVENT_LABELLED, 0)
+
+
+# The policy
+
+cdef bint ask(Shard *s, Flow *f) noexcept nogil:
+    """Which rule the flow falls under as it is known now; True where that changes what becomes of it."""
+    cdef Question q
+    cdef uint32_t rule
+    cdef uint16_t before = f.disposition
+    cdef bint final = f.flags & FLOW_DECIDED != 0
+    if s.rules == NULL:
+        return False
+    question(s, f, &q)
+    rule = rules_ask(s.rules, &q)
+    if rule == NONE and not final:
+        return False                # a better label may yet find one
+    f.rule = rule
+    f.disposition = s.rules.rules[rule].disposition if rule != NONE else 1
+    f.route = s.rules.rules[rule].route if rule != NONE else 0
+    f.mark = <uint32_t>f.disposition << s.mark_shift
+    if final and s.offload and not f.needs:
+        f.mark |= s.mark_final
+        f.flags |= FLOW_OFFLOADED
+    return f.disposition != before
+
+
+cdef void question(Shard *s, const Flow *f, Question *q) noexcept nogil:
+    """What the rules may ask of a flow.  Without knowing where the LAN is, whoever opened is local."""
+    cdef int client = opener(f)
+    cdef int local = f.local if f.local < 2 else client
+    cdef bint sure = f.flags & FLOW_DECIDED or f.app.confidence >= PROVISIONAL
+    cdef bint dns = f.protocol.id == P_DNS      # asking for a name is not using it
+    q.app = f.app.id if sure and not dns else 0
+    q.protocol = f.protocol.id
+    q.category = s.category[q.app] if q.app else s.category[q.protocol]
+    q.host = string_text(s.strings, f.host if sure and not dns else <uint32_t>NONE)
+    q.host_len = <uint32_t>strlen(q.host)
+    q.local = f.addr[local]
+    q.remote = f.addr[1 - local]
+    q.port = f.port[1 - client]
+    q.vlan = f.vlan
+    q.proto = f.proto
+    q.dscp = f.dscp
+    q.opened = OPENED_OUT if local == client else OPENED_IN
+
+
+# Events
+
+cdef inline void copy_text(Shard *s, char *to, uint32_t size, uint32_t string) noexcept nogil:
+    cdef const String *text
+    cdef uint32_t n
+    to[0] = 0
+    if string < s.strings.capacity:
+        text = &s.strings.strings[string]
+        n = text.length if text.length < size else size - 1
+        memcpy(to, text.text, n)
+        to[n] = 0
+
+
+cdef void write_event(Shard *s, const Flow *f, uint8_t kind, uint8_t reason, Event *e) noexcept nogil:
+    e.kind = kind
+    e.reason = reason
+    e.logged = f.rule != NONE and s.rules != NULL and s.rules.rules[f.rule].log
+    e.route = f.route
+    e.hold = 0
+    e.time = s.now
+    memcpy(&e.flow, f, sizeof(Flow))
+    copy_text(s, e.host, sizeof(e.host), f.host)
+    copy_text(s, e.agent, sizeof(e.agent), f.agent)
+    copy_text(s, e.alpn, sizeof(e.alpn), f.alpn)
+    copy_text(s, e.content_type, sizeof(e.content_type), f.content_type)
+    copy_text(s, e.ja4, sizeof(e.ja4), f.ja4)
+
+
+cdef void emit(Shard *s, Flow *f, uint8_t kind, uint8_t reason) noexcept nogil:
+    cdef Event *e = ring_reserve(&s.ring)
+    if e == NULL:
+        return
+    write_event(s, f, kind, reason, e)
+    ring_commit(&s.ring)

@@ -1,0 +1,317 @@
+"""Shows a flow's payload to the dissectors until one says yes, all say no, or the budget is used up.
+
+A TCP segment that comes in order is shown as it lies in the packet; only what is split or out of order is put
+together, in streams that are lent to the flow out of a bounded pool.  UDP is shown datagram by datagram.  What was
+found is left in the inspector, one place a thread, and copied by the loop.
+
+TLS, HTTP, DNS and QUIC have dissectors of their own, all else is in the table of probes.  Both sides are looked
+at independently, so it does not matter which comes first, or whether only one is there.
+"""
+
+from libc.stddef cimport size_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer
+from dpi.dissect.http cimport http_request, http_response
+from dpi.dissect.probes cimport Sight, probe
+from dpi.dissect.protocols cimport P_HTTP, P_QUIC, P_TLS
+from dpi.dissect.quic cimport quic_datagram, quic_looks, quic_state_free, quic_state_init
+from dpi.dissect.quic_crypto cimport quic_crypto_free, quic_crypto_new
+from dpi.dissect.tls cimport tls_client_hello, tls_records, tls_server_hello
+from dpi.flow.stream cimport pool_init, stream_bytes, stream_free, stream_init, stream_put, stream_ready
+from dpi.flow.table cimport NONE, Flow, opener
+from dpi.match.evidence cimport BY_CERTIFICATE, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI
+from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_SYN, Packet
+
+
+cdef enum:
+    PAYLOADS_MAX = 10       # packets with payload that each side is looked at for
+    STREAM_MAX = 16384      # bytes of a TCP direction that are looked at
+    NOBODY = 2
+
+
+cdef bint inspector_init(Inspector *s, uint32_t capacity, size_t budget) noexcept nogil:
+    """capacity: flows that may be in work at a time; budget: bytes that their streams may hold together."""
+    memset(s, 0, sizeof(Inspector))
+    s.capacity = capacity
+    s.free = NONE
+    pool_init(&s.pool, budget, STREAM_MAX)
+    s.crypto = quic_crypto_new()
+    s.works = <Work *>calloc(capacity, sizeof(Work))
+    return s.works != NULL
+
+
+cdef void inspector_free(Inspector *s) noexcept nogil:
+    """Every flow's work must have been released."""
+    if s.crypto != NULL:
+        quic_crypto_free(s.crypto)
+    free(s.works)
+    s.works = NULL
+
+
+cdef Work *work_of(Inspector *s, Flow *f) noexcept nogil:
+    """The flow's work, a new one where it has none; NULL where all are in use."""
+    cdef uint32_t i = f.work
+    cdef Work *w
+    if i != NONE:
+        return &s.works[i]
+    if s.free != NONE:
+        i = s.free
+        s.free = s.works[i].next
+    elif s.fresh < s.capacity:
+        i = s.fresh
+        s.fresh += 1
+    else:
+        s.refused += 1
+        return NULL
+    w = &s.works[i]
+    memset(w, 0, sizeof(Work))
+    stream_init(&w.streams[0], &s.pool)
+    stream_init(&w.streams[1], &s.pool)
+    f.work = i
+    s.used += 1
+    return w
+
+
+cdef void release(Inspector *s, Flow *f) noexcept nogil:
+    """Takes back what the flow was lent."""
+    cdef Work *w
+    if f.work == NONE:
+        return
+    w = &s.works[f.work]
+    stream_free(&w.streams[0])
+    stream_free(&w.streams[1])
+    if w.quic_on:
+        quic_state_free(&w.quic)
+    w.next = s.free
+    s.free = f.work
+    f.work = NONE
+    s.used -= 1
+
+
+cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
+    """Looks at a packet with payload.  YES: `out` holds something new.  NO: nothing will come any more."""
+    cdef Answer answer
+    memset(out, 0, sizeof(Finding))
+    out.client = NOBODY
+    if f.spent & (1 << side):
+        return MORE if f.spent != 3 else NO
+    answer = segment(s, f, p, side, out) if p.proto == IP_TCP else datagram(s, f, p, side, out)
+    if f.payloads[side] < 255:
+        f.payloads[side] += 1
+    if answer == NO or f.payloads[side] >= PAYLOADS_MAX:
+        f.spent |= <uint8_t>(1 << side)
+    if answer == YES:
+        return YES
+    return NO if f.spent == 3 else MORE
+
+
+cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil:
+    """What can be said of a flow that is given up, or has ended."""
+    memset(out, 0, sizeof(Finding))
+    out.client = NOBODY
+    out.complete = 1
+    if f.work != NONE and s.works[f.work].quic_on and s.works[f.work].quic.version:
+        out.protocol = P_QUIC
+        s.found.quic_version = s.works[f.work].quic.version
+
+
+# TCP
+
+cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
+    cdef uint8_t bit = <uint8_t>(1 << side)
+    cdef const uint8_t *data = p.payload
+    cdef uint32_t n = p.n
+    cdef uint32_t ready
+    cdef int32_t offset
+    cdef Work *w
+    cdef Answer answer
+    if not f.based & bit:                       # joined later: the first byte seen is the first
+        f.based |= bit
+        f.isn[side] = p.seq - 1
+    offset = <int32_t>(p.seq - f.isn[side] - 1)
+    if p.tcp_flags & TCP_SYN:
+        offset = 0                              # TCP Fast Open: the SYN itself takes a number
+    if offset < 0:                              # sent again, with or without more
+        if offset + <int32_t>n <= 0:
+            return MORE
+        data -= offset
+        n += offset
+        offset = 0
+    if offset == 0 and (f.work == NONE or stream_ready(&s.works[f.work].streams[side]) == 0):
+        answer = stream(s, f, p, side, data, n, out)
+        if answer != MORE:
+            return answer
+    if offset >= STREAM_MAX:
+        return MORE if f.work != NONE else NO
+    w = work_of(s, f)
+    if w == NULL:
+        return NO
+    if not stream_put(&w.streams[side], offset, data, n):
+        return NO if offset == 0 else MORE
+    ready = stream_ready(&w.streams[side])
+    if offset == 0 and ready == n:
+        w.shown[side] = n                       # it was shown above
+    if ready <= w.shown[side]:
+        return MORE
+    w.shown[side] = ready
+    return stream(s, f, p, side, stream_bytes(&w.streams[side]), ready, out)
+
+
+cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
+                   Finding *out) noexcept nogil:
+    """The first n bytes that a side has sent."""
+    cdef Answer answer
+    cdef bint more = False
+    cdef uint16_t label
+    cdef Sight sight
+    if n == 0:
+        return MORE
+    if data[0] == 0x16 or f.protocol.id == P_TLS or data[0] & 0x80:
+        answer = tls(s, f, side, data, n, out)
+        if answer == YES:
+            return YES
+        more |= answer == MORE
+    if f.protocol.id == P_TLS:
+        return MORE if more else NO
+    answer = http(s, f, side, data, n, out)
+    if answer == YES:
+        return YES
+    more |= answer == MORE
+    if f.protocol.id == P_HTTP:
+        return MORE if more else NO
+    sight.data, sight.n, sight.wire = data, n, n
+    sight.sport, sight.dport, sight.proto = p.sport, p.dport, IP_TCP
+    sight.from_opener = side == opener(f)
+    sight.turn = f.payloads[side]
+    memset(&s.found, 0, sizeof(s.found))
+    label = probe(&sight, &s.found, &answer)
+    if label:
+        out.protocol = label
+        out.complete = 1
+        return YES
+    return MORE if more or answer == MORE else NO
+
+
+cdef Answer tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
+    """The client's hello names the flow.  Where it is nameless, or was not seen, the server's certificate does."""
+    cdef Answer client, server
+    memset(&s.found, 0, sizeof(s.found))
+    client = tls_client_hello(data, n, &s.found)
+    if client == YES:
+        out.protocol = P_TLS
+        out.client = <uint8_t>side
+        out.method = BY_SNI if s.found.host_len else BY_NOTHING
+        out.complete = s.found.host_len > 0
+        f.spent |= <uint8_t>(1 << side)
+        return YES
+    memset(&s.server, 0, sizeof(s.server))
+    server = tls_server_hello(data, n, &s.server)
+    if server == YES:
+        memset(&s.found, 0, sizeof(s.found))
+        out.protocol = P_TLS
+        out.client = <uint8_t>(1 - side)
+        if s.server.host_len:
+            memcpy(s.found.host, s.server.host, sizeof(s.found.host))
+            s.found.host_len = s.server.host_len
+            out.method = BY_CERTIFICATE
+        out.complete = f.protocol.id == P_TLS
+        f.spent |= <uint8_t>(1 << side)
+        return YES
+    if client == MORE or server == MORE:
+        return MORE
+    if f.protocol.id == 0 and tls_records(data, n) == YES:  # joined in the middle of it
+        memset(&s.found, 0, sizeof(s.found))
+        out.protocol = P_TLS
+        f.spent |= <uint8_t>(1 << side)
+        return YES
+    return NO
+
+
+cdef Answer http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
+    """The request names the flow; a response seen first says what it is."""
+    cdef Answer request, response
+    memset(&s.found, 0, sizeof(s.found))
+    request = http_request(data, n, &s.found)
+    if request == YES:
+        out.protocol = P_HTTP
+        out.client = <uint8_t>side
+        out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
+        out.complete = 1
+        return YES
+    memset(&s.server, 0, sizeof(s.server))
+    response = http_response(data, n, &s.server)
+    if response == YES:
+        memset(&s.found, 0, sizeof(s.found))
+        memcpy(s.found.content_type, s.server.content_type, sizeof(s.found.content_type))
+        out.protocol = P_HTTP
+        out.client = <uint8_t>(1 - side)
+        f.spent |= <uint8_t>(1 << side)
+        return YES
+    return MORE if request == MORE or response == MORE else NO
+
+
+# Datagrams
+
+cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
+    cdef Answer answer
+    cdef uint16_t label
+    cdef Sight sight
+    cdef Work *w
+    if p.proto == IP_UDP:
+        answer = quic(s, f, p, side, out)
+        if answer != NO:
+            return answer
+    sight.data, sight.n, sight.wire = p.payload, p.n, p.payload_len
+    sight.sport, sight.dport, sight.proto = p.sport, p.dport, p.proto
+    sight.from_opener = side == opener(f)
+    sight.turn = f.payloads[side]
+    memset(&s.found, 0, sizeof(s.found))
+    label = probe(&sight, &s.found, &answer)
+    if label:
+        out.protocol = label
+        out.complete = 1
+        return YES
+    return MORE                 # the next datagram may be another matter
+
+
+cdef Answer quic(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
+    cdef Work *w
+    cdef QuicState *state
+    cdef Answer answer
+    if f.work != NONE and s.works[f.work].quic_on:
+        state = &s.works[f.work].quic
+    elif s.crypto != NULL and quic_looks(p.payload, p.n):
+        state = &s.quic
+        quic_state_init(state, &s.pool)
+    else:
+        return NO
+    memset(&s.found, 0, sizeof(s.found))
+    answer = quic_datagram(state, s.crypto, p.payload, p.n, side == opener(f), &s.found)
+    if answer == YES:
+        out.protocol = P_QUIC
+        out.client = <uint8_t>(opener(f) if state.client else 1 - opener(f))
+        out.method = BY_QUIC_SNI if s.found.host_len else BY_NOTHING
+        out.complete = 1
+        if s.found.quic_version == 0:
+            s.found.quic_version = state.version
+    elif answer == NO and state.version:
+        memset(&s.found, 0, sizeof(s.found))
+        out.protocol = P_QUIC
+        out.complete = 1
+        s.found.quic_version = state.version
+        answer = YES
+    elif answer == MORE and state == &s.quic:
+        w = work_of(s, f)
+        if w != NULL:
+            memcpy(&w.quic, state, sizeof(QuicState))
+            w.quic_on = 1
+            return MORE
+        out.protocol = P_QUIC
+        out.complete = 1
+        answer = YES
+    if state == &s.quic:
+        quic_state_free(state)
+    return answer
