@@ -8,9 +8,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dpi.capture.decision cimport Decision
 from dpi.dissect.inspect cimport Inspector
-from dpi.flow.events cimport Ring
+from dpi.flow.events cimport Event, Ring
 from dpi.flow.strings cimport Strings
-from dpi.flow.table cimport Table
+from dpi.flow.table cimport Flow, Table
 from dpi.match.hosts cimport HostTable
 from dpi.match.names cimport NameTable
 from dpi.match.ports cimport PortTable
@@ -77,17 +77,17 @@ cdef struct Shard:
     uint8_t wants           # Wants
 
 
+cdef enum:
+    EVENTS_A_PACKET = 16    # room in the ring that one packet may need at the most
+
+
+cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil
+cdef void shard_free(Shard *shard) noexcept nogil
 cdef void lock(Shard *shard) noexcept nogil
 cdef void unlock(Shard *shard) noexcept nogil
 cdef void process(Shard *shard, Packet *packet, Decision *decision) noexcept nogil
 cdef void tick(Shard *shard, int64_t now) noexcept nogil
 cdef void hint(Shard *shard, Packet *packet) noexcept nogil
-
-
-cdef class Core:
-    """One shard, and the Python objects that own what it looks things up in.  A source takes `core.shard`."""
-    cdef Shard *shard
-    cdef object signatures
-    cdef object names
-    cdef object rules
-    cdef object routes
+cdef void end(Shard *shard, uint32_t flow, uint8_t reason) noexcept nogil
+cdef bint ask(Shard *shard, Flow *flow) noexcept nogil
+cdef void write_event(Shard *shard, const Flow *flow, uint8_t kind, uint8_t reason, Event *event) noexcept nogil

@@ -34,28 +34,22 @@ from dpi.dissect.protocols cimport *
 from dpi.flow.events cimport (
     END_CLOSED,
     END_EVICTED,
-    END_FLUSHED,
     END_IDLE,
-    END_REPORTED,
     END_REUSED,
     EVENT_END,
     EVENT_LABELLED,
     EVENT_START,
     Event,
-    ring_advance,
     ring_commit,
     ring_free,
     ring_init,
-    ring_peek,
     ring_reserve,
 )
 from dpi.flow.strings cimport String, string_drop, string_keep, string_text, strings_free, strings_new
 from dpi.flow.table cimport (
-    FLOW_ANNOUNCED,
     FLOW_DECIDED,
     FLOW_OFFLOADED,
     FLOW_OPENER,
-    FLOW_ROUTED,
     FLOW_SYN_SEEN,
     FLOW_TOUCHED,
     NONE,
@@ -63,7 +57,6 @@ from dpi.flow.table cimport (
     STATE_NEW,
     STATE_SYN,
     STATE_TWO_WAY,
-    TIMEOUT_COUNT,
     Flow,
     Label,
     opener,
@@ -80,9 +73,7 @@ from dpi.flow.table cimport (
     table_victim,
 )
 from dpi.match.evidence cimport (
-    BY_CERTIFICATE,
     BY_DNS,
-    BY_DNS_QUERY,
     BY_HTTP_HOST,
     BY_KNOWN_SERVER,
     BY_NOTHING,
@@ -94,11 +85,11 @@ from dpi.match.evidence cimport (
     PROVISIONAL,
     confidence_of,
 )
-from dpi.match.hosts cimport HostHit, Hosts, host_match
-from dpi.match.names cimport NameHit, Names, names_find, servers_find, servers_learn
-from dpi.match.ports cimport Ports, port_match
-from dpi.match.prefixes cimport Prefixes, prefix_match
-from dpi.match.rules cimport OPENED_IN, OPENED_OUT, Question, Rules, rules_ask
+from dpi.match.hosts cimport HostHit, host_match
+from dpi.match.names cimport NameHit, names_find, servers_find, servers_learn
+from dpi.match.ports cimport port_match
+from dpi.match.prefixes cimport prefix_match
+from dpi.match.rules cimport OPENED_IN, OPENED_OUT, Question, rules_ask
 from dpi.wire.packet cimport (
     IP_ICMP,
     IP_ICMPV6,
@@ -107,7 +98,6 @@ from dpi.wire.packet cimport (
     IP_UDP,
     ORIGIN_LAN,
     ORIGIN_WAN,
-    TCP_SYN,
     Packet,
 )
 
@@ -124,7 +114,43 @@ cdef enum:
     PACKETS_MAX = 64        # of a flow, after which it is settled whatever it still needs
     BY_OTHERS = 15          # confidence that a name loses where it was another client's lookup …
     BY_MANY = 25            # … and where several apps share the address
-    EVENTS_A_PACKET = 16    # room in the ring that one packet may need at the most
+    WORKS_MIN = 1024        # flows in dissection at a time, or an eighth of all
+    STREAMS = 64 << 20      # bytes that their streams may hold together
+
+
+cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil:
+    """A shard for at most `flows` flows, with room for `events` events; NULL where memory is refused."""
+    cdef Shard *s = <Shard *>calloc(1, sizeof(Shard))
+    cdef uint32_t works = max(flows // 8, <uint32_t>WORKS_MIN)
+    if s == NULL:
+        return NULL
+    s.table = table_new(flows)
+    s.strings = strings_new(flows + 64)
+    s.category = <uint8_t *>calloc(65536, 1)
+    s.shared = <uint8_t *>calloc(65536, 1)
+    if (s.table == NULL or s.strings == NULL or s.category == NULL or s.shared == NULL
+            or not ring_init(&s.ring, events) or not inspector_init(&s.inspector, works, STREAMS)
+            or pthread_mutex_init(&s.mutex, NULL) != 0):
+        shard_free(s)
+        return NULL
+    return s
+
+
+cdef void shard_free(Shard *s) noexcept nogil:
+    cdef uint32_t i
+    if s == NULL:
+        return
+    if s.table != NULL and s.inspector.works != NULL:
+        for i in range(s.table.fresh):
+            if s.table.flows[i].version:
+                release(&s.inspector, &s.table.flows[i])
+    inspector_free(&s.inspector)
+    ring_free(&s.ring)
+    strings_free(s.strings)
+    table_free(s.table)
+    free(s.category)
+    free(s.shared)
+    free(s)
 
 
 cdef void lock(Shard *shard) noexcept nogil:
@@ -145,7 +171,7 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
     """Takes one packet through.  The shard's lock is held; the packet's payload is not kept."""
     cdef int side = 0
     cdef uint32_t hash = p.hash if p.hash else table_hash(s.table, p)
-    cdef uint32_t i = table_find(s.table, p, hash, &side)
+    cdef uint32_t i
     cdef Flow *f
     d.verdict = ACCEPT
     d.has_mark = 0
@@ -154,8 +180,7 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
     s.counters.packets += 1
     s.counters.bytes += p.length
     tick(s, p.time)
-    if i != NONE and s.table.flows[i].version == 0:     # tick() has just ended it
-        i = NONE
+    i = table_find(s.table, p, hash, &side)
     if i != NONE and p.proto == IP_TCP and table_tcp(s.table, &s.table.flows[i], p, side):
         if s.merge:
             begin_again(s, &s.table.flows[i], p, side)

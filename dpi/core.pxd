@@ -1,0 +1,13 @@
+"""A shard with its Python face; see core.pyx."""
+from libc.stdint cimport uint32_t
+
+from dpi._fastpath cimport Shard
+
+
+cdef class Core:
+    cdef Shard *shard       # what a source of packets calls process() with
+    cdef object signatures  # these own what the shard points to
+    cdef object names
+    cdef object rules
+    cdef object routes
+    cdef uint32_t number_of(self, key, int *side) except? 0xFFFFFFFE

@@ -1,0 +1,336 @@
+"""A shard's Python face: what the engine sets it up with, drains from it and asks it.
+
+All that is done to a shard from here is done under its lock, in chunks that are short beside a batch of packets,
+so that the loop never waits long.  Labels, categories and methods are numbers here; engine.py knows their names.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy, memset
+
+from dpi._fastpath cimport (
+    EVENTS_A_PACKET,
+    WANT_LABELLED,
+    WANT_START,
+    Shard,
+    ask,
+    end,
+    lock,
+    process,
+    shard_free,
+    shard_new,
+    tick,
+    unlock,
+    write_event,
+)
+from dpi.capture.decision cimport Decision
+from dpi.flow.events cimport (
+    END_FLUSHED,
+    END_REPORTED,
+    EVENT_LEARNT,
+    Event,
+    ring_advance,
+    ring_peek,
+)
+from dpi.flow.table cimport NONE, Flow, opener, table_find, table_hash
+from dpi.match.hosts cimport Hosts
+from dpi.match.names cimport Names
+from dpi.match.ports cimport Ports
+from dpi.match.prefixes cimport Prefixes
+from dpi.match.rules cimport Rules
+from dpi.wire.block cimport block_of
+from dpi.wire.packet cimport Packet
+
+
+cdef extern from "<arpa/inet.h>" nogil:
+    int AF_INET, AF_INET6
+    const char *inet_ntop(int family, const void *address, char *text, unsigned int size)
+
+
+EVENT_KINDS = ("start", "labelled", "end", "learnt")
+END_REASONS = ("", "closed", "idle", "evicted", "reused", "reported", "flushed")
+
+
+cdef str address(const uint8_t *addr, int version):
+    cdef char text[64]
+    if version == 4:
+        inet_ntop(AF_INET, addr + 12, text, sizeof(text))
+    else:
+        inet_ntop(AF_INET6, addr, text, sizeof(text))
+    return text.decode("ascii")
+
+
+cdef inline str text_of(const char *text):
+    return text.decode("utf-8", "replace") if text[0] else None
+
+
+cdef tuple as_tuple(const Event *e):
+    """A flow as dpi/engine.py unpacks it: the opener's side first."""
+    cdef const Flow *f = &e.flow
+    cdef int up = opener(f)
+    cdef int down = 1 - up
+    return (
+        f.proto, f.version,
+        address(f.addr[up], f.version), f.port[up], address(f.addr[down], f.version), f.port[down], f.vlan,
+        f.protocol.id, f.app.id, f.category,
+        f.protocol.method, f.protocol.confidence, f.app.method, f.app.confidence,
+        text_of(e.host), text_of(e.ja4), text_of(e.alpn), text_of(e.agent), text_of(e.content_type),
+        f.tls_version, f.quic_version, f.ech, f.tunnel, f.dscp, f.decided_at,
+        f.packets[up], f.bytes[up], f.packets[down], f.bytes[down], f.start, f.last, f.risks,
+        f.state, f.flags, f.needs, f.rule, f.disposition, f.mark, f.local,
+    )
+
+
+cdef class Core:
+    """One shard.
+
+    max_flows: flows at a time.  events: room in the ring.  merge: a 5-tuple is one flow for as long as the source
+    lasts.  offload: a decided flow's mark is final.  starts, labels: write these events too, not only ends.
+    Raises MemoryError.
+    """
+
+    def __cinit__(self, uint32_t max_flows, *, uint32_t events=4096, bint merge=False, bint offload=False,
+                  bint starts=False, bint labels=False):
+        if max_flows < 1 or max_flows > 1 << 28:
+            raise ValueError("max_flows is 1 to 268435456")
+        self.shard = shard_new(max_flows, max(events, 4 * EVENTS_A_PACKET))
+        if self.shard == NULL:
+            raise MemoryError(f"no memory for {max_flows} flows")
+        self.shard.merge = merge
+        self.shard.offload = offload
+        self.shard.wants = (WANT_START if starts else 0) | (WANT_LABELLED if labels else 0)
+
+    def __dealloc__(self):
+        shard_free(self.shard)
+
+    # Set-up
+
+    def use(self, Hosts hosts, Prefixes prefixes, Ports ports, Names names, bytes category, bytes shared):
+        """Label from these tables.  category, shared: a byte for each label number."""
+        if len(category) > 65536 or len(shared) > 65536:
+            raise ValueError("there are at most 65536 labels")
+        kept = (hosts, prefixes, ports)
+        lock(self.shard)
+        self.shard.hosts = &hosts.table
+        self.shard.prefixes = &prefixes.table
+        self.shard.ports = &ports.table
+        self.shard.names = names.table
+        memset(self.shard.category, 0, 65536)
+        memcpy(self.shard.category, <const uint8_t *>category, len(category))
+        memset(self.shard.shared, 0, 65536)
+        memcpy(self.shard.shared, <const uint8_t *>shared, len(shared))
+        unlock(self.shard)
+        self.signatures = kept
+        self.names = names
+
+    def set_rules(self, Rules rules, Rules routes, int mark_shift, uint32_t mark_final):
+        """Decide by these rules from the next batch on.  Flows known keep their mark until reevaluate()."""
+        lock(self.shard)
+        self.shard.rules = &rules.table
+        self.shard.routes = &routes.table
+        self.shard.mark_shift = mark_shift
+        self.shard.mark_final = mark_final
+        unlock(self.shard)
+        self.rules, self.routes = rules, routes     # what was there before goes only now, when nothing reads it
+
+    def set_timeout(self, int which, double seconds):
+        """which: index in flow.table.TIMEOUT_NAMES; 0 seconds stands for ever."""
+        if not 0 <= which < 7 or seconds < 0:
+            raise ValueError("no such timeout")
+        lock(self.shard)
+        self.shard.table.timeout[which] = <int64_t>(seconds * 1e9)
+        unlock(self.shard)
+
+    # Packets
+
+    def feed(self, *, bytes src, int sport, bytes dst, int dport, int proto, bytes payload=b"", int64_t time=0,
+             int vlan=0, int version=4, int flags=0, uint32_t seq=0, uint32_t ack=0, int origin=0, int length=0,
+             int captured=-1):
+        """One packet, field by field, through process(): (verdict, mark or None, hold).  For tests."""
+        cdef Packet p
+        cdef Decision d
+        cdef Py_ssize_t n = len(payload) if captured < 0 else min(captured, len(payload))
+        cdef uint8_t *block = block_of(payload[:n])
+        if len(src) != 16 or len(dst) != 16:
+            raise ValueError("addresses have 16 bytes")
+        memset(&p, 0, sizeof(p))
+        memcpy(p.src, <const uint8_t *>src, 16)
+        memcpy(p.dst, <const uint8_t *>dst, 16)
+        p.sport, p.dport, p.vlan, p.version, p.proto = sport, dport, vlan, version, proto
+        p.tcp_flags, p.seq, p.ack, p.origin, p.time = flags, seq, ack, origin, time
+        p.payload_len, p.n, p.payload = <uint32_t>len(payload), <uint32_t>n, block
+        p.length = length if length else 40 + p.payload_len
+        lock(self.shard)
+        process(self.shard, &p, &d)
+        unlock(self.shard)
+        free(block)
+        return d.verdict, d.mark if d.has_mark else None, d.hold
+
+    def tick(self, int64_t now):
+        """Lets time pass where no packets come."""
+        lock(self.shard)
+        tick(self.shard, now)
+        unlock(self.shard)
+
+    # Events and flows
+
+    def drain(self, Py_ssize_t limit=1024):
+        """The oldest events: (kind, reason, time, logged, route, flow) or ("learnt", address, ttl, route, hold, name)."""
+        cdef const Event *e
+        out = []
+        while len(out) < limit:
+            e = ring_peek(&self.shard.ring)
+            if e == NULL:
+                break
+            if e.kind == EVENT_LEARNT:
+                out.append((EVENT_KINDS[e.kind], e.address[:16], e.ttl, e.route, e.hold, text_of(e.host), e.time))
+            else:
+                out.append((EVENT_KINDS[e.kind], END_REASONS[e.reason], e.time, bool(e.logged), e.route, as_tuple(e)))
+            ring_advance(&self.shard.ring)
+        return out
+
+    def room(self):
+        """Events that the ring still takes."""
+        return self.shard.ring.mask + 1 - (self.shard.ring.written - self.shard.ring.read)
+
+    def flush(self, uint32_t start, uint32_t limit=512):
+        """Ends flows from number `start` on, as many as the ring takes: the number to go on with, 0 when done."""
+        cdef uint32_t i = start
+        cdef uint32_t ended = 0
+        lock(self.shard)
+        while i < self.shard.table.fresh and ended < limit:
+            if self.shard.ring.written - self.shard.ring.read + 2 > self.shard.ring.mask:
+                break
+            if self.shard.table.flows[i].version:
+                end(self.shard, i, END_FLUSHED)
+                ended += 1
+            i += 1
+        done = i >= self.shard.table.fresh
+        unlock(self.shard)
+        return 0 if done else i
+
+    def flows(self, uint32_t start, uint32_t limit=256):
+        """A chunk of the flows now known, and the number to go on with, 0 when done."""
+        cdef Event e
+        cdef uint32_t i = start
+        out = []
+        lock(self.shard)
+        try:
+            while i < self.shard.table.fresh and i - start < limit:
+                if self.shard.table.flows[i].version:
+                    write_event(self.shard, &self.shard.table.flows[i], 0, 0, &e)
+                    out.append(as_tuple(&e))
+                i += 1
+            done = i >= self.shard.table.fresh
+        finally:
+            unlock(self.shard)
+        return out, 0 if done else i
+
+    def find(self, key):
+        """The flow of (src, sport, dst, dport, vlan, proto), addresses of 16 bytes, from either side; or None."""
+        cdef Event e
+        cdef int side = 0
+        cdef uint32_t i
+        lock(self.shard)
+        try:
+            i = self.number_of(key, &side)
+            if i == NONE:
+                return None
+            write_event(self.shard, &self.shard.table.flows[i], 0, 0, &e)
+            return as_tuple(&e)
+        finally:
+            unlock(self.shard)
+
+    def close(self, key, packets_src=None, bytes_src=None, packets_dst=None, bytes_dst=None):
+        """The kernel reports the end of a flow, with its counters where it keeps any.  False: not known here."""
+        cdef int side = 0
+        cdef uint32_t i
+        cdef Flow *f
+        lock(self.shard)
+        try:
+            i = self.number_of(key, &side)
+            if i == NONE:
+                return False
+            f = &self.shard.table.flows[i]
+            if packets_src is not None:
+                f.packets[side] = min(max(f.packets[side], packets_src), 0xFFFFFFFF)
+                f.bytes[side] = max(f.bytes[side], bytes_src)
+                f.packets[1 - side] = min(max(f.packets[1 - side], packets_dst), 0xFFFFFFFF)
+                f.bytes[1 - side] = max(f.bytes[1 - side], bytes_dst)
+            end(self.shard, i, END_REPORTED)
+            return True
+        finally:
+            unlock(self.shard)
+
+    def update(self, key, packets_src, bytes_src, packets_dst, bytes_dst, int64_t now):
+        """Counters of a flow that the kernel has, and a sign that it lives.  False: not known here."""
+        cdef int side = 0
+        cdef uint32_t i
+        cdef Flow *f
+        lock(self.shard)
+        try:
+            i = self.number_of(key, &side)
+            if i == NONE:
+                return False
+            f = &self.shard.table.flows[i]
+            f.packets[side] = min(max(f.packets[side], packets_src), 0xFFFFFFFF)
+            f.bytes[side] = max(f.bytes[side], bytes_src)
+            f.packets[1 - side] = min(max(f.packets[1 - side], packets_dst), 0xFFFFFFFF)
+            f.bytes[1 - side] = max(f.bytes[1 - side], bytes_dst)
+            f.last = max(f.last, now)
+            return True
+        finally:
+            unlock(self.shard)
+
+    def reevaluate(self, uint32_t start, uint32_t limit=1024):
+        """Asks the rules again for a chunk of flows: those for which the answer changed, and where to go on (0: done)."""
+        cdef Event e
+        cdef uint32_t i = start
+        cdef uint32_t mark
+        cdef Flow *f
+        out = []
+        lock(self.shard)
+        try:
+            while i < self.shard.table.fresh and i - start < limit:
+                f = &self.shard.table.flows[i]
+                if f.version:
+                    mark = f.mark
+                    f.rule, f.disposition, f.route, f.mark = NONE, 0, 0, 0
+                    ask(self.shard, f)
+                    if f.mark != mark:
+                        write_event(self.shard, f, 0, 0, &e)
+                        out.append(as_tuple(&e))
+                i += 1
+            done = i >= self.shard.table.fresh
+        finally:
+            unlock(self.shard)
+        return out, 0 if done else i
+
+    cdef uint32_t number_of(self, key, int *side) except? 0xFFFFFFFE:
+        cdef Packet p
+        src, sport, dst, dport, vlan, proto = key
+        if len(src) != 16 or len(dst) != 16:
+            raise ValueError("addresses have 16 bytes")
+        memset(&p, 0, sizeof(p))
+        memcpy(p.src, <const uint8_t *>src, 16)
+        memcpy(p.dst, <const uint8_t *>dst, 16)
+        p.sport, p.dport, p.vlan, p.proto = sport, dport, vlan, proto
+        return table_find(self.shard.table, &p, table_hash(self.shard.table, &p), side)
+
+    def counters(self):
+        """Totals since the start, and what is in use now."""
+        cdef Shard *s = self.shard
+        lock(s)
+        out = dict(s.counters)
+        out["active"] = s.table.count
+        out["undecided"] = s.table.age[0].count
+        out["capacity"] = s.table.capacity
+        out["strings"] = s.strings.count
+        out["strings_refused"] = s.strings.refused
+        out["works"] = s.inspector.used
+        out["works_refused"] = s.inspector.refused
+        out["stream_bytes"] = s.inspector.pool.used
+        out["streams_refused"] = s.inspector.pool.refused
+        out["events_lost"] = s.ring.lost
+        unlock(s)
+        return out
