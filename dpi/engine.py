@@ -1,0 +1,289 @@
+"""Where the two halves meet: signatures and a policy's plan go in, named and decided flows come out.
+
+An engine has one shard a queue, each driven by a thread of its own; names that one shard learns serve all.
+Offline, `classify` runs a capture through a shard of its own and yields the flows as records.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dpi.core import Core
+from dpi.flow.table import TIMEOUT_NAMES
+from dpi.match.names import Names
+from dpi.match.rules import Rules
+from dpi.match.signatures import Signatures, load
+from dpi.policy.plan import EnginePlan, Match, PlannedRule
+from dpi.record.fields import METHODS, STATES, TLS_VERSIONS, TRANSPORTS, TUNNELS, FlowRecord
+
+MAX_FLOWS = 1 << 20
+RISKS: tuple[str, ...] = ()
+_PROTOCOLS = {"icmp": (1, 58), "tcp": (6,), "udp": (17,), "sctp": (132,)}
+
+Tuple5 = tuple[str, int, str, int, int, int]  # src, sport, dst, dport, vlan, IP protocol number
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEvent:
+    """A flow has started, was labelled, or has ended."""
+
+    kind: str
+    reason: str
+    time: float
+    logged: bool  # its rule asks for a line in the log
+    route: int  # of its rule, 0 for none
+    record: FlowRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A DNS answer gave an address of something that has a route; the answer waits for release(hold)."""
+
+    shard: int
+    address: str
+    ttl: int  # seconds
+    route: int
+    hold: int  # 0: nothing waits
+    name: str
+
+
+class Engine:
+    """Names flows, and decides what becomes of them.
+
+    max_flows: flows at a time over all shards; merge: a 5-tuple is one flow for as long as the source lasts;
+    offload: the mark of a decided flow is final; live: events also for a flow's start and labels.
+    """
+
+    def __init__(
+        self,
+        signatures: Signatures | None = None,
+        *,
+        max_flows: int = MAX_FLOWS,
+        shards: int = 1,
+        merge: bool = False,
+        offload: bool = False,
+        live: bool = False,
+        events: int = 4096,
+    ) -> None:
+        self.signatures = signatures if signatures is not None else load()
+        self.names = Names()
+        self.plan: EnginePlan | None = None
+        per_shard = max(1, max_flows // shards)
+        self.cores = [
+            Core(per_shard, events=events, merge=merge, offload=offload, starts=live, labels=live)
+            for _ in range(shards)
+        ]
+        for core in self.cores:
+            self._use(core, self.names)
+
+    def _use(self, core: Core, names: Names) -> None:
+        labels = self.signatures.labels
+        core.use(
+            self.signatures.hosts,
+            self.signatures.prefixes,
+            self.signatures.ports,
+            names,
+            bytes(label.category.id if label else 0 for label in labels),
+            bytes(bool(label and label.shared) for label in labels),
+        )
+
+    # Policy
+
+    def load_rules(self, plan: EnginePlan, routes: Mapping[str, int] | None = None) -> None:
+        """Decide by this plan from the next batch on.
+
+        routes: the numbers of the routes that its rules name (Plan.ids.routes).  Raises KeyError for an app, a
+        category or a route that is not known.
+        """
+        numbers = routes or {}
+        rules = Rules([self._rule(rule, numbers) for rule in plan.rules])
+        steer = Rules([self._steer(rule, numbers) for rule in plan.rules if rule.route is not None])
+        for core in self.cores:
+            core.set_rules(rules, steer, plan.marks.shift, plan.marks.final)
+        self.plan = plan
+
+    def _rule(self, rule: PlannedRule, routes: Mapping[str, int]) -> dict[str, Any]:
+        match = rule.match
+        return {
+            "apps": [self.signatures.by_slug[slug].id for slug in match.apps],
+            "protocols": [self.signatures.by_slug[slug].id for slug in match.protocols],
+            "categories": self._categories(match),
+            "hosts": match.hosts,
+            "local": [_prefix(text) for text in match.local],
+            "remote": [_prefix(text) for text in match.remote],
+            "ports": match.ports,
+            "transports": [number for name in match.transports for number in _PROTOCOLS[name]],
+            "direction": {None: 0, "out": 1, "in": 2}[match.direction],
+            "dscp": match.dscp,
+            "vlans": match.vlans,
+            "disposition": rule.disposition,
+            "route": routes[rule.route] if rule.route else 0,
+            "log": rule.log,
+        }
+
+    def _steer(self, rule: PlannedRule, routes: Mapping[str, int]) -> dict[str, Any]:
+        """The rule as it is asked of a name and an address, before there is a flow."""
+        whole = self._rule(rule, routes)
+        return {key: whole[key] for key in ("apps", "categories", "hosts", "local", "remote", "disposition", "route")}
+
+    def _categories(self, match: Match) -> list[int]:
+        """The categories named, and those within them."""
+        wanted = set(match.categories)
+        for slug in wanted:
+            self.signatures.category_by_slug[slug]
+        categories = self.signatures.categories
+        for _ in categories:
+            wanted |= {each.slug for each in categories if each.within in wanted}
+        return [each.id for each in categories if each.slug in wanted]
+
+    def reevaluate(self) -> Iterator[FlowRecord]:
+        """Asks the rules again for every flow; yields those whose mark changed, to be told to the kernel."""
+        for core in self.cores:
+            yield from self._chunks(core.reevaluate)
+
+    # Live
+
+    def drain_events(self, limit: int = 1024) -> list[FlowEvent | Learnt]:
+        """At most `limit` events of each shard, the oldest first."""
+        out: list[FlowEvent | Learnt] = []
+        for number, core in enumerate(self.cores):
+            for event in core.drain(limit):
+                if event[0] == "learnt":
+                    _, addr, ttl, route, hold, name, _ = event
+                    out.append(Learnt(number, _address(addr), ttl, route, hold, name or ""))
+                else:
+                    kind, reason, time, logged, route, flow = event
+                    record = self._record(flow, None, reason)
+                    out.append(FlowEvent(kind, reason, time / 1e9, logged, route, record))
+        return out
+
+    def flows(self) -> Iterator[FlowRecord]:
+        """Every flow now known, in chunks between which the loop goes on."""
+        for core in self.cores:
+            yield from self._chunks(core.flows)
+
+    def find_flow(self, key: Tuple5) -> FlowRecord | None:
+        """The flow of (src, sport, dst, dport, vlan, protocol number), from either side."""
+        packed = _key(key)
+        for core in self.cores:
+            flow = core.find(packed)
+            if flow is not None:
+                return self._record(flow, None, None)
+        return None
+
+    def close_flow(
+        self,
+        key: Tuple5,
+        packets_src: int | None = None,
+        bytes_src: int | None = None,
+        packets_dst: int | None = None,
+        bytes_dst: int | None = None,
+    ) -> bool:
+        """The kernel reports a flow's end, with its counters; an `end` event follows.  False: not known."""
+        packed = _key(key)
+        return any(core.close(packed, packets_src, bytes_src, packets_dst, bytes_dst) for core in self.cores)
+
+    def counters(self) -> dict[str, int]:
+        """Sums over the shards."""
+        totals: dict[str, int] = {}
+        for core in self.cores:
+            for name, value in core.counters().items():
+                totals[name] = totals.get(name, 0) + value
+        return totals
+
+    def set_timeouts(self, seconds: dict[str, float]) -> None:
+        """Idle timeouts by name (flow.table.TIMEOUT_NAMES), 0 for ever."""
+        for name, value in seconds.items():
+            for core in self.cores:
+                core.set_timeout(TIMEOUT_NAMES.index(name), value)
+
+    def tick(self, now: int) -> None:
+        """Lets time (ns since 1970) pass where no packets come."""
+        for core in self.cores:
+            core.tick(now)
+
+    def _chunks(self, ask: Callable[[int], tuple[list[Any], int]]) -> Iterator[FlowRecord]:
+        chunk, go_on = ask(0)
+        while True:
+            for flow in chunk:
+                yield self._record(flow, None, None)
+            if not go_on:
+                return
+            chunk, go_on = ask(go_on)
+
+    # Records
+
+    def _record(self, flow: tuple[Any, ...], capture: str | None, reason: str | None) -> FlowRecord:
+        (
+            proto, version, src, sport, dst, dport, vlan, protocol, app, category,
+            protocol_method, protocol_confidence, app_method, app_confidence,
+            host, ja4, alpn, agent, content_type, tls_version, quic_version, ech, tunnel, dscp, decided_at,
+            packets_up, bytes_up, packets_down, bytes_down, start, last, risks,
+            state, flags, needs, rule, disposition, mark, local,
+        ) = flow  # fmt: skip
+        labels = self.signatures.labels
+        named = labels[app] if app else None
+        spoken = labels[protocol]
+        method, confidence = (app_method, app_confidence) if app else (protocol_method, protocol_confidence)
+        plan = self.plan
+        return FlowRecord(
+            capture,
+            TRANSPORTS.get(proto) or str(proto),
+            version,
+            src,
+            sport,
+            dst,
+            dport,
+            vlan,
+            spoken.slug if spoken else "unknown",
+            named.slug if named else None,
+            self.signatures.categories[category].slug if category else None,
+            host,
+            ja4,
+            METHODS[method] or None,
+            confidence / 100,
+            decided_at,
+            packets_up,
+            bytes_up,
+            packets_down,
+            bytes_down,
+            start / 1e9,
+            last / 1e9,
+            [name for bit, name in enumerate(RISKS) if risks >> bit & 1],
+            alpn,
+            TLS_VERSIONS.get(tls_version, f"{tls_version:#06x}") if tls_version else None,
+            f"{quic_version:08x}" if quic_version else None,
+            bool(ech),
+            agent,
+            content_type,
+            TUNNELS[tunnel] or None,
+            dscp,
+            STATES[state],
+            reason or None,
+            plan.rules[rule].name if plan and rule < len(plan.rules) else None,
+            mark,
+        )
+
+
+def _address(addr: bytes) -> str:
+    address = ipaddress.IPv6Address(addr)
+    return str(address.ipv4_mapped or address)
+
+
+def _packed(text: str) -> bytes:
+    address = ipaddress.ip_address(text)
+    return address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
+
+
+def _key(key: Tuple5) -> tuple[bytes, int, bytes, int, int, int]:
+    src, sport, dst, dport, vlan, proto = key
+    return _packed(src), sport, _packed(dst), dport, vlan, proto
+
+
+def _prefix(text: str) -> tuple[bytes, int]:
+    network = ipaddress.ip_network(text, strict=False)
+    bits = network.prefixlen + (0 if network.version == 6 else 96)
+    return _packed(str(network.network_address)), bits
