@@ -21,7 +21,7 @@ cdef struct QuicState:      # may be moved with memcpy
     uint8_t client          # 1: the opener is the client; 0: the other side is; valid with keys
     uint8_t datagrams
     uint8_t short_headers
-    uint8_t misses          # Initials that did not open
+    uint8_t derived         # times that keys were derived
 
 
 cdef void quic_state_init(QuicState *s, Pool *pool) noexcept nogil

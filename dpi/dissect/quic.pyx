@@ -11,8 +11,8 @@ joined with the server's packets first, a new connection on the same ports, and 
 chance.  New keys start the CRYPTO stream anew, for the client sends all of its ClientHello again (RFC 9000,
 17.2.5.2), and two ClientHellos must not be mixed.
 
-The server's Initials are not opened: nothing in them names a flow.  Budgets: at most MISSES_MAX Initials that do
-not open, DATAGRAMS_MAX datagrams and SHORT_MAX short headers without a result; then a flow is `quic` and no more.
+The server's Initials are not opened: nothing in them names a flow.  Budgets: keys are derived DERIVED_MAX times for a
+flow, and after DATAGRAMS_MAX datagrams or SHORT_MAX short headers without a result it is `quic` and no more.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
@@ -54,7 +54,7 @@ from dpi.wire.cursor cimport Cursor, alive, left, over, slice, skip, take, u8, u
 cdef enum:
     DATAGRAM_MIN = 1200     # RFC 9000, 14.1: a client pads the datagrams of its Initials to this
     DATAGRAMS_MAX = 24
-    MISSES_MAX = 6
+    DERIVED_MAX = 8
     SHORT_MAX = 3
     PACKETS_MAX = 16        # coalesced in a datagram
 
@@ -230,6 +230,9 @@ cdef int try_keys(QuicState *s, QuicCrypto *c, const Profile *profile, const uin
     """Opens a packet with the keys that a destination id gives; they are the connection's if they fit."""
     cdef QuicKeys keys
     cdef int got
+    if s.derived >= DERIVED_MAX:
+        return -1
+    s.derived += 1
     if not quic_initial_keys(c, profile, dcid, dcid_len, False, &keys):
         return -1
     got = quic_open(c, &keys, packet, n, number_at, s.largest)
@@ -249,13 +252,12 @@ cdef int open_initial(QuicState *s, QuicCrypto *c, const Header *h, const Profil
         if s.client != from_opener:
             return -1
         got = quic_open(c, &s.keys, packet, n, number_at, s.largest)
-    if got < 0 and s.misses < MISSES_MAX and not (same and profile == s.profile):
+    if got < 0 and not (same and profile == s.profile):
         got = try_keys(s, c, profile, h.dcid, h.dcid_len, packet, n, number_at)
         if got < 0 and s.profile != NULL and profile != s.profile and not same:
             memcpy(dcid, s.dcid, s.dcid_len)    # RFC 9369, 4.1: the same id, with the new version's salt
             got = try_keys(s, c, profile, dcid, s.dcid_len, packet, n, number_at)
     if got < 0:
-        s.misses += s.misses < 255
         return -1
     s.client = from_opener
     s.version = h.version
@@ -341,7 +343,7 @@ cdef Answer packets(QuicState *s, QuicCrypto *c, const uint8_t *data, uint32_t n
         if profile == NULL and s.profile != NULL and h.version == s.version:
             profile = s.profile
         if profile == NULL:
-            if i == 0 and n >= DATAGRAM_MIN and s.profile == NULL and s.misses < MISSES_MAX:
+            if i == 0 and n >= DATAGRAM_MIN and s.profile == NULL:
                 if s.version == 0 and is_reserved(h.version):
                     s.version = h.version
                 return guess(s, c, &h, data, n, &at, from_opener, out)

@@ -15,7 +15,7 @@ Lifetimes follow the packets' time, not the wall's, so that captures and the liv
 an address longer than its TTL allows (connection pools, browsers' own caches), hence the floor of five minutes;
 the ceiling of a day bounds what a wrong TTL can do.
 
-All threads share the table: 16 shards, each with a mutex that is held for one lookup (well below a microsecond).  A
+All threads share the table: 16 shards, each with a mutex that is held for one lookup.  A
 shard is chosen by the server's address alone, so that the first two kinds are looked up under one lock.  Inside,
 a set of eight entries is chosen by a keyed hash; a new entry takes the place of one that has expired, else of the
 oldest in its set.  So memory is fixed, no operation takes longer than another, and nothing is ever rehashed.
