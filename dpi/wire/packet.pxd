@@ -32,6 +32,12 @@ cdef enum Tunnel:
     TUNNEL_CAPWAP
 
 
+cdef enum Fragment:
+    FRAGMENT_NONE           # a whole packet
+    FRAGMENT_FIRST          # its ports are known, its payload is a part: count it, it may name its flow already
+    FRAGMENT_LATER          # addresses and protocol only: not to be counted, but for fragments_add()
+
+
 cdef enum Origin:
     ORIGIN_UNKNOWN          # a capture does not tell
     ORIGIN_LAN
@@ -51,7 +57,7 @@ cdef struct Packet:
     uint8_t ttl
     uint8_t tcp_flags
     uint8_t tunnel          # Tunnel: the innermost that was opened
-    uint8_t fragment        # 0 whole, 1 a first fragment that no later one has completed yet
+    uint8_t fragment        # Fragment
     uint8_t icmp_type
     uint8_t origin          # Origin: which of our interfaces it came in by
     uint32_t seq            # TCP
@@ -60,4 +66,6 @@ cdef struct Packet:
     uint32_t payload_len    # bytes behind the transport header on the wire
     uint32_t hash           # of the flow, by hint(); 0: not computed yet
     uint32_t n              # … of which this many were captured
+    uint32_t ip_n           # bytes captured from ip on
     const uint8_t *payload  # behind the transport header
+    const uint8_t *ip       # this IP packet's header; of a fragment that holds a tunnel, the fragmented packet's

@@ -1,0 +1,238 @@
+"""Layer 2: from a capture's link type to the IP header.
+
+Every header ends in saying what comes next, as an EtherType or as something that we map to one.  So one loop takes
+off whatever is stacked up, a bounded number of times: VLAN tags (802.1Q, 802.1ad), MPLS labels, PPPoE, and the
+Ethernet inside of MPLS pseudowires.
+"""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from dpi.wire.cursor cimport Cursor, alive, left, skip, u8, u16, u24, u32
+from dpi.wire.view cimport BAD_HEADER, FINE, NOT_IP, TOO_DEEP, TRUNCATED, UNKNOWN_LINK, Fault, View, on_wire, trim
+
+
+cdef enum:
+    LINK_NULL = 0           # www.tcpdump.org/linktypes.html
+    LINK_ETHERNET = 1
+    LINK_PPP = 9
+    LINK_RAW_BSD = 12
+    LINK_RAW_OPENBSD = 14
+    LINK_PPP_SERIAL = 50
+    LINK_PPP_ETHER = 51
+    LINK_RAW = 101
+    LINK_CHDLC = 104
+    LINK_802_11 = 105
+    LINK_LOOP = 108
+    LINK_SLL = 113
+    LINK_RADIOTAP = 127
+    LINK_PPI = 192
+    LINK_IPV4 = 228
+    LINK_IPV6 = 229
+    LINK_SLL2 = 276
+
+    ETHER_LENGTHS = 0x0600  # below, the field is an 802.3 length
+    ETHER_IPV4 = 0x0800
+    ETHER_TEB = 0x6558      # a whole Ethernet frame
+    ETHER_VLAN = 0x8100
+    ETHER_IPV6 = 0x86dd
+    ETHER_PPP = 0x880b
+    ETHER_MPLS = 0x8847
+    ETHER_MPLS_UPSTREAM = 0x8848
+    ETHER_PPPOE = 0x8864
+    ETHER_QINQ = 0x88a8
+    ETHER_QINQ_OLD = 0x9100
+
+    PPP_IPV4 = 0x0021
+    PPP_IPV6 = 0x0057
+    PPP_MPLS = 0x0281
+
+    NOTHING = 0             # no EtherType: not IP
+    RAW_IP = 1              # no EtherType: the version nibble tells
+
+    SHIMS_MAX = 8
+    LABELS_MAX = 16
+
+
+cdef inline uint32_t llc(Cursor *c) noexcept nogil:
+    """802.2 LLC, and SNAP where it names an EtherType (RFC 1042)."""
+    cdef uint32_t access = u24(c)
+    if access == 0xaaaa03:
+        return u16(c) if u24(c) == 0 else <uint32_t>NOTHING
+    return ETHER_IPV4 if access == 0x060603 else NOTHING
+
+
+cdef inline uint32_t ethernet(Cursor *c) noexcept nogil:
+    cdef uint32_t kind
+    skip(c, 12)
+    kind = u16(c)
+    return kind if kind >= ETHER_LENGTHS else llc(c)
+
+
+cdef inline uint32_t ppp(Cursor *c) noexcept nogil:
+    """RFC 1661; address and control (RFC 1662) and the protocol's high byte may be compressed away."""
+    cdef uint32_t kind
+    if left(c) >= 2 and c.p[0] == 0xff and c.p[1] == 0x03:
+        skip(c, 2)
+    kind = u8(c)
+    if not kind & 1:
+        kind = kind << 8 | u8(c)
+    if kind == PPP_IPV4:
+        return ETHER_IPV4
+    if kind == PPP_IPV6:
+        return ETHER_IPV6
+    return ETHER_MPLS if kind == PPP_MPLS else NOTHING
+
+
+cdef inline uint32_t pppoe(View *v) noexcept nogil:
+    """A session's packet, RFC 2516, 4."""
+    cdef uint32_t version = u8(&v.c)
+    cdef uint32_t code = u8(&v.c)
+    cdef uint32_t length
+    skip(&v.c, 2)
+    length = u16(&v.c)
+    if version != 0x11 or code != 0:
+        return NOTHING
+    if length and length <= on_wire(v):     # it is too short in front of packets that the card is to segment
+        trim(v, length)
+    return ppp(&v.c)
+
+
+cdef inline uint32_t mpls(Cursor *c) noexcept nogil:
+    """Labels to the bottom of the stack (RFC 3032), then IP, or a pseudowire's control word (RFC 4385, 3)."""
+    cdef int _i
+    for _i in range(LABELS_MAX):
+        if u32(c) & 0x100 or not alive(c):
+            break
+    else:
+        return NOTHING
+    if left(c) and c.p[0] >> 4 == 0:
+        skip(c, 4)
+        return ETHER_TEB
+    return RAW_IP
+
+
+cdef inline uint32_t family(uint32_t af) noexcept nogil:
+    """AF_INET is 2 everywhere; AF_INET6 is 10 on Linux, 24, 28 or 30 on BSDs, in the writer's byte order."""
+    if af > 0xffff:
+        af = af >> 24 | (af >> 8 & 0xff00)
+    if af == 2:
+        return ETHER_IPV4
+    return ETHER_IPV6 if af in (10, 24, 28, 30) else NOTHING
+
+
+cdef inline uint32_t wifi(Cursor *c) noexcept nogil:
+    """An IEEE 802.11 data frame in the clear.  Some CAPWAP controllers swap the two bytes of frame control."""
+    cdef uint32_t control = u8(c)
+    cdef uint32_t flags = u8(c)
+    if control & 0x0f != 0x08:      # version 0, type data
+        control, flags = flags, control
+    if control & 0x0f != 0x08 or control & 0x40 or flags & 0x40:    # … that has data and is not encrypted
+        return NOTHING
+    skip(c, 22)
+    if flags & 0x03 == 0x03:        # between access points: a fourth address
+        skip(c, 6)
+    if control & 0x80:              # QoS
+        if u16(c) & 0x8000:         # several frames in one (A-MSDU)
+            return NOTHING
+        if flags & 0x80:            # HT control
+            skip(c, 4)
+    return llc(c)
+
+
+cdef inline uint32_t u16_little(Cursor *c) noexcept nogil:
+    cdef uint32_t v = u16(c)
+    return v >> 8 | (v & 0xff) << 8
+
+
+cdef inline uint32_t radiotap(Cursor *c) noexcept nogil:
+    cdef uint32_t length
+    skip(c, 2)
+    length = u16_little(c)
+    skip(c, <Py_ssize_t>length - 4)
+    return wifi(c)
+
+
+cdef inline uint32_t ppi(Cursor *c) noexcept nogil:
+    """Per-packet information: its length, then the link type of what follows, little-endian."""
+    cdef uint32_t length, linktype
+    skip(c, 2)
+    length = u16_little(c)
+    linktype = u16_little(c)
+    skip(c, <Py_ssize_t>length - 6)
+    if linktype == LINK_802_11:
+        return wifi(c)
+    return ethernet(c) if linktype == LINK_ETHERNET else NOTHING
+
+
+cdef inline uint32_t hdlc(Cursor *c) noexcept nogil:
+    """Cisco HDLC: address, control, EtherType."""
+    skip(c, 2)
+    return u16(c)
+
+
+cdef inline uint32_t cooked(Cursor *c) noexcept nogil:
+    skip(c, 14)
+    return u16(c)
+
+
+cdef inline uint32_t cooked2(Cursor *c) noexcept nogil:
+    cdef uint32_t kind = u16(c)
+    skip(c, 18)
+    return kind
+
+
+cdef inline Fault shims(View *v, uint32_t kind, uint16_t *vlan) noexcept nogil:
+    """Takes off what is between a header that announced `kind` and IP; notes the first VLAN id."""
+    cdef int _i
+    cdef uint32_t tag
+    for _i in range(SHIMS_MAX):
+        if kind in (ETHER_IPV4, ETHER_IPV6, RAW_IP):
+            return FINE if alive(&v.c) else TRUNCATED
+        if kind in (ETHER_VLAN, ETHER_QINQ, ETHER_QINQ_OLD):
+            tag = u16(&v.c) & 0x0fff
+            if vlan[0] == 0:
+                vlan[0] = <uint16_t>tag
+            kind = u16(&v.c)
+            if kind < ETHER_LENGTHS:
+                kind = llc(&v.c)
+        elif kind in (ETHER_MPLS, ETHER_MPLS_UPSTREAM):
+            kind = mpls(&v.c)
+        elif kind == ETHER_PPPOE:
+            kind = pppoe(v)
+        elif kind == ETHER_PPP:
+            kind = ppp(&v.c)
+        elif kind == ETHER_TEB:
+            kind = ethernet(&v.c)
+        else:
+            return NOT_IP if alive(&v.c) else TRUNCATED
+    return TOO_DEEP
+
+
+cdef inline Fault link(View *v, uint32_t linktype, uint16_t *vlan) noexcept nogil:
+    """Leaves v at the IP header."""
+    cdef uint32_t kind
+    if linktype == LINK_ETHERNET:
+        kind = ethernet(&v.c)
+    elif linktype in (LINK_RAW, LINK_RAW_BSD, LINK_RAW_OPENBSD, LINK_IPV4, LINK_IPV6):
+        kind = RAW_IP
+    elif linktype == LINK_SLL:
+        kind = cooked(&v.c)
+    elif linktype == LINK_SLL2:
+        kind = cooked2(&v.c)
+    elif linktype in (LINK_NULL, LINK_LOOP):
+        kind = family(u32(&v.c))
+    elif linktype in (LINK_PPP, LINK_PPP_SERIAL):
+        # The first byte is HDLC's address: 0x0f and 0x8f are Cisco's unicast and multicast.
+        kind = hdlc(&v.c) if left(&v.c) and v.c.p[0] in (0x0f, 0x8f) else ppp(&v.c)
+    elif linktype == LINK_PPP_ETHER:
+        kind = ETHER_PPPOE
+    elif linktype == LINK_CHDLC:
+        kind = hdlc(&v.c)
+    elif linktype == LINK_PPI:
+        kind = ppi(&v.c)
+    elif linktype == LINK_RADIOTAP:
+        kind = radiotap(&v.c)
+    elif linktype == LINK_802_11:
+        kind = wifi(&v.c)
+    else:
+        return UNKNOWN_LINK
+    return shims(v, kind, vlan)

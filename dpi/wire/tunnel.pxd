@@ -1,0 +1,124 @@
+"""Is there an IP packet inside of this packet?
+
+A tunnel that IP announces (GRE, IP-in-IP) is one by its protocol number.  One inside of UDP is only known by its
+port, which anybody may use; so its header must be exactly as its standard says, and the packet inside must fit.
+"""
+from libc.stdint cimport uint16_t, uint32_t
+
+from dpi.wire.cursor cimport Cursor, skip, u8, u16, u24, u32
+from dpi.wire.ip cimport NEXT_GRE, NEXT_IPIP, NEXT_IPV6
+from dpi.wire.link cimport ETHER_PPP, ETHER_TEB, NOTHING, RAW_IP, ethernet, shims, wifi
+from dpi.wire.packet cimport (
+    IP_UDP, TUNNEL_CAPWAP, TUNNEL_GRE, TUNNEL_GTP, TUNNEL_IPIP, TUNNEL_NONE, TUNNEL_VXLAN, Packet, Tunnel,
+)
+from dpi.wire.view cimport FINE, View, on_wire, trim
+
+
+cdef enum:
+    PORT_GTP = 2152
+    PORT_VXLAN = 4789
+    PORT_CAPWAP = 5247
+    GTP_EXTENSIONS_MAX = 8
+
+
+cdef inline uint32_t gre(Cursor *c) noexcept nogil:
+    """RFC 2784 and 2890; version 1 is PPTP's (RFC 2637, 4.1)."""
+    cdef uint32_t flags = u16(c)
+    cdef uint32_t kind = u16(c)
+    cdef uint32_t version = flags & 7
+    if version > 1 or flags & 0x4000 or (version == 1) != (kind == ETHER_PPP):  # 0x4000: source routes, long gone
+        return NOTHING
+    if flags & 0x8000:      # checksum
+        skip(c, 4)
+    if flags & 0x2000:      # key
+        skip(c, 4)
+    if flags & 0x1000:      # sequence number
+        skip(c, 4)
+    if version == 1 and flags & 0x0080:     # acknowledgment number
+        skip(c, 4)
+    return kind
+
+
+cdef inline uint32_t gtp(View *v) noexcept nogil:
+    """A T-PDU of GTP-U (3GPP TS 29.281, 5.1 and 5.2)."""
+    cdef uint32_t flags = u8(&v.c)
+    cdef uint32_t message = u8(&v.c)
+    cdef uint32_t length = u16(&v.c)
+    cdef uint32_t extension = 0
+    cdef int _i
+    skip(&v.c, 4)           # tunnel endpoint identifier
+    if flags & 0xf8 != 0x30 or message != 255 or length > on_wire(v):   # version 1, not GTP', spare bit 0
+        return NOTHING
+    trim(v, length)
+    if flags & 7:           # any of the optional fields: all of them are there
+        skip(&v.c, 3)
+        extension = u8(&v.c)
+        if not flags & 4:
+            extension = 0
+    for _i in range(GTP_EXTENSIONS_MAX):
+        if extension == 0:
+            return RAW_IP
+        length = u8(&v.c) * 4
+        if length == 0:
+            return NOTHING
+        skip(&v.c, <Py_ssize_t>length - 2)
+        extension = u8(&v.c)
+    return NOTHING
+
+
+cdef inline uint32_t vxlan(Cursor *c) noexcept nogil:
+    """RFC 7348, 5."""
+    cdef uint32_t flags = u32(c)
+    cdef uint32_t network = u32(c)
+    return ETHER_TEB if flags == 0x08000000 and network & 0xff == 0 else NOTHING
+
+
+cdef inline uint32_t capwap(Cursor *c) noexcept nogil:
+    """The data channel in the clear (RFC 5415, 4.3): an 802.3 frame, or an 802.11 one where the T bit says so."""
+    cdef uint32_t preamble = u8(c)
+    cdef uint32_t word = u24(c)
+    cdef uint32_t size = word >> 19
+    cdef uint32_t binding = word >> 9 & 0x1f
+    cdef uint32_t offset
+    if preamble != 0 or size < 2:
+        return NOTHING
+    offset = u32(c) >> 3 & 0x1fff
+    if word & 0x80 and offset:      # F: a fragment, and not the first
+        return NOTHING
+    skip(c, <Py_ssize_t>size * 4 - 8)
+    if word & 0x100:                # T: the frame is as the binding has it
+        return wifi(c) if binding == 1 else <uint32_t>NOTHING
+    return ethernet(c)
+
+
+cdef inline bint by_port(const Packet *p, uint16_t port) noexcept nogil:
+    return p.sport == port or p.dport == port
+
+
+cdef inline Tunnel announced(const Packet *p) noexcept nogil:
+    if p.proto == IP_UDP:
+        if by_port(p, PORT_GTP):
+            return TUNNEL_GTP
+        if p.dport == PORT_VXLAN:       # the source port is a hash of the inner flow
+            return TUNNEL_VXLAN
+        if by_port(p, PORT_CAPWAP):
+            return TUNNEL_CAPWAP
+    elif p.proto == NEXT_IPIP or p.proto == NEXT_IPV6:
+        return TUNNEL_IPIP
+    elif p.proto == NEXT_GRE:
+        return TUNNEL_GRE
+    return TUNNEL_NONE
+
+
+cdef inline bint opened(View *v, Tunnel tunnel, uint16_t *vlan) noexcept nogil:
+    """From the payload of what carries the tunnel to the IP header inside of it, if there may be one."""
+    cdef uint32_t kind = RAW_IP
+    if tunnel == TUNNEL_GTP:
+        kind = gtp(v)
+    elif tunnel == TUNNEL_VXLAN:
+        kind = vxlan(&v.c)
+    elif tunnel == TUNNEL_CAPWAP:
+        kind = capwap(&v.c)
+    elif tunnel == TUNNEL_GRE:
+        kind = gre(&v.c)
+    return shims(v, kind, vlan) == FINE

@@ -1,0 +1,366 @@
+"""Every way to wrap an IP packet is taken off again, and what is not one is said to be none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scapy.contrib.geneve import GENEVE
+from scapy.contrib.gtp import GTP_U_Header, GTPPDUSessionContainer
+from scapy.contrib.mpls import MPLS
+from scapy.layers.dot11 import Dot11, Dot11QoS, RadioTap
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
+from scapy.layers.inet6 import (
+    IPv6,
+    IPv6ExtHdrDestOpt,
+    IPv6ExtHdrFragment,
+    IPv6ExtHdrHopByHop,
+    IPv6ExtHdrRouting,
+)
+from scapy.layers.ipsec import AH
+from scapy.layers.l2 import ARP, GRE, LLC, SNAP, CookedLinux, CookedLinuxV2, Dot1AD, Dot1Q, Ether, Loopback
+from scapy.layers.ppp import HDLC, PPP, PPPoE
+from scapy.layers.sctp import SCTP
+from scapy.layers.vxlan import VXLAN
+from scapy.packet import Packet, Raw
+
+from dpi.wire.decode import Decoded, decode_bytes
+
+SRC, DST = "192.0.2.1", "198.51.100.2"
+SRC6, DST6 = "2001:db8::1", "2001:db8::2"
+MAC = b"\x02\0\0\0\0\1\x02\0\0\0\0\2"
+GRE_, IPIP, GTP, VXLAN_, CAPWAP = range(1, 6)
+
+
+def mapped(address: str) -> bytes:
+    return bytes(10) + b"\xff\xff" + bytes(map(int, address.split(".")))
+
+
+def v4(payload: bytes = b"payload", sport: int = 4000, dport: int = 443) -> Packet:
+    return IP(src=SRC, dst=DST) / UDP(sport=sport, dport=dport) / Raw(payload)
+
+
+def v6(payload: bytes = b"payload") -> Packet:
+    return IPv6(src=SRC6, dst=DST6) / UDP(sport=4000, dport=443) / Raw(payload)
+
+
+def outer(**fields: Any) -> Packet:
+    return IP(src="10.0.0.1", dst="10.0.0.2", **fields)
+
+
+def outer_udp(port: int) -> Packet:
+    return outer() / UDP(sport=port, dport=port)
+
+
+def decoded(packet: Packet | bytes, linktype: int | None = 1, wirelen: int = 0) -> Decoded:
+    found = decode_bytes(bytes(packet), linktype, wirelen)
+    assert isinstance(found, Decoded), found
+    return found
+
+
+def ppi(linktype: int, frame: bytes) -> bytes:
+    return b"\0\0" + (8).to_bytes(2, "little") + linktype.to_bytes(4, "little") + frame
+
+
+def wifi(control: bytes = b"\x08\x01", extra: bytes = b"") -> bytes:
+    return control + bytes(22) + extra + b"\xaa\xaa\x03\0\0\0\x08\0" + bytes(v4())
+
+
+def capwap(frame: bytes, *, native: bool = True, fragment: int = 0, words: int = 2) -> bytes:
+    first = words << 19 | 1 << 9 | native << 8 | bool(fragment) << 7
+    return b"\0" + first.to_bytes(3, "big") + (fragment << 3).to_bytes(4, "big") + bytes(4 * words - 8) + frame
+
+
+LINKS = {
+    "ethernet": (1, Ether() / v4()),
+    "802.3 with SNAP": (1, MAC + b"\0\x40\xaa\xaa\x03\0\0\0\x08\0" + bytes(v4())),
+    "802.3 with IP's own LLC": (1, MAC + b"\0\x40\x06\x06\x03" + bytes(v4())),
+    "vlan": (1, Ether() / Dot1Q(vlan=7) / v4()),
+    "qinq 802.1ad": (1, Ether() / Dot1AD(vlan=7) / Dot1Q(vlan=8) / v4()),
+    "qinq 0x9100": (1, Ether(type=0x9100) / Dot1Q(vlan=7) / Dot1Q(vlan=8) / v4()),
+    "vlan with LLC": (1, MAC + b"\x81\0\0\7\0\x40\xaa\xaa\x03\0\0\0\x08\0" + bytes(v4())),
+    "mpls": (1, Ether() / MPLS(label=16, s=0) / MPLS(label=17, s=1) / v4()),
+    "mpls pseudowire": (1, bytes(Ether(type=0x8847) / MPLS(label=16, s=1)) + bytes(4) + bytes(Ether() / v4())),
+    "pppoe": (1, Ether() / PPPoE(sessionid=3) / PPP() / v4()),
+    "vlan and pppoe": (1, Ether() / Dot1Q(vlan=7) / PPPoE(sessionid=3) / PPP() / v4()),
+    "pppoe session": (51, PPPoE(sessionid=3) / PPP() / v4()),
+    "ppp": (9, b"\0\x21" + bytes(v4())),
+    "ppp with a compressed protocol": (9, b"\x21" + bytes(v4())),
+    "ppp in hdlc": (50, b"\xff\x03\0\x21" + bytes(v4())),
+    "cisco hdlc in ppp": (9, b"\x0f\0\x08\0" + bytes(v4())),
+    "cisco hdlc": (104, b"\x8f\0\x08\0" + bytes(v4())),
+    "cooked": (113, CookedLinux(proto=0x800) / v4()),
+    "cooked with vlan": (113, CookedLinux(proto=0x8100) / Dot1Q(vlan=7) / v4()),
+    "cooked v2": (276, CookedLinuxV2(proto=0x800) / v4()),
+    "raw": (101, v4()),
+    "raw bsd": (12, v4()),
+    "ipv4": (228, v4()),
+    "null, little-endian": (0, b"\2\0\0\0" + bytes(v4())),
+    "null, big-endian": (0, b"\0\0\0\2" + bytes(v4())),
+    "loop": (108, b"\0\0\0\2" + bytes(v4())),
+    "802.11": (105, wifi()),
+    "802.11 qos": (105, wifi(b"\x88\x01", bytes(2))),
+    "802.11 qos, ht control": (105, wifi(b"\x88\x81", bytes(6))),
+    "802.11 four addresses": (105, wifi(b"\x08\x03", bytes(6))),
+    "ppi 802.11": (192, ppi(105, wifi())),
+    "ppi ethernet": (192, ppi(1, bytes(Ether() / v4()))),
+    "radiotap": (127, b"\0\0\x0a\0" + bytes(6) + wifi()),
+    "network layer": (None, v4()),
+}
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_link_layer_is_taken_off(name: str) -> None:
+    linktype, frame = LINKS[name]
+    found = decoded(frame, linktype)
+
+    assert (found.version, found.proto, found.src, found.dst) == (4, 17, mapped(SRC), mapped(DST))
+    assert (found.sport, found.dport, found.payload, found.payload_len) == (4000, 443, b"payload", 7)
+    assert found.vlan == (7 if "vlan" in name or "qinq" in name else 0)
+    assert (found.tunnel, found.fragment, found.length) == (0, 0, 35)
+
+
+@pytest.mark.parametrize(
+    ("linktype", "frame"),
+    [
+        (1, Ether() / v6()),
+        (101, v6()),
+        (229, v6()),
+        (9, b"\0\x57" + bytes(v6())),
+        (51, PPPoE() / PPP(proto=0x57) / v6()),
+        (1, Ether() / MPLS(s=1) / v6()),
+        *[(0, bytes([af, 0, 0, 0]) + bytes(v6())) for af in (10, 24, 28, 30)],
+    ],
+)
+def test_ipv6_is_found_in_every_link_layer(linktype: int, frame: Packet | bytes) -> None:
+    found = decoded(frame, linktype)
+
+    assert (found.version, found.src[:4], found.src[-1], found.dst[-1]) == (6, b"\x20\1\x0d\xb8", 1, 2)
+    assert (found.sport, found.dport, found.payload, found.length) == (4000, 443, b"payload", 55)
+
+
+TUNNELS = {
+    "gre": (GRE_, outer() / GRE() / v4()),
+    "gre with everything": (
+        GRE_,
+        outer() / GRE(chksum_present=1, key_present=1, seqnum_present=1, key=5, sequence_number=9) / v4(),
+    ),
+    "gre with ethernet": (GRE_, outer() / GRE(proto=0x6558) / Ether() / v4()),
+    "gre with mpls": (GRE_, outer() / GRE(proto=0x8847) / MPLS(s=1) / v4()),
+    "pptp": (
+        GRE_,
+        bytes(outer(proto=47, len=68)) + b"\x30\x01\x88\x0b\0\x25\0\1\0\0\0\1" + b"\x21" + bytes(v4()),
+    ),
+    "ip in ip": (IPIP, outer() / v4()),
+    "4in6": (IPIP, IPv6(src=SRC6, dst=DST6, nh=4) / v4()),
+    "gtp": (GTP, outer_udp(2152) / GTP_U_Header(teid=1) / v4()),
+    "gtp with a sequence number": (GTP, outer_udp(2152) / GTP_U_Header(teid=1, S=1, seq=3) / v4()),
+    "gtp with an extension": (
+        GTP,
+        outer_udp(2152) / GTP_U_Header(teid=1, E=1, next_ex=0x85) / GTPPDUSessionContainer(type=1, QFI=9) / v4(),
+    ),
+    "vxlan": (VXLAN_, outer_udp(4789) / VXLAN(vni=5, flags="Instance") / Ether() / v4()),
+    "capwap, 802.3": (CAPWAP, outer_udp(5247) / Raw(capwap(bytes(Ether() / v4()), native=False))),
+    "capwap, 802.11": (CAPWAP, outer_udp(5247) / Raw(capwap(wifi(), words=4))),
+    "capwap, 802.11 swapped": (CAPWAP, outer_udp(5247) / Raw(capwap(wifi(b"\x01\x08")))),
+    "vxlan over 6in6": (
+        VXLAN_,
+        IPv6(dst=DST6) / IPv6(dst=DST6) / UDP(sport=1, dport=4789) / VXLAN(flags="Instance") / Ether() / v4(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TUNNELS)
+def test_a_tunnel_is_opened(name: str) -> None:
+    tunnel, packet = TUNNELS[name]
+    found = decoded(packet, None)
+
+    assert (found.tunnel, found.version, found.proto) == (tunnel, 4, 17)
+    assert (found.src, found.dst, found.sport, found.dport) == (mapped(SRC), mapped(DST), 4000, 443)
+    assert (found.payload, found.payload_len, found.length) == (b"payload", 7, 35)
+
+
+def test_6in4_and_6in6_are_opened() -> None:
+    assert decoded(outer() / v6(), None).src[-1] == 1
+    assert decoded(IPv6(dst="::9") / v6(), None).dst[-1] == 2
+
+
+def test_the_vlan_is_the_outermost_one_that_is_seen() -> None:
+    inside = VXLAN(flags="Instance") / Ether() / Dot1Q(vlan=9) / v4()
+
+    assert decoded(Ether() / Dot1Q(vlan=7) / outer_udp(4789) / inside).vlan == 7
+    assert decoded(Ether() / outer_udp(4789) / inside).vlan == 9
+
+
+NOT_TUNNELS = {
+    "gtp control": outer_udp(2152) / GTP_U_Header(gtp_type=1, teid=0, length=0),
+    "gtp prime": outer_udp(2152) / Raw(b"\x20\xff\0\x23\0\0\0\1" + bytes(v4())),
+    "gtp longer than its datagram": outer_udp(2152) / Raw(b"\x30\xff\0\x24\0\0\0\1" + bytes(v4())),
+    "gtp with a packet longer than it": outer_udp(2152) / Raw(b"\x30\xff\0\x22\0\0\0\1" + bytes(v4())),
+    "gtp with an extension of no length": outer_udp(2152) / Raw(b"\x34\xff\0\x27\0\0\0\1\0\0\0\x85\0" + bytes(40)),
+    "vxlan's answers": outer() / UDP(sport=4789, dport=1) / VXLAN(flags="Instance") / Ether() / v4(),
+    "vxlan without its flag": outer_udp(4789) / VXLAN(flags=0) / Ether() / v4(),
+    "vxlan with no ip": outer_udp(4789) / VXLAN(flags="Instance") / Ether() / ARP(),
+    "capwap over dtls": outer_udp(5247) / Raw(b"\x01\0\0\0" + bytes(80)),
+    "a later capwap fragment": outer_udp(5247) / Raw(capwap(wifi(), fragment=3)),
+    "random bytes": outer_udp(2152) / Raw(b"\x99" * 90),
+    "geneve": outer_udp(6081) / GENEVE(vni=1) / Ether() / v4(),
+    "teredo": outer_udp(3544) / v6(),
+}
+
+
+@pytest.mark.parametrize("name", NOT_TUNNELS)
+def test_what_only_looks_like_a_tunnel_is_the_packet_that_it_is(name: str) -> None:
+    found = decoded(NOT_TUNNELS[name], None)
+
+    assert (found.tunnel, found.src, found.proto) == (0, mapped("10.0.0.1"), 17)
+    assert found.payload == bytes(NOT_TUNNELS[name])[28:]
+
+
+def test_gre_without_ip_is_gre() -> None:
+    found = decoded(outer() / GRE(proto=0x88BE) / Raw(bytes(40)), None)
+
+    assert (found.proto, found.sport, found.tunnel, found.payload_len) == (47, 0, 0, 44)
+
+
+def test_four_ip_headers_are_opened_and_no_more() -> None:
+    for depth, deep in ((4, False), (5, True)):
+        packet = v4()
+        for i in range(1, depth):
+            packet = IP(src=f"10.0.0.{i}", dst=DST) / packet
+        found = decoded(packet, None)
+        assert found.too_deep == deep
+        assert found.src == mapped("10.0.0.1" if deep else SRC)
+
+
+def test_tcp_fields_are_named() -> None:
+    options = [("MSS", 1460), ("NOP", None), ("WScale", 7), ("SAckOK", b"")]
+    found = decoded(
+        IP(src=SRC, dst=DST, tos=0xB8, ttl=63, options=[IPOption_NOP()] * 4)
+        / TCP(sport=1, dport=2, seq=0x01020304, ack=0xFFFFFFFF, flags="SA", options=options)
+        / Raw(b"x"),
+        None,
+    )
+
+    assert (found.seq, found.ack, found.tcp_flags) == (0x01020304, 0xFFFFFFFF, 0x12)
+    assert (found.dscp, found.ttl, found.payload, found.length) == (46, 63, b"x", 24 + 32 + 1)
+
+
+def test_icmp_has_a_type_and_no_ports() -> None:
+    found = decoded(IP() / ICMP(type=8, id=7) / Raw(b"ping"), None)
+    assert (found.proto, found.icmp_type, found.sport, found.dport, found.payload) == (1, 8, 0, 0, b"ping")
+
+    found = decoded(IPv6(nh=58) / Raw(b"\x8f\0\0\0\0\0\0\0record"), None)
+    assert (found.proto, found.icmp_type, found.payload) == (58, 0x8F, b"record")
+
+    assert decoded(IPv6(nh=58) / Raw(b"\x9b\0\0\0"), None).icmp_type == 0x9B
+
+
+def test_sctp_has_ports() -> None:
+    found = decoded(IP() / SCTP(sport=2905, dport=2906) / Raw(b"\0\3\0\4"), None)
+    assert (found.proto, found.sport, found.dport, found.payload) == (132, 2905, 2906, b"\0\3\0\4")
+
+
+def test_other_protocols_are_packets_without_ports() -> None:
+    found = decoded(IP(src=SRC, dst=DST, proto=89) / Raw(b"\2\1hello"), None)
+    assert (found.proto, found.sport, found.payload) == (89, 0, b"\2\1hello")
+
+
+def test_ipv6_extension_headers_are_walked() -> None:
+    headers = IPv6ExtHdrHopByHop() / IPv6ExtHdrRouting(addresses=["::1"]) / IPv6ExtHdrDestOpt()
+    found = decoded(IPv6(dst=DST6) / headers / UDP(sport=1, dport=2) / Raw(b"x"), None)
+    assert (found.proto, found.sport, found.payload) == (17, 1, b"x")
+
+    found = decoded(IPv6(dst=DST6) / IPv6ExtHdrFragment(offset=0, m=0) / UDP(sport=1, dport=2), None)
+    assert (found.proto, found.dport, found.fragment) == (17, 2, 0)
+
+
+def test_too_many_extension_headers_are_refused() -> None:
+    packet: Packet = IPv6(dst=DST6)
+    for _ in range(20):
+        packet = packet / IPv6ExtHdrDestOpt()
+    assert decode_bytes(bytes(packet / UDP()), None) == "too_deep"
+
+
+def test_an_authentication_header_is_an_extension_in_ipv6_and_a_transport_in_ipv4() -> None:
+    ah = AH(nh=17, payloadlen=4, icv=bytes(12)) / UDP(sport=1, dport=2)
+    assert decoded(IPv6(nh=51) / ah, None).proto == 17
+    assert decoded(IP(proto=51) / ah, None).proto == 51
+
+
+def test_a_first_fragment_has_ports_and_a_later_one_is_not_counted() -> None:
+    first = decoded(IP(flags="MF") / UDP(sport=1, dport=2, len=3000) / Raw(bytes(1000)), None)
+    assert (first.fragment, first.sport, first.dport, first.length) == (1, 1, 2, 1028)
+    assert decode_bytes(bytes(IP(frag=100, proto=17) / Raw(bytes(1000))), None) == "later_fragment"
+
+    first = decoded(IPv6() / IPv6ExtHdrFragment(m=1) / UDP(sport=1, dport=2, len=3000) / Raw(bytes(8)), None)
+    assert (first.fragment, first.sport) == (1, 1)
+    assert decode_bytes(bytes(IPv6() / IPv6ExtHdrFragment(offset=9) / Raw(bytes(8))), None) == "later_fragment"
+
+
+def test_a_tunnel_is_opened_in_a_first_fragment() -> None:
+    whole = bytes(v4(bytes(2000)))
+    packet = bytes(outer(flags="MF") / UDP(sport=2152, dport=2152, len=16 + len(whole)))
+    gtp = b"\x30\xff" + len(whole).to_bytes(2, "big") + bytes(4) + whole[:1000]
+    found = decoded(packet[:2] + (28 + len(gtp)).to_bytes(2, "big") + packet[4:] + gtp, None)
+
+    assert (found.tunnel, found.fragment, found.src, found.dport) == (GTP, 1, mapped(SRC), 443)
+    assert (found.payload_len, len(found.payload)) == (2000, 972)
+
+
+def test_a_cut_capture_keeps_the_lengths_of_the_wire() -> None:
+    frame = bytes(Ether() / IP() / TCP(sport=1, dport=2, seq=9) / Raw(bytes(1000)))
+
+    for cut, payload in ((len(frame), 1000), (254, 200), (54, 0), (40, 0), (38, 0)):
+        found = decoded(frame[:cut], 1, len(frame))
+        assert (found.sport, found.dport, found.length, found.payload_len) == (1, 2, 1040, 1000)
+        assert len(found.payload) == payload
+    assert decode_bytes(frame[:37], 1, len(frame)) == "truncated"
+
+
+def test_padding_is_not_payload() -> None:
+    assert decoded(bytes(Ether() / v4(b"x")) + bytes(17)).payload == b"x"
+    assert decoded(bytes(Ether() / v6(b"x")) + bytes(17)).payload == b"x"
+    assert decoded(Ether() / IP() / UDP(len=9) / Raw(b"xy")).payload == b"x"
+
+
+def test_lengths_left_to_the_network_card_mean_what_is_there() -> None:
+    large = Raw(bytes(70_000))
+    found = decoded(IP(len=0) / TCP() / large, None)
+    assert (found.length, found.payload_len) == (70_040, 70_000)
+    found = decoded(IPv6(plen=0) / TCP() / large, None)
+    assert (found.length, found.payload_len) == (70_060, 70_000)
+
+
+@pytest.mark.parametrize(
+    ("packet", "linktype", "why"),
+    [
+        (b"", 1, "truncated"),
+        (b"", None, "truncated"),
+        (Ether() / ARP(), 1, "not_ip"),
+        (Ether() / PPPoE(code=9) / Raw(bytes(20)), 1, "not_ip"),
+        (MAC + b"\0\x26\x42\x42\x03" + bytes(35), 1, "not_ip"),
+        (Dot11(type=0, subtype=8), 105, "not_ip"),
+        (RadioTap() / Dot11(type=2, FCfield="protected") / Raw(bytes(40)), 127, "not_ip"),
+        (Dot11(type=2, subtype=12) / Dot11QoS() / Raw(bytes(40)), 105, "not_ip"),
+        (LLC() / SNAP(), 9999, "unknown_link"),
+        (HDLC() / PPP(proto=0xC021) / Raw(bytes(8)), 50, "not_ip"),
+        (Loopback(type=7) / Raw(bytes(40)), 0, "not_ip"),
+        (Ether(type=0x800) / Raw(b"\x75" + bytes(40)), 1, "not_ip"),
+        (IP(ihl=4) / UDP(), None, "bad_header"),
+        (IP(len=19) / UDP(), None, "bad_header"),
+        (IP(len=27) / UDP(), None, "bad_header"),
+        (IP() / UDP(len=7), None, "bad_header"),
+        (IP() / TCP(dataofs=4), None, "bad_header"),
+        (IP() / TCP(dataofs=9), None, "bad_header"),
+        (IPv6(nh=0, plen=4) / Raw(b"\x11\0\0\0"), None, "bad_header"),
+        (IPv6(nh=44, plen=4) / Raw(b"\x11\0\0\0"), None, "bad_header"),
+        (Ether(type=0x8847) / Raw(bytes(80)), 1, "not_ip"),
+    ],
+)
+def test_what_is_not_decoded_says_why(packet: Packet | bytes, linktype: int | None, why: str) -> None:
+    assert decode_bytes(bytes(packet), linktype) == why
+
+
+def test_endless_tags_end() -> None:
+    assert decode_bytes(MAC + b"\x81\0\0\1" * 1000, 1) == "too_deep"
