@@ -24,6 +24,7 @@ RISKS: tuple[str, ...] = ()
 _PROTOCOLS = {"icmp": (1, 58), "tcp": (6,), "udp": (17,), "sctp": (132,)}
 
 Tuple5 = tuple[str, int, str, int, int, int]  # src, sport, dst, dport, vlan, IP protocol number
+PackedKey = tuple[bytes, int, bytes, int, int, int]  # the same, addresses as 16 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,14 @@ class Engine:
         packed = _key(key)
         return any(core.close(packed, packets_src, bytes_src, packets_dst, bytes_dst) for core in self.cores)
 
+    def close_packed(self, key: PackedKey, *counters: int) -> bool:
+        """As close_flow, by addresses of 16 bytes and without naming them: for the kernel's many events."""
+        return any(core.close(key, *counters) for core in self.cores)
+
+    def update_packed(self, key: PackedKey, *counters_and_now: int) -> bool:
+        """What the kernel has counted so far of a flow that it has: packets and bytes of each side, and now in ns."""
+        return any(core.update(key, *counters_and_now) for core in self.cores)
+
     def counters(self) -> dict[str, int]:
         """Sums over the shards."""
         totals: dict[str, int] = {}
@@ -265,6 +274,7 @@ class Engine:
             reason or None,
             plan.rules[rule].name if plan and rule < len(plan.rules) else None,
             mark,
+            {0: "out", 1: "in"}.get(local ^ (flags & 1)) if local < 2 else None,
         )
 
 
@@ -278,7 +288,7 @@ def _packed(text: str) -> bytes:
     return address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
 
 
-def _key(key: Tuple5) -> tuple[bytes, int, bytes, int, int, int]:
+def _key(key: Tuple5) -> PackedKey:
     src, sport, dst, dport, vlan, proto = key
     return _packed(src), sport, _packed(dst), dport, vlan, proto
 

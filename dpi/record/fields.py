@@ -97,6 +97,7 @@ class FlowRecord:
     reason: str | None = field(metadata=says("why it ended: closed, idle, evicted, reused, reported, flushed"))
     rule: str | None = field(metadata=says("name of the policy's rule that it falls under"))
     mark: int = field(metadata=says("our bits of its mark, 0 while undecided"))
+    direction: str | None = field(metadata=says("out: opened from the LAN, in: to it; null where not known"))
 
     def as_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in FIELDS}
