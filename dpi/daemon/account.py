@@ -1,0 +1,106 @@
+"""The kernel's counters for the flows that it has: into the flow table, the records and the totals.
+
+A decided flow is the kernel's alone.  Its conntrack entry counts for it; when the entry goes, its event brings the
+final counters, and the flow ends here too.  Between, the table is read when somebody looks, and rarely otherwise.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import defaultdict
+from typing import Any
+
+from dpi.engine import Engine
+from dpi.enforce import conntrack
+from dpi.record.fields import FlowRecord
+
+MAPPED = bytes(10) + b"\xff\xff"
+FRESH_SECONDS = 0.7  # a reading of the table that is younger is not repeated
+
+Key = tuple[bytes, int, bytes, int, int, int]
+
+
+def key_of(connection: conntrack.Connection) -> Key:
+    """The flow as the forward hook sees it: behind the destination's NAT, before the source's."""
+    original, reply = connection.original, connection.reply
+    ports = original.protocol in (socket.IPPROTO_TCP, socket.IPPROTO_UDP, socket.IPPROTO_SCTP)
+    return (
+        _sixteen(original.source),
+        original.sport if ports else 0,
+        _sixteen(reply.source),
+        reply.sport if ports else 0,
+        0,
+        original.protocol,
+    )
+
+
+def _sixteen(address: bytes) -> bytes:
+    return address if len(address) == 16 else MAPPED + address
+
+
+class Totals:
+    """Bytes by name since the start: of flows that have ended, and on reading of those that live."""
+
+    def __init__(self) -> None:
+        self._ended: dict[str, dict[str, list[int]]] = {
+            kind: defaultdict(lambda: [0, 0]) for kind in ("apps", "hosts", "classes")
+        }
+
+    def ended(self, record: FlowRecord, class_: str) -> None:
+        for kind, name in self._names(record, class_):
+            total = self._ended[kind][name]
+            total[0] += record.bytes_down
+            total[1] += record.bytes_up
+
+    def read(self, live: list[tuple[FlowRecord, str]]) -> dict[str, Any]:
+        """{"time", "apps": {name: {"down", "up", "flows"}}, "hosts": …, "classes": …}"""
+        answer: dict[str, Any] = {"time": time.monotonic()}
+        for kind, names in self._ended.items():
+            answer[kind] = {name: {"down": t[0], "up": t[1], "flows": 0} for name, t in names.items()}
+        for record, class_ in live:
+            for kind, name in self._names(record, class_):
+                total = answer[kind].setdefault(name, {"down": 0, "up": 0, "flows": 0})
+                total["down"] += record.bytes_down
+                total["up"] += record.bytes_up
+                total["flows"] += 1
+        return answer
+
+    def _names(self, record: FlowRecord, class_: str) -> tuple[tuple[str, str], ...]:
+        local = record.dst if record.direction == "in" else record.src
+        return ("apps", record.app or record.protocol), ("hosts", local), ("classes", class_)
+
+
+class Accounts:
+    """Reads conntrack for the engine.  `forget_hosts` bounds memory: see Totals."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._read = 0.0
+        self.events = conntrack.Events()
+
+    def fileno(self) -> int:
+        return self.events.fileno()
+
+    def handle(self) -> None:
+        """Ends the flows whose connections have ended."""
+        for event in self.events.read():
+            if event.ended:
+                c = event.connection
+                self._engine.close_packed(
+                    key_of(c), c.packets_original, c.bytes_original, c.packets_reply, c.bytes_reply
+                )
+
+    def refresh(self) -> None:
+        """Reads the kernel's table into the flows, unless that was done a moment ago.  Blocks."""
+        if time.monotonic() - self._read < FRESH_SECONDS:
+            return
+        now = time.time_ns()
+        for c in conntrack.dump():
+            self._engine.update_packed(
+                key_of(c), c.packets_original, c.bytes_original, c.packets_reply, c.bytes_reply, now
+            )
+        self._read = time.monotonic()
+
+    def close(self) -> None:
+        self.events.close()
