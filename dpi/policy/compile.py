@@ -187,7 +187,7 @@ def _rules(checked: Checked, order: list[str], ids: Mapping[str, int]) -> Iterat
     for name in order:
         rule = policy.rules[name]
         where = document.where(("rules", name))
-        match = _match(rule.match, policy.groups)
+        match = planned_match(rule.match, policy.groups)
         if not (rule.block or rule.allow or rule.route):
             for cache, there in policy.caches.items():
                 if apps := _meeting(match, there.apps, checked.vocabulary):
@@ -211,7 +211,9 @@ def _meeting(match: p.Match, apps: list[str], words: Vocabulary | None) -> tuple
     )
 
 
-def _match(match: Match, groups: Mapping[str, list[str]]) -> p.Match:
+def planned_match(match: Match, groups: Mapping[str, list[str]] | None = None) -> p.Match:
+    """Conditions as the engine takes them.  Without groups, their names stand for them."""
+    groups = groups or {}
     return p.Match(
         apps=tuple(match.app),
         categories=tuple(match.category),
@@ -227,6 +229,6 @@ def _match(match: Match, groups: Mapping[str, list[str]]) -> p.Match:
     )
 
 
-def _prefixes(peers: list[str], groups: Mapping[str, list[str]]) -> tuple[str, ...]:
+def _prefixes(peers: Iterable[str], groups: Mapping[str, list[str]]) -> tuple[str, ...]:
     """Groups replaced by what is in them, each prefix once."""
     return tuple(dict.fromkeys(prefix for peer in peers for prefix in groups.get(peer, (peer,))))

@@ -108,17 +108,21 @@ def grouped(plan: Plan) -> tuple[list[tuple[PlannedRule, list[PlannedRule]]], li
 
 def actions(rule: PlannedRule, disposition: Disposition) -> str:
     """`class video, dscp af41`."""
-    return ", ".join(
-        part
-        for part in (
-            f"{disposition.block}" if disposition.block else "",
-            f"class {disposition.class_}" if disposition.class_ else "",
-            f"dscp {dscp_name(disposition.dscp)}" if disposition.dscp is not None else "",
-            f"cache {rule.route}" if rule.route else "",
-            "log" if rule.log else "",
-        )
-        if part
-    ) or ("default class" if disposition.number == 1 else "allow")
+    d = disposition
+    return said_actions(d.class_, d.dscp, d.block, rule.route, rule.log)
+
+
+def said_actions(shape: str | None, dscp: int | None, block: str | None, route: str | None, log: bool) -> str:
+    """As actions(), from a rule's own words."""
+    parts = [
+        block,
+        f"class {shape}" if shape else None,
+        f"dscp {dscp_name(dscp)}" if dscp is not None else None,
+        f"cache {route}" if route else None,
+        "log" if log else None,
+    ]
+    said = ", ".join(part for part in parts if part)
+    return f"allow, {said}" if said == "log" else said or "allow"
 
 
 def conditions(match: Match, most: int | None = 5) -> str:

@@ -23,7 +23,7 @@ MAX_NODES = 1_000_000
 
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")  # what libyaml counts as the end of a line
+LINE_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")  # what libyaml counts as the end of a line
 _INT = re.compile(r"[-+]?[0-9]{1,18}|0x[0-9a-fA-F]{1,16}|0o[0-7]{1,20}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 _WORDS: dict[str, bool | None] = {
@@ -114,7 +114,7 @@ def read(raw: bytes, file: str, findings: list[Finding]) -> tuple[Mapping | None
 
 def position(text: str, offset: int) -> tuple[int, int]:
     """Line and column, from 1, of an offset."""
-    breaks = [m.end() for m in _BREAK.finditer(text, 0, offset)]
+    breaks = [m.end() for m in LINE_BREAK.finditer(text, 0, offset)]
     return len(breaks) + 1, offset - (breaks[-1] if breaks else 0) + 1
 
 
@@ -262,7 +262,7 @@ def _syntax(error: yaml.YAMLError, text: str, file: str) -> Finding:
     context = getattr(error, "context", None)
     message = f"not valid YAML: {problem}" + (f" {context}" if context else "")
     line_start = mark.index - mark.column
-    line = _BREAK.split(text[line_start : line_start + 2000], maxsplit=1)[0]
+    line = LINE_BREAK.split(text[line_start : line_start + 2000], maxsplit=1)[0]
     if "\t" in line[: len(line) - len(line.lstrip())]:
         message += "; indent with spaces, not tabs"
     elif "alias" in message:

@@ -42,9 +42,7 @@ def test_bytes_behind_the_cap_are_cut_and_refused() -> None:
 
 def test_a_stream_in_too_many_pieces_refuses_one_more_but_still_closes_holes() -> None:
     islands = [(2 * i, b"x") for i in range(PIECES)]
-    accepted, data, _, _ = reassemble(
-        [*islands, (2 * PIECES, b"x"), *[(2 * i + 1, b"y") for i in range(PIECES - 1)]]
-    )
+    accepted, data, _, _ = reassemble([*islands, (2 * PIECES, b"x"), *[(2 * i + 1, b"y") for i in range(PIECES - 1)]])
     assert accepted == [True] * PIECES + [False] + [True] * (PIECES - 1)
     assert data == b"xy" * (PIECES - 1) + b"x"
 

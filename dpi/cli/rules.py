@@ -1,0 +1,297 @@
+"""`dpi rules`: list the rules of a policy, and edit them in the files where they stand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dpi.errors import UsageError
+
+if TYPE_CHECKING:
+    from dpi.policy.check import Checked
+    from dpi.policy.edit import RulesText
+    from dpi.policy.plan import Plan
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default="/etc/dpi/policy.yaml",
+    show_default=True,
+    help="The policy's main file.",
+)
+dry_run_option = click.option("--dry-run", is_flag=True, help="Print the difference, write nothing.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def command() -> None:
+    """List and edit the rules of a policy.
+
+    Edits keep every comment and every other byte of the file, and are refused where the policy would not pass
+    its check afterwards.
+    """
+
+
+def _checked(config: Path) -> Checked:
+    from dpi.policy.check import check
+    from dpi.vocabulary import vocabulary
+
+    return check(config, names=vocabulary)
+
+
+def _planned(checked: Checked) -> Plan:
+    from dpi.policy.compile import compile_policy
+    from dpi.policy.names import Machine
+
+    return compile_policy(checked, Machine.here())
+
+
+@command.command("list")
+@config_option
+@json_option
+def list_(config: Path, as_json: bool) -> None:
+    """List the rules in the order in which they are tried."""
+    from dpi.policy.order import ordered
+
+    checked = _checked(config)
+    rules = [_described(checked, name) for name in ordered(checked.policy.rules)[0]]
+    if as_json:
+        click.echo(json.dumps(rules, indent=2))
+        return
+    widths = [max([len(str(r[key])) for r in rules], default=0) for key in ("name", "match", "does")]
+    for i, rule in enumerate(rules, 1):
+        name, match, does = (str(rule[k]).ljust(w) for k, w in zip(("name", "match", "does"), widths, strict=True))
+        state = "" if rule["enabled"] else "  (disabled)"
+        click.echo(f"{i:4}. {name}  {match}  → {does}  {rule['where']}{state}")
+
+
+def _described(checked: Checked, name: str) -> dict[str, Any]:
+    from dpi.policy.compile import planned_match
+    from dpi.policy.show import conditions, said_actions
+
+    rule = checked.policy.rules[name]
+    return {
+        "name": name,
+        "where": checked.document.where(("rules", name)),
+        "enabled": rule.enabled,
+        "match": conditions(planned_match(rule.match)),
+        "does": said_actions(rule.shape, rule.dscp, rule.block, rule.route, rule.log),
+        "rule": checked.document.at(("rules", name)).data(),
+    }
+
+
+@command.command()
+@click.argument("name")
+@config_option
+@json_option
+def show(name: str, config: Path, as_json: bool) -> None:
+    """Show one rule: what it says, where it stands, what it comes to."""
+    checked = _checked(config)
+    if name not in checked.policy.rules:
+        from dpi.policy.findings import near
+
+        raise UsageError(f"{config}: there is no rule {name}{near(name, checked.policy.rules)}")
+    described = _described(checked, name)
+    plan = _planned(checked)
+    disposition = next((d for d in plan.kernel.dispositions if d.name == name), None)
+    described["disposition"] = disposition.number if disposition else None
+    if as_json:
+        click.echo(json.dumps(described, indent=2))
+        return
+    click.echo(f"{name}  ({described['where']}){'' if described['enabled'] else '  disabled'}")
+    click.echo(f"  when  {described['match']}")
+    click.echo(f"  then  {described['does']}")
+    if disposition:
+        click.echo(f"  mark  {plan.kernel.marks.disposition(disposition.number):#010x}")
+
+
+CONDITIONS = ("app", "category", "protocol", "host", "local", "remote", "port", "transport", "dscp_in", "vlan")
+
+
+@command.command()
+@click.argument("name")
+@config_option
+@click.option("--app", multiple=True, help="App or protocol label; all conditions may be given more than once.")
+@click.option("--category", multiple=True, help="Category of the app.")
+@click.option("--protocol", multiple=True, help="Protocol label.")
+@click.option("--host", multiple=True, help="Name of the server: example.org, *.example.org, =example.org.")
+@click.option("--local", multiple=True, help="Group, address or prefix on the LAN's side.")
+@click.option("--remote", multiple=True, help="Group, address or prefix on the Internet's side.")
+@click.option("--port", multiple=True, help="Port that was opened to, or a range.")
+@click.option("--transport", multiple=True, type=click.Choice(["tcp", "udp", "icmp", "sctp"]))
+@click.option("--dscp-in", multiple=True, help="DSCP that it came with.")
+@click.option("--vlan", multiple=True, help="VLAN that it came in.")
+@click.option("--direction", type=click.Choice(["out", "in"]), help="Opened from the LAN, or from outside.")
+@click.option("--shape", metavar="CLASS", help="Put it into this class.")
+@click.option("--dscp", help="Mark its packets.")
+@click.option("--route", metavar="CACHE", help="Route its new connections to this cache.")
+@click.option("--block", type=click.Choice(["reject", "drop"]), help="Answer with an error, or say nothing.")
+@click.option("--allow", is_flag=True, help="Leave it alone.")
+@click.option("--log", is_flag=True, help="Note its flows in the log.")
+@click.option("--disabled", is_flag=True, help="Add it switched off.")
+@click.option("--before", metavar="NAME", help="Stand before this rule instead of last.")
+@click.option("--file", type=click.Path(path_type=Path), help="Write it into this drop-in of the policy.")
+@dry_run_option
+def add(
+    name: str,
+    config: Path,
+    before: str | None,
+    file: Path | None,
+    dry_run: bool,
+    direction: str | None,
+    disabled: bool,
+    **options: Any,
+) -> None:
+    """Add a rule, as in
+
+    dpi rules add films --app netflix --shape video --before rest
+    """
+    match: dict[str, Any] = {}
+    for key in CONDITIONS:
+        values = [_number(value) for value in options.pop(key)]
+        if values:
+            match[key.removesuffix("_in")] = values[0] if len(values) == 1 else values
+    if direction:
+        match["direction"] = direction
+    rule: dict[str, Any] = {"enabled": False} if disabled else {}
+    rule |= {"match": match} if match else {}
+    rule |= {key: _number(value) for key, value in options.items() if value not in (None, False)}
+
+    target = file or config
+    places = _places(config)
+    if before == "*" or (before is not None and places.get(before, [target]) != [target]):
+        rule["before"], before = before, None  # it stands in another file
+
+    if name in places:
+        raise UsageError(f"{places[name][0]}: there is a rule {name} already")
+    if file is not None:
+        _is_part(config, file)
+    _edit(config, target, lambda text: text.add(name, rule, before), dry_run)
+
+
+@command.command()
+@click.argument("name")
+@config_option
+@dry_run_option
+def remove(name: str, config: Path, dry_run: bool) -> None:
+    """Remove a rule and the comments that are its own."""
+    _edit(config, _only_place(config, name), lambda text: text.remove(name), dry_run)
+
+
+@command.command()
+@click.argument("name")
+@config_option
+@dry_run_option
+def enable(name: str, config: Path, dry_run: bool) -> None:
+    """Switch a rule on."""
+    _edit(config, _place(config, name), lambda text: text.enable(name, True), dry_run)
+
+
+@command.command()
+@click.argument("name")
+@config_option
+@dry_run_option
+def disable(name: str, config: Path, dry_run: bool) -> None:
+    """Switch a rule off without removing it."""
+    _edit(config, _place(config, name), lambda text: text.enable(name, False), dry_run)
+
+
+@command.command()
+@click.argument("name")
+@config_option
+@click.option("--before", metavar="NAME", help="Put it before this rule.")
+@click.option("--after", metavar="NAME", help="Put it behind this rule.")
+@click.option("--first", is_flag=True, help="Put it before all others of its file.")
+@click.option("--last", is_flag=True, help="Put it behind all others of its file.")
+@dry_run_option
+def move(
+    name: str, config: Path, before: str | None, after: str | None, first: bool, last: bool, dry_run: bool
+) -> None:
+    """Move a rule within its file."""
+    if sum((before is not None, after is not None, first, last)) != 1:
+        raise click.UsageError("one of --before, --after, --first and --last is needed")
+    file = _only_place(config, name)
+    for other in (before, after):
+        if other is not None and _place(config, other) != file:
+            raise UsageError(f"{other} stands in {_place(config, other)}; write `before: {other}` into {name}")
+
+    def moved(text: RulesText) -> str:
+        entry = text.rules.get(name)
+        if entry is not None and "before" in entry.data():
+            raise UsageError(f"{file}:{entry.line}: the place of {name} is given by its `before`; edit that")
+        names = list(text.rules.entries)
+        target = before
+        if after is not None:
+            rest = [n for n in names if n != name]
+            target = ([*rest, None][rest.index(after) + 1]) if after in rest else name
+        elif first:
+            target = names[0]
+        return text.move(name, target)
+
+    _edit(config, file, moved, dry_run)
+
+
+def _number(value: Any) -> Any:
+    """What looks like a number in an option is one in the file."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else value
+
+
+def _edit(config: Path, file: Path, change: Callable[[RulesText], str], dry_run: bool) -> None:
+    from dpi.policy.edit import RulesText
+    from dpi.policy.rewrite import rewrite
+    from dpi.vocabulary import vocabulary
+
+    def changed(text: str) -> str:
+        return change(RulesText(text, str(file)))
+
+    difference = rewrite(config, file, changed, names=vocabulary, dry_run=dry_run)
+    click.echo(difference or f"{file}: nothing to change", nl=not difference)
+
+
+def _places(config: Path) -> dict[str, list[Path]]:
+    """The files in which each rule is written."""
+    from dpi.policy.load import policy_files
+    from dpi.policy.tree import Mapping, read
+
+    found: dict[str, list[Path]] = {}
+    for file in policy_files(config):
+        try:
+            root, _ = read(file.read_bytes(), str(file), [])
+        except OSError as error:
+            raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+        rules = root.get("rules") if root else None
+        if isinstance(rules, Mapping):
+            for name in rules.entries:
+                found.setdefault(name, []).append(file)
+    return found
+
+
+def _place(config: Path, name: str) -> Path:
+    """The file that has the last word on a rule."""
+    from dpi.policy.findings import near
+
+    places = _places(config)
+    if name not in places:
+        raise UsageError(f"{config}: there is no rule {name}{near(name, places)}")
+    return places[name][-1]
+
+
+def _only_place(config: Path, name: str) -> Path:
+    last = _place(config, name)
+    every = _places(config)[name]
+    if len(every) > 1:
+        raise UsageError(f"rule {name} is written in {', '.join(map(str, every))}; edit these by hand")
+    return last
+
+
+def _is_part(config: Path, file: Path) -> None:
+    from dpi.policy.load import ENDINGS, drop_in_folder
+
+    folder = drop_in_folder(config)
+    inside = file.resolve().parent == folder.resolve() and file.suffix in ENDINGS and not file.name.startswith(".")
+    if file != config and not inside:
+        raise UsageError(f"{file}: is no part of this policy; its drop-ins are {folder}/*.yaml")
