@@ -22,7 +22,7 @@ cdef struct Found:
     char content_type[64]
     uint16_t tls_version    # the highest offered, 0x0304 for TLS 1.3
     uint32_t quic_version
-    uint8_t ech             # an encrypted_client_hello extension is present (RFC 9849)
+    uint8_t ech             # an encrypted_client_hello extension is present (RFC 9849): host is a public name only
 
 
 # What a server's own certificate says of it (X.509, RFC 5280).  Text is UTF-8 that may end in mid-character.
@@ -48,3 +48,9 @@ cdef struct ServerFound:
     char server[64]         # HTTP: the Server field
     char content_type[64]
     Certificate certificate
+
+
+cdef str answer_name(Answer answer)
+cdef dict found_dict(const Found *found)
+cdef dict server_dict(const ServerFound *found)
+cdef dict certificate_dict(const Certificate *found)

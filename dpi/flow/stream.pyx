@@ -12,7 +12,7 @@ nobody waits and nothing is evicted.
 Where pieces overlap, the bytes that came first stay.  An end host might decide otherwise (they differ), but bytes
 that were shown to a dissector once never change under it.
 """
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove
 
