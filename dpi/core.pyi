@@ -1,0 +1,67 @@
+from typing import Any
+
+from dpi.match.hosts import Hosts
+from dpi.match.names import Names
+from dpi.match.ports import Ports
+from dpi.match.prefixes import Prefixes
+from dpi.match.rules import Rules
+
+EVENT_KINDS: tuple[str, ...]
+END_REASONS: tuple[str, ...]
+
+Key = tuple[bytes, int, bytes, int, int, int]
+
+class Core:
+    def __init__(
+        self,
+        max_flows: int,
+        *,
+        events: int = 4096,
+        merge: bool = False,
+        offload: bool = False,
+        starts: bool = False,
+        labels: bool = False,
+    ) -> None: ...
+    def use(
+        self, hosts: Hosts, prefixes: Prefixes, ports: Ports, names: Names, category: bytes, shared: bytes
+    ) -> None: ...
+    def set_rules(self, rules: Rules, routes: Rules, mark_shift: int, mark_final: int) -> None: ...
+    def set_timeout(self, which: int, seconds: float) -> None: ...
+    def feed(
+        self,
+        *,
+        src: bytes,
+        sport: int,
+        dst: bytes,
+        dport: int,
+        proto: int,
+        payload: bytes = b"",
+        time: int = 0,
+        vlan: int = 0,
+        version: int = 4,
+        flags: int = 0,
+        seq: int = 0,
+        ack: int = 0,
+        origin: int = 0,
+        length: int = 0,
+        captured: int = -1,
+    ) -> tuple[int, int | None, int]: ...
+    def tick(self, now: int) -> None: ...
+    def drain(self, limit: int = 1024) -> list[tuple[Any, ...]]: ...
+    def room(self) -> int: ...
+    def flush(self, start: int, limit: int = 512) -> int: ...
+    def flows(self, start: int, limit: int = 256) -> tuple[list[tuple[Any, ...]], int]: ...
+    def find(self, key: Key) -> tuple[Any, ...] | None: ...
+    def close(
+        self,
+        key: Key,
+        packets_src: int | None = None,
+        bytes_src: int | None = None,
+        packets_dst: int | None = None,
+        bytes_dst: int | None = None,
+    ) -> bool: ...
+    def update(
+        self, key: Key, packets_src: int, bytes_src: int, packets_dst: int, bytes_dst: int, now: int
+    ) -> bool: ...
+    def reevaluate(self, start: int, limit: int = 1024) -> tuple[list[tuple[Any, ...]], int]: ...
+    def counters(self) -> dict[str, int]: ...

@@ -1,0 +1,10 @@
+from collections.abc import Sequence
+
+from dpi.capture.nfqueue import PacketHandler
+from dpi.core import Core
+
+class InlineHandler(PacketHandler):
+    def __init__(
+        self, core: Core, lans: Sequence[int] = ..., local: Sequence[tuple[bytes, int]] = ...
+    ) -> None: ...
+    def faults(self) -> list[int]: ...
