@@ -202,7 +202,7 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
     if side == 1 and f.state == STATE_NEW and p.proto != IP_TCP:
         f.state = STATE_TWO_WAY
     if f.needs:
-        if p.n and not p.fragment:
+        if p.n:
             study(s, i, f, p, side)
         elif f.packets[0] + f.packets[1] >= PACKETS_MAX:
             settle(s, i, f)
