@@ -1,0 +1,7 @@
+from typing import Any
+
+def request(data: bytes) -> tuple[str, dict[str, Any]]:
+    """("no" | "more" | "yes", fields) of the start of a client's stream."""
+
+def response(data: bytes) -> tuple[str, dict[str, Any]]:
+    """("no" | "more" | "yes", fields) of the start of a server's stream."""
