@@ -3,7 +3,7 @@
 It shows what the queue costs without the engine, and lets an admin or a test drive a queue by firewall rules alone:
 mark packets on their way in, and say here what each mark means.
 """
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
 
 from dpi.capture.decision cimport ACCEPT, DROP, HOLD, Decision

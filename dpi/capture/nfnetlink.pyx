@@ -126,7 +126,7 @@ cdef bint read_packet(Cursor *c, QueuedPacket *out) noexcept nogil:
         value = attribute(c, &kind)
         if not alive(&value):
             return False
-        if kind == NFQA_PACKET_HDR:
+        if kind == NFQA_PACKET_HDR and out.id == 0:
             out.id = u32(&value)
             out.protocol = u16(&value)
             out.hook = u8(&value)

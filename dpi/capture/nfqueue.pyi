@@ -18,6 +18,7 @@ class QueueReader:
         copy_range: int = ...,
         mask: int = ...,
         hold_seconds: float = ...,
+        receive_buffer: int = ...,
         heartbeat: int = ...,
     ) -> None: ...
     def run(self) -> None: ...

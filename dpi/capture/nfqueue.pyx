@@ -16,14 +16,14 @@ unbinding drops what is queued.
 
 The copy range is COPY_RANGE; see there.  GSO packets come whole, longer than the MTU and without checksums.
 """
-from libc.errno cimport EAGAIN, EINTR, ENOBUFS, ENOENT, ENOMEM, ETIMEDOUT, errno
+from libc.errno cimport EAGAIN, EINTR, ENOBUFS, ENOMEM, ETIMEDOUT, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memmove, memset
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 from posix.unistd cimport close, read, write
 
-from dpi.capture.decision cimport ACCEPT, DROP, HOLD, Decision
+from dpi.capture.decision cimport DROP, HOLD, Decision
 from dpi.capture.nfnetlink cimport (
     MESSAGE_DAMAGED, MESSAGE_END, MESSAGE_ERROR, MESSAGE_MALFORMED, MESSAGE_MAX, MESSAGE_PACKET, VERDICT_ACCEPT,
     VERDICT_DROP, Message, QueuedPacket, next_message, put_copy_range, put_flags, put_max_length, put_verdict,
@@ -94,7 +94,7 @@ cdef enum:
     TURN_NS = 100000000     # an idle loop turns this often, so that its heart beats and timers run
     ACK_NS = 2000000000     # how long the kernel may take to acknowledge our configuration
     SECOND = 1000000000
-    ALL_BEHIND = 0x3fffffff # added to an id: more than any queue can hold, less than half the ids
+    ALL_BEHIND = 0x3fffffff     # added to an id: more than any queue can hold, less than half the ids
 
 
 # Bytes copied of each packet.  A ClientHello with post-quantum key shares is about 1,800 bytes and comes as one GSO
@@ -182,10 +182,10 @@ cdef void flush(Loop *q) noexcept nogil:
     """Sends the verdicts that were written.  Those that cannot be sent leave packets in the queue, where the next
     batch verdict finds them.
     """
-    cdef int tries
+    cdef int _try
     if q.out_n == 0:
         return
-    for tries in range(100):
+    for _try in range(100):
         if send(q.fd, q.out, q.out_n, 0) >= 0:
             q.out_n = 0
             return
@@ -421,16 +421,18 @@ cdef int open_gate(Loop *q, uint32_t copy_range) noexcept nogil:
     return error
 
 
-cdef int close_gate(Loop *q) noexcept nogil:
-    """From now on packets pass the queue by; those in it are accepted."""
+cdef void close_gate(Loop *q) noexcept nogil:
+    """From now on packets pass the queue by; those in it are accepted.  The kernel does what a message says before
+    send() returns, and an acknowledgement might find our socket full: none is asked for.  Then the socket is
+    emptied, so that there is room for the one that unbinding waits for.
+    """
     cdef uint32_t block[16]
     cdef uint8_t *message = <uint8_t *>block
-    cdef int error = configure(q, message, put_max_length(message, q.number, 0))
-    cdef int later
     q.n_held = 0
-    later = configure(q, message, put_verdict(message, q.number, True, q.last_id + ALL_BEHIND, VERDICT_ACCEPT,
-                                              False, 0))
-    return error if error != 0 or later == ENOENT else later     # ENOENT: there was nothing in it
+    send(q.fd, message, put_max_length(message, q.number, 0), 0)
+    send(q.fd, message, put_verdict(message, q.number, True, q.last_id + ALL_BEHIND, VERDICT_ACCEPT, False, 0), 0)
+    while recv(q.fd, q.buffers, q.slot, MSG_DONTWAIT) >= 0 or errno in (EINTR, ENOBUFS):
+        pass
 
 
 # ---------------------------------------------------------------- the Python face
@@ -448,6 +450,7 @@ cdef class QueueReader:
     copy_range      bytes of each packet that the handler sees, 64 to 65,531
     mask            bits of the packet's mark that the handler may change
     hold_seconds    after which a held packet is accepted anyway
+    receive_buffer  bytes of messages that our socket may hold, 0: enough for max_length
     heartbeat       address of an int64 that counts the loop's turns (at least 10 a second), 0 for one of our own
 
     Raises KernelError where the queue cannot be had: no right to, no such kernel feature, another reader.
@@ -468,6 +471,7 @@ cdef class QueueReader:
         uint32_t copy_range=COPY_RANGE,
         uint32_t mask=0xffffffff,
         double hold_seconds=HOLD_SECONDS,
+        int receive_buffer=0,
         uintptr_t heartbeat=0,
     ):
         if not 0 <= number <= 0xffff or not 64 <= copy_range <= 65531 or handler.handler.decide == NULL:
@@ -484,7 +488,7 @@ cdef class QueueReader:
         self.q.handler = handler.handler
         self.q.heartbeat = <int64_t *>heartbeat if heartbeat else &self.beats
         self.allocate(copy_range)
-        self.bind(max_length, copy_range)
+        self.bind(max_length, copy_range, receive_buffer)
 
     cdef allocate(self, uint32_t copy_range):
         cdef Loop *q = self.q
@@ -505,14 +509,15 @@ cdef class QueueReader:
             q.headers[i].msg_hdr.msg_iov = &q.vectors[i]
             q.headers[i].msg_hdr.msg_iovlen = 1
 
-    cdef bind(self, uint32_t max_length, uint32_t copy_range):
+    cdef bind(self, uint32_t max_length, uint32_t copy_range, int size):
         from netfilterqueue import NetfilterQueue
 
         cdef Loop *q = self.q
-        # The kernel counts a message with its bookkeeping: about 1 KiB more than what was copied.
-        cdef int size = min(max(max_length * <int64_t>(copy_range + 1024), 8 << 20), 512 << 20)
         cdef int on = 1
         cdef int error
+        if size <= 0:
+            # The kernel counts a message with its bookkeeping: about 1 KiB more than what was copied.
+            size = min(max(max_length * <int64_t>(copy_range + 1024), 8 << 20), 512 << 20)
         try:
             self.queue = NetfilterQueue()
             # What comes before our flags are set goes through libnetfilter_queue, to this function.
@@ -592,11 +597,10 @@ cdef class QueueReader:
         write(self.q.wake, &one, sizeof(one))
 
     cdef unbind(self):
-        cdef int error
         queue, self.queue = self.queue, None
         if queue is not None:
             with nogil:
-                error = close_gate(self.q)
+                close_gate(self.q)
             queue.unbind()
             self.q.fd = -1
 
