@@ -16,21 +16,19 @@ cdef struct HostHit:
     uint8_t fixed           # how many of the name's characters the entry fixes
 
 
-cdef struct Node:           # one suffix that an entry ends in, or is
-    uint32_t text           # where its characters are in HostTable.text
-    uint32_t at_entry
-    uint32_t below_entry
+cdef struct Suffix:         # one slot of the hash table: a suffix that an entry ends in, or is
+    uint64_t hash           # of its characters from the last to the first; 0: empty
     uint16_t at             # the label of this very name, 0 for none
-    uint16_t below          # the label of names below it
+    uint16_t below          # the label of names below it, 0 for none
     uint8_t at_kind
     uint8_t below_kind
     uint8_t length
     uint8_t inner           # there are longer entries below this one
 
 
-cdef struct Slot:
-    uint32_t tag            # upper half of the hash
-    uint32_t node           # 0: empty
+cdef struct Origin:         # beside each slot, and touched only once something was found
+    uint32_t at
+    uint32_t below
 
 
 cdef struct Pattern:
@@ -44,13 +42,9 @@ cdef struct Pattern:
 
 cdef struct HostTable:
     uint64_t mask           # slots - 1
-    Slot *slots
-    Node *nodes             # [0] is not used
-    uint8_t *text
-    uint32_t n_nodes
-    uint32_t room_nodes
-    uint32_t n_text
-    uint32_t room_text
+    uint64_t used
+    Suffix *slots
+    Origin *origins
     uint16_t *moves         # the automaton that finds patterns' literals: [state * CLASSES + class]
     uint32_t *found         # per state: its first pattern, 0 for none
     uint16_t *shorter       # per state: the next shorter suffix that is a literal, 0 for none

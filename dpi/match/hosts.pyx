@@ -11,10 +11,13 @@ The most specific entry wins: the exact name first, then whichever fixes the mos
 longer suffix beats a shorter one); where two fix as many, a suffix beats a pattern and a later entry an earlier.
 
 Suffixes live in a trie by label from the right, kept as one hash table over whole suffixes: the name is hashed
-from its end, and at each dot the suffix so far is looked up.  Every suffix of an entry has a node, so the walk
-stops at the first suffix that no entry ends in: two or three probes for most names, and a miss touches only the
-8-byte slots.  Patterns are found by an Aho-Corasick automaton over one literal of each, which costs a step
-a character however many there are; only where the literal occurs is the pattern itself compared.
+from its end, and at each dot the suffix so far is looked up.  Every suffix of an entry has a slot, so the walk
+stops at the first suffix that no entry ends in: two or three probes for most names.  Slots hold the hash of 64
+bits and not the characters, which keeps a probe to one cache line; that two names share one by chance is out of
+the question, and whoever makes it so on purpose could have sent the other name in the first place.
+
+Patterns are found by an Aho-Corasick automaton over one literal of each, which costs a step a character however
+many there are; only where the literal occurs is the pattern itself compared.
 
 Measured by tests/bench/match.py (which compares with a Python dict).  The table is immutable once built, so any
 number of threads may read it.  Names come off the wire: they are folded to lower case, may be anything, and
@@ -22,8 +25,8 @@ cost at most 255 steps; longer ones match nothing (RFC 1035, 2.3.4).
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
 
 import re
 from collections.abc import Iterable
@@ -99,18 +102,16 @@ def _literal(str glob) -> str:
     return head if len(head) >= 4 else max(pieces, key=len)
 
 
-cdef inline uint32_t _find(const HostTable *t, uint64_t h, const uint8_t *name, uint32_t n) noexcept nogil:
-    """The node of a suffix, 0 for none."""
-    cdef uint64_t i = (h ^ (h >> 29)) & t.mask
-    cdef uint32_t tag = <uint32_t>(h >> 32)
-    cdef const Node *node
-    while t.slots[i].node:
-        if t.slots[i].tag == tag:
-            node = t.nodes + t.slots[i].node
-            if node.length == n and memcmp(t.text + node.text, name, n) == 0:
-                return t.slots[i].node
+cdef inline uint64_t _step(uint64_t h, uint8_t c) noexcept nogil:
+    return (h ^ c) * PRIME
+
+
+cdef inline uint64_t _slot(const HostTable *t, uint64_t h) noexcept nogil:
+    """Where a suffix with this hash is, or would be: at an empty slot."""
+    cdef uint64_t i = (h ^ (h >> 32)) & t.mask
+    while t.slots[i].hash and t.slots[i].hash != h:
         i = (i + 1) & t.mask
-    return 0
+    return i
 
 
 cdef inline bint _glob(const uint8_t *p, uint32_t m, const uint8_t *s, uint32_t n) noexcept nogil:
@@ -150,9 +151,9 @@ cdef inline uint32_t _fold(uint8_t *to, const char *name, uint32_t n) noexcept n
 cdef uint16_t host_match(const HostTable *t, const char *name, uint32_t n, HostHit *out) noexcept nogil:
     """The label of the most specific entry for a name of n characters, 0 (and *out zeroed) for none."""
     cdef uint8_t s[256]
-    cdef const Node *node
+    cdef const Suffix *suffix
     cdef const Pattern *pattern
-    cdef uint64_t h = SEED
+    cdef uint64_t h = SEED, at, below = 0
     cdef uint32_t i, state = 0, other, k
     memset(out, 0, sizeof(HostHit))
     n = _fold(s, name, n)
@@ -162,27 +163,28 @@ cdef uint16_t host_match(const HostTable *t, const char *name, uint32_t n, HostH
     while True:
         while i > 0 and s[i - 1] != DOT:
             i -= 1
-            h = (h ^ s[i]) * PRIME
-        k = _find(t, h, s + i, n - i)
-        if k == 0:
-            break
-        node = t.nodes + k
+            h = _step(h, s[i])
+        at = _slot(t, h)
+        suffix = t.slots + at
         if i == 0:
-            if node.at:
-                out.label = node.at
-                out.kind = node.at_kind
-                out.entry = node.at_entry
-                out.fixed = node.length
+            if suffix.at:
+                out.label = suffix.at
+                out.kind = suffix.at_kind
+                out.fixed = suffix.length
+                out.entry = t.origins[at].at
+                below = 0
             break
-        if node.below:
-            out.label = node.below
-            out.kind = node.below_kind
-            out.entry = node.below_entry
-            out.fixed = node.length
-        if not node.inner:
+        if suffix.below:
+            out.label = suffix.below
+            out.kind = suffix.below_kind
+            out.fixed = suffix.length
+            below = at + 1
+        if not suffix.inner:
             break
         i -= 1
-        h = (h ^ DOT) * PRIME
+        h = _step(h, DOT)
+    if below:
+        out.entry = t.origins[below - 1].below
     if t.n_states == 0 or out.kind == HOST_EXACT:
         return out.label
     for i in range(n):
@@ -204,90 +206,61 @@ cdef uint16_t host_match(const HostTable *t, const char *name, uint32_t n, HostH
     return out.label
 
 
-cdef void _place(HostTable *t, uint64_t h, uint32_t k) noexcept:
-    cdef uint64_t i = (h ^ (h >> 29)) & t.mask
-    while t.slots[i].node:
-        i = (i + 1) & t.mask
-    t.slots[i].tag = <uint32_t>(h >> 32)
-    t.slots[i].node = k
-
-
 cdef int _resize(HostTable *t, uint64_t slots) except -1:
-    """Gives the hash table so many slots, a power of two, and puts every node into them."""
-    cdef uint32_t k
-    cdef int i
-    cdef uint64_t h
-    cdef Slot *fresh = <Slot *>calloc(slots, sizeof(Slot))
-    if not fresh:
+    """Gives the hash table so many slots, a power of two, and moves what it holds into them."""
+    cdef Suffix *old = t.slots
+    cdef Origin *origins = t.origins
+    cdef uint64_t i, k, n = t.mask + 1 if old else 0
+    t.slots = <Suffix *>calloc(slots, sizeof(Suffix))
+    t.origins = <Origin *>calloc(slots, sizeof(Origin))
+    if not t.slots or not t.origins:
+        free(t.slots)
+        free(t.origins)
+        t.slots, t.origins = old, origins
         raise MemoryError
-    free(t.slots)
-    t.slots = fresh
     t.mask = slots - 1
-    for k in range(1, t.n_nodes):
-        h = SEED
-        for i in range(t.nodes[k].length - 1, -1, -1):
-            h = (h ^ t.text[t.nodes[k].text + i]) * PRIME
-        _place(t, h, k)
+    for i in range(n):
+        if old[i].hash:
+            k = _slot(t, old[i].hash)
+            t.slots[k] = old[i]
+            t.origins[k] = origins[i]
+    free(old)
+    free(origins)
     return 0
-
-
-cdef uint32_t _node(HostTable *t, uint64_t h, const uint8_t *name, uint32_t n, uint32_t whole) except 0:
-    """The node of a suffix, made if need be; `whole` is how much text stands before and in it."""
-    cdef uint32_t k = _find(t, h, name, n)
-    cdef void *more
-    if k:
-        return k
-    if t.n_nodes * 2 > t.mask:
-        _resize(t, (t.mask + 1) * 2)
-    if t.n_nodes == t.room_nodes:
-        more = realloc(t.nodes, t.room_nodes * 2 * sizeof(Node))
-        if not more:
-            raise MemoryError
-        t.nodes = <Node *>more
-        t.room_nodes *= 2
-    k = t.n_nodes
-    memset(t.nodes + k, 0, sizeof(Node))
-    t.nodes[k].text = whole
-    t.nodes[k].length = n
-    t.n_nodes += 1
-    _place(t, h, k)
-    return k
 
 
 cdef int _add(HostTable *t, int kind, bytes name, uint16_t label, uint32_t entry) except -1:
     cdef const uint8_t *s = name
-    cdef uint32_t n = len(name), i = n, k = 0, start = t.n_text
-    cdef uint64_t h = SEED
-    cdef void *more
-    cdef Node *node
-    if t.n_text + n > t.room_text:
-        more = realloc(t.text, t.room_text * 2)
-        if not more:
-            raise MemoryError
-        t.text = <uint8_t *>more
-        t.room_text *= 2
-    memcpy(t.text + start, s, n)
-    t.n_text += n
+    cdef uint32_t n = len(name), i = n
+    cdef uint64_t h = SEED, k
+    cdef Suffix *suffix
     while True:
         while i > 0 and s[i - 1] != DOT:
             i -= 1
-            h = (h ^ s[i]) * PRIME
-        k = _node(t, h, s + i, n - i, start + i)
+            h = _step(h, s[i])
+        k = _slot(t, h)
+        if t.slots[k].hash == 0:
+            if (t.used + 1) * 3 > t.mask * 2:
+                _resize(t, (t.mask + 1) * 2)
+                k = _slot(t, h)
+            t.slots[k].hash = h
+            t.slots[k].length = n - i
+            t.used += 1
         if i == 0:
             break
-        t.nodes[k].inner = 1
+        t.slots[k].inner = 1
         i -= 1
-        h = (h ^ DOT) * PRIME
-    node = t.nodes + k
+        h = _step(h, DOT)
+    suffix = t.slots + k
     # An entry for the name alone, or only for what is below, beats the suffix that would say both.
-    if kind == HOST_EXACT or (kind == HOST_SUFFIX and not (node.at and node.at_kind == HOST_EXACT)):
-        node.at = label
-        node.at_kind = kind
-        node.at_entry = entry
-    if kind == HOST_BELOW or (kind == HOST_SUFFIX and not (node.below and node.below_kind == HOST_BELOW)):
-        node.below = label
-        node.below_kind = kind
-        node.below_entry = entry
+    if kind == HOST_EXACT or (kind == HOST_SUFFIX and not (suffix.at and suffix.at_kind == HOST_EXACT)):
+        suffix.at = label
+        suffix.at_kind = kind
+        t.origins[k].at = entry
+    if kind == HOST_BELOW or (kind == HOST_SUFFIX and not (suffix.below and suffix.below_kind == HOST_BELOW)):
+        suffix.below = label
+        suffix.below_kind = kind
+        t.origins[k].below = entry
     return 0
 
 
@@ -357,13 +330,6 @@ cdef class Hosts:
         cdef dict patterns = {}
         listed = entries if isinstance(entries, list) else list(entries)
         self.size = len(listed)
-        self.table.room_nodes = 1024
-        self.table.room_text = 16384
-        self.table.n_nodes = 1
-        self.table.nodes = <Node *>calloc(self.table.room_nodes, sizeof(Node))
-        self.table.text = <uint8_t *>malloc(self.table.room_text)
-        if not self.table.nodes or not self.table.text:
-            raise MemoryError
         _resize(&self.table, 4096)
         for text, label in listed:
             if not 0 < label < 65536:
@@ -383,8 +349,7 @@ cdef class Hosts:
 
     def __dealloc__(self) -> None:
         free(self.table.slots)
-        free(self.table.nodes)
-        free(self.table.text)
+        free(self.table.origins)
         free(self.table.moves)
         free(self.table.found)
         free(self.table.shorter)
@@ -397,8 +362,8 @@ cdef class Hosts:
     def nbytes(self) -> int:
         """Bytes of memory that the table holds."""
         cdef HostTable *t = &self.table
-        return ((t.mask + 1) * sizeof(Slot) + t.room_nodes * sizeof(Node) + t.room_text
-                + t.n_states * (CLASSES * 2 + 4 + 2) + t.n_patterns * sizeof(Pattern))
+        return ((t.mask + 1) * (sizeof(Suffix) + sizeof(Origin)) + t.n_states * (CLASSES * 2 + 4 + 2)
+                + t.n_patterns * sizeof(Pattern))
 
     def match(self, name: str | bytes) -> Hit | None:
         """What the loop would say of a name."""
@@ -414,23 +379,23 @@ cdef class Hosts:
         cdef bytes raw = name.encode() if isinstance(name, str) else name
         cdef uint32_t n = _fold(s, raw, <uint32_t>min(len(raw), 0xFFFF))
         cdef uint32_t i = n, k
-        cdef uint64_t h = SEED
-        cdef const Node *node
+        cdef uint64_t h = SEED, at
         cdef HostTable *t = &self.table
+        cdef Suffix suffix
         hits = []
         while i > 0:
             while i > 0 and s[i - 1] != DOT:
                 i -= 1
-                h = (h ^ s[i]) * PRIME
-            k = _find(t, h, s + i, n - i)
-            node = t.nodes + k
-            if k and i == 0 and node.at:
-                hits.append(Hit(node.at, KINDS[node.at_kind], node.length, node.at_entry))
-            if k and i > 0 and node.below:
-                hits.append(Hit(node.below, KINDS[node.below_kind], node.length, node.below_entry))
+                h = _step(h, s[i])
+            at = _slot(t, h)
+            suffix = t.slots[at]
+            if i == 0 and suffix.at:
+                hits.append(Hit(suffix.at, KINDS[suffix.at_kind], suffix.length, t.origins[at].at))
+            if i > 0 and suffix.below:
+                hits.append(Hit(suffix.below, KINDS[suffix.below_kind], suffix.length, t.origins[at].below))
             if i > 0:
                 i -= 1
-                h = (h ^ DOT) * PRIME
+                h = _step(h, DOT)
         for k in range(1, t.n_patterns):
             if _glob(t.patterns[k].glob, t.patterns[k].length, s, n):
                 hits.append(Hit(t.patterns[k].label, "pattern", t.patterns[k].fixed, t.patterns[k].entry))
@@ -440,7 +405,7 @@ cdef class Hosts:
         """Looks all names up so many times without the interpreter; how many were found.  For the benchmark."""
         cdef HostHit hit
         cdef bytes name
-        cdef Py_ssize_t i, j, n = len(names), found = 0, times = rounds
+        cdef Py_ssize_t i, n = len(names), found = 0, times = rounds
         cdef const char **texts = <const char **>malloc(max(n, 1) * sizeof(char *))
         cdef uint32_t *lengths = <uint32_t *>malloc(max(n, 1) * sizeof(uint32_t))
         if not texts or not lengths:
@@ -452,7 +417,7 @@ cdef class Hosts:
             texts[i] = PyBytes_AS_STRING(name)
             lengths[i] = len(name)
         with nogil:
-            for j in range(times):
+            for _ in range(times):
                 for i in range(n):
                     found += host_match(&self.table, texts[i], lengths[i], &hit) != 0
         free(texts)

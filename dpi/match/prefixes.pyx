@@ -338,13 +338,13 @@ cdef class Prefixes:
 
     def speed(self, addresses: list[bytes], rounds: int) -> int:
         """Looks all addresses up so many times without the interpreter; how many were found.  For the benchmark."""
-        cdef Py_ssize_t i, j, n = len(addresses), found = 0, times = rounds
+        cdef Py_ssize_t i, n = len(addresses), found = 0, times = rounds
         cdef bytes joined = b"".join(addresses)
         cdef const uint8_t *p = joined
         if len(joined) != 16 * n:
             raise ValueError("an address has 16 bytes here")
         with nogil:
-            for j in range(times):
+            for _ in range(times):
                 for i in range(n):
                     found += prefix_match(&self.table, p + 16 * i) != 0
         return found

@@ -420,9 +420,7 @@ class _Reader:
             if word in here or word in seen:
                 line, column = words.spot(place)
                 other = "here" if word in here else f"under {seen[word]}"
-                self.findings.append(
-                    Finding(words.file.path, line, column, slug, f"{word} is already listed {other}")
-                )
+                self.findings.append(Finding(words.file.path, line, column, slug, f"{word} is already listed {other}"))
             here.add(word)
 
     def _check_spelling(self, lists: dict[str, _Listing]) -> None:
