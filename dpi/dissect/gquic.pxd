@@ -5,5 +5,5 @@ from dpi.dissect.answer cimport Answer, Found
 
 
 cdef uint32_t gquic_version(const uint8_t *data, uint32_t n) noexcept nogil
-cdef Answer gquic_datagram(const uint8_t *data, uint32_t n, Found *out) noexcept nogil
+cdef Answer gquic_datagram(const uint8_t *data, uint32_t n, Found *out, bint *from_client) noexcept nogil
 cdef Answer gquic_chlo(const uint8_t *data, uint32_t n, Found *out) noexcept nogil

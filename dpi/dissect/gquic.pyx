@@ -13,6 +13,7 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.text cimport host_name, put_text
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, alive, left, over, skip, slice, take, u8, u16, u32
 
@@ -56,10 +57,10 @@ cdef uint32_t gquic_version(const uint8_t *data, uint32_t n) noexcept nogil:
     return is_version(u32(&c))
 
 
-cdef Answer gquic_datagram(const uint8_t *data, uint32_t n, Found *out) noexcept nogil:
+cdef Answer gquic_datagram(const uint8_t *data, uint32_t n, Found *out, bint *from_client) noexcept nogil:
     """NO, or YES with what a CHLO says, if the datagram carries one: there is nothing to wait for.
 
-    A header without a version is QUIC only where a handshake message follows it.
+    from_client is set to who sends such a message, and left alone where there is none.  A header without a version is QUIC only where a handshake message follows it.
     """
     cdef Cursor c = over(data, n)
     cdef uint32_t version = gquic_version(data, n)
@@ -86,7 +87,7 @@ cdef Answer gquic_datagram(const uint8_t *data, uint32_t n, Found *out) noexcept
     if layout.entropy:
         skip(&c, 1 if u8(&c) & 2 else 0)    # private flags; bit 1: a FEC group's number follows
     out.quic_version = version
-    return YES if frames(&c, &layout, out) or version else NO
+    return YES if frames(&c, &layout, out, from_client) or version else NO
 
 
 cdef inline uint16_t number16(Cursor *c, bint little) noexcept nogil:
@@ -99,7 +100,7 @@ cdef inline int width(int bits) noexcept nogil:
     return 2 * bits if bits else 1
 
 
-cdef bint frames(Cursor *c, const Layout *layout, Found *out) noexcept nogil:
+cdef bint frames(Cursor *c, const Layout *layout, Found *out, bint *from_client) noexcept nogil:
     """Looks for a handshake message at the start of a STREAM frame."""
     cdef uint8_t kind, blocks
     cdef uint32_t n, tag
@@ -117,6 +118,7 @@ cdef bint frames(Cursor *c, const Layout *layout, Found *out) noexcept nogil:
             if tag == TAG_CHLO:
                 gquic_chlo(message.p - 4, n, out)
             if tag == TAG_CHLO or tag == TAG_REJ or tag == TAG_SHLO:
+                from_client[0] = tag == TAG_CHLO
                 return True
         elif kind & 0x40 and not layout.entropy:    # ACK: 01 blocks unused largest*2 block*2
             skip(c, width(kind >> 2 & 3) + 2)
@@ -133,34 +135,6 @@ cdef bint frames(Cursor *c, const Layout *layout, Found *out) noexcept nogil:
 
 cdef inline uint32_t le32(const uint8_t *p) noexcept nogil:
     return <uint32_t>p[0] | <uint32_t>p[1] << 8 | <uint32_t>p[2] << 16 | <uint32_t>p[3] << 24
-
-
-cdef void copy(char *to, uint32_t room, const uint8_t *data, uint32_t n) noexcept nogil:
-    """Printable ASCII, cut to fit, NUL-terminated."""
-    cdef uint32_t i
-    if n > room - 1:
-        n = room - 1
-    for i in range(n):
-        to[i] = <char>data[i] if 0x20 <= data[i] < 0x7f else b"?"
-    to[n] = 0
-
-
-cdef void host(Found *out, const uint8_t *data, uint32_t n) noexcept nogil:
-    """A name as RFC 1035 and reality write it, in lower case; anything else is no name."""
-    cdef uint32_t i
-    cdef uint8_t b
-    while n and data[n - 1] == b".":
-        n -= 1
-    if n == 0 or n > 255:
-        return
-    for i in range(n):
-        b = data[i]
-        if not (b"a" <= (b | 0x20) <= b"z" or b"0" <= b <= b"9" or b == b"-" or b == b"." or b == b"_" or b == b":"):
-            return
-    for i in range(n):
-        out.host[i] = data[i] | 0x20 if b"A" <= data[i] <= b"Z" else data[i]
-    out.host[n] = 0
-    out.host_len = <uint16_t>n
 
 
 cdef Answer gquic_chlo(const uint8_t *data, uint32_t n, Found *out) noexcept nogil:
@@ -193,9 +167,9 @@ cdef Answer gquic_chlo(const uint8_t *data, uint32_t n, Found *out) noexcept nog
         if value == NULL:
             return MORE
         if tag == TAG_SNI:
-            host(out, value, end - start)
+            out.host_len = host_name(value, end - start, out.host)
         elif tag == TAG_UAID:
-            copy(out.agent, sizeof(out.agent), value, end - start)
+            put_text(value, end - start, out.agent, sizeof(out.agent))
         start = end
     return YES
 
@@ -204,8 +178,9 @@ def dissect(data: bytes) -> tuple[int, int, str, str]:
     """(answer, version, host, agent) of a datagram in the clear; answers are NO 0, MORE 1, YES 2."""
     cdef Found found
     cdef Answer answer
+    cdef bint from_client = True
     cdef uint8_t *block = block_of(data)
     memset(&found, 0, sizeof(found))
-    answer = gquic_datagram(block, len(data), &found)
+    answer = gquic_datagram(block, len(data), &found, &from_client)
     free(block)
     return answer, found.quic_version, found.host.decode(), found.agent.decode()

@@ -18,7 +18,7 @@ cdef struct QuicState:      # may be moved with memcpy
     uint8_t dcid_len
     uint8_t client_cid_len
     uint8_t server_cid_len
-    uint8_t client          # 1: the opener is the client; 0: the other side is; valid with keys
+    uint8_t client          # 1: the opener is the client, which is assumed until it shows; 0: the other side is
     uint8_t datagrams
     uint8_t short_headers
     uint8_t derived         # times that keys were derived

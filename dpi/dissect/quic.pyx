@@ -90,6 +90,7 @@ cdef void quic_state_init(QuicState *s, Pool *pool) noexcept nogil:
     memset(s, 0, sizeof(QuicState))
     stream_init(&s.crypto, pool)
     s.largest = -1
+    s.client = 1
 
 
 cdef void quic_state_free(QuicState *s) noexcept nogil:
@@ -380,10 +381,13 @@ cdef Answer quic_datagram(QuicState *s, QuicCrypto *c, const uint8_t *data, uint
     to be learnt; host, ALPN and JA4 are set where the ClientHello was seen.
     """
     cdef Answer answer
+    cdef bint from_client = s.client == from_opener
     if n == 0:
         return MORE if s.version else NO
     if s.version == 0 and (not data[0] & 0x80 or gquic_version(data, n)):
-        return gquic_datagram(data, n, out)
+        answer = gquic_datagram(data, n, out, &from_client)
+        s.client = from_client == from_opener
+        return answer
     if data[0] & 0x80:
         answer = packets(s, c, data, n, from_opener, out)
     else:
@@ -447,6 +451,10 @@ cdef class Flow:
     @property
     def version(self) -> int:
         return self._found.quic_version
+
+    @property
+    def opener_is_client(self) -> bool:
+        return bool(self._state.client)
 
     @property
     def client_cid(self) -> bytes:

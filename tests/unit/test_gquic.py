@@ -52,6 +52,9 @@ def test_the_chlo_of_every_version_names_the_flow(version: int, offset: int) -> 
     flow = Flow()
     assert flow.feed(data) == YES
     assert (flow.host, flow.agent, flow.version) == ("www.example.com", "Chrome/58.0 Linux", number)
+    for opener in (True, False):
+        flow = Flow()
+        assert flow.feed(data, opener) == YES and flow.opener_is_client is opener
 
 
 @pytest.mark.parametrize("number_len", [1, 2, 4, 6])
@@ -71,7 +74,8 @@ def test_the_servers_handshake_is_quic_although_no_version_is_said() -> None:
     data = b"\x08" + CID + b"\x01" + HASH + ACK + STOP_WAITING + stream(43, rejected)
     assert looks(data)
     assert dissect(data) == (YES, 0, "", "")
-    assert Flow().feed(data) == YES
+    flow = Flow()
+    assert flow.feed(data) == YES and not flow.opener_is_client
     assert dissect(data.replace(b"REJ", b"REX"))[0] == NO
 
 

@@ -37,7 +37,7 @@ def test_the_first_datagram_of_a_handshake_names_it() -> None:
     assert (answer, n) == (YES, 1)
     assert named(flow) == (HOST, "h3", 1)
     assert flow.ja4.startswith("q13d")
-    assert flow.held == 0
+    assert flow.held == 0 and flow.opener_is_client
 
 
 def test_version_2_is_named() -> None:
@@ -110,7 +110,7 @@ def test_the_servers_datagrams_may_come_first() -> None:
     assert flow.feed(handshake.from_server[0], True) == MORE
     assert flow.version == 1
     assert flow.feed(handshake.from_client[0], False) == YES
-    assert flow.host == HOST
+    assert flow.host == HOST and not flow.opener_is_client
 
 
 def test_both_connection_ids_are_remembered() -> None:
