@@ -2,6 +2,7 @@
 from libc.stdint cimport uint32_t
 
 from dpi._fastpath cimport Shard
+from dpi.wire.view cimport Faults
 
 
 cdef class Core:
@@ -10,4 +11,5 @@ cdef class Core:
     cdef object names
     cdef object rules
     cdef object routes
+    cdef Faults faults      # packets that could not be decoded, by reason
     cdef uint32_t number_of(self, key, int *side) except? 0xFFFFFFFE

@@ -1,11 +1,13 @@
 from typing import Any
 
+from dpi.capture.pcapfile import Capture
 from dpi.match.hosts import Hosts
 from dpi.match.names import Names
 from dpi.match.ports import Ports
 from dpi.match.prefixes import Prefixes
 from dpi.match.rules import Rules
 
+FAULT_NAMES: tuple[str, ...]
 EVENT_KINDS: tuple[str, ...]
 END_REASONS: tuple[str, ...]
 
@@ -46,6 +48,7 @@ class Core:
         length: int = 0,
         captured: int = -1,
     ) -> tuple[int, int | None, int]: ...
+    def run(self, capture: Capture, limit: int = ...) -> bool: ...
     def tick(self, now: int) -> None: ...
     def drain(self, limit: int = 1024) -> list[tuple[Any, ...]]: ...
     def room(self) -> int: ...

@@ -24,6 +24,7 @@ from dpi._fastpath cimport (
     write_event,
 )
 from dpi.capture.decision cimport Decision
+from dpi.capture.pcapfile cimport Capture, Record, next_record
 from dpi.flow.events cimport (
     END_FLUSHED,
     END_REPORTED,
@@ -39,7 +40,8 @@ from dpi.match.ports cimport Ports
 from dpi.match.prefixes cimport Prefixes
 from dpi.match.rules cimport Rules
 from dpi.wire.block cimport block_of
-from dpi.wire.packet cimport Packet
+from dpi.wire.decode cimport decode
+from dpi.wire.packet cimport ORIGIN_UNKNOWN, Packet
 
 
 cdef extern from "<arpa/inet.h>" nogil:
@@ -47,6 +49,9 @@ cdef extern from "<arpa/inet.h>" nogil:
     const char *inet_ntop(int family, const void *address, char *text, unsigned int size)
 
 
+# By Fault in wire/view.pxd.
+FAULT_NAMES = ("decoded", "unknown_link", "not_ip", "truncated", "bad_header", "later_fragment", "too_deep",
+               "lost_fragment")
 EVENT_KINDS = ("start", "labelled", "end", "learnt")
 END_REASONS = ("", "closed", "idle", "evicted", "reused", "reported", "flushed")
 
@@ -165,6 +170,32 @@ cdef class Core:
         unlock(self.shard)
         free(block)
         return d.verdict, d.mark if d.has_mark else None, d.hold
+
+    def run(self, Capture capture, Py_ssize_t limit=1 << 16):
+        """Takes up to `limit` records of a capture through; False at its end.
+
+        Comes back early where the ring of events is filling up: drain it and go on.  A damaged capture just ends;
+        next(capture) then raises what is to be said of it.
+        """
+        cdef Record record
+        cdef Packet p
+        cdef Decision d
+        cdef Shard *s = self.shard
+        cdef Py_ssize_t n = 0
+        cdef int more = 1
+        with nogil:
+            lock(s)
+            while n < limit and s.ring.written - s.ring.read + EVENTS_A_PACKET <= s.ring.mask:
+                more = next_record(&capture.reader, &record)
+                if not more:
+                    break
+                n += 1
+                if decode(record.data, record.caplen, record.wirelen, record.linktype, &p, &self.faults):
+                    p.time = record.time
+                    p.origin = ORIGIN_UNKNOWN
+                    process(s, &p, &d)
+            unlock(s)
+        return more != 0
 
     def tick(self, int64_t now):
         """Lets time pass where no packets come."""
@@ -332,5 +363,7 @@ cdef class Core:
         out["stream_bytes"] = s.inspector.pool.used
         out["streams_refused"] = s.inspector.pool.refused
         out["events_lost"] = s.ring.lost
+        for i, name in enumerate(FAULT_NAMES):
+            out[name] = self.faults.count[i]
         unlock(s)
         return out

@@ -7,10 +7,13 @@ Offline, `classify` runs a capture through a shard of its own and yields the flo
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from dpi.capture.pcapfile import Capture
 from dpi.core import Core
 from dpi.flow.table import TIMEOUT_NAMES
 from dpi.match.names import Names
@@ -72,6 +75,7 @@ class Engine:
         self.signatures = signatures if signatures is not None else load()
         self.names = Names()
         self.plan: EnginePlan | None = None
+        self.max_flows = max_flows
         per_shard = max(1, max_flows // shards)
         self.cores = [
             Core(per_shard, events=events, merge=merge, offload=offload, starts=live, labels=live)
@@ -104,6 +108,7 @@ class Engine:
         steer = Rules([self._steer(rule, numbers) for rule in plan.rules if rule.route is not None])
         for core in self.cores:
             core.set_rules(rules, steer, plan.marks.shift, plan.marks.final)
+        self._rules = (rules, steer, plan.marks.shift, plan.marks.final)
         self.plan = plan
 
     def _rule(self, rule: PlannedRule, routes: Mapping[str, int]) -> dict[str, Any]:
@@ -144,6 +149,40 @@ class Engine:
         """Asks the rules again for every flow; yields those whose mark changed, to be told to the kernel."""
         for core in self.cores:
             yield from self._chunks(core.reevaluate)
+
+    # Captures
+
+    def classify(self, path: str | os.PathLike[str], min_confidence: float = 0) -> Iterator[FlowRecord]:
+        """The flows of one capture, each as it ends, with fresh state.
+
+        min_confidence: labels that are less sure are left out.  Raises CaptureError (`FILE:OFFSET: …`) where the file is none, and at the end where it was damaged.
+        """
+        with Capture(path) as capture:
+            name = Path(capture.path).name
+            least = round(min_confidence * 100)
+            core = Core(self.max_flows, merge=True)
+            names = Names()
+            self._use(core, names)
+            if self.plan is not None:
+                core.set_rules(*self._rules)
+            more = True
+            while more:
+                more = core.run(capture)
+                yield from self._ended(core, name, least)
+            go_on = 0
+            while True:
+                go_on = core.flush(go_on)
+                yield from self._ended(core, name, least)
+                if not go_on:
+                    break
+            for _ in capture:  # nothing is left but the fault, if there was one
+                pass
+
+    def _ended(self, core: Core, capture: str, least: int) -> Iterator[FlowRecord]:
+        while events := core.drain(256):
+            for event in events:
+                if event[0] == "end":
+                    yield self._record(event[5], capture, event[1], least)
 
     # Live
 
@@ -225,7 +264,9 @@ class Engine:
 
     # Records
 
-    def _record(self, flow: tuple[Any, ...], capture: str | None, reason: str | None) -> FlowRecord:
+    def _record(
+        self, flow: tuple[Any, ...], capture: str | None, reason: str | None, least: int = 0
+    ) -> FlowRecord:
         (
             proto, version, src, sport, dst, dport, vlan, protocol, app, category,
             protocol_method, protocol_confidence, app_method, app_confidence,
@@ -234,6 +275,10 @@ class Engine:
             state, flags, needs, rule, disposition, mark, local,
         ) = flow  # fmt: skip
         labels = self.signatures.labels
+        if least and app_confidence < least:
+            app, category = 0, 0
+        if least and protocol_confidence < least:
+            protocol, protocol_method, protocol_confidence = 0, 0, 0
         named = labels[app] if app else None
         spoken = labels[protocol]
         method, confidence = (app_method, app_confidence) if app else (protocol_method, protocol_confidence)

@@ -1,0 +1,142 @@
+"""`dpi classify`: names the flows of capture files, offline and without rights."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from dpi.record.fields import FlowRecord
+
+Printer = Callable[[Iterator["FlowRecord"]], None]
+TABLE_FIELDS = ("capture", "l4", "src", "sport", "dst", "dport", "protocol", "app", "hostname", "method", "packets")
+
+
+@click.command()
+@click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--format", "format_", type=click.Choice(["table", "jsonl", "csv"]), default="table", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
+@click.option(
+    "--signatures",
+    "directories",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A directory of your own signature files; may be given again.",
+)
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Leave out apps and protocols that are less sure than this.",
+)
+@click.option("--max-flows", type=click.IntRange(1, 1 << 28), default=1 << 20, show_default=True)
+def command(
+    captures: tuple[Path, ...],
+    format_: str,
+    as_json: bool,
+    directories: tuple[Path, ...],
+    min_confidence: float,
+    max_flows: int,
+) -> None:
+    """Name the flows of capture files.
+
+    CAPTURES are pcap or pcapng files, whatever they are called, or directories of them; - is standard input.  Every
+    file starts with nothing known.  A file that is damaged gives the flows up to there; it is reported, and the
+    exit code is 2.
+    """
+    from dpi.engine import Engine
+    from dpi.errors import CaptureError
+    from dpi.match.signatures import load
+
+    engine = Engine(load(directories), max_flows=max_flows)
+    faults: list[CaptureError] = []
+
+    def flows() -> Iterator[FlowRecord]:
+        for path in progress(list(files(captures))):
+            try:
+                yield from engine.classify(path, min_confidence)
+            except CaptureError as error:
+                faults.append(error)
+                click.echo(str(error), err=True)
+
+    PRINTERS["jsonl" if as_json else format_](flows())
+    if faults:
+        sys.exit(2)
+
+
+def files(captures: Iterable[Path]) -> Iterator[Path]:
+    """The files meant, directories opened, in order."""
+    for path in captures:
+        if path.is_dir():
+            yield from sorted(each for each in path.rglob("*") if each.is_file())
+        else:
+            yield path
+
+
+def progress(paths: list[Path]) -> Iterable[Path]:
+    """Says how far it is where someone watches, and only then."""
+    if len(paths) < 2 or not sys.stderr.isatty() or sys.stdout.isatty():
+        yield from paths
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(paths, description="captures", console=Console(stderr=True), transient=True)
+
+
+def print_jsonl(records: Iterator[FlowRecord]) -> None:
+    write = sys.stdout.write
+    for record in records:
+        write(record.as_json() + "\n")
+
+
+def print_csv(records: Iterator[FlowRecord]) -> None:
+    from dpi.record.fields import FIELDS
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for record in records:
+        writer.writerow([flat(value) for value in record.as_dict().values()])
+
+
+def flat(value: Any) -> Any:
+    """A value as one cell."""
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return json.dumps(value) if isinstance(value, bool) else value
+
+
+def print_table(records: Iterator[FlowRecord]) -> None:
+    """Aligned to what a terminal shows, or tab-separated in a pipe."""
+    rows: Iterator[tuple[str, ...]] = (
+        tuple(str(cell(record, name)) for name in TABLE_FIELDS) for record in records
+    )
+    if not sys.stdout.isatty():
+        for row in (TABLE_FIELDS, *rows):
+            print("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for name in TABLE_FIELDS:
+        table.add_column(name, justify="right" if name in ("sport", "dport", "packets") else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def cell(record: FlowRecord, name: str) -> Any:
+    if name == "packets":
+        return record.packets_up + record.packets_down
+    value = getattr(record, name)
+    return "-" if value is None else value
+
+
+PRINTERS: dict[str, Printer] = {"jsonl": print_jsonl, "csv": print_csv, "table": print_table}
