@@ -351,6 +351,7 @@ cdef class Core:
     def counters(self):
         """Totals since the start, and what is in use now."""
         cdef Shard *s = self.shard
+        cdef int i
         lock(s)
         out = dict(s.counters)
         out["active"] = s.table.count
@@ -363,7 +364,7 @@ cdef class Core:
         out["stream_bytes"] = s.inspector.pool.used
         out["streams_refused"] = s.inspector.pool.refused
         out["events_lost"] = s.ring.lost
-        for i, name in enumerate(FAULT_NAMES):
-            out[name] = self.faults.count[i]
+        for i in range(len(FAULT_NAMES)):
+            out[FAULT_NAMES[i]] = self.faults.count[i]
         unlock(s)
         return out

@@ -127,5 +127,6 @@ cdef class InlineHandler(PacketHandler):
         self.handler.ctx = &self.context
 
     def faults(self):
-        """Packets that could not be decoded, by reason."""
-        return [self.context.faults.count[i] for i in range(FAULTS)]
+        """Packets that could not be decoded, by wire/view.pxd's Fault."""
+        cdef int i
+        return [self.context.faults.count[i] for i in range(<int>FAULTS)]
