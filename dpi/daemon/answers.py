@@ -1,0 +1,229 @@
+"""What the control socket answers: each request's coroutine, made of what the worker knows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dpi import __version__, enforce
+from dpi.control import Handler
+from dpi.daemon.why import why
+from dpi.errors import UsageError
+from dpi.policy import show
+from dpi.record.fields import FlowRecord
+
+if TYPE_CHECKING:
+    from dpi.daemon.worker import Worker
+
+
+def handlers(worker: Worker) -> dict[str, Handler]:
+    """`do` of a request → its coroutine."""
+    answers = Answers(worker)
+    return {
+        "status": answers.status,
+        "flows": answers.flows,
+        "top": answers.top,
+        "why": answers.why,
+        "apply": answers.apply,
+        "policy": answers.policy,
+        "plan": answers.plan,
+    }
+
+
+class Answers:
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def status(self, request: dict[str, Any]) -> dict[str, Any]:
+        worker = self._inline()
+        plan = worker.plan
+        counters = await asyncio.to_thread(enforce.counters, plan.kernel)
+        reload = worker.reload_result
+        engine = worker.engine.counters()
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started": worker.started,
+            "uptime": time.time() - worker.started,
+            "config": list(plan.sources),
+            "policy_hash": plan.hash,
+            "mode": plan.kernel.mode,
+            "interfaces": [{"name": i.name, "role": i.role, "vlan": i.vlan} for i in plan.kernel.interfaces],
+            "reload": reload and {"time": reload.time, "ok": reload.ok, "message": reload.message},
+            "queues": self._queues(),
+            "engine": engine,
+            "flows": engine["active"],
+            "max_flows": engine["capacity"],
+            "forwarded_packets": forwarded(plan.engine.lan_devices),
+            "classes": self._classes(counters),
+            "rules": self._rules(counters),
+            "routes": self._routes(counters),
+            "undecided": {d: {"packets": c.packets, "bytes": c.bytes} for d, c in counters.undecided.items()},
+            "records": worker.records
+            and plan.records
+            and {
+                "file": plan.records.file,
+                "written": worker.records.written,
+                "lost": worker.records.lost,
+                "error": worker.records.error,
+            },
+        }
+
+    def _inline(self) -> Worker:
+        if not self._worker.heart.ready:
+            raise enforce_not_ready()
+        return self._worker
+
+    def _queues(self) -> list[dict[str, Any]]:
+        from dpi.capture.nfqueue import kernel_counters
+
+        kernel = kernel_counters()
+        rows = []
+        for reader in self._worker.readers:
+            there = kernel.get(reader.number, {})
+            rows.append({"queue": reader.number, **reader.counters(), **{f"kernel_{k}": v for k, v in there.items()}})
+        return rows
+
+    def _classes(self, counters: enforce.Counters) -> list[dict[str, Any]]:
+        rows = {}
+        for tree in self._worker.plan.kernel.trees:
+            for c in tree.classes:
+                count = counters.classes.get((tree.direction, c.name), enforce.Count())
+                rows[tree.direction, c.name] = {
+                    "name": c.name,
+                    "parent": c.parent,
+                    "direction": tree.direction,
+                    "device": tree.ifb or tree.device,
+                    "rate": c.rate,
+                    "ceil": c.ceil,
+                    "packets": count.packets,
+                    "bytes": count.bytes,
+                    "drops": count.drops,
+                    "backlog": count.backlog,
+                }
+        return list(rows.values())
+
+    def _rules(self, counters: enforce.Counters) -> list[dict[str, Any]]:
+        plan = self._worker.plan
+        where = {rule.name: rule.where for rule in plan.engine.rules}
+        flows: dict[str, int] = {}
+        for record in self._worker.engine.flows():
+            if record.rule:
+                flows[record.rule] = flows.get(record.rule, 0) + 1
+        rows = []
+        for d in plan.kernel.dispositions:
+            down, up = (counters.rules.get((way, d.name), enforce.Count()) for way in ("down", "up"))
+            rows.append(
+                {
+                    "name": d.name,
+                    "where": where.get(d.name, ""),
+                    "flows": flows.get(d.name, 0),
+                    "packets": down.packets + up.packets,
+                    "bytes": down.bytes + up.bytes,
+                }
+            )
+        return rows
+
+    def _routes(self, counters: enforce.Counters) -> list[dict[str, Any]]:
+        rows = []
+        for state in self._worker.caches.state():
+            down, up = (counters.routes.get((way, state["name"]), enforce.Count()) for way in ("down", "up"))
+            rows.append(state | {"packets": down.packets + up.packets, "bytes": down.bytes + up.bytes})
+        return rows
+
+    async def flows(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        worker = self._inline()
+        await asyncio.to_thread(worker.accounts.refresh)
+        limit = int(request.get("limit") or 100)
+        app, host, class_ = request.get("app"), request.get("host"), request.get("class_")
+        found = []
+        for record in worker.engine.flows():
+            if app and app not in (record.app, record.protocol):
+                continue
+            if host and not _concerns(record, host):
+                continue
+            if class_ and worker.class_of(record) != class_:
+                continue
+            found.append(record)
+        found.sort(key=lambda r: -(r.bytes_up + r.bytes_down))
+        return [self.describe(record) for record in found[:limit]]
+
+    def describe(self, record: FlowRecord) -> dict[str, Any]:
+        """A record with what the policy makes of it."""
+        worker = self._worker
+        marks = worker.plan.kernel.marks
+        rule = next((r for r in worker.plan.engine.rules if r.name == record.rule), None)
+        return record.as_dict() | {
+            "class": worker.class_of(record),
+            "route": rule.route if rule else None,
+            "offloaded": bool(record.mark & marks.final),
+        }
+
+    async def top(self, request: dict[str, Any]) -> dict[str, Any]:
+        worker = self._inline()
+        await asyncio.to_thread(worker.accounts.refresh)
+        live = [(record, worker.class_of(record) or "") for record in worker.engine.flows()]
+        return worker.totals.read(live)
+
+    async def why(self, request: dict[str, Any]) -> dict[str, Any]:
+        worker = self._inline()
+        await asyncio.to_thread(worker.accounts.refresh)
+        return why(worker, str(request.get("what") or ""), self.describe)
+
+    async def apply(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Puts the policy in force anew; with `config`, that file from now on."""
+        worker = self._inline()
+        config = request.get("config")
+        before = worker.policies.config, worker.policies.sets
+        if config:
+            if not Path(config).is_absolute():
+                raise UsageError(f"{config}: the daemon needs an absolute path")
+            worker.policies.config, worker.policies.sets = Path(config), tuple(request.get("sets") or ())
+        try:
+            return await worker.reload()
+        except BaseException:
+            worker.policies.config, worker.policies.sets = before
+            raise
+
+    async def policy(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The plan in force."""
+        worker = self._inline()
+        return {"words": show.words(worker.plan), "data": show.data(worker.plan)}
+
+    async def plan(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What putting the policy in force anew would change, without doing it."""
+        worker = self._inline()
+        plan, warnings = await asyncio.to_thread(worker.policies.read)
+        operations = await asyncio.to_thread(
+            enforce.plan_operations, plan.kernel, state_dir=worker.options.state_dir
+        )
+        return {
+            "hash": plan.hash,
+            "warnings": [str(w) for w in warnings],
+            "operations": [o.to_json() for o in operations],
+        }
+
+
+def enforce_not_ready() -> UsageError:
+    return UsageError("the daemon is still starting")
+
+
+def _concerns(record: FlowRecord, host: str) -> bool:
+    if host in (record.src, record.dst):
+        return True
+    name = record.hostname or ""
+    return name == host or name.endswith("." + host)
+
+
+def forwarded(devices: tuple[str, ...]) -> int:
+    """Packets in and out of the LAN's interfaces, by /proc/net/dev."""
+    total = 0
+    for line in Path("/proc/self/net/dev").read_text().splitlines():
+        name, colon, numbers = line.partition(":")
+        if colon and name.strip() in devices:
+            fields = numbers.split()
+            total += int(fields[1]) + int(fields[9])
+    return total

@@ -1,0 +1,101 @@
+"""Caches: destinations that were learnt, told to the kernel before the answer that named them is let go; and health.
+
+The loop holds a DNS answer that names a server of a cached app and says so (`Learnt`).  Its address goes into the
+kernel's set, then the answer is released: the client's first packet to the server already finds the way to the cache.
+An answer that nobody releases is let go by the queue's reader at its deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from dpi.engine import Learnt
+from dpi.enforce import Learner, set_route_state
+from dpi.enforce.health import Health
+from dpi.errors import DpiError
+from dpi.policy.plan import KernelPlan
+
+log = logging.getLogger("dpi.caches")
+
+Release = Callable[[int, list[int]], None]  # shard, numbers of held packets
+
+
+class Caches:
+    """The caches of the plan in force."""
+
+    def __init__(self, release: Release) -> None:
+        self._release = release
+        self._plan: KernelPlan | None = None
+        self._learner: Learner | None = None
+        self._health: Health | None = None
+        self._names: dict[int, str] = {}
+        self._since: dict[str, tuple[bool, float]] = {}
+        self._learnt: dict[str, int] = defaultdict(int)
+        self.failed = 0  # addresses that the kernel did not take
+
+    async def use(self, plan: KernelPlan) -> None:
+        """From now on these caches.  What is known of the health of those that stay is kept."""
+        await self.stop()
+        self._plan = plan
+        self._names = {route.number: route.name for route in plan.routes}
+        now = time.time()
+        self._since = {name: self._since.get(name, (True, now)) for name in self._names.values()}
+        if plan.routes:
+            self._learner = Learner(plan)
+            self._health = Health(plan, self._changed)
+            await self._health.start()
+
+    async def stop(self) -> None:
+        if self._health:
+            await self._health.stop()
+            self._health = None
+        if self._learner:
+            self._learner.close()
+            self._learner = None
+
+    def learn(self, found: Iterable[Learnt]) -> None:
+        """Tells the kernel, then lets the answers go whatever came of it."""
+        routes: dict[str, list[tuple[str | bytes, float]]] = defaultdict(list)
+        holds: dict[int, list[int]] = defaultdict(list)
+        for each in found:
+            if name := self._names.get(each.route):
+                routes[name].append((each.address, float(each.ttl)))
+            if each.hold:
+                holds[each.shard].append(each.hold)
+        try:
+            for name, addresses in routes.items():
+                if self._learner:
+                    self._learnt[name] += self._learner.learn(name, addresses)
+        except DpiError as error:
+            self.failed += sum(map(len, routes.values()))
+            log.warning("%s", error)
+        finally:
+            for shard, numbers in holds.items():
+                self._release(shard, numbers)
+
+    async def _changed(self, name: str, up: bool) -> None:
+        assert self._plan is not None
+        self._since[name] = (up, time.time())
+        log.warning("cache %s is %s", name, "up" if up else "down: its traffic takes the normal way")
+        try:
+            await asyncio.to_thread(set_route_state, self._plan, name, up=up)
+        except DpiError as error:
+            log.error("%s", error)
+
+    def state(self) -> list[dict[str, Any]]:
+        """[{"name", "state", "since" (seconds), "destinations" (told to the kernel so far)}]"""
+        now = time.time()
+        return [
+            {
+                "name": name,
+                "state": "up" if up else "down",
+                "since": now - since,
+                "destinations": self._learnt[name],
+            }
+            for name, (up, since) in self._since.items()
+        ]

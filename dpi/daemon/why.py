@@ -1,0 +1,169 @@
+"""The answer to `dpi why`: what is known of a flow, a name or an address, and what the rules make of it."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from dpi.errors import UsageError
+from dpi.policy.explain import Facts, explain
+from dpi.policy.plan import ShapedClass
+from dpi.record.fields import FlowRecord
+
+if TYPE_CHECKING:
+    from dpi.daemon.worker import Worker
+
+MOST = 20  # flows of one answer
+
+Describe = Callable[[FlowRecord], dict[str, Any]]
+
+
+def why(worker: Worker, what: str, describe: Describe) -> dict[str, Any]:
+    """{"what", "names": [{"what", "says"}], "flows": [flow, evidence, rules, class_path, …]}"""
+    wanted = what.strip().lower()
+    if not wanted:
+        raise UsageError("why what?  A flow, a host name or an address")
+    address = _address(wanted)
+    flows = [r for r in worker.engine.flows() if _meant(r, wanted, address)]
+    flows.sort(key=lambda r: -r.end)
+    names = []
+    if address:
+        names += list(_of_address(worker, wanted))
+    elif not flows or "." in wanted:
+        names += list(_of_name(worker, wanted))
+    return {"what": what, "names": names, "flows": [_flow(worker, describe(r), r) for r in flows[:MOST]]}
+
+
+def flow_id(record: FlowRecord) -> str:
+    """`tcp:10.0.0.5:51234-198.51.100.7:443`; what `dpi why` takes."""
+    return f"{record.l4}:{_end(record.src, record.sport)}-{_end(record.dst, record.dport)}"
+
+
+def _end(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _address(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
+
+
+def _meant(record: FlowRecord, wanted: str, address: str | None) -> bool:
+    if address:
+        return address in (record.src, record.dst)
+    ends = _end(record.src, record.sport), _end(record.dst, record.dport)
+    name = record.hostname or ""
+    return wanted in (flow_id(record), *ends) or (bool(name) and (name == wanted or name.endswith("." + wanted)))
+
+
+def _of_name(worker: Worker, name: str) -> Iterator[dict[str, str]]:
+    """What the signatures make of a host name, and what the rules would."""
+    signatures = worker.engine.signatures
+    hit = signatures.hosts.match(name)
+    if hit is None:
+        yield {"what": name, "says": "no signature names it"}
+        facts = Facts(host=name)
+    else:
+        entry = signatures.host_entry(hit.entry)
+        yield {"what": name, "says": f"{entry.label.slug}, by `{entry.text}` ({entry.where})"}
+        facts = Facts(app=entry.label.slug, host=name, categories=_categories(worker, entry.label.slug))
+    for verdict in explain(worker.plan.engine, facts):
+        if verdict.matched:
+            yield {"what": name, "says": f"rule {verdict.rule.name} ({verdict.rule.where})"}
+            break
+    else:
+        yield {"what": name, "says": "no rule: the default class"}
+
+
+def _of_address(worker: Worker, text: str) -> Iterator[dict[str, str]]:
+    """Which names the address had, and whose it is."""
+    address = ipaddress.ip_address(text)
+    packed = address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
+    signatures = worker.engine.signatures
+    found = worker.engine.names.find(None, packed, time.time_ns())
+    if found:
+        shared = ", with other names beside it" if found.get("ambiguous") else ""
+        yield {"what": text, "says": f"answered by DNS for {found['name']}{shared}"}
+    hit = signatures.prefixes.match(packed)
+    if hit is not None:
+        entry = signatures.prefix_entry(hit.entry)
+        yield {"what": text, "says": f"{entry.label.slug}, by prefix {entry.text} ({entry.where})"}
+    if not found and hit is None:
+        yield {"what": text, "says": "no name was seen for it, and no signature has its prefix"}
+
+
+def _categories(worker: Worker, slug: str | None) -> tuple[str, ...]:
+    from dpi.vocabulary import of_signatures
+
+    return tuple(of_signatures(worker.engine.signatures).categories_of(slug)) if slug else ()
+
+
+def _flow(worker: Worker, described: dict[str, Any], record: FlowRecord) -> dict[str, Any]:
+    inward = record.direction == "in"
+    facts = Facts(
+        app=record.app or "",
+        protocol=record.protocol,
+        categories=_categories(worker, record.app or record.protocol),
+        host=record.hostname or "",
+        local=record.dst if inward else record.src,
+        remote=record.src if inward else record.dst,
+        port=record.dport,
+        transport="icmp" if record.l4.startswith("icmp") else record.l4,
+        direction="in" if inward else "out",
+        dscp=record.dscp,
+        vlan=record.vlan,
+    )
+    verdicts = explain(worker.plan.engine, facts)
+    rules = [
+        {
+            "name": v.rule.name,
+            "where": v.rule.where,
+            "matched": v.matched,
+            "says": "matches" if v.matched else v.reason,
+        }
+        for v in verdicts
+    ]
+    if not any(v.matched for v in verdicts):
+        rules.append({"name": "default", "where": "no rule", "matched": True, "says": "the default class"})
+    return described | {
+        "id": flow_id(record),
+        "evidence": list(_evidence(worker, record)),
+        "rules": rules,
+        "class_path": list(_class_path(worker, described["class"])),
+        "inspected": record.decided_at or record.packets_up + record.packets_down,
+    }
+
+
+def _evidence(worker: Worker, record: FlowRecord) -> Iterator[str]:
+    if record.hostname:
+        yield f"name {record.hostname}, by {record.method}"
+        hit = worker.engine.signatures.hosts.match(record.hostname)
+        if hit is not None:
+            entry = worker.engine.signatures.host_entry(hit.entry)
+            yield f"`{entry.text}` names {entry.label.slug} ({entry.where})"
+    for what, value in (
+        ("protocol", record.protocol),
+        ("TLS version offered", record.tls_version),
+        ("ALPN", record.alpn),
+        ("JA4", record.ja4),
+        ("QUIC version", record.quic_version),
+        ("user agent", record.agent),
+    ):
+        if value:
+            yield f"{what} {value}"
+    if record.ech:
+        yield "the hello is encrypted (ECH): the name is its cover"
+
+
+def _class_path(worker: Worker, name: str | None) -> Iterator[dict[str, Any]]:
+    """The class and those above it, in each direction, the leaf first."""
+    for tree in {t.direction: t for t in worker.plan.kernel.trees}.values():
+        known: dict[str | None, ShapedClass] = {c.name: c for c in tree.classes}
+        node = known.get(name) or known.get(tree.default)
+        while node:
+            yield {"name": node.name, "direction": tree.direction, "rate": node.rate, "ceil": node.ceil}
+            node = known.get(node.parent)

@@ -1,0 +1,383 @@
+"""The process that is inline: a thread a queue in the C loop, and everything else in one asyncio loop.
+
+Order of a start: the queues are bound, then the kernel is told to use them, so that nothing waits for a reader that
+is not there.  Order of a stop: the kernel is told first, then the queues are let go with an ACCEPT for what is in
+them.  At every moment between, a packet that nobody asks for passes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dpi import control, enforce
+from dpi.capture.nfqueue import QueueReader
+from dpi.daemon.account import Accounts, Totals
+from dpi.daemon.change import Policies
+from dpi.daemon.heart import CONTROL, FIRST_QUEUE, Heart
+from dpi.daemon.steer import Caches
+from dpi.engine import Engine, FlowEvent, Learnt
+from dpi.enforce import conntrack
+from dpi.errors import DpiError, UsageError
+from dpi.inline import InlineHandler
+from dpi.match import signatures
+from dpi.policy.plan import Plan
+from dpi.record.fields import FlowRecord
+from dpi.record.writer import Writer
+from dpi.vocabulary import of_signatures
+
+log = logging.getLogger("dpi")
+
+BEAT_SECONDS = 0.1
+WATCH_SECONDS = 1.0  # how often policy files are looked at; a change is read once it has been still for as long
+DRAIN_SECONDS = 0.05  # events that nothing waits for
+REFRESH_SECONDS = 30.0  # conntrack, while nobody looks
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `dpi run` was told."""
+
+    config: Path
+    sets: tuple[str, ...] = ()
+    state_dir: Path = Path("/run/dpi")
+    socket: Path | None = None  # None: DPI_SOCKET, else as the policy says
+
+
+@dataclass(frozen=True)
+class Reload:
+    """What came of the last change of policy."""
+
+    time: float
+    ok: bool
+    message: str
+
+
+class Worker:
+    """One life of the daemon."""
+
+    def __init__(self, options: Options, heart: Heart) -> None:
+        self.options = options
+        self.heart = heart
+        self.started = time.time()
+        self.policies = Policies(options.config, options.sets, options.state_dir, self._vocabulary)
+        self.signatures: signatures.Signatures | None = None
+        self._folders: tuple[Path, ...] = ()
+        self.plan: Plan
+        self.engine: Engine
+        self.readers: list[QueueReader] = []
+        self.reload_result: Reload | None = None
+        self.totals = Totals()
+        self.accounts: Accounts
+        self.records: Writer | None = None
+        self.caches = Caches(self._release)
+        self._threads: list[threading.Thread] = []
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._changing = asyncio.Lock()
+        self._stop = asyncio.Event()
+        self._classes: dict[int, str | None] = {}
+
+    def _vocabulary(self, folders: tuple[Path, ...]) -> Any:
+        """The names of the signatures in use; loaded once, since flows carry their numbers."""
+        if self.signatures is None:
+            self.signatures = signatures.load(folders)
+            self._folders = folders
+        elif folders != self._folders:
+            raise UsageError("`signatures` cannot change while the daemon runs: restart it")
+        return of_signatures(self.signatures)
+
+    async def main(self) -> int:
+        """Until SIGTERM; the exit code."""
+        plan, warnings = self.policies.read()
+        for warning in warnings:
+            log.warning("%s", warning)
+        self.plan = plan
+        self._know_classes(plan)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self.reload()))
+        from dpi.daemon.answers import handlers
+
+        server = control.Server(self._socket_path(plan), handlers(self))
+        self._tasks: set[asyncio.Task[Any]] = set()
+        await server.start()
+        try:
+            await self._go_inline(plan)
+            log.info("inline: policy %s of %s", plan.hash, ", ".join(plan.sources))
+            self.heart.set_ready()
+            for task in (self._beat(), self._drain(), self._watch(), self._refresh()):
+                self._spawn(task)
+            loop.add_reader(self._wake, self._woken)
+            loop.add_reader(self.accounts.fileno(), self.accounts.handle)
+            await self._stop.wait()
+        finally:
+            await server.stop()
+            await self._leave()
+        return 0
+
+    def _socket_path(self, plan: Plan) -> Path:
+        if self.options.socket:
+            return self.options.socket
+        return Path(os.environ.get("DPI_SOCKET") or plan.control.socket or control.SOCKET)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        """A part that failed ends the daemon: its parent starts a whole one."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.critical("a part of the daemon failed", exc_info=error)
+            os._exit(70)
+
+    # In and out of the path
+
+    async def _go_inline(self, plan: Plan) -> None:
+        assert self.signatures is not None
+        kernel = plan.kernel
+        self.engine = Engine(
+            self.signatures, max_flows=plan.engine.max_flows, shards=kernel.queues, offload=True
+        )
+        self.engine.load_rules(plan.engine, plan.ids.routes)
+        self.accounts = Accounts(self.engine)
+        if plan.records:
+            try:
+                self.records = Writer(Path(plan.records.file), plan.records.rotate, plan.records.keep)
+            except OSError as error:
+                raise UsageError(f"records: {plan.records.file}: {error.strerror}") from error
+        lans = [socket.if_nametoindex(name) for name in plan.engine.lan_devices]
+        for n, core in enumerate(self.engine.cores):
+            handler = InlineHandler(core, lans, _packed_prefixes(kernel.local), wake=self._wake)
+            reader = QueueReader(
+                kernel.queue_base + n,
+                handler,
+                mask=kernel.marks.mask,
+                heartbeat=self.heart.address(FIRST_QUEUE + n),
+            )
+            self.readers.append(reader)
+            thread = threading.Thread(target=reader.run, name=f"queue-{kernel.queue_base + n}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        report = await asyncio.to_thread(enforce.apply, kernel, state_dir=self.options.state_dir)
+        for note in report.notes:
+            log.info("%s", note)
+        self.policies.keep(plan)
+        await self.caches.use(kernel)
+
+    async def _leave(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await self.caches.stop()
+        try:
+            # A start that failed has changed nothing, so there is nothing to take back.
+            if self.heart.ready and self.plan.on_exit == "clean":
+                await asyncio.to_thread(enforce.clean, state_dir=self.options.state_dir)
+        finally:
+            for reader in self.readers:
+                reader.stop()
+            for thread in self._threads:
+                await asyncio.to_thread(thread.join, 5)
+            for reader in self.readers:
+                reader.close()
+            if hasattr(self, "engine"):
+                self._write_out()
+
+    def _write_out(self) -> None:
+        """The records of the flows that are still there."""
+        for core in self.engine.cores:
+            go_on = core.flush(0)
+            self._take(self.engine.drain_events(10_000))
+            while go_on:
+                go_on = core.flush(go_on)
+                self._take(self.engine.drain_events(10_000))
+        self.accounts.close()
+        if self.records:
+            self.records.close()
+
+    # Change
+
+    async def reload(self) -> dict[str, Any]:
+        """Reads the policy again and puts it in force; what went wrong leaves the one before as it is."""
+        async with self._changing:
+            try:
+                result = await self._change()
+                self.reload_result = Reload(time.time(), True, result["message"])
+                return result
+            except DpiError as error:
+                self.reload_result = Reload(time.time(), False, str(error))
+                log.error("reload: %s", error)
+                raise
+
+    async def _change(self) -> dict[str, Any]:
+        plan, warnings = await asyncio.to_thread(self.policies.read)
+        old = self.plan
+        _refuse_restart_matters(old, plan)
+        report = await asyncio.to_thread(enforce.apply, plan.kernel, state_dir=self.options.state_dir)
+        self.engine.load_rules(plan.engine, plan.ids.routes)
+        self.plan = plan
+        self._know_classes(plan)
+        self.policies.keep(plan)
+        await self.caches.use(plan.kernel)
+        moved = await asyncio.to_thread(self._remark)
+        message = f"policy {plan.hash} in force: {len(report.operations)} changes in the kernel, {moved} flows moved"
+        log.info("%s", message)
+        return {
+            "message": message,
+            "hash": plan.hash,
+            "warnings": [str(w) for w in warnings],
+            "flows_moved": moved,
+            **report.to_json(),
+        }
+
+    def _remark(self) -> int:
+        """Flows for which the rules now say something else: their connections get the new mark."""
+        marks = {_record_key(r): r.mark for r in self.engine.reevaluate() if r.mark}
+        if not marks:
+            return 0
+        marks_layout = self.plan.kernel.marks
+        keep = marks_layout.route_mask  # a cache's established connections stay where they are
+        changes = []
+        for connection in conntrack.dump():
+            o, r = connection.original, connection.reply
+            key = (o.source, o.sport, r.source, r.sport, o.protocol)
+            mark = marks.get(key)
+            if mark is not None:
+                changes.append((connection, mark & ~keep, marks_layout.mask & ~keep))
+        return conntrack.set_marks(changes)
+
+    def _know_classes(self, plan: Plan) -> None:
+        default = plan.kernel.trees[0].default if plan.kernel.trees else None
+        self._classes = {d.number: d.class_ or default for d in plan.kernel.dispositions}
+        self._default_class = default
+
+    def class_of(self, record: FlowRecord) -> str | None:
+        """The class that a flow's packets are in."""
+        marks = self.plan.kernel.marks
+        number = (record.mark & marks.disposition_mask) >> marks.shift
+        return self._classes.get(number, self._default_class)
+
+    # Loops
+
+    async def _beat(self) -> None:
+        while True:
+            self.heart.beat(CONTROL)
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _drain(self) -> None:
+        while True:
+            busy = self._take(self.engine.drain_events())
+            await asyncio.sleep(0 if busy else DRAIN_SECONDS)
+
+    def _woken(self) -> None:
+        """Something waits for an event."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._wake)
+        self._take(self.engine.drain_events())
+
+    def _take(self, events: list[FlowEvent | Learnt]) -> bool:
+        learnt = [e for e in events if isinstance(e, Learnt)]
+        if learnt:
+            self.caches.learn(learnt)
+        for event in events:
+            if isinstance(event, FlowEvent):
+                self._take_flow(event)
+        return bool(events)
+
+    def _take_flow(self, event: FlowEvent) -> None:
+        record = event.record
+        class_ = self.class_of(record)
+        if event.kind == "end":
+            self.totals.ended(record, class_ or "")
+            if self.records:
+                self.records.put({**record.as_dict(), "class": class_})
+        if event.logged:
+            log.info(
+                "rule %s: %s %s:%d > %s:%d %s %s",
+                record.rule, record.l4, record.src, record.sport, record.dst, record.dport,
+                record.app or record.protocol, record.hostname or "",
+            )  # fmt: skip
+
+    async def _watch(self) -> None:
+        """A policy file or drop-in that has changed is put in force once it has been still for a while."""
+        known = self.policies.stamp()
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            now = self.policies.stamp()
+            if now == known:
+                continue
+            await asyncio.sleep(WATCH_SECONDS)
+            if now != self.policies.stamp():
+                continue
+            known = now
+            with contextlib.suppress(DpiError):
+                await self.reload()
+
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            await asyncio.to_thread(self.accounts.refresh)
+
+    def _release(self, shard: int, numbers: list[int]) -> None:
+        self.readers[shard].release(numbers)
+
+
+def _refuse_restart_matters(old: Plan, new: Plan) -> None:
+    """What the queues and the flow table were made of cannot change under them."""
+    for what, before, after in (
+        ("interfaces", old.kernel.interfaces, new.kernel.interfaces),
+        ("interfaces.mode", old.kernel.mode, new.kernel.mode),
+        ("marks.mask", old.kernel.marks, new.kernel.marks),
+        ("queue", (old.kernel.queues, old.kernel.queue_base), (new.kernel.queues, new.kernel.queue_base)),
+        ("flows.max", old.engine.max_flows, new.engine.max_flows),
+    ):
+        if before != after:
+            raise UsageError(f"`{what}` cannot change while the daemon runs: restart it; the policy before is in force")
+
+
+def _packed_prefixes(prefixes: tuple[str, ...]) -> list[tuple[bytes, int]]:
+    import ipaddress
+
+    found = []
+    for text in prefixes:
+        network = ipaddress.ip_network(text)
+        mapped = network.version == 4
+        packed = (bytes(10) + b"\xff\xff" if mapped else b"") + network.network_address.packed
+        found.append((packed, network.prefixlen + (96 if mapped else 0)))
+    return found
+
+
+def _record_key(record: FlowRecord) -> tuple[bytes, int, bytes, int, int]:
+    family = socket.AF_INET6 if record.ip_version == 6 else socket.AF_INET
+    protocol = {"tcp": 6, "udp": 17, "sctp": 132, "icmp": 1, "icmpv6": 58}.get(record.l4, 0)
+    return (
+        socket.inet_pton(family, record.src),
+        record.sport,
+        socket.inet_pton(family, record.dst),
+        record.dport,
+        protocol,
+    )
+
+
+def work(options: Options, heart: Heart) -> int:
+    """The worker's whole life; its exit code."""
+    try:
+        return asyncio.run(_live(options, heart))
+    except DpiError as error:
+        log.error("%s", error)
+        return error.exit_code
+
+
+async def _live(options: Options, heart: Heart) -> int:
+    return await Worker(options, heart).main()
