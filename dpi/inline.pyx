@@ -18,6 +18,10 @@ from dpi.wire.packet cimport ORIGIN_LAN, ORIGIN_UNKNOWN, ORIGIN_WAN, Packet
 from dpi.wire.view cimport FAULTS, Faults
 
 
+cdef extern from "<unistd.h>" nogil:
+    Py_ssize_t write(int fd, const void *data, size_t n)
+
+
 cdef enum:
     AHEAD = 32              # packets that are decoded before the first of them is processed
     LANS_MAX = 64
@@ -28,6 +32,7 @@ cdef struct Context:
     Shard *shard
     uint32_t lans[64]       # interface indexes of the LAN side
     uint32_t n_lans
+    int wake                # an eventfd, or -1: written when a packet is held for the control plane
     uint8_t by_address      # LAN and WAN share a device: tell them by address
     RulePrefix local[64]
     uint32_t n_local
@@ -74,7 +79,10 @@ cdef void decide(void *ctx, const QueuedPacket *packets, Decision *decisions, ui
     cdef Packet *p
     cdef uint32_t start = 0
     cdef uint32_t i, end
+    cdef uint64_t held
+    cdef uint64_t one = 1
     lock(c.shard)
+    held = c.shard.holds
     if n == 0:
         tick(c.shard, now)
     while start < n:
@@ -93,19 +101,22 @@ cdef void decide(void *ctx, const QueuedPacket *packets, Decision *decisions, ui
             if c.packets[i - start].version:
                 process(c.shard, &c.packets[i - start], &decisions[i])
         start = end
+    held -= c.shard.holds
     unlock(c.shard)
+    if held and c.wake >= 0:
+        write(c.wake, &one, sizeof(one))    # a full counter wakes as well
 
 
 cdef class InlineHandler(PacketHandler):
     """Feeds a queue's packets to a shard.
 
     lans: interface indexes of the LAN side (bridge ports in bridge mode).  local: prefixes behind the LAN as (16 bytes,
-    bits), which decide instead where given.
+    bits), which decide instead where given.  wake: an eventfd that is written when a packet is held.
     """
     cdef Context context
     cdef Core core
 
-    def __init__(self, Core core, lans=(), local=()):
+    def __init__(self, Core core, lans=(), local=(), int wake=-1):
         cdef int i
         if len(lans) > LANS_MAX or len(local) > PREFIXES_MAX:
             raise ValueError(f"at most {LANS_MAX} LAN interfaces and {PREFIXES_MAX} local prefixes")
@@ -113,6 +124,7 @@ cdef class InlineHandler(PacketHandler):
         for i, index in enumerate(lans):
             self.context.lans[i] = index
         self.context.n_lans = <uint32_t>len(lans)
+        self.context.wake = wake
         for i, (addr, bits) in enumerate(local):
             if len(addr) != 16 or not 0 <= bits <= 128:
                 raise ValueError("a prefix is 16 bytes and 0 to 128 bits")
