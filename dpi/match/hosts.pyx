@@ -69,7 +69,7 @@ def problem(text: str) -> str:
     kind, name = _parse(text)
     if kind == HOST_PATTERN:
         if not _GLOB.fullmatch(name):
-            return "a host pattern may hold letters, digits, - _ . and *"
+            return "a host pattern may hold lower-case letters, digits, - _ . and *"
         if len(name) > NAME_MAX:
             return f"longer than {NAME_MAX} characters"
         if len(_literal(name)) < 3:
@@ -78,7 +78,7 @@ def problem(text: str) -> str:
     if len(name) > NAME_MAX - 2:
         return f"longer than {NAME_MAX - 2} characters"
     if not _NAME.fullmatch(name):
-        return "not a host name (labels of letters, digits, - and _, at most 63 characters each)"
+        return "not a host name (labels of lower-case letters, digits, - and _, up to 63 each; IDN as xn--)"
     return ""
 
 

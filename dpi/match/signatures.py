@@ -11,84 +11,33 @@ cache to keep right.  The words are taken from the file's text, so that every en
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from re import compile as regex
-from re import escape, finditer
-from typing import Literal
+from typing import NamedTuple
 
 import yaml
 
 from dpi.dissect import protocols
 from dpi.errors import Finding, FindingsError, UsageError
 from dpi.match import hosts, ports, prefixes
-
-Kind = Literal["app", "protocol"]
+from dpi.match.labels import Category, Evidence, Kind, Label, Listing, Signatures, SourceFile, Words
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "signatures"
 LABELS_MAX = 65535
 _SLUG = regex(r"[a-z0-9][a-z0-9_-]{0,62}")
 _TEXTS = ("name", "category", "description")
-_LISTS = ("hosts", "prefixes", "ports")
+_LISTS: tuple[Evidence, ...] = ("hosts", "prefixes", "ports")
 _FLAGS = ("shared", "replace")
 _SECTIONS = ("about", "categories", "apps", "protocols", *_LISTS)
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
-    """A kind of app.  `within` is the category that it is also part of ("streaming" is within "video")."""
+class _Pair(NamedTuple):
+    """A key of a mapping and its value."""
 
-    id: int
-    slug: str
-    name: str
-    within: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What a flow can be named.  Numbers below protocols.RESERVED are those of dissect/protocols.pxd.
-
-    `shared`: clouds and networks that serve others' apps, so an address or a host name of theirs says only who
-    carries the traffic; any other app's name is better evidence.
-    """
-
-    id: int
-    slug: str
-    name: str
-    kind: Kind
-    category: Category
-    shared: bool
-    description: str
-    where: str  # FILE:LINE
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One word of a list: what names a label, and where it stands."""
-
-    text: str
-    label: Label
-    where: str  # FILE:LINE
-    about: str  # what its file says of its source
-
-
-@dataclass(slots=True)
-class _Words:
-    """The words of one scalar, and where each stands."""
-
-    file: _File
-    words: list[str]
-    lines: list[int]  # of each, from 1
-
-    def spot(self, place: int) -> tuple[int, int]:
-        """Line and column of a word, from 1."""
-        word, line = self.words[place], self.lines[place]
-        nth = sum(self.words[i] == word for i in range(place) if self.lines[i] == line)
-        text = self.file.text.split("\n")[line - 1]
-        found = [match.start() for match in finditer(rf"(?<![^\s\[,\"']){escape(word)}", text)]
-        return line, (found[nth] if nth < len(found) else 0) + 1
+    key: yaml.Node
+    value: yaml.Node
 
 
 @dataclass(slots=True)
@@ -103,73 +52,7 @@ class _Draft:
     category: str = ""
     description: str = ""
     shared: bool = False
-    lists: dict[str, list[_Words]] = field(default_factory=lambda: {key: [] for key in _LISTS})
-
-
-class Signatures:
-    """Labels by number and slug, categories, and the three tables.  Immutable once loaded.
-
-    labels[n] is None where a number is not used.  Category 0 is "unknown".
-    """
-
-    def __init__(
-        self, labels: Sequence[Label | None], categories: Sequence[Category], lists: dict[str, _Listing]
-    ) -> None:
-        self.labels = tuple(labels)
-        self.by_slug = {label.slug: label for label in labels if label}
-        self.categories = tuple(categories)
-        self.category_by_slug = {category.slug: category for category in categories}
-        self._lists = lists
-        self.hosts = hosts.Hosts(lists["hosts"].pairs)
-        self.prefixes = prefixes.Prefixes(lists["prefixes"].pairs)
-        self.ports = ports.Ports(lists["ports"].pairs)
-
-    def members(self, category: str) -> frozenset[int]:
-        """Numbers of the labels of a category and of those within it.  Raises KeyError where there is none."""
-        wanted = {self.category_by_slug[category].slug}
-        for _ in self.categories:
-            wanted |= {each.slug for each in self.categories if each.within in wanted}
-        return frozenset(label.id for label in self.labels if label and label.category.slug in wanted)
-
-    def host_entry(self, number: int) -> Entry:
-        """The entry that hosts.Hit.entry names."""
-        return self._entry("hosts", number)
-
-    def prefix_entry(self, number: int) -> Entry:
-        """The entry that prefixes.Hit.entry names."""
-        return self._entry("prefixes", number)
-
-    def entries(self, label: Label, kind: Literal["hosts", "prefixes", "ports"]) -> Iterator[Entry]:
-        """All entries of a label, in the order of the files."""
-        for number, (_, owner) in enumerate(self._lists[kind].pairs):
-            if owner == label.id:
-                yield self._entry(kind, number)
-
-    def _entry(self, kind: str, number: int) -> Entry:
-        text, owner = self._lists[kind].pairs[number]
-        label = self.labels[owner]
-        assert label is not None
-        words, place = self._lists[kind].find(number)
-        return Entry(text, label, f"{words.file.path}:{words.lines[place]}", words.file.about)
-
-
-class _Listing:
-    """All words of one kind as (word, label) pairs, and the way back to the file that each came from."""
-
-    def __init__(self) -> None:
-        self.pairs: list[tuple[str, int]] = []
-        self._starts: list[int] = []
-        self._sources: list[_Words] = []
-
-    def add(self, words: _Words, label: int) -> None:
-        self._starts.append(len(self.pairs))
-        self._sources.append(words)
-        self.pairs.extend([(word, label) for word in words.words])
-
-    def find(self, number: int) -> tuple[_Words, int]:
-        """The scalar that an entry is from, and its place in it."""
-        source = bisect_right(self._starts, number) - 1
-        return self._sources[source], number - self._starts[source]
+    lists: dict[Evidence, list[Words]] = field(default_factory=lambda: {key: [] for key in _LISTS})
 
 
 def load(directories: Iterable[str | Path] = ()) -> Signatures:
@@ -191,14 +74,6 @@ def _files(directory: Path) -> list[Path]:
         raise UsageError(f"{directory}: {error.strerror}") from error
 
 
-@dataclass(slots=True)
-class _File:
-    path: str
-    text: str
-    layer: int  # 0 for the built-in files, then one for each directory
-    about: str = ""
-
-
 class _Reader:
     """Collects drafts and findings over all files."""
 
@@ -206,13 +81,15 @@ class _Reader:
         self.findings: list[Finding] = []
         self.drafts: dict[str, _Draft] = {}
         self.categories: dict[str, Category] = {"unknown": Category(0, "unknown", "Unknown", None)}
-        self._spots: list[tuple[_File, yaml.Node, str, str]] = []  # uses of categories, checked at the end
-        self._more: list[tuple[_File, str, str, yaml.Node]] = []  # lists for labels that are defined elsewhere
+        self._spots: list[tuple[SourceFile, yaml.Node, str, str]] = []  # uses of categories, checked at the end
+        self._more: list[
+            tuple[SourceFile, Evidence, str, yaml.Node]
+        ] = []  # lists for labels that are defined elsewhere
 
     # Reading
 
     def read(self, path: Path, layer: int) -> None:
-        file = _File(str(path), "", layer)
+        file = SourceFile(str(path), "", layer)
         try:
             file.text = path.read_text(encoding="utf-8-sig")
             root = yaml.compose(file.text, Loader=yaml.CSafeLoader)
@@ -230,61 +107,63 @@ class _Reader:
         if root is None:
             return
         sections = self._mapping(file, root, "", _SECTIONS)
-        if about := sections.get("about"):
-            file.about = self._text(file, about, "about")
-        for slug, node in self._mapping(file, sections.get("categories"), "categories").items():
-            self._category(file, slug, node)
-        for slug, node in self._mapping(file, sections.get("apps"), "apps").items():
-            self._label(file, slug, node, f"apps.{slug}", "app")
-        for slug, node in self._mapping(file, sections.get("protocols"), "protocols").items():
-            self._label(file, slug, node, f"protocols.{slug}", "protocol")
+        if "about" in sections:
+            file.about = self._text(file, sections["about"].value, "about")
+        for slug, pair in self._section(file, sections, "categories").items():
+            self._category(file, slug, pair.value)
+        for slug, pair in self._section(file, sections, "apps").items():
+            self._label(file, slug, pair, f"apps.{slug}", "app")
+        for slug, pair in self._section(file, sections, "protocols").items():
+            self._label(file, slug, pair, f"protocols.{slug}", "protocol")
         for key in _LISTS:
-            for slug, node in self._mapping(file, sections.get(key), key).items():
-                self._more.append((file, key, slug, node))
+            for slug, pair in self._section(file, sections, key).items():
+                self._more.append((file, key, slug, pair.value))
 
-    def _finding(self, file: _File, node: yaml.Node, path: str, message: str) -> None:
+    def _section(self, file: SourceFile, sections: dict[str, _Pair], name: str) -> dict[str, _Pair]:
+        return self._mapping(file, sections[name].value, name) if name in sections else {}
+
+    def _finding(self, file: SourceFile, node: yaml.Node, path: str, message: str) -> None:
         mark = node.start_mark
         self.findings.append(Finding(file.path, mark.line + 1, mark.column + 1, path, message))
 
-    def _mapping(
-        self, file: _File, node: yaml.Node | None, path: str, known: Sequence[str] = ()
-    ) -> dict[str, yaml.Node]:
-        """A mapping's values by key; unknown and repeated keys are findings.  No node: an empty mapping."""
-        if node is None or (isinstance(node, yaml.ScalarNode) and node.value == ""):
+    def _mapping(self, file: SourceFile, node: yaml.Node, path: str, known: Sequence[str] = ()) -> dict[str, _Pair]:
+        """A mapping's pairs by key; unknown and repeated keys are findings.  An empty value is an empty mapping."""
+        if isinstance(node, yaml.ScalarNode) and node.value == "":
             return {}
         if not isinstance(node, yaml.MappingNode):
             self._finding(file, node, path, "a mapping is needed here")
             return {}
-        values: dict[str, yaml.Node] = {}
+        pairs: dict[str, _Pair] = {}
         for key, value in node.value:
-            below = f"{path}.{key.value}" if path else str(key.value)
             if not isinstance(key, yaml.ScalarNode):
                 self._finding(file, key, path, "a plain key is needed here")
-            elif known and key.value not in known:
+                continue
+            below = f"{path}.{key.value}" if path else key.value
+            if known and key.value not in known:
                 self._finding(file, key, path, f"unknown key {key.value!r} (known: {', '.join(known)})")
-            elif key.value in values:
+            elif key.value in pairs:
                 self._finding(file, key, below, "stands here twice")
             elif not known and not _SLUG.fullmatch(key.value):
                 self._finding(file, key, below, "a slug has lower-case letters, digits, - and _")
             else:
-                values[key.value] = value
-        return values
+                pairs[key.value] = _Pair(key, value)
+        return pairs
 
-    def _text(self, file: _File, node: yaml.Node, path: str) -> str:
+    def _text(self, file: SourceFile, node: yaml.Node, path: str) -> str:
         if isinstance(node, yaml.ScalarNode):
             return " ".join(node.value.split())
         self._finding(file, node, path, "a text is needed here")
         return ""
 
-    def _flag(self, file: _File, node: yaml.Node, path: str) -> bool:
+    def _flag(self, file: SourceFile, node: yaml.Node, path: str) -> bool:
         if isinstance(node, yaml.ScalarNode) and node.value in ("true", "false"):
             return bool(node.value == "true")
         self._finding(file, node, path, "true or false is needed here")
         return False
 
-    def _words(self, file: _File, node: yaml.Node, path: str) -> _Words:
+    def _words(self, file: SourceFile, node: yaml.Node, path: str) -> Words:
         """The words of a scalar, or of a list of scalars; # starts a comment."""
-        result = _Words(file, [], [])
+        result = Words(file, [], [])
         if isinstance(node, yaml.SequenceNode):
             for item in node.value:
                 if isinstance(item, yaml.ScalarNode):
@@ -297,7 +176,7 @@ class _Reader:
             self._finding(file, node, path, "words are needed here")
         return result
 
-    def _split(self, file: _File, node: yaml.ScalarNode, into: _Words) -> None:
+    def _split(self, file: SourceFile, node: yaml.ScalarNode, into: Words) -> None:
         start = node.start_mark
         raw = file.text[start.index : node.end_mark.index]
         if node.style in ("'", '"'):
@@ -309,45 +188,48 @@ class _Reader:
             into.words += words
             into.lines += [start.line + 1 + offset] * len(words)
 
-    def _category(self, file: _File, slug: str, node: yaml.Node) -> None:
+    def _category(self, file: SourceFile, slug: str, node: yaml.Node) -> None:
         path = f"categories.{slug}"
-        values = self._mapping(file, node, path, ("name", "within"))
-        name = self._text(file, values["name"], f"{path}.name") if "name" in values else slug
-        within = None
-        if "within" in values:
-            within = self._text(file, values["within"], f"{path}.within")
-            self._spots.append((file, values["within"], f"{path}.within", within))
+        pairs = self._mapping(file, node, path, ("name", "within"))
         known = self.categories.get(slug)
+        name, within = (known.name, known.within) if known else (slug, None)
+        if "name" in pairs:
+            name = self._text(file, pairs["name"].value, f"{path}.name")
+        if "within" in pairs:
+            within = self._text(file, pairs["within"].value, f"{path}.within")
+            self._spots.append((file, pairs["within"].value, f"{path}.within", within))
         number = known.id if known else len(self.categories)
         self.categories[slug] = Category(number, slug, name, within)
 
-    def _label(self, file: _File, slug: str, node: yaml.Node, path: str, kind: Kind) -> None:
-        values = self._mapping(file, node, path, _TEXTS + _LISTS + _FLAGS)
-        where = f"{file.path}:{node.start_mark.line + 1}"
+    def _label(self, file: SourceFile, slug: str, pair: _Pair, path: str, kind: Kind) -> None:
+        pairs = self._mapping(file, pair.value, path, _TEXTS + _LISTS + _FLAGS)
+        where = f"{file.path}:{pair.key.start_mark.line + 1}"
         draft = self.drafts.get(slug)
         if draft and draft.layer == file.layer:
-            self._finding(file, node, path, f"already defined at {draft.where}")
+            self._finding(file, pair.key, path, f"already defined at {draft.where}")
             return
         if draft is None:
-            draft = self.drafts[slug] = _Draft(slug, kind, where, file.layer)
-            if "category" not in values:
-                self._finding(file, node, path, "needs a category")
+            draft = self.drafts[slug] = _Draft(slug, kind, where, file.layer, name=slug)
+            if "category" not in pairs:
+                self._finding(file, pair.key, path, "needs a category")
         elif draft.kind != kind:
-            self._finding(file, node, path, f"is {draft.kind} at {draft.where}")
+            self._finding(file, pair.key, path, f"is {draft.kind} at {draft.where}")
         draft.where, draft.layer = where, file.layer
-        if "replace" in values and self._flag(file, values["replace"], f"{path}.replace"):
+        if "replace" in pairs and self._flag(file, pairs["replace"].value, f"{path}.replace"):
             draft.lists = {key: [] for key in _LISTS}
-        draft.name = self._text(file, values["name"], path) if "name" in values else draft.name or slug
-        if "description" in values:
-            draft.description = self._text(file, values["description"], f"{path}.description")
-        if "shared" in values:
-            draft.shared = self._flag(file, values["shared"], f"{path}.shared")
-        if "category" in values:
-            draft.category = self._text(file, values["category"], f"{path}.category")
-            self._spots.append((file, values["category"], f"{path}.category", draft.category))
+        if "name" in pairs:
+            draft.name = self._text(file, pairs["name"].value, f"{path}.name")
+        if "description" in pairs:
+            draft.description = self._text(file, pairs["description"].value, f"{path}.description")
+        if "shared" in pairs:
+            draft.shared = self._flag(file, pairs["shared"].value, f"{path}.shared")
+        if "category" in pairs:
+            node = pairs["category"].value
+            draft.category = self._text(file, node, f"{path}.category")
+            self._spots.append((file, node, f"{path}.category", draft.category))
         for key in _LISTS:
-            if key in values:
-                draft.lists[key].append(self._words(file, values[key], f"{path}.{key}"))
+            if key in pairs:
+                draft.lists[key].append(self._words(file, pairs[key].value, f"{path}.{key}"))
 
     # Putting together
 
@@ -369,9 +251,11 @@ class _Reader:
             raise FindingsError(self.findings)
         try:
             return Signatures(labels, list(self.categories.values()), lists)
-        except ValueError:
+        except ValueError as error:
             self._check_spelling(lists)
-            raise FindingsError(self.findings) from None
+            if self.findings:
+                raise FindingsError(self.findings) from None
+            raise UsageError(str(error)) from error
 
     def _number(self) -> list[Label | None]:
         """Gives dissected labels their number and the others those behind, in the order of the files."""
@@ -397,10 +281,10 @@ class _Reader:
             self.findings.append(Finding(str(BUILT_IN), 1, 1, "", f"more than {LABELS_MAX} labels"))
         return labels
 
-    def _listing(self, key: str, labels: list[Label | None]) -> _Listing:
+    def _listing(self, key: Evidence, labels: list[Label | None]) -> Listing:
         """All words of a kind, built-in files first.  The same word twice within one layer is a finding."""
         numbers = {label.slug: label.id for label in labels if label}
-        listing = _Listing()
+        listing = Listing()
         scalars = [(words, draft.slug) for draft in self.drafts.values() for words in draft.lists[key]]
         scalars.sort(key=lambda pair: pair[0].file.layer)
         layer, seen = -1, dict[str, str]()
@@ -414,7 +298,7 @@ class _Reader:
             listing.add(words, numbers[slug])
         return listing
 
-    def _repeated(self, words: _Words, slug: str, seen: dict[str, str]) -> None:
+    def _repeated(self, words: Words, slug: str, seen: dict[str, str]) -> None:
         here: set[str] = set()
         for place, word in enumerate(words.words):
             if word in here or word in seen:
@@ -423,9 +307,13 @@ class _Reader:
                 self.findings.append(Finding(words.file.path, line, column, slug, f"{word} is already listed {other}"))
             here.add(word)
 
-    def _check_spelling(self, lists: dict[str, _Listing]) -> None:
+    def _check_spelling(self, lists: dict[Evidence, Listing]) -> None:
         """Tells each word that a table refused, once one did."""
-        problems = {"hosts": hosts.problem, "prefixes": prefixes.problem, "ports": _port_problem}
+        problems: dict[Evidence, Callable[[str], str]] = {
+            "hosts": hosts.problem,
+            "prefixes": prefixes.problem,
+            "ports": _port_problem,
+        }
         for key, problem in problems.items():
             for number, (word, _) in enumerate(lists[key].pairs):
                 if wrong := problem(word):

@@ -1,0 +1,169 @@
+"""Labels and categories, and where each thing that is known of them stands.
+
+What the loader (signatures.py) puts together and everybody else reads.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from re import escape, finditer
+from typing import Literal
+
+from dpi.match import hosts, ports, prefixes
+
+Kind = Literal["app", "protocol"]
+Evidence = Literal["hosts", "prefixes", "ports"]
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A kind of app.  `within` is the category that it is also part of ("streaming" is within "video")."""
+
+    id: int
+    slug: str
+    name: str
+    within: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a flow can be named.  Numbers below protocols.RESERVED are those of dissect/protocols.pxd.
+
+    `shared`: clouds and networks that serve others' apps, so an address or a host name of theirs says only who
+    carries the traffic; any other app's name is better evidence.
+    """
+
+    id: int
+    slug: str
+    name: str
+    kind: Kind
+    category: Category
+    shared: bool
+    description: str
+    where: str  # FILE:LINE
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One word of a list: what names a label, and where it stands."""
+
+    text: str
+    label: Label
+    where: str  # FILE:LINE
+    about: str  # what its file says of its source
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An entry that a name or an address is of, and how: suffix, below, exact, pattern or prefix."""
+
+    entry: Entry
+    how: str
+
+
+@dataclass(slots=True)
+class SourceFile:
+    path: str
+    text: str
+    layer: int  # 0 for the built-in files, then one for each directory
+    about: str = ""
+
+
+@dataclass(slots=True)
+class Words:
+    """The words of one scalar, and where each stands."""
+
+    file: SourceFile
+    words: list[str]
+    lines: list[int]  # of each, from 1
+
+    def spot(self, place: int) -> tuple[int, int]:
+        """Line and column of a word, from 1."""
+        word, line = self.words[place], self.lines[place]
+        nth = sum(self.words[i] == word for i in range(place) if self.lines[i] == line)
+        text = self.file.text.split("\n")[line - 1]
+        found = [match.start() for match in finditer(rf"(?<![^\s\[,\"']){escape(word)}", text)]
+        return line, (found[nth] if nth < len(found) else 0) + 1
+
+
+class Listing:
+    """All words of one kind as (word, label) pairs, and the way back to the file that each came from."""
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[str, int]] = []
+        self._starts: list[int] = []
+        self._sources: list[Words] = []
+
+    def add(self, words: Words, label: int) -> None:
+        self._starts.append(len(self.pairs))
+        self._sources.append(words)
+        self.pairs.extend([(word, label) for word in words.words])
+
+    def find(self, number: int) -> tuple[Words, int]:
+        """The scalar that an entry is from, and its place in it."""
+        source = bisect_right(self._starts, number) - 1
+        return self._sources[source], number - self._starts[source]
+
+
+class Signatures:
+    """Labels by number and slug, categories, and the three tables.  Immutable once loaded.
+
+    labels[n] is None where a number is not used.  Category 0 is "unknown".
+    """
+
+    def __init__(
+        self, labels: Sequence[Label | None], categories: Sequence[Category], lists: dict[Evidence, Listing]
+    ) -> None:
+        self.labels = tuple(labels)
+        self.by_slug = {label.slug: label for label in labels if label}
+        self.categories = tuple(categories)
+        self.category_by_slug = {category.slug: category for category in categories}
+        self._lists = lists
+        self.hosts = hosts.Hosts(lists["hosts"].pairs)
+        self.prefixes = prefixes.Prefixes(lists["prefixes"].pairs)
+        self.ports = ports.Ports(lists["ports"].pairs)
+
+    def members(self, category: str) -> frozenset[int]:
+        """Numbers of the labels of a category and of those within it.  Raises KeyError where there is none."""
+        wanted = {self.category_by_slug[category].slug}
+        for _ in self.categories:
+            wanted |= {each.slug for each in self.categories if each.within in wanted}
+        return frozenset(label.id for label in self.labels if label and label.category.slug in wanted)
+
+    def host_entry(self, number: int) -> Entry:
+        """The entry that hosts.Hit.entry names."""
+        return self._entry("hosts", number)
+
+    def prefix_entry(self, number: int) -> Entry:
+        """The entry that prefixes.Hit.entry names."""
+        return self._entry("prefixes", number)
+
+    def explain(self, text: str) -> list[Match]:
+        """Every entry that a host name or an address is of, the winner first; empty where nothing is known."""
+        try:
+            address = ip_address(text)
+        except ValueError:
+            hits = self.hosts.matches(text)
+            return [Match(self.host_entry(hit.entry), hit.kind) for hit in hits]
+        holding: list[tuple[int, int]] = []
+        for number, (prefix, _) in enumerate(self._lists["prefixes"].pairs):
+            net = ip_network(prefix)
+            if net.version == address.version and address in net:
+                holding.append((net.prefixlen, number))
+        return [Match(self.prefix_entry(number), "prefix") for _, number in sorted(holding, reverse=True)]
+
+    def entries(self, label: Label, kind: Evidence) -> Iterator[Entry]:
+        """All entries of a label, in the order of the files."""
+        for number, (_, owner) in enumerate(self._lists[kind].pairs):
+            if owner == label.id:
+                yield self._entry(kind, number)
+
+    def _entry(self, kind: Evidence, number: int) -> Entry:
+        text, owner = self._lists[kind].pairs[number]
+        label = self.labels[owner]
+        assert label is not None
+        words, place = self._lists[kind].find(number)
+        return Entry(text, label, f"{words.file.path}:{words.lines[place]}", words.file.about)
