@@ -17,12 +17,12 @@ from typing import NamedTuple
 from dpi.enforce.netlink import (
     ACK,
     REQUEST,
-    Netfilter,
     attribute,
     attributes,
     message,
     messages,
     nested,
+    netfilter,
     nfgen,
 )
 
@@ -79,7 +79,7 @@ class Events:
     """
 
     def __init__(self, *, new: bool = False) -> None:
-        self._netfilter = Netfilter(receive_buffer=RECEIVE_BUFFER)
+        self._netfilter = netfilter(receive_buffer=RECEIVE_BUFFER)
         self._netfilter.join(GROUP_DESTROY)
         if new:
             self._netfilter.join(GROUP_NEW)
@@ -116,8 +116,8 @@ class Events:
 def dump(families: Iterable[int] = (socket.AF_INET, socket.AF_INET6)) -> Iterator[Connection]:
     """All connections.  OSError where the kernel has no ctnetlink."""
     for family in families:
-        with Netfilter(receive_buffer=RECEIVE_BUFFER) as netfilter:
-            for data, start, end in netfilter.dump(GET, nfgen(family)):
+        with netfilter(receive_buffer=RECEIVE_BUFFER) as kernel:
+            for data, start, end in kernel.dump(GET, nfgen(family)):
                 connection = decode(data, start, end)
                 if connection:
                     yield connection
@@ -126,18 +126,18 @@ def dump(families: Iterable[int] = (socket.AF_INET, socket.AF_INET6)) -> Iterato
 def set_marks(changes: Iterable[tuple[Connection, int, int]]) -> int:
     """(connection, value, mask): sets the bits under each mask.  → how many still existed."""
     changed = 0
-    with Netfilter(receive_buffer=RECEIVE_BUFFER) as netfilter:
+    with netfilter(receive_buffer=RECEIVE_BUFFER) as kernel:
         batch: list[bytes] = []
         expected: set[int] = set()
 
         def flush() -> int:
-            errors = netfilter.errors(b"".join(batch), expected) if batch else {}
+            errors = kernel.errors(b"".join(batch), expected) if batch else {}
             batch.clear()
             expected.clear()
             return sum(code == 0 for code in errors.values())
 
         for connection, value, mask in changes:
-            sequence = netfilter.next()
+            sequence = kernel.next()
             expected.add(sequence)
             batch.append(message(NEW, REQUEST | ACK, sequence, _mark_request(connection, value, mask)))
             if len(batch) == BATCH:

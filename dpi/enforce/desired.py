@@ -75,7 +75,7 @@ def check(plan: KernelPlan, features: Features, handles: Handles) -> None:
         raise KernelError("this kernel has no htb qdisc, which classes need (module sch_htb)")
     if any(tree.ifb for tree in plan.trees) and not (features.ifb and features.redirect):
         raise KernelError(
-            "this kernel lacks what shaping both directions on one device needs: ifb, clsact, u32 with marks, mirred"
+            "this kernel lacks what shaping both directions on one device needs: ifb, clsact, cls_bpf, act_mirred"
         )
     for interface in plan.interfaces:
         handles.index(interface.name)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from dpi.enforce.netlink import NOT_FOUND, Netfilter
+from dpi.enforce.netlink import NOT_FOUND, netfilter
 from dpi.enforce.nft.elements import Element, change
 from dpi.enforce.nft.text import family, versions
 from dpi.errors import KernelError
@@ -29,7 +29,7 @@ class Learner:
     def __init__(self, plan: KernelPlan) -> None:
         self._family = family(plan)
         self._routes = {route.name: route for route in plan.routes}
-        self._netfilter = Netfilter()
+        self._netfilter = netfilter()
         self._lock = threading.Lock()
         self._known: dict[tuple[int, bytes], float] = {}  # (route, address) → when it ends, monotonic
         self.refused = 0  # addresses for which the set had no room
@@ -84,10 +84,10 @@ def set_route_state(plan: KernelPlan, name: str, up: bool) -> None:
     if route is None:
         raise KernelError(f"no route named {name}")
     mark = Element(struct.pack("=I", plan.marks.route(route.number)))
-    with Netfilter() as netfilter:
-        set_name = f"route{route.number}_down"
+    with netfilter() as kernel:
+        set_name = f"route{route.number}_dead"
         # To add what is there is no error, to remove what is not would be: so up is both, in one transaction.
-        code = change(netfilter, family(plan), set_name, add=[mark], then_remove=[mark] if up else [])
+        code = change(kernel, family(plan), set_name, add=[mark], then_remove=[mark] if up else [])
     if code:
         raise KernelError(f"route {name}: {os.strerror(code)}")
 

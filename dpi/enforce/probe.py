@@ -35,7 +35,7 @@ class Features:
     fq_codel: bool = False
     pfifo: bool = False
     ifb: bool = False
-    redirect: bool = False  # clsact, u32 with mark, mirred
+    redirect: bool = False  # clsact, bpf filters, mirred
     act_connmark: bool = False
     act_ctinfo: bool = False
     policy_routing: bool = False  # ip rule fwmark/mask with a protocol, IPv4 and IPv6
@@ -171,8 +171,8 @@ def _redirect(ip: Any) -> None:
     wanted = Redirect("lo", "dpi-probe", 0x10000)
     wanted.add(Handles(ip, state))
     names = {ip.link_lookup(ifname=name)[0]: name for name in ("lo", "dpi-probe")}
-    if read_redirects(ip, names) != [wanted]:  # a kernel without CONFIG_CLS_U32_MARK ignores the mark
-        raise KernelError("u32 does not match marks")
+    if read_redirects(ip, names) != [wanted]:
+        raise KernelError("clsact does not keep the filter")
 
 
 def _action(*words: str) -> None:

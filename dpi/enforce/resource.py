@@ -58,6 +58,10 @@ class Resource:
         """Within a rank: parents before children."""
         return 0
 
+    def within(self, other: Resource) -> bool:
+        """Whether this can only be while `other` is."""
+        return False
+
     def title(self) -> str:
         """Which thing, as in `class d1:a of lan0`."""
         raise NotImplementedError

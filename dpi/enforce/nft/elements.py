@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dpi.enforce.names import TABLE, Family
-from dpi.enforce.netlink import ACK, REQUEST, Netfilter, attribute, message, nested, nfgen
+from dpi.enforce.netlink import ACK, REQUEST, Netlink, attribute, message, nested, nfgen
 
 NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
 BATCH_BEGIN, BATCH_END = 0x10, 0x11
@@ -28,7 +28,7 @@ class Element:
 
 
 def change(
-    netfilter: Netfilter,
+    kernel: Netlink,
     family: Family,
     set_name: str,
     *,
@@ -38,7 +38,7 @@ def change(
 ) -> int:
     """One atomic transaction: removals, additions, removals.  → 0, or the errno of its refusal."""
     number = FAMILIES[family]
-    parts = [message(BATCH_BEGIN, REQUEST, netfilter.next(), nfgen(0, NFTABLES))]
+    parts = [message(BATCH_BEGIN, REQUEST, kernel.next(), nfgen(0, NFTABLES))]
     expected = set()
     for kind, flags, elements in (
         (DELETE_ELEMENT, 0, remove),
@@ -46,14 +46,14 @@ def change(
         (DELETE_ELEMENT, 0, then_remove),
     ):
         if elements:
-            sequence = netfilter.next()
+            sequence = kernel.next()
             expected.add(sequence)
             payload = nfgen(number) + _elements(set_name, elements)
             parts.append(message(kind, REQUEST | ACK | flags, sequence, payload))
-    parts.append(message(BATCH_END, REQUEST, netfilter.next(), nfgen(0, NFTABLES)))
+    parts.append(message(BATCH_END, REQUEST, kernel.next(), nfgen(0, NFTABLES)))
     if not expected:
         return 0
-    errors = netfilter.errors(b"".join(parts), expected)
+    errors = kernel.errors(b"".join(parts), expected)
     return next((code for code in errors.values() if code), 0)
 
 

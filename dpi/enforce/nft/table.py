@@ -19,6 +19,7 @@ from dpi.enforce.run import attempt, first_line, in_scratch
 from dpi.errors import KernelError
 
 CONTAINERS = ("set", "map")
+AT_RUN_TIME = "_dead"  # sets of this ending hold what the daemon says, as do those with timeouts
 ORDER = {"counter": 0, "set": 1, "map": 2, "chain": 3}
 
 
@@ -73,7 +74,7 @@ def _block(kind: str, name: str, body: list[str]) -> Block:
     if elements:
         lines = tuple(body[: next(i for i, line in enumerate(body) if line.startswith("elements"))])
     found = tuple(sorted(_split(elements.rsplit("}", 1)[0])))
-    at_run_time = "timeout" in head or name.endswith("_down")
+    at_run_time = "timeout" in head or name.endswith(AT_RUN_TIME)
     return Block(kind, name, lines, () if at_run_time else found, found if at_run_time else ())
 
 
@@ -100,6 +101,8 @@ def transaction(family: Family, before: Blocks, after: Blocks) -> str:
     }
     lines = [f"add table {ours}"]
     lines += [f"flush chain {ours} {name}" for kind, name in _ordered(gone | refill) if kind == "chain"]
+    # A deleted map would hold on to its counters and chains until the transaction is over; a flushed one does not.
+    lines += [f"flush map {ours} {name}" for kind, name in _ordered(gone) if kind == "map"]
     grown: list[str] = []
     for key in _ordered((before.keys() & after.keys()) - replaced):
         if key[0] in CONTAINERS:

@@ -175,7 +175,7 @@ class _Writer:
 
     def route_sets(self, route: Route) -> Iterator[list[str]]:
         name = f"route{route.number}"
-        yield [f"set {name}_down {{", "\ttype mark", "}"]
+        yield [f"set {name}_dead {{", "\ttype mark", "}"]
         for version in versions(route):
             kind = f"\ttype ipv{version}_addr"
             yield [f"set {name}_learnt{version} {{", kind, f"\tsize {LEARNT_SIZE}", "\tflags dynamic,timeout", "}"]
@@ -211,7 +211,7 @@ class _Writer:
     def route_chains(self, route: Route) -> Iterator[list[str]]:
         marks, name, value = self.plan.marks, f"route{route.number}", self.route_mark(route)
         keep = f"{~marks.route_mask & 0xFFFFFFFF:#010x}"
-        down = f"ct mark & {self.route} @{name}_down"
+        down = f"ct mark & {self.route} @{name}_dead"
         give = [f"ct mark set ct mark & {keep} | {value}"]
         take = [f"meta mark set meta mark & {keep} | {value}"]
         if route.when_down == "normal":
@@ -245,7 +245,7 @@ class _Writer:
         rules.append(f"counter name ct mark & {self.disposition} map @rules_{direction}")
         if plan.routes:
             rules.append(f"counter name ct mark & {self.route} map @routes_{direction}")
-            rules += [f"ct mark & {self.route} @route{r.number}_down goto refuse" for r in self.refusing_routes()]
+            rules += [f"ct mark & {self.route} @route{r.number}_dead goto refuse" for r in self.refusing_routes()]
         if self.blocked:
             rules.append(f"ct mark & {self.disposition} vmap @blocked")
         trees = [t for t in plan.trees if t.direction == direction]

@@ -114,6 +114,14 @@ class HtbClass(Resource):
     def depth(self) -> int:
         return len(self.path)
 
+    def within(self, other: Resource) -> bool:
+        return (
+            isinstance(other, HtbClass)
+            and self.device == other.device
+            and self.path != other.path
+            and self.path[: len(other.path)] == other.path
+        )
+
     def title(self) -> str:
         return f"class {classid_text(self.minor)} of {self.device}"
 

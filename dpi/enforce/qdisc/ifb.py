@@ -5,18 +5,25 @@ What leaves the real device in that direction is redirected to the IFB at clsact
 so it has its class in skb->priority already and no mark has to be restored (an IFB fed from *ingress* sits
 before netfilter and would see none).  Only packets that our table tagged are taken: the route bits of the
 packet's mark, all set, which route has no more use for by then.
+
+The filter is three instructions of classic BPF: cls_bpf is where u32 knows no marks (CONFIG_CLS_U32_MARK) or
+fw is missing, and pyroute2 encodes no BPF code, so the message is made here.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
+import struct
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl.tcmsg.common_act import get_tca_action
 
 from dpi.enforce.names import ALIAS, FILTER_PRIORITY
+from dpi.enforce.netlink import ACK, NETLINK_ROUTE, REQUEST, Netlink, attribute, attributes, nested
+from dpi.enforce.netlink import message as netlink_message
 from dpi.enforce.qdisc import message
 from dpi.enforce.resource import Handles, Key, Resource
 from dpi.errors import KernelError
@@ -27,6 +34,14 @@ INGRESS = 0xFFFFFFF2  # TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS), the parents of
 EGRESS = 0xFFFFFFF3
 ETH_P_ALL = 0x0003
 INFO = FILTER_PRIORITY << 16 | socket.htons(ETH_P_ALL)
+
+TCMSG = struct.Struct("=BxxxiIII")  # family, ifindex, handle, parent, info
+NEW_FILTER, GET_FILTER = 44, 46
+CREATE, EXCLUSIVE = 0x400, 0x200
+MIRRED = struct.Struct("=IIiiiiI")  # tc_gen: index, capab, action, refcnt, bindcnt; eaction, ifindex
+STOLEN, EGRESS_REDIRECT = 4, 1
+INSTRUCTION = struct.Struct("=HBBI")  # sock_filter: code, jump if true, if false, k
+LOAD_MARK = INSTRUCTION.pack(0x20, 0, 0, 0xFFFFF014)  # ld [SKF_AD_OFF + SKF_AD_MARK]
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,8 @@ class IfbLink(Resource):
         except NetlinkError as error:
             hint = "; a device of that name exists and is not ours" if error.code == 17 else ""
             raise KernelError(f"link {self.name}: {error}{hint}") from None
+        with contextlib.suppress(OSError):  # nobody speaks IP here: it needs no link-local address
+            (handles.proc / f"net/ipv6/conf/{self.name}/disable_ipv6").write_text("1")
         try:
             ip.link("set", index=handles.index(self.name), state="up", IFLA_IFALIAS=ALIAS)
         except NetlinkError as error:
@@ -89,21 +106,8 @@ class Redirect(Resource):
         brought = not has_clsact(ip, index)
         if brought:
             message.send(ip, "add qdisc", index, parent=CLSACT, handle=CLSACT_HANDLE, kind="clsact")
-        action = {
-            "kind": "mirred",
-            "direction": "egress",
-            "action": "redirect",
-            "ifindex": handles.index(self.ifb),
-        }
-        options = {
-            "attrs": [
-                ["TCA_U32_ACT", get_tca_action({"action": action})],
-                ["TCA_U32_SEL", {"keys": ["0x0/0x0+0"]}],
-                ["TCA_U32_MARK", {"val": self.tag, "mask": self.tag, "success": 0}],
-            ]
-        }
         try:
-            message.send(ip, "add filter", index, parent=EGRESS, kind="u32", options=options, info=INFO)
+            self._add_filter(index, handles.index(self.ifb))
         except KernelError:
             if brought:
                 message.send(ip, "delete qdisc", index, parent=CLSACT, handle=CLSACT_HANDLE)
@@ -111,6 +115,24 @@ class Redirect(Resource):
         if brought:
             handles.state.clsact.append(self.device)
             handles.state.save()
+
+    def _add_filter(self, index: int, target: int) -> None:
+        code = program(self.tag)
+        mirred = MIRRED.pack(0, 0, STOLEN, 0, 0, EGRESS_REDIRECT, target)
+        options = nested(
+            2,  # TCA_OPTIONS
+            nested(1, nested(1, attribute(1, b"mirred\0"), nested(2, attribute(2, mirred)))),  # TCA_BPF_ACT
+            attribute(4, struct.pack("=H", len(code) // INSTRUCTION.size)),  # TCA_BPF_OPS_LEN
+            attribute(5, code),  # TCA_BPF_OPS
+        )
+        payload = TCMSG.pack(0, index, 0, EGRESS, INFO) + attribute(1, b"bpf\0") + options
+        with Netlink(NETLINK_ROUTE) as kernel:
+            sequence = kernel.next()
+            flags = REQUEST | ACK | CREATE | EXCLUSIVE
+            data = netlink_message(NEW_FILTER, flags, sequence, payload)
+            refused = kernel.errors(data, {sequence})[sequence]
+        if refused:
+            raise KernelError(f"tc filter bpf on {self.device}: {os.strerror(refused)}")
 
     def remove(self, handles: Handles) -> None:
         ip, index = handles.ip, handles.index(self.device)
@@ -129,15 +151,43 @@ def has_clsact(ip: Any, index: int) -> bool:
 def read_redirects(ip: Any, names: dict[int, str]) -> list[Redirect]:
     """Our redirects on all devices; `names`: index → name."""
     found = []
-    for index, name in names.items():
-        if not has_clsact(ip, index):
-            continue
-        for filter_ in ip.get_filters(index, parent=EGRESS):
-            options = filter_.get_attr("TCA_OPTIONS")
-            mark = options.get_attr("TCA_U32_MARK") if options and filter_.get_attr("TCA_KIND") == "u32" else None
-            if filter_["info"] >> 16 != FILTER_PRIORITY or not mark:
+    with Netlink(NETLINK_ROUTE) as kernel:
+        for index, name in names.items():
+            if not has_clsact(ip, index):
                 continue
-            parms = options.get_nested("TCA_U32_ACT", "TCA_ACT_PRIO_1", "TCA_ACT_OPTIONS", "TCA_MIRRED_PARMS")
-            target = names.get(parms["ifindex"], "?") if parms else "?"
-            found.append(Redirect(name, target, mark["val"]))
+            for data, start, end in kernel.dump(GET_FILTER, TCMSG.pack(0, index, 0, EGRESS, 0)):
+                *_, info = TCMSG.unpack_from(data, start)
+                options = dict(_nest(data, start + TCMSG.size, end)).get(2)  # TCA_OPTIONS
+                if info >> 16 == FILTER_PRIORITY and options:
+                    tag, target = _parse(data, *options)
+                    if tag:
+                        found.append(Redirect(name, names.get(target, "?"), tag))
     return found
+
+
+def _nest(data: bytes, start: int, end: int) -> list[tuple[int, tuple[int, int]]]:
+    return [(kind, (a, b)) for kind, a, b in attributes(data, start, end)]
+
+
+def _parse(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """(tag, ifindex) of a filter's options; zeros where it is not as we make them."""
+    options = dict(_nest(data, start, end))
+    action = options.get(1)  # TCA_BPF_ACT → the first → TCA_ACT_OPTIONS → TCA_MIRRED_PARMS
+    for kind in (1, 2, 2):
+        action = dict(_nest(data, *action)).get(kind) if action else None
+    code = options.get(5)  # TCA_BPF_OPS
+    if not action or not code or action[1] - action[0] < MIRRED.size or code[1] - code[0] < 16:
+        return 0, 0
+    tag = INSTRUCTION.unpack_from(data, code[0] + 8)[3]
+    return int(tag), int(MIRRED.unpack_from(data, action[0])[6])
+
+
+def program(tag: int) -> bytes:
+    """Matches packets whose mark has all bits of `tag`: -1 takes them, 0 passes them over."""
+    return (
+        LOAD_MARK
+        + INSTRUCTION.pack(0x54, 0, 0, tag)  # and #tag
+        + INSTRUCTION.pack(0x15, 0, 1, tag)  # jeq #tag, next, skip one
+        + INSTRUCTION.pack(0x06, 0, 0, 0xFFFFFFFF)  # ret #-1
+        + INSTRUCTION.pack(0x06, 0, 0, 0)  # ret #0
+    )
