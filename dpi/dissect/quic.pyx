@@ -18,6 +18,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 
+cimport cython
+
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.gquic cimport gquic_chlo, gquic_datagram, gquic_version
 from dpi.dissect.quic_crypto cimport (
@@ -400,6 +402,7 @@ cdef Answer quic_datagram(QuicState *s, QuicCrypto *c, const uint8_t *data, uint
     return YES if s.datagrams >= DATAGRAMS_MAX else answer
 
 
+@cython.final
 cdef class Flow:
     """One flow's dissection, as the loop would do it; for tests, fuzzers and notebooks."""
 

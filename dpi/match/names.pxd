@@ -4,6 +4,8 @@ Every function may be called by several threads at once.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+cimport cython
+
 
 cdef enum:
     NAME_MAX = 127          # of a longer name the last labels are kept
@@ -34,6 +36,7 @@ cdef bint servers_find(NameTable *t, const uint8_t *server, uint16_t port, uint8
                        NameHit *out) noexcept nogil
 
 
+@cython.final
 cdef class Names:
     """Owns a table.  The loops take `names.table`."""
     cdef NameTable *table

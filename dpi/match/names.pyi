@@ -1,10 +1,11 @@
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self, final
 
 KINDS: dict[int, str]
 
+@final
 class Names:
-    def __init__(self, capacity: int = 131072) -> None: ...
+    def __new__(cls, capacity: int = 131072) -> Self: ...
     def learn(
         self, client: bytes | None, server: bytes, name: str, ttl: int, label: int, now: int, source: int
     ) -> None: ...
