@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from dpi.cli.output import json_option, print_json
 from dpi.errors import Finding
 
+if TYPE_CHECKING:
+    from dpi.policy.diff import Change
+    from dpi.policy.plan import Ids, Plan
+
+STATE = Path("/run/dpi")
 FILE = click.Path(path_type=Path)
 DEFAULT_FILE = "/etc/dpi/policy.yaml"
 
@@ -43,7 +50,7 @@ def check(file: Path, sets: tuple[str, ...], form: str, here: bool) -> None:
 
     checked, findings = inspect(file, sets, names=vocabulary, machine=Machine.here() if here else None)
     if form == "json":
-        click.echo(json.dumps([as_json(finding) for finding in findings], indent=2))
+        print_json([finding_json(finding) for finding in findings])
     else:
         for finding in findings:
             click.echo(str(finding))
@@ -51,7 +58,7 @@ def check(file: Path, sets: tuple[str, ...], form: str, here: bool) -> None:
         raise SystemExit(2)
 
 
-def as_json(finding: Finding) -> dict[str, object]:
+def finding_json(finding: Finding) -> dict[str, object]:
     """A finding for machines."""
     return {
         "file": finding.file,
@@ -64,8 +71,91 @@ def as_json(finding: Finding) -> dict[str, object]:
 
 
 @command.command()
+@file_argument
+@set_option
+@json_option
+def show(file: Path, sets: tuple[str, ...], as_json: bool) -> None:
+    """Print what a policy comes to: classes as a tree, rules in order, caches, marks."""
+    from dpi.policy.show import data, words
+
+    plan = planned(file, sets)
+    if as_json:
+        print_json(data(plan))
+    else:
+        click.echo(words(plan), nl=False)
+
+
+@command.command()
+@click.argument("before", type=FILE)
+@click.argument("after", type=FILE)
+@json_option
+def diff(before: Path, after: Path, as_json: bool) -> None:
+    """Print what changes from one policy to another.  Exits 0 also where something does."""
+    from dpi.policy.diff import diff as compare
+
+    old = planned(before)
+    _print_changes(compare(old, planned(after, known=old.ids)), as_json)
+
+
+@command.command()
+@file_argument
+@set_option
+@click.option("--from", "before", type=FILE, help="Compare with this policy instead of with none.")
+@click.option(
+    "--kernel/--no-kernel",
+    default=None,
+    help="Also read the kernel and list what applying would do to it.  Needs root; default: where root.",
+)
+@json_option
+def plan(file: Path, sets: tuple[str, ...], before: Path | None, kernel: bool | None, as_json: bool) -> None:
+    """Print what a policy would change, without changing it."""
+    from dpi.policy.diff import diff as compare
+
+    old = planned(before) if before else None
+    new = planned(file, sets, old.ids if old else None)
+    changes = compare(old, new)
+    operations = None
+    if kernel or (kernel is None and os.geteuid() == 0):
+        from dpi.enforce import plan_operations
+
+        operations = plan_operations(new.kernel, state_dir=STATE)
+    if as_json:
+        listed = None if operations is None else [operation.to_json() for operation in operations]
+        print_json({"hash": new.hash, "changes": [change.to_json() for change in changes], "kernel": listed})
+        return
+    _print_changes(changes, False)
+    if operations is not None:
+        click.echo("\nin the kernel:" if operations else "\nin the kernel: nothing to do")
+        for operation in operations:
+            click.echo(f"  {operation}")
+
+
+@command.command()
 def schema() -> None:
     """Print the JSON Schema of policies, for editors."""
     from dpi.policy.schema import text
 
     click.echo(text(), nl=False)
+
+
+def planned(file: Path, sets: tuple[str, ...] = (), known: Ids | None = None) -> Plan:
+    """The plan of a policy on this machine; warnings go to stderr."""
+    from dpi.policy.check import check
+    from dpi.policy.compile import compile_policy
+    from dpi.policy.names import Machine
+    from dpi.vocabulary import vocabulary
+
+    checked = check(file, sets, names=vocabulary)
+    for warning in checked.warnings:
+        click.echo(str(warning), err=True)
+    return compile_policy(checked, Machine.here(), known)
+
+
+def _print_changes(changes: list[Change], as_json: bool) -> None:
+    if as_json:
+        print_json([change.to_json() for change in changes])
+        return
+    for change in changes:
+        click.echo(str(change))
+    if not changes:
+        click.echo("nothing changes")

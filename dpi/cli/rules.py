@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from dpi.cli.output import json_option, print_json, print_table
 from dpi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ config_option = click.option(
     help="The policy's main file.",
 )
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print the difference, write nothing.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -60,13 +59,13 @@ def list_(config: Path, as_json: bool) -> None:
     checked = _checked(config)
     rules = [_described(checked, name) for name in ordered(checked.policy.rules)[0]]
     if as_json:
-        click.echo(json.dumps(rules, indent=2))
+        print_json(rules)
         return
-    widths = [max([len(str(r[key])) for r in rules], default=0) for key in ("name", "match", "does")]
-    for i, rule in enumerate(rules, 1):
-        name, match, does = (str(rule[k]).ljust(w) for k, w in zip(("name", "match", "does"), widths, strict=True))
-        state = "" if rule["enabled"] else "  (disabled)"
-        click.echo(f"{i:4}. {name}  {match}  → {does}  {rule['where']}{state}")
+    rows = [
+        (i, r["name"], r["match"], r["does"], r["where"], "" if r["enabled"] else "disabled")
+        for i, r in enumerate(rules, 1)
+    ]
+    print_table((">#", "rule", "match", "does", "where", ""), rows)
 
 
 def _described(checked: Checked, name: str) -> dict[str, Any]:
@@ -100,7 +99,7 @@ def show(name: str, config: Path, as_json: bool) -> None:
     disposition = next((d for d in plan.kernel.dispositions if d.name == name), None)
     described["disposition"] = disposition.number if disposition else None
     if as_json:
-        click.echo(json.dumps(described, indent=2))
+        print_json(described)
         return
     click.echo(f"{name}  ({described['where']}){'' if described['enabled'] else '  disabled'}")
     click.echo(f"  when  {described['match']}")

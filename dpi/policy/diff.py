@@ -36,6 +36,10 @@ class Change:
             return f"{sign} {what}: {self.before} → {self.after}"
         return f"{sign} {what}: {self.after or self.before}"
 
+    def to_json(self) -> dict[str, str]:
+        """Its fields and `words`, all strings."""
+        return {**vars(self), "words": str(self)}
+
 
 def diff(before: Plan | None, after: Plan) -> list[Change]:
     """The changes, links and classes first, then rules, caches, settings.  Before None: all is new."""
