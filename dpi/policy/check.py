@@ -18,7 +18,7 @@ from dpi.policy.checks import caches, classes, interfaces, rules
 from dpi.policy.checks.case import Case
 from dpi.policy.checks.interfaces import signature_folder
 from dpi.policy.findings import of_validation
-from dpi.policy.load import Document, load
+from dpi.policy.load import Document, Path_, load
 from dpi.policy.model import Policy
 from dpi.policy.names import Machine, Vocabulary
 
@@ -106,6 +106,7 @@ def examine(
     data = document.data()
     findings: list[Finding] = []
     broken: set[str] = set()
+    partial: set[Path_] = set()
     policy: Policy | None = None
     for _ in range(4):  # what is left out may leave something else wrong, but not for long
         try:
@@ -114,9 +115,9 @@ def examine(
         except ValidationError as error:
             if not findings:
                 findings = of_validation(error, document)
-            _leave_out(data, error, broken)
+            _leave_out(data, error, broken, partial)
     if policy is not None:
-        case = Case(document, policy, vocabulary, machine, broken)
+        case = Case(document, policy, vocabulary, machine, broken, partial)
         for part in (interfaces, classes, caches, rules):
             part.check(case)
         findings += case.findings
@@ -125,11 +126,13 @@ def examine(
     return (None if wrong else policy), findings
 
 
-def _leave_out(data: dict[str, Any], error: ValidationError, broken: set[str]) -> None:
+def _leave_out(data: dict[str, Any], error: ValidationError, broken: set[str], partial: set[Path_]) -> None:
     for item in error.errors(include_url=False, include_context=False):
         path = [step for step in item["loc"] if step != "[key]"]
         if item["type"] == "extra_forbidden":
             _remove(data, path)
+            partial.add(tuple(path[:2]))
+            broken.add(str(path[0]))
         elif path[0] in _NAMED and len(path) > 1:
             broken.add(str(path[0]))
             _remove(data, path[:2])

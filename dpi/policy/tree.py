@@ -103,10 +103,11 @@ def read(raw: bytes, file: str, findings: list[Finding]) -> tuple[Mapping | None
         line, column = position(raw[: error.start].decode("utf-8"), error.start)
         findings.append(Finding(file, line, column, "", f"not UTF-8: byte 0x{raw[error.start]:02x}"))
         return None, ""
+    before = len(findings)
     root = compose(text, file, findings)
-    if root is None or isinstance(root, Mapping):
+    if isinstance(root, Mapping) or (root is None and len(findings) > before):
         return root, text
-    if isinstance(root, Scalar) and root.data() is None:
+    if root is None or (isinstance(root, Scalar) and root.data() is None):
         return Mapping(file, 1, 1, 0, 0), text
     findings.append(Finding(file, root.line, root.column, "", "expected keys and values (`version: 1` …)"))
     return None, text
@@ -269,4 +270,5 @@ def _syntax(error: yaml.YAMLError, text: str, file: str) -> Finding:
         message += '; a text that begins with a star needs quotes: "*.example.org"'
     elif "anchor" in message:
         message += '; a text that begins with an ampersand needs quotes: "&…"'
-    return Finding(file, mark.line + 1, mark.column + 1, "", message)
+    # What is missing at the end is missing behind the last word, not on a line that is not there.
+    return Finding(file, *position(text, min(mark.index, len(text.rstrip()))), "", message)

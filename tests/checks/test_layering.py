@@ -26,18 +26,18 @@ MAY_KNOW = {
     "enforce": "errors policy",
     "record": "errors",
     "analyse": "errors record",
+    "vocabulary": "errors match dissect policy",  # the names that a policy may use
     "engine": f"errors {PACKETS} signatures policy record",
     "control": "errors",
-    "daemon": f"errors control engine {PACKETS} policy enforce record",
+    "daemon": f"errors control engine vocabulary {PACKETS} policy enforce record",
     "lab": "errors control",
-    "bench": f"errors engine control lab daemon {PACKETS} policy enforce record",
-    "cli": f"errors engine control {PACKETS} policy enforce record analyse daemon lab bench web",
+    "bench": f"errors engine vocabulary control lab daemon {PACKETS} policy enforce record",
+    "cli": f"errors engine control vocabulary {PACKETS} policy enforce record analyse daemon lab bench web",
     "web": "errors policy record analyse control",
 }
 ONLY_IN = {
     "pyroute2": {"enforce", "lab"},
     "yaml": {"policy", "match"},  # match.signatures reads what the apps are
-    "ruamel": {"policy"},
     "click": {"cli"},
     "rich": {"cli"},
     "netfilterqueue": {"capture", "bench"},

@@ -27,7 +27,7 @@ def data(text: str) -> object:
     [
         (b"a: \xff", "f:1:4: not UTF-8: byte 0xff"),
         ("é: ü\nb: \x07".encode(), "f:2:4: not valid YAML: character U+0007"),
-        (b"a: 1\nb: [", "f:3:1: not valid YAML"),
+        (b"a: 1\nb: [", "f:2:5: not valid YAML"),
         (b"a: 1\n b: 2", "f:2:3: not valid YAML"),
         (b"a:\n\tb: 1", "f:2:1: not valid YAML: found character that cannot start any token"),
         (b"- a", "f:1:1: expected keys and values"),

@@ -42,7 +42,7 @@ def check(case: Case) -> None:
 
 def _way(case: Case, path: Path_, cache: Cache) -> None:
     families = [ip_address(hop).version for hop in cache.next_hop]
-    if not families and cache.device is None:
+    if not families and cache.device is None and path not in case.partial:
         case.error(path, "needs a next_hop or a device", key=True)
     if len(families) != len(set(families)):
         case.error((*path, "next_hop", 1), "two of one family; there is one next hop for each")
@@ -62,9 +62,9 @@ def _health(case: Case, path: Path_, cache: Cache) -> None:
     path = (*path, "health")
     if health.check == "none":
         return
-    if health.target is None and not cache.next_hop:
+    if health.target is None and not cache.next_hop and path[:2] not in case.partial:
         case.error(path, "needs a target, since there is no next hop to try; or write `health: none`")
-    if health.check == "tcp" and health.port is None:
+    if health.check == "tcp" and health.port is None and path[:2] not in case.partial:
         case.error(path, "a check by tcp needs a port")
     if health.check == "icmp" and health.port is not None:
         case.error((*path, "port"), "icmp has no ports")

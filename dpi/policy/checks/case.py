@@ -14,8 +14,8 @@ from dpi.policy.names import Machine, Vocabulary
 class Case:
     """The policy as far as its parts are right by themselves.
 
-    `broken` names the top-level keys that were left out because they are not; what would depend on one of them
-    is not judged.  Names are looked up in the document, so that a wrong class is not reported as unknown too.
+    `broken` names the top-level keys of which something was left out because it is not, and `partial` the named
+    things that lost an unknown key; what may be missing only for that reason is not reported.  Names are looked up in the document, so that a wrong class is not reported as unknown too.
     """
 
     document: Document
@@ -23,6 +23,7 @@ class Case:
     vocabulary: Vocabulary | None
     machine: Machine | None
     broken: set[str] = field(default_factory=set)
+    partial: set[Path_] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
 
     def error(self, path: Path_, message: str, *, key: bool = False) -> None:

@@ -43,7 +43,7 @@ def _actions(case: Case, path: Path_, rule: Rule) -> None:
         case.error((*path, others[0]), f"`block` leaves nothing to {others[0]}", key=True)
     if rule.allow and said:
         case.error((*path, "allow"), f"`allow` leaves traffic alone; it does not go with {said[0]}", key=True)
-    if not said and not rule.allow and not rule.log:
+    if not said and not rule.allow and not rule.log and path not in case.partial:
         case.error(path, "does nothing; add shape, dscp, route, block, allow or log", key=True)
 
 
