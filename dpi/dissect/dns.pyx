@@ -1,0 +1,286 @@
+"""DNS messages over UDP and TCP (RFC 1035, 2181, 9460): what was asked, and which addresses answer it.
+
+Only addresses that belong to the question count: an answer may carry others, and whoever believed those could be
+told anything.  They are found by following the aliases from the question's name, whatever order the records have.
+A message is told from other payloads by its question, which must be there whole and sane.
+"""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport free
+from libc.string cimport memcmp, memcpy, memset
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, answer_name
+from dpi.dissect.text cimport lower
+from dpi.wire.block cimport block_of
+from dpi.wire.cursor cimport Cursor, alive, left, over, skip, slice, take, u8, u16, u32
+
+
+cdef enum:
+    HEADER = 12
+    RECORDS_MAX = 64        # of the answer that are looked at
+    PASSES_MAX = 8          # over them, one for each alias that comes before its owner
+    QUESTIONS_MAX = 32
+    SVCB_IPV4HINT = 4       # RFC 9460, 14.3.2
+    SVCB_ECH = 5
+    SVCB_IPV6HINT = 6
+
+
+cdef struct Name:
+    char text[256]
+    uint16_t n
+
+
+cdef bint read_name(const uint8_t *data, Cursor *c, Name *out) noexcept nogil:
+    """A name at the cursor, which goes behind it (RFC 1035, 4.1.4).  Pointers lead backwards only, so it ends."""
+    cdef Cursor at = c[0]
+    cdef bint jumped = False
+    cdef Py_ssize_t here = at.p - data if alive(&at) else 0
+    cdef Py_ssize_t there
+    cdef uint32_t n = 0
+    cdef uint8_t length, byte
+    cdef const uint8_t *label
+    cdef int i
+    out.n = 0
+    out.text[0] = 0
+    while True:
+        length = u8(&at)
+        if not alive(&at):
+            c.p = NULL
+            return False
+        if length == 0:
+            break
+        if length & 0xC0 == 0xC0:
+            there = (length & 0x3F) << 8 | u8(&at)
+            if not alive(&at) or there < HEADER or there >= here:
+                c.p = NULL
+                return False
+            if not jumped:
+                c[0] = at
+                jumped = True
+            here = there
+            at.p = data + there
+            continue
+        label = take(&at, length)
+        if length & 0xC0 or label == NULL or n + length + 1 > 255:
+            c.p = NULL
+            return False
+        if n:
+            out.text[n] = b"."
+            n += 1
+        for i in range(length):
+            byte = label[i]
+            # What is no text must not look like another name: a dot inside a label, a control character.
+            out.text[n] = lower(byte) if 0x21 <= byte <= 0x7E and byte != b"." else b"?"
+            n += 1
+    if not jumped:
+        c[0] = at
+    out.n = <uint16_t>n
+    out.text[n] = 0
+    return True
+
+
+cdef inline bint same(const Name *a, const Name *b) noexcept nogil:
+    return a.n == b.n and memcmp(a.text, b.text, a.n) == 0
+
+
+cdef bint sane(const DnsMessage *m, uint16_t flags) noexcept nogil:
+    """Whether a header is one that resolvers and servers send (RFC 1035, 4.1.1; RFC 6895, 2.2)."""
+    if m.opcode == 3 or m.opcode > 6 or flags & 0x0040 or m.rcode > 11:
+        return False
+    if m.questions > QUESTIONS_MAX or m.answers > 512 or m.authorities > 512 or m.additionals > 512:
+        return False
+    if m.questions == 0:
+        return m.response and m.answers + m.authorities > 0
+    return m.response or m.rcode == 0
+
+
+cdef Answer dns_message(const uint8_t *data, uint32_t n, DnsMessage *out) noexcept nogil:
+    """One message, as a UDP payload is.  MORE where it is cut before the end of its first question."""
+    cdef Cursor c = over(data, n)
+    cdef Name qname, other
+    cdef uint16_t flags
+    cdef int i
+    memset(out, 0, sizeof(DnsMessage))
+    out.id = u16(&c)
+    flags = u16(&c)
+    out.questions = u16(&c)
+    out.answers = u16(&c)
+    out.authorities = u16(&c)
+    out.additionals = u16(&c)
+    if not alive(&c):
+        return MORE if n else NO
+    out.response = flags >> 15
+    out.opcode = flags >> 11 & 15
+    out.truncated = flags >> 9 & 1
+    out.rcode = flags & 15
+    if not sane(out, flags):
+        return NO
+    qname.n = 0
+    for i in range(out.questions):
+        if not read_name(data, &c, &qname if i == 0 else &other):
+            return NO
+        flags = u16(&c)
+        if i == 0:
+            out.qtype = flags
+        flags = u16(&c)
+        if not alive(&c):
+            return NO
+        # The top bit of the class asks for a unicast answer (RFC 6762, 5.4).
+        if i == 0:
+            out.qclass = flags & 0x7FFF
+        if out.qtype == 0 or not (flags & 0x7FFF in (1, 3, 4, 254, 255)):
+            return NO
+    if out.questions:
+        memcpy(out.qname, qname.text, qname.n)
+        out.qname_len = qname.n
+    if out.response and out.questions == 1 and out.rcode == 0:
+        read_answers(data, c, &qname, out)
+    return YES
+
+
+cdef void read_answers(const uint8_t *data, Cursor start, const Name *qname, DnsMessage *out) noexcept nogil:
+    """Follows the question's name through the answer section, and collects the addresses at its end."""
+    cdef Name current = qname[0]
+    cdef uint32_t ttl = 0xFFFFFFFF
+    cdef int turn
+    for turn in range(PASSES_MAX):
+        out.n_addresses = 0
+        if not read_pass(data, start, &current, &ttl, out):
+            break
+    if not same(&current, qname):
+        memcpy(out.cname, current.text, current.n)
+        out.cname_len = current.n
+
+
+cdef bint read_pass(const uint8_t *data, Cursor c, Name *current, uint32_t *ttl, DnsMessage *out) noexcept nogil:
+    """All records once; True where an alias was followed, so that records before it may belong as well."""
+    cdef bint moved = False
+    cdef Name owner
+    cdef Cursor rdata
+    cdef uint16_t rtype, rclass
+    cdef uint32_t life
+    cdef int i
+    for i in range(min(<int>out.answers, <int>RECORDS_MAX)):
+        if not read_name(data, &c, &owner):
+            break
+        rtype = u16(&c)
+        rclass = u16(&c)
+        life = u32(&c)
+        rdata = slice(&c, u16(&c))
+        if not alive(&c):
+            break
+        if rclass & 0x7FFF != 1 or not same(&owner, current):
+            continue
+        if rtype == DNS_CNAME and read_name(data, &rdata, &owner):
+            if same(&owner, current):
+                break               # an alias of itself
+            ttl[0] = min(ttl[0], life)
+            current[0] = owner
+            out.n_addresses = 0
+            moved = True
+        elif rtype == DNS_A and left(&rdata) == 4:
+            add4(out, take(&rdata, 4), min(ttl[0], life))
+        elif rtype == DNS_AAAA and left(&rdata) == 16:
+            add6(out, take(&rdata, 16), min(ttl[0], life))
+        elif rtype == DNS_HTTPS or rtype == DNS_SVCB:
+            read_service(data, rdata, min(ttl[0], life), out)
+    return moved
+
+
+cdef void read_service(const uint8_t *data, Cursor c, uint32_t ttl, DnsMessage *out) noexcept nogil:
+    """Address hints and ECH keys of a service record (RFC 9460, 2.2)."""
+    cdef Name target
+    cdef Cursor value
+    cdef uint16_t key
+    skip(&c, 2)
+    if not read_name(data, &c, &target):
+        return
+    while left(&c):
+        key = u16(&c)
+        value = slice(&c, u16(&c))
+        if not alive(&c):
+            return
+        if key == SVCB_ECH:
+            out.ech = 1
+        while key == SVCB_IPV4HINT and left(&value) >= 4:
+            add4(out, take(&value, 4), ttl)
+        while key == SVCB_IPV6HINT and left(&value) >= 16:
+            add6(out, take(&value, 16), ttl)
+
+
+cdef void add4(DnsMessage *out, const uint8_t *address, uint32_t ttl) noexcept nogil:
+    cdef uint8_t mapped[16]
+    memset(mapped, 0, 10)
+    mapped[10] = mapped[11] = 0xFF
+    memcpy(mapped + 12, address, 4)
+    add6(out, mapped, ttl)
+
+
+cdef void add6(DnsMessage *out, const uint8_t *address, uint32_t ttl) noexcept nogil:
+    if out.n_addresses < DNS_ADDRESSES_MAX:
+        memcpy(out.addresses[out.n_addresses].address, address, 16)
+        out.addresses[out.n_addresses].ttl = ttl
+        out.n_addresses += 1
+
+
+cdef Answer dns_stream(const uint8_t *data, uint32_t n, DnsMessage *out) noexcept nogil:
+    """The first message of a TCP direction, behind its length (RFC 1035, 4.2.2); MORE until it is there whole."""
+    cdef Cursor c = over(data, n)
+    cdef uint32_t length = u16(&c)
+    cdef Answer answer
+    if n < 2:
+        memset(out, 0, sizeof(DnsMessage))
+        return MORE
+    if length < HEADER:
+        return NO
+    answer = dns_message(data + 2, min(length, n - 2), out)
+    if n - 2 < length:
+        # The header decides at once that it is none; a question or answer that is cut may yet come.
+        if n - 2 < HEADER:
+            return MORE
+        return MORE if sane(out, 0) else NO
+    return NO if answer == MORE else answer
+
+
+cdef tuple as_answer(Answer answer, const DnsMessage *m):
+    if answer != YES:
+        return answer_name(answer), None
+    message = {
+        "id": m.id,
+        "response": bool(m.response),
+        "opcode": m.opcode,
+        "rcode": m.rcode,
+        "truncated": bool(m.truncated),
+        "ech": bool(m.ech),
+        "questions": m.questions,
+        "answers": m.answers,
+        "authorities": m.authorities,
+        "additionals": m.additionals,
+        "qtype": m.qtype,
+        "qclass": m.qclass,
+        "qname": m.qname[:m.qname_len].decode("ascii"),
+        "cname": m.cname[:m.cname_len].decode("ascii"),
+        "addresses": [(m.addresses[i].address[:16], m.addresses[i].ttl) for i in range(<int>m.n_addresses)],
+    }
+    return answer_name(answer), message
+
+
+def message(bytes data):
+    """dns_message() on bytes: (answer, message or None)."""
+    cdef DnsMessage m
+    cdef uint8_t *block = block_of(data)
+    try:
+        answer = dns_message(block, <uint32_t>len(data), &m)
+        return as_answer(answer, &m)
+    finally:
+        free(block)
+
+
+def stream(bytes data):
+    """dns_stream() on bytes: (answer, message or None)."""
+    cdef DnsMessage m
+    cdef uint8_t *block = block_of(data)
+    try:
+        answer = dns_stream(block, <uint32_t>len(data), &m)
+        return as_answer(answer, &m)
+    finally:
+        free(block)
