@@ -82,15 +82,16 @@ class Engine:
             for _ in range(shards)
         ]
         for core in self.cores:
-            self._use(core, self.names)
+            self.use(core, self.names)
 
-    def _use(self, core: Core, names: Names) -> None:
+    def use(self, core: Core, names: Names | None = None) -> None:
+        """Has a shard label from these signatures, and from names of its own or the engine's."""
         labels = self.signatures.labels
         core.use(
             self.signatures.hosts,
             self.signatures.prefixes,
             self.signatures.ports,
-            names,
+            names if names is not None else self.names,
             bytes(label.category.id if label else 0 for label in labels),
             bytes(bool(label and label.shared) for label in labels),
         )
@@ -162,7 +163,7 @@ class Engine:
             least = round(min_confidence * 100)
             core = Core(self.max_flows, merge=True)
             names = Names()
-            self._use(core, names)
+            self.use(core, names)
             if self.plan is not None:
                 core.set_rules(*self._rules)
             more = True

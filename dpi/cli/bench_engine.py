@@ -1,0 +1,28 @@
+"""`dpi bench engine`: how fast the engine alone names the flows of a capture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command("engine")
+@click.argument("capture", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="The median is printed.")
+@click.option("--max-flows", type=click.IntRange(1, 1 << 28), default=1 << 20, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(capture: Path, rounds: int, max_flows: int, as_json: bool) -> None:
+    """Measure how fast the engine names the flows of CAPTURE.
+
+    The packets are in memory; one thread decodes, tracks and names all of them, as often as --rounds says.
+    """
+    from dpi.bench.engine import measure
+
+    result = measure(capture, rounds, max_flows)
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    for name, value in result.items():
+        click.echo(f"{name:22} {value:>14,.6g}" if isinstance(value, float) else f"{name:22} {value:>14,}")
