@@ -69,7 +69,7 @@ def size(count: float) -> str:
 def duration(seconds: float) -> str:
     """Seconds as the two largest units that are not zero."""
     left = int(seconds)
-    parts = []
+    parts: list[str] = []
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
         if left >= length or (unit == "s" and not parts):
             parts.append(f"{left // length} {unit}")

@@ -20,9 +20,18 @@ def command(as_json: bool) -> None:
         return
     _head(status)
     print_table(
-        ["queue", ">waiting", ">dropped full", ">dropped user", ">packets", ">marked", ">held"],
+        ["queue", ">waiting", ">dropped full", ">dropped user", ">packets", ">marked", ">held", ">faults"],
         [
-            (q["queue"], q["waiting"], q["dropped_kernel"], q["dropped_user"], q["packets"], q["marked"], q["held"])
+            (
+                q["queue"],
+                q.get("kernel_length"),
+                q.get("kernel_dropped"),
+                q.get("kernel_user_dropped"),
+                q["packets"],
+                q["marks"],
+                q["holds"],
+                sum(q[k] for k in ("enobufs", "truncated", "damaged", "malformed", "send_errors")),
+            )
             for q in status["queues"]
         ],
         title="\nqueues",

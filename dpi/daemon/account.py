@@ -11,8 +11,8 @@ import time
 from collections import defaultdict
 from typing import Any
 
-from dpi.engine import Engine
 from dpi.enforce import conntrack
+from dpi.engine import Engine
 from dpi.record.fields import FlowRecord
 
 MAPPED = bytes(10) + b"\xff\xff"

@@ -197,9 +197,7 @@ class Answers:
         """What putting the policy in force anew would change, without doing it."""
         worker = self._inline()
         plan, warnings = await asyncio.to_thread(worker.policies.read)
-        operations = await asyncio.to_thread(
-            enforce.plan_operations, plan.kernel, state_dir=worker.options.state_dir
-        )
+        operations = await asyncio.to_thread(enforce.plan_operations, plan.kernel, state_dir=worker.options.state_dir)
         return {
             "hash": plan.hash,
             "warnings": [str(w) for w in warnings],

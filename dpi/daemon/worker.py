@@ -25,8 +25,8 @@ from dpi.daemon.account import Accounts, Totals
 from dpi.daemon.change import Policies
 from dpi.daemon.heart import CONTROL, FIRST_QUEUE, Heart
 from dpi.daemon.steer import Caches
-from dpi.engine import Engine, FlowEvent, Learnt
 from dpi.enforce import conntrack
+from dpi.engine import Engine, FlowEvent, Learnt
 from dpi.errors import DpiError, UsageError
 from dpi.inline import InlineHandler
 from dpi.match import signatures
@@ -147,9 +147,7 @@ class Worker:
     async def _go_inline(self, plan: Plan) -> None:
         assert self.signatures is not None
         kernel = plan.kernel
-        self.engine = Engine(
-            self.signatures, max_flows=plan.engine.max_flows, shards=kernel.queues, offload=True
-        )
+        self.engine = Engine(self.signatures, max_flows=plan.engine.max_flows, shards=kernel.queues, offload=True)
         self.engine.load_rules(plan.engine, plan.ids.routes)
         self.accounts = Accounts(self.engine)
         if plan.records:

@@ -122,7 +122,7 @@ def curl(lab: Lab, url: str, *options: str, seconds: float = 30.0) -> dict[str, 
         ["curl", "-s", "-o", os.devnull, "-D", "/dev/stderr", "-w", form, "-m", str(seconds), *options, url],
         timeout=seconds + 30,
     )
-    answer = {"code": 0, "bytes": 0, "first": 0.0, "total": 0.0, "ip": ""}
+    answer: dict[str, Any] = {"code": 0, "bytes": 0, "first": 0.0, "total": 0.0, "ip": ""}
     if done.stdout.strip():
         answer |= json.loads(done.stdout)
     head = done.stderr.lower()

@@ -138,7 +138,7 @@ def fetch(lab: Lab, want: Fetch) -> Outcome:
         done = lab.run(
             "client", [sys.executable, "-m", "dpi.lab.fetch", *words, *(["--v2"] if want.how == "h3v2" else [])]
         )
-        answer = json.loads(done.stdout) if done.stdout.strip() else {"error": done.stderr[-200:]}
+        answer: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {"error": done.stderr[-200:]}
         outcome.error = answer.get("error") or ""
         outcome.server, outcome.bytes = answer.get("server", ""), answer.get("bytes", 0)
         outcome.bit_s = answer.get("bit_s", 0.0)
