@@ -78,7 +78,8 @@ cdef struct Shard:
 
 
 cdef enum:
-    EVENTS_A_PACKET = 16    # room in the ring that one packet may need at the most
+    EVENTS_A_PACKET = 48    # room in the ring that one packet may need at the most
+    LEARNT = 4096           # addresses that the control plane was told lately
 
 
 cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil

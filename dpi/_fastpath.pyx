@@ -18,9 +18,11 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset, strlen
 
-from dpi.capture.decision cimport ACCEPT, Decision
+from dpi.capture.decision cimport ACCEPT, HOLD, Decision
 from dpi.dissect.answer cimport NO, YES, Answer, Found
+from dpi.dissect.dns cimport DnsMessage
 from dpi.dissect.inspect cimport (
+    NEED_MESSAGES,
     NEED_NAME,
     NEED_PROTOCOL,
     Finding,
@@ -38,6 +40,7 @@ from dpi.flow.events cimport (
     END_REUSED,
     EVENT_END,
     EVENT_LABELLED,
+    EVENT_LEARNT,
     EVENT_START,
     Event,
     ring_commit,
@@ -86,7 +89,7 @@ from dpi.match.evidence cimport (
     confidence_of,
 )
 from dpi.match.hosts cimport HostHit, host_match
-from dpi.match.names cimport NameHit, names_find, servers_find, servers_learn
+from dpi.match.names cimport NameHit, names_find, names_learn, servers_find, servers_learn
 from dpi.match.ports cimport port_match
 from dpi.match.prefixes cimport prefix_match
 from dpi.match.rules cimport OPENED_IN, OPENED_OUT, Question, rules_ask
@@ -110,6 +113,8 @@ cdef extern from "<pthread.h>" nogil:
 
 
 cdef enum:
+    TTL_MIN = 30            # seconds
+    TTL_MAX = 86400
     SWEEP = 4               # slots and flows of the timer wheel that a packet pays for
     PACKETS_MAX = 64        # of a flow, after which it is settled whatever it still needs
     BY_OTHERS = 15          # confidence that a name loses where it was another client's lookup …
@@ -128,8 +133,9 @@ cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil:
     s.strings = strings_new(flows + 64)
     s.category = <uint8_t *>calloc(65536, 1)
     s.shared = <uint8_t *>calloc(65536, 1)
+    s.learnt = <Learnt *>calloc(LEARNT, sizeof(Learnt))
     if (s.table == NULL or s.strings == NULL or s.category == NULL or s.shared == NULL
-            or not ring_init(&s.ring, events) or not inspector_init(&s.inspector, works, STREAMS)
+            or s.learnt == NULL or not ring_init(&s.ring, events) or not inspector_init(&s.inspector, works, STREAMS)
             or pthread_mutex_init(&s.mutex, NULL) != 0):
         shard_free(s)
         return NULL
@@ -150,6 +156,7 @@ cdef void shard_free(Shard *s) noexcept nogil:
     table_free(s.table)
     free(s.category)
     free(s.shared)
+    free(s.learnt)
     free(s)
 
 
@@ -203,8 +210,8 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
         f.state = STATE_TWO_WAY
     if f.needs:
         if p.n:
-            study(s, i, f, p, side)
-        elif f.packets[0] + f.packets[1] >= PACKETS_MAX:
+            study(s, i, f, p, side, d)
+        elif f.packets[0] + f.packets[1] >= PACKETS_MAX and not f.flags & FLOW_DECIDED:
             settle(s, i, f)
     if f.mark:
         d.has_mark = 1
@@ -282,7 +289,7 @@ cdef void begin_again(Shard *s, Flow *f, const Packet *p, int side) noexcept nog
 cdef void end(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
     """The flow's record goes out, the flow goes."""
     cdef Flow *f = &s.table.flows[i]
-    if f.needs:
+    if not f.flags & FLOW_DECIDED:
         settle(s, i, f)
     s.counters.ended += 1
     emit(s, f, EVENT_END, reason)
@@ -370,16 +377,27 @@ cdef void replace(Shard *s, uint32_t *string, const char *text) noexcept nogil:
         string[0] = string_keep(s.strings, text, n)
 
 
-cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side) noexcept nogil:
+cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decision *d) noexcept nogil:
     """Has the payload looked at, and takes over what was found."""
     cdef Finding finding
     cdef Answer answer
+    cdef bint first = not f.flags & FLOW_DECIDED
     s.counters.inspected += 1
     answer = inspect(&s.inspector, f, p, side, &finding)
+    if answer == YES and finding.message and (f.protocol.id == 0 or f.protocol.id == P_DNS):
+        message(s, f, p, d)
+    if not first:
+        if answer == NO or f.spent == 3:        # the two messages of a DNS connection over TCP
+            f.needs = 0
+            release(&s.inspector, f)
+            ask(s, f)
+        return
     if answer == YES:
         take_over(s, f, &finding)
         if finding.complete:
             settle(s, i, f)
+            if f.protocol.id == P_DNS:
+                f.needs = NEED_MESSAGES
             return
         f.needs = NEED_NAME
         ask(s, f)
@@ -427,8 +445,6 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     cdef Finding finding
     cdef int server = 1 - opener(f)
     cdef uint16_t label
-    if not f.needs and f.flags & FLOW_DECIDED:
-        return
     if f.protocol.id == 0:
         memset(&s.inspector.found, 0, sizeof(s.inspector.found))
         inspect_end(&s.inspector, f, &finding)
@@ -457,6 +473,100 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     ask(s, f)
     if s.wants & WANT_LABELLED:
         emit(s, f, EVENT_LABELLED, 0)
+
+
+# DNS
+
+cdef void message(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept nogil:
+    """Learns which names addresses have from the answers to questions that passed here.
+
+    A flow remembers its open questions by a bit each of 64, chosen by the message's id, so that an answer which
+    nobody asked for teaches nothing.
+    """
+    cdef const DnsMessage *m = &s.inspector.dns
+    cdef uint32_t *open = &f.isn[m.id >> 5 & 1]
+    cdef uint32_t bit = <uint32_t>1 << (m.id & 31)
+    cdef uint16_t label = 0
+    cdef uint32_t i
+    cdef HostHit hit
+    if p.proto == IP_UDP:
+        if not m.response:
+            open[0] |= bit
+            return
+        if not open[0] & bit:
+            return
+        open[0] &= ~bit
+    elif not m.response:
+        return
+    if m.n_addresses == 0 or m.qname_len == 0 or s.names == NULL or s.hosts == NULL:
+        return
+    label = host_match(s.hosts, m.qname, m.qname_len, &hit)
+    if label == 0 and m.cname_len:
+        label = host_match(s.hosts, m.cname, m.cname_len, &hit)
+    for i in range(m.n_addresses):
+        names_learn(s.names, p.dst, m.addresses[i].address, m.qname, m.qname_len, m.addresses[i].ttl, label, s.now,
+                    BY_DNS)
+    if s.routes != NULL and s.routes.n:
+        steer(s, f, p, m, label, d)
+
+
+cdef void steer(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m, uint16_t label,
+                Decision *d) noexcept nogil:
+    """Tells the control plane addresses that a cache serves, and holds the answer until the kernel knows them.
+
+    So the client's first connection already takes the way through the cache.  An address that was told a moment ago
+    is not told again.
+    """
+    cdef Question q
+    cdef Learnt *known
+    cdef Event *e
+    cdef uint32_t i, rule
+    cdef uint64_t tag
+    cdef int64_t ttl
+    memset(&q, 0, sizeof(q))
+    q.app = label
+    q.category = s.category[label]
+    q.host = m.qname
+    q.host_len = m.qname_len
+    q.local = p.dst
+    for i in range(m.n_addresses):
+        q.remote = m.addresses[i].address
+        rule = rules_ask(s.routes, &q)
+        if rule == NONE or s.routes.rules[rule].route == 0:
+            continue
+        tag = address_tag(m.addresses[i].address, s.routes.rules[rule].route)
+        known = &s.learnt[tag & (LEARNT - 1)]
+        if known.tag == tag and s.now < known.until:
+            continue
+        e = ring_reserve(&s.ring)
+        if e == NULL:
+            return                      # nobody listens: the packet goes on
+        ttl = max(min(<int64_t>m.addresses[i].ttl, TTL_MAX), TTL_MIN)
+        known.tag = tag
+        known.until = s.now + ttl * 500000000       # half of it
+        if d.verdict != HOLD:
+            d.verdict = HOLD
+            s.holds += 1
+            d.hold = s.holds
+            s.counters.held += 1
+        s.counters.learnt += 1
+        e.kind = EVENT_LEARNT
+        e.time = s.now
+        e.ttl = <uint32_t>ttl
+        e.hold = d.hold
+        e.route = s.routes.rules[rule].route
+        memcpy(e.address, m.addresses[i].address, 16)
+        memcpy(e.host, m.qname, sizeof(e.host))
+        ring_commit(&s.ring)
+
+
+cdef inline uint64_t address_tag(const uint8_t *addr, uint8_t route) noexcept nogil:
+    """A number for an address and a route.  Two that share one only cost a route that is learnt a little later."""
+    cdef uint64_t half[2]
+    memcpy(half, addr, 16)
+    half[0] = (half[0] ^ route) * <uint64_t>0x9E3779B97F4A7C15ULL
+    half[0] = (half[0] ^ half[0] >> 29 ^ half[1]) * <uint64_t>0xBF58476D1CE4E5B9ULL
+    return half[0] ^ half[0] >> 32
 
 
 # The policy

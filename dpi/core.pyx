@@ -10,8 +10,10 @@ from libc.string cimport memcpy, memset
 
 from dpi._fastpath cimport (
     EVENTS_A_PACKET,
+    LEARNT,
     WANT_LABELLED,
     WANT_START,
+    Learnt,
     Shard,
     ask,
     end,
@@ -135,6 +137,7 @@ cdef class Core:
         self.shard.routes = &routes.table
         self.shard.mark_shift = mark_shift
         self.shard.mark_final = mark_final
+        memset(self.shard.learnt, 0, LEARNT * sizeof(Learnt))      # routes may be others now: tell them anew
         unlock(self.shard)
         self.rules, self.routes = rules, routes     # what was there before goes only now, when nothing reads it
 

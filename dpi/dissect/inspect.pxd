@@ -3,6 +3,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from dpi.dissect.answer cimport Answer, Found, ServerFound
+from dpi.dissect.dns cimport DnsMessage
 from dpi.dissect.quic cimport QuicState
 from dpi.dissect.quic_crypto cimport QuicCrypto
 from dpi.flow.stream cimport Pool, Stream
@@ -37,6 +38,7 @@ cdef struct Inspector:      # one a shard
     QuicState quic          # a first datagram's, before it is known to need a Work
     Found found
     ServerFound server
+    DnsMessage dns
 
 
 cdef struct Finding:        # what inspect() adds to Inspector.found
@@ -44,6 +46,7 @@ cdef struct Finding:        # what inspect() adds to Inspector.found
     uint8_t method          # of the name in Inspector.found, BY_NOTHING where there is none
     uint8_t complete        # nothing more is wanted
     uint8_t client          # the side that is the client; 2: not told
+    uint8_t message         # Inspector.dns holds one
 
 
 cdef bint inspector_init(Inspector *s, uint32_t capacity, size_t budget) noexcept nogil

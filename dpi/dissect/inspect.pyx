@@ -14,15 +14,16 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer
+from dpi.dissect.dns cimport dns_message, dns_stream
 from dpi.dissect.http cimport http_request, http_response
 from dpi.dissect.probes cimport Sight, probe
-from dpi.dissect.protocols cimport P_HTTP, P_QUIC, P_TLS
+from dpi.dissect.protocols cimport P_DNS, P_HTTP, P_LLMNR, P_MDNS, P_QUIC, P_TLS
 from dpi.dissect.quic cimport quic_datagram, quic_looks, quic_state_free, quic_state_init
 from dpi.dissect.quic_crypto cimport quic_crypto_free, quic_crypto_new
 from dpi.dissect.tls cimport tls_client_hello, tls_records, tls_server_hello
 from dpi.flow.stream cimport pool_init, stream_bytes, stream_free, stream_init, stream_put, stream_ready
 from dpi.flow.table cimport NONE, Flow, opener
-from dpi.match.evidence cimport BY_CERTIFICATE, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI
+from dpi.match.evidence cimport BY_CERTIFICATE, BY_DNS_QUERY, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI
 from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_SYN, Packet
 
 
@@ -96,6 +97,8 @@ cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     cdef Answer answer
     memset(out, 0, sizeof(Finding))
     out.client = NOBODY
+    if f.needs & NEED_MESSAGES and p.proto == IP_UDP:
+        return datagram(s, f, p, side, out)
     if f.spent & (1 << side):
         return MORE if f.spent != 3 else NO
     answer = segment(s, f, p, side, out) if p.proto == IP_TCP else datagram(s, f, p, side, out)
@@ -169,6 +172,14 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     cdef Sight sight
     if n == 0:
         return MORE
+    if p.sport == 53 or p.dport == 53 or f.protocol.id == P_DNS:
+        answer = dns_stream(data, n, &s.dns)
+        if answer == YES:
+            f.spent |= <uint8_t>(1 << side)
+            asked(s, side, P_DNS, out)
+            return YES
+        if answer == MORE or f.protocol.id == P_DNS:
+            return answer
     if data[0] == 0x16 or f.protocol.id == P_TLS or data[0] & 0x80:
         answer = tls(s, f, side, data, n, out)
         if answer == YES:
@@ -255,12 +266,38 @@ cdef Answer http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t 
 
 # Datagrams
 
+cdef void asked(Inspector *s, int side, uint16_t label, Finding *out) noexcept nogil:
+    """A DNS message: a flow is named by the first question that it asks."""
+    memset(&s.found, 0, sizeof(s.found))
+    memcpy(s.found.host, s.dns.qname, sizeof(s.found.host))
+    s.found.host_len = s.dns.qname_len
+    out.protocol = label
+    out.method = BY_DNS_QUERY if s.dns.qname_len else BY_NOTHING
+    out.client = <uint8_t>(1 - side if s.dns.response else side)
+    out.complete = 1
+    out.message = 1
+
+
+cdef uint16_t dns_label(const Packet *p) noexcept nogil:
+    """RFC 1035, 4.2.1; RFC 6762, 3; RFC 4795, 2."""
+    if p.sport == 53 or p.dport == 53:
+        return P_DNS
+    if p.sport == 5353 or p.dport == 5353:
+        return P_MDNS
+    return P_LLMNR if p.sport == 5355 or p.dport == 5355 else 0
+
 cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
     cdef Answer answer
     cdef uint16_t label
     cdef Sight sight
     cdef Work *w
     if p.proto == IP_UDP:
+        label = dns_label(p)
+        if label and dns_message(p.payload, p.n, &s.dns) == YES:
+            asked(s, side, label, out)
+            return YES
+        if f.protocol.id:
+            return MORE
         answer = quic(s, f, p, side, out)
         if answer != NO:
             return answer
