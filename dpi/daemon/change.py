@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 from dpi.errors import Finding
@@ -46,7 +45,7 @@ class Policies:
         found = []
         for path in policy_files(self.config):
             try:
-                stat = os.stat(path)
+                stat = path.stat()
                 found.append((str(path), stat.st_mtime_ns, stat.st_size))
             except OSError:
                 found.append((str(path), 0, 0))

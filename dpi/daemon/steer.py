@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dpi.enforce import Learner, set_route_state
+from dpi.enforce.health import Health
 from dpi.engine import Learnt
 from dpi.errors import DpiError
 from dpi.policy.plan import KernelPlan
@@ -31,7 +32,7 @@ class Caches:
         self._release = release
         self._plan: KernelPlan | None = None
         self._learner: Learner | None = None
-        self._health: Any = None
+        self._health: Health | None = None
         self._names: dict[int, str] = {}
         self._since: dict[str, tuple[bool, float]] = {}
         self._learnt: dict[str, int] = defaultdict(int)
@@ -45,8 +46,6 @@ class Caches:
         now = time.time()
         self._since = {name: self._since.get(name, (True, now)) for name in self._names.values()}
         if plan.routes:
-            from dpi.enforce.health import Health
-
             self._learner = Learner(plan)
             self._health = Health(plan, self._changed)
             await self._health.start()
