@@ -56,6 +56,11 @@ def check(file: Path, sets: tuple[str, ...], form: str, here: bool) -> None:
             click.echo(str(finding))
     if checked is None:
         raise SystemExit(2)
+    if form == "text":
+        policy = checked.policy
+        click.echo(
+            f"{file}: right: {len(policy.rules)} rules, {len(policy.classes)} classes, {len(policy.caches)} caches"
+        )
 
 
 def finding_json(finding: Finding) -> dict[str, object]:

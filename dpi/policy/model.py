@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dpi.policy.fields import (
+    RATE_PATTERN,
     Address,
     Device,
     Dscp,
@@ -104,7 +105,9 @@ def _both(value: Any) -> dict[str, Any]:
 
 BothRates = Annotated[
     Rates,
-    OrShort(_both, {"type": "string", "description": "One rate for both directions: 8mbit, 20%"}),
+    OrShort(
+        _both, {"type": "string", "pattern": RATE_PATTERN, "description": "One rate for both directions: 8mbit, 20%"}
+    ),
 ]
 
 

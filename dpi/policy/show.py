@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import Any
 
 from dpi.policy.plan import Disposition, KernelPlan, Match, Plan, PlannedRule, Route, ShapedClass
@@ -98,7 +99,7 @@ def grouped(plan: Plan) -> tuple[list[tuple[PlannedRule, list[PlannedRule]]], li
     found: list[tuple[PlannedRule, list[PlannedRule]]] = []
     copies: list[PlannedRule] = []
     every = plan.engine.rules
-    for rule, following in zip(every, [*every[1:], None], strict=True):
+    for rule, following in zip_longest(every, every[1:]):
         copies.append(rule)
         if rule.disposition != 1 and (following is None or following.name != rule.name):
             found.append((copies.pop(), copies))

@@ -15,7 +15,8 @@ class Case:
     """The policy as far as its parts are right by themselves.
 
     `broken` names the top-level keys of which something was left out because it is not, and `partial` the named
-    things that lost an unknown key; what may be missing only for that reason is not reported.  Names are looked up in the document, so that a wrong class is not reported as unknown too.
+    things that lost an unknown key; what may be missing only for that reason is not reported.  Names are looked
+    up in the document, so that a wrong class is not reported as unknown too.
     """
 
     document: Document
