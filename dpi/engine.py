@@ -24,6 +24,7 @@ from dpi.record.fields import METHODS, STATES, TLS_VERSIONS, TRANSPORTS, TUNNELS
 
 MAX_FLOWS = 1 << 20
 RISKS: tuple[str, ...] = ()
+V4_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _PROTOCOLS = {"icmp": (1, 58), "tcp": (6,), "udp": (17,), "sctp": (132,)}
 
 Tuple5 = tuple[str, int, str, int, int, int]  # src, sport, dst, dport, vlan, IP protocol number
@@ -119,8 +120,8 @@ class Engine:
             "protocols": [self.signatures.by_slug[slug].id for slug in match.protocols],
             "categories": self._categories(match),
             "hosts": match.hosts,
-            "local": [_prefix(text) for text in match.local],
-            "remote": [_prefix(text) for text in match.remote],
+            "local": [prefix for text in match.local for prefix in _prefixes(text)],
+            "remote": [prefix for text in match.remote for prefix in _prefixes(text)],
             "ports": match.ports,
             "transports": [number for name in match.transports for number in _PROTOCOLS[name]],
             "direction": {None: 0, "out": 1, "in": 2}[match.direction],
@@ -339,7 +340,10 @@ def _key(key: Tuple5) -> PackedKey:
     return _packed(src), sport, _packed(dst), dport, vlan, proto
 
 
-def _prefix(text: str) -> tuple[bytes, int]:
+def _prefixes(text: str) -> list[tuple[bytes, int]]:
+    """A prefix as the rules take it.  One of IPv6 leaves out where IPv4 addresses are kept; ::/0 would have them."""
     network = ipaddress.ip_network(text, strict=False)
-    bits = network.prefixlen + (0 if network.version == 6 else 96)
-    return _packed(str(network.network_address)), bits
+    if isinstance(network, ipaddress.IPv4Network):
+        return [(_packed(str(network.network_address)), network.prefixlen + 96)]
+    parts = network.address_exclude(V4_MAPPED) if V4_MAPPED.subnet_of(network) else [network]
+    return [(part.network_address.packed, part.prefixlen) for part in parts]
