@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dpi.enforce import iptables, sysctl
-from dpi.enforce.names import ALIAS, LINK_CLASS, ROOT_HANDLE
+from dpi.enforce.names import ALIAS, LINK_CLASS, MAJORS
 from dpi.enforce.nft.table import actual_table
 from dpi.enforce.qdisc import leaves, message
 from dpi.enforce.qdisc.htb import HtbClass, HtbRoot
@@ -53,16 +53,16 @@ def _sysctls(state: StateFile) -> Iterator[Resource]:
 def _trees(ip: Any, names: dict[int, str]) -> Iterator[Resource]:
     qdiscs = list(ip.get_qdiscs())
     for root in qdiscs:
-        if root["handle"] != ROOT_HANDLE or root["parent"] != message.ROOT or root.get_attr("TCA_KIND") != "htb":
+        major, index = root["handle"] >> 16, root["index"]
+        if root["parent"] != message.ROOT or root.get_attr("TCA_KIND") != "htb" or major not in MAJORS.values():
             continue
-        index = root["index"]
         if index not in names:
             continue
-        yield HtbRoot(names[index])
+        yield HtbRoot(names[index], major)
         ends = {
             q["parent"]: leaves.decode(q.get_attr("TCA_KIND"), q.get_attr("TCA_OPTIONS"))
             for q in qdiscs
-            if q["index"] == index and q["parent"] >> 16 == ROOT_HANDLE >> 16
+            if q["index"] == index and q["parent"] >> 16 == major
         }
         classes = {c["handle"]: c for c in ip.get_classes(index)}
         inner = {c["parent"] for c in classes.values()}
@@ -74,6 +74,7 @@ def _trees(ip: Any, names: dict[int, str]) -> Iterator[Resource]:
             has_children = handle in inner or path == (LINK_CLASS,)
             yield HtbClass(
                 device=names[index],
+                major=major,
                 path=path,
                 inner=has_children,
                 rate=options.get_attr("TCA_HTB_RATE64") or parms["rate"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from dpi.enforce.names import TABLE, classid
+from dpi.enforce.names import MAJORS, TABLE, classid
 from dpi.enforce.nft.text import DIRECTIONS, family
 from dpi.enforce.run import attempt
 from dpi.errors import KernelError
@@ -74,7 +74,8 @@ def _classes(plan: KernelPlan, found: Counters) -> None:
             listed = {c["handle"]: _class_count(c) for c in ip.get_classes(index[0])} if index else {}
             for shaped in trees[0].classes:
                 key = (direction, shaped.name)
-                found.classes[key] = found.classes.get(key, Count()) + listed.get(classid(shaped.minor), Count())
+                counted = listed.get(classid(MAJORS[direction], shaped.minor), Count())
+                found.classes[key] = found.classes.get(key, Count()) + counted
 
 
 def _class_count(class_: object) -> Count:

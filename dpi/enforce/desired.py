@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from dpi.enforce import iptables, sysctl
-from dpi.enforce.names import LINK_CLASS, Family
+from dpi.enforce.names import LINK_CLASS, MAJORS, Family
 from dpi.enforce.nft.table import desired_table
 from dpi.enforce.nft.text import Facts, family, table_text, versions, way_pairs
 from dpi.enforce.probe import Features
@@ -99,8 +99,9 @@ def tree_resources(
     tree: Tree, device: str, plan: KernelPlan, features: Features, notes: list[str]
 ) -> Iterator[Resource]:
     """The HTB tree of one direction on a device (the real one or an IFB)."""
-    yield HtbRoot(device)
-    yield link_class(device, tree.rate)
+    major = MAJORS[tree.direction]
+    yield HtbRoot(device, major)
+    yield link_class(device, major, tree.rate)
     parents = {c.parent for c in tree.classes}
     paths: dict[str | None, tuple[int, ...]] = {None: (LINK_CLASS,)}
     for shaped in tree.classes:
@@ -112,7 +113,7 @@ def tree_resources(
             leaf = leaves.choose(shaped.leaf or "auto", purpose, features.leaves(), shaped.name)
             if leaf.kind != "cake" and (shaped.leaf or "auto") == "auto":
                 notes.append(f"leaves are {leaf.kind}: this kernel has nothing better")
-        resource: HtbClass = desired_class(device, path, shaped, inner=inner, leaf=leaf)
+        resource: HtbClass = desired_class(device, major, path, shaped, inner=inner, leaf=leaf)
         yield resource
 
 

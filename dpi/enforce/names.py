@@ -9,24 +9,26 @@ from __future__ import annotations
 
 from typing import Literal
 
+from dpi.policy.plan import Direction
+
 Family = Literal["inet", "bridge"]
 
 TABLE = "dpi"  # nftables, in family inet or bridge
 CHAIN = "DPI-QUEUE"  # iptables, only where nft cannot queue
-MAJOR = 0xD1  # root qdisc `d1:`; packets carry the classid in skb->priority
+# Root qdiscs are `d1:` and `d2:`; packets carry the classid in skb->priority.  One number for each direction, for
+# what comes out of an IFB passes the root of the real device too, and must find no class of its own there.
+MAJORS: dict[Direction, int] = {"down": 0xD1, "up": 0xD2}
 LINK_CLASS = 0xFFFF  # `d1:ffff`, the link itself, below which the policy's classes are
 PROTOCOL = 209  # 0xd1: FRA_PROTOCOL of ip rules, rtm_protocol of routes
 RULE_PRIORITY = 20_900  # ours come before the main table (32766), after the local one (0)
 ALIAS = "dpi"  # IFLA_IFALIAS of the IFB links
 FILTER_PRIORITY = 209  # tc filters that redirect to an IFB
 
-ROOT_HANDLE = MAJOR << 16
+
+def classid(major: int, minor: int) -> int:
+    """The 32 bit handle of a class, as in tc and in skb->priority."""
+    return major << 16 | minor
 
 
-def classid(minor: int) -> int:
-    """The 32 bit handle of class `d1:minor`, as in tc and in skb->priority."""
-    return ROOT_HANDLE | minor
-
-
-def classid_text(minor: int) -> str:
-    return f"{MAJOR:x}:{minor:x}"
+def classid_text(major: int, minor: int) -> str:
+    return f"{major:x}:{minor:x}"

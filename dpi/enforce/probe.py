@@ -149,7 +149,6 @@ def try_all() -> dict[str, bool]:
 
 
 def _qdisc(ip: Any, index: int, kind: str) -> None:
-    from dpi.enforce.names import ROOT_HANDLE
     from dpi.enforce.qdisc import message
     from dpi.enforce.qdisc.leaf import Purpose
     from dpi.enforce.qdisc.leaves import KINDS, encode
@@ -157,8 +156,8 @@ def _qdisc(ip: Any, index: int, kind: str) -> None:
     options: Any = {"attrs": [["TCA_HTB_INIT", {"version": 3, "rate2quantum": 10, "defcls": 0}]]}
     if kind in KINDS:
         options = encode(KINDS[kind][0](Purpose("down", 10**7)))
-    message.send(ip, "add qdisc", index, parent=message.ROOT, handle=ROOT_HANDLE, kind=kind, options=options)
-    message.send(ip, "delete qdisc", index, parent=message.ROOT, handle=ROOT_HANDLE)
+    message.send(ip, "add qdisc", index, parent=message.ROOT, handle=0xD10000, kind=kind, options=options)
+    message.send(ip, "delete qdisc", index, parent=message.ROOT, handle=0xD10000)
 
 
 def _redirect(ip: Any) -> None:

@@ -47,7 +47,6 @@ def add_foreign(world: World) -> None:
     world.box.run("tc", "qdisc", "add", "dev", "cdn0", "root", "handle", "5:", "htb")
 
 
-
 def test_the_second_apply_has_nothing_to_do(world: World, shared_state: Path) -> None:
     first = enforce.apply(plan(), state_dir=shared_state)
     assert first.changed
@@ -85,9 +84,7 @@ def leaf() -> str:
     return probe().leaves()[0]
 
 
-def test_an_added_rule_keeps_counters_learnt_servers_and_the_state_of_routes(
-    world: World, shared_state: Path
-) -> None:
+def test_an_added_rule_keeps_counters_learnt_servers_and_the_state_of_routes(world: World, shared_state: Path) -> None:
     enforce.apply(plan(), state_dir=shared_state)
     world.serve(world.inet, 80)
     world.banner("198.18.0.2", 80)

@@ -120,7 +120,7 @@ class World:
     # ── traffic ───────────────────────────────────────────────────────────────────────────────────────────
 
     def serve(self, space: Space, port: int, banner: bytes = b"hello", source: int = 0) -> None:
-        """A TCP server: sends its banner, then `source` bytes, then echoes until the peer closes."""
+        """A TCP server: its banner, then `source` bytes, then an echo until the peer closes (no banner: a sink)."""
 
         def handle(connection: socket.socket) -> None:
             with connection, contextlib.suppress(OSError):
@@ -130,7 +130,8 @@ class World:
                 while left > 0:
                     left -= connection.send(block[: min(left, len(block))])
                 while data := connection.recv(1 << 16):
-                    connection.sendall(data)
+                    if banner:
+                        connection.sendall(data)
 
         def loop(listener: socket.socket) -> None:
             with contextlib.suppress(OSError):
@@ -188,7 +189,7 @@ class Decider(threading.Thread):
         super().__init__(daemon=True)
         self.space, self.say, self.queues = space, say, queues
         self.seen: list[tuple[int, bytes]] = []  # (queue, layer 3 payload)
-        self._ready, self._stop = threading.Event(), threading.Event()
+        self._ready, self._ending = threading.Event(), threading.Event()
         self.start()
         assert self._ready.wait(30)
 
@@ -200,7 +201,7 @@ class Decider(threading.Thread):
             queue.bind(number, self._answer(number))
             bound[queue.get_fd()] = queue
         self._ready.set()
-        while not self._stop.is_set():
+        while not self._ending.is_set():
             for fd in select.select(list(bound), [], [], 0.1)[0]:
                 bound[fd].run(block=False)
         for queue in bound.values():
@@ -218,7 +219,7 @@ class Decider(threading.Thread):
         return answer
 
     def close(self) -> None:
-        self._stop.set()
+        self._ending.set()
         self.join()
 
 

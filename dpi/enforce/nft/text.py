@@ -25,7 +25,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from dpi.enforce.names import TABLE, Family, classid_text
+from dpi.enforce.names import MAJORS, TABLE, Family, classid_text
 from dpi.policy.plan import Direction, Interface, KernelPlan, Route
 
 DIRECTIONS: tuple[Direction, ...] = ("up", "down")
@@ -122,7 +122,7 @@ class _Writer:
             minors = self.minors(direction)
             if minors:
                 classified = [
-                    f"{self.mark(d.number)} : {classid_text(minors[d.class_])}"
+                    f"{self.mark(d.number)} : {classid_text(MAJORS[direction], minors[d.class_])}"
                     for d in plan.dispositions
                     if d.class_ in minors
                 ]
@@ -251,7 +251,7 @@ class _Writer:
         trees = [t for t in plan.trees if t.direction == direction]
         if trees:
             minors = self.minors(direction)
-            rules.append(f"meta priority set {classid_text(minors[trees[0].default])}")
+            rules.append(f"meta priority set {classid_text(MAJORS[direction], minors[trees[0].default])}")
             rules.append(f"meta priority set ct mark & {self.disposition} map @class_{direction}")
         if self.dscp:
             rules.append(f"ct mark & {self.disposition} vmap @remarked")

@@ -1,4 +1,4 @@
-"""The HTB tree of a direction: `d1:` at the device's root, `d1:ffff` the link, below it the policy's classes.
+"""The HTB tree of a direction: `d1:` (down) or `d2:` (up) at the device's root, `d1:ffff` the link, below it the policy's classes.
 
 Packets come with their class in skb->priority, so no filter is needed; `default 0` sends what has none (the
 box's own traffic, ARP) straight out, unshaped: shaping never locks an admin out of the box.
@@ -18,7 +18,7 @@ from typing import ClassVar
 
 from pyroute2.netlink.rtnl.tcmsg.common import calc_xmittime
 
-from dpi.enforce.names import LINK_CLASS, ROOT_HANDLE, classid, classid_text
+from dpi.enforce.names import LINK_CLASS, classid, classid_text
 from dpi.enforce.qdisc import leaves, message
 from dpi.enforce.qdisc.leaf import MTU, Leaf
 from dpi.enforce.resource import Handles, Key, Resource
@@ -38,13 +38,18 @@ class HtbRoot(Resource):
     rank: ClassVar[int] = 2
 
     device: str
+    major: int
 
     @property
     def key(self) -> Key:
+        return (self.kind, self.device, self.major)
+
+    @property
+    def slot(self) -> Key:
         return (self.kind, self.device)
 
     def title(self) -> str:
-        return f"qdisc htb d1: of {self.device}"
+        return f"qdisc htb {self.major:x}: of {self.device}"
 
     def words(self) -> str:
         return "root, what has no class unshaped"
@@ -66,13 +71,14 @@ class HtbRoot(Resource):
             "replace qdisc",
             index,
             parent=message.ROOT,
-            handle=ROOT_HANDLE,
+            handle=self.major << 16,
             kind="htb",
             options=options,
         )
 
     def remove(self, handles: Handles) -> None:
-        message.send(handles.ip, "delete qdisc", handles.index(self.device), parent=message.ROOT, handle=ROOT_HANDLE)
+        index = handles.index(self.device)
+        message.send(handles.ip, "delete qdisc", index, parent=message.ROOT, handle=self.major << 16)
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ class HtbClass(Resource):
     rank: ClassVar[int] = 3
 
     device: str
+    major: int
     path: tuple[int, ...]  # minors from the link's class down to this one
     inner: bool
     rate: int
@@ -99,31 +106,33 @@ class HtbClass(Resource):
 
     @property
     def parent(self) -> int:
-        return classid(self.path[-2]) if len(self.path) > 1 else ROOT_HANDLE
+        return classid(self.major, self.path[-2] if len(self.path) > 1 else 0)
 
     @property
     def key(self) -> Key:
         # A class cannot change its parent, nor become a leaf or cease to be one, and keep what it has.
-        return (self.kind, self.device, *self.path, "inner" if self.inner else "leaf")
+        return (self.kind, self.device, self.major, *self.path, "inner" if self.inner else "leaf")
 
     @property
     def slot(self) -> Key:
-        return (self.kind, self.device, self.minor)
+        return (self.kind, self.device, self.major, self.minor)
 
     @property
     def depth(self) -> int:
         return len(self.path)
 
     def within(self, other: Resource) -> bool:
+        if isinstance(other, HtbRoot):
+            return (self.device, self.major) == (other.device, other.major)
         return (
             isinstance(other, HtbClass)
-            and self.device == other.device
+            and (self.device, self.major) == (other.device, other.major)
             and self.path != other.path
             and self.path[: len(other.path)] == other.path
         )
 
     def title(self) -> str:
-        return f"class {classid_text(self.minor)} of {self.device}"
+        return f"class {classid_text(self.major, self.minor)} of {self.device}"
 
     def words(self) -> str:
         words = [f"rate {rate_text(self.rate)}", f"ceil {rate_text(self.ceil)}"]
@@ -138,7 +147,7 @@ class HtbClass(Resource):
             try:
                 self._send_leaf(handles, "add qdisc", index)
             except KernelError:
-                message.send(handles.ip, "delete class", index, parent=0, handle=classid(self.minor))
+                message.send(handles.ip, "delete class", index, parent=0, handle=classid(self.major, self.minor))
                 raise
 
     def change(self, handles: Handles, before: Resource) -> None:
@@ -154,7 +163,9 @@ class HtbClass(Resource):
                 raise
 
     def remove(self, handles: Handles) -> None:
-        message.send(handles.ip, "delete class", handles.index(self.device), parent=0, handle=classid(self.minor))
+        message.send(
+            handles.ip, "delete class", handles.index(self.device), parent=0, handle=classid(self.major, self.minor)
+        )
 
     def _send(self, handles: Handles, verb: str, index: int) -> None:
         parms = {
@@ -177,7 +188,7 @@ class HtbClass(Resource):
             verb,
             index,
             parent=self.parent,
-            handle=classid(self.minor),
+            handle=classid(self.major, self.minor),
             kind="htb",
             options={"attrs": attrs},
         )
@@ -186,12 +197,14 @@ class HtbClass(Resource):
         assert self.leaf
         handle = 0
         if verb == "change qdisc":
-            handle = next(q["handle"] for q in handles.ip.get_qdiscs(index) if q["parent"] == classid(self.minor))
+            handle = next(
+                q["handle"] for q in handles.ip.get_qdiscs(index) if q["parent"] == classid(self.major, self.minor)
+            )
         message.send(
             handles.ip,
             verb,
             index,
-            parent=classid(self.minor),
+            parent=classid(self.major, self.minor),
             handle=handle,
             kind=self.leaf.kind,
             options=leaves.encode(self.leaf),
@@ -204,19 +217,20 @@ def ticks(rate: int, size: int) -> int:
 
 
 def desired_class(
-    device: str, path: tuple[int, ...], shaped: ShapedClass, *, inner: bool, leaf: Leaf | None
+    device: str, major: int, path: tuple[int, ...], shaped: ShapedClass, *, inner: bool, leaf: Leaf | None
 ) -> HtbClass:
     rate, ceil = max(shaped.rate // 8, 1), max(shaped.ceil // 8, 1)
-    return _class(device, path, rate, ceil, shaped.burst, shaped.priority, inner=inner, leaf=leaf)
+    return _class(device, major, path, rate, ceil, shaped.burst, shaped.priority, inner=inner, leaf=leaf)
 
 
-def link_class(device: str, rate: int) -> HtbClass:
+def link_class(device: str, major: int, rate: int) -> HtbClass:
     """The class that stands for the link; `rate` in bit/s."""
-    return _class(device, (LINK_CLASS,), rate // 8, rate // 8, None, 0, inner=True, leaf=None)
+    return _class(device, major, (LINK_CLASS,), rate // 8, rate // 8, None, 0, inner=True, leaf=None)
 
 
 def _class(
     device: str,
+    major: int,
     path: tuple[int, ...],
     rate: int,
     ceil: int,
@@ -228,6 +242,7 @@ def _class(
 ) -> HtbClass:
     return HtbClass(
         device=device,
+        major=major,
         path=path,
         inner=inner,
         rate=rate,

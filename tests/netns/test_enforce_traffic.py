@@ -1,0 +1,292 @@
+"""What the kernel does to traffic once user space has said a mark: shape, block, count, and leave it alone."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from world import (
+    CLASSES,
+    CLIENT4,
+    DISPOSITIONS,
+    MARKS,
+    MBIT,
+    SERVER4,
+    SERVER6,
+    World,
+    final,
+    made,
+    plan,
+    shaped,
+    wait_for,
+)
+
+from dpi import enforce
+from dpi.enforce import conntrack
+from dpi.policy.plan import Disposition, Tree
+
+pytestmark = pytest.mark.netns
+
+PAYLOAD = {4: 1448 / 1514, 6: 1428 / 1514}  # of a full frame, TCP with timestamps
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with made() as w, w.box:
+        yield w
+
+
+def measured(sock: socket.socket, seconds: float) -> float:
+    """bit/s of payload received, after the first half second."""
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        assert sock.recv(1 << 16)
+    begun, size = time.monotonic(), 0
+    while (now := time.monotonic()) < begun + seconds:
+        size += len(sock.recv(1 << 16))
+    return size * 8 / (now - begun)
+
+
+@pytest.mark.parametrize(("version", "server"), [(4, SERVER4), (6, SERVER6)])
+def test_a_flow_is_held_to_its_classs_rate_within_five_percent(
+    world: World, state: Path, version: int, server: str
+) -> None:
+    enforce.apply(plan(), state_dir=state)
+    decider = world.decide(lambda _: final(2))
+    world.serve(world.inet, 80, source=1 << 30)
+    with world.connect(server, 80) as sock:
+        rate = measured(sock, 3.0)
+    assert rate == pytest.approx(20 * MBIT * PAYLOAD[version], rel=0.05)
+    assert len(decider.seen) <= 2, "a decided flow does not come back"
+    counters = enforce.counters(plan())
+    assert counters.classes["down", "video"].bytes > 5 * MBIT / 8
+    assert counters.rules["down", "video"].bytes > 5 * MBIT / 8
+
+
+def test_uploads_are_shaped_where_they_leave(world: World, state: Path) -> None:
+    slow = (shaped("video", 10, 8 * MBIT), *CLASSES[1:])
+    enforce.apply(plan(trees=(plan().trees[0], Tree("wan0", "up", 200 * MBIT, slow, "rest"))), state_dir=state)
+    world.decide(lambda _: final(2))
+    world.serve(world.inet, 80, banner=b"")
+    with world.connect(SERVER4, 80) as sock:
+        block, sent, begun = bytes(1 << 15), 0, time.monotonic()
+        while time.monotonic() < begun + 3:
+            sent += sock.send(block)
+    counted = enforce.counters(plan())
+    assert counted.classes["up", "video"].bytes * 8 / 3 == pytest.approx(8 * MBIT, rel=0.1)
+
+
+def test_a_provisional_disposition_is_shaped_and_comes_back_for_more(world: World, state: Path) -> None:
+    enforce.apply(plan(), state_dir=state)
+    decider = world.decide(lambda _: MARKS.disposition(2))
+    world.serve(world.inet, 80)
+    assert world.banner(SERVER4, 80) == b"hello"
+    assert len(decider.seen) >= 3
+    counted = enforce.counters(plan())
+    assert counted.classes["down", "video"].packets and not counted.classes["down", "rest"].packets
+
+
+def test_undecided_traffic_takes_the_default_class_and_passes_without_a_listener(world: World, state: Path) -> None:
+    enforce.apply(plan(), state_dir=state)
+    world.serve(world.inet, 80)
+    assert world.banner(SERVER6, 80) == b"hello"
+    counted = enforce.counters(plan())
+    assert counted.classes["down", "rest"].packets == counted.undecided["down"].packets > 0
+    assert counted.classes["up", "rest"].packets == counted.undecided["up"].packets > 0
+
+
+def test_the_boxs_own_traffic_has_no_class_and_is_not_queued(world: World, state: Path) -> None:
+    enforce.apply(plan(), state_dir=state)
+    decider = world.decide(lambda _: None)
+    world.serve(world.box, 22)
+    assert world.banner("10.7.0.1", 22) == b"hello"
+    assert decider.seen == []
+    assert not any(c.packets for c in enforce.counters(plan()).classes.values())
+    assert "direct_packets_stat 0" not in world.box.run("tc", "qdisc", "show", "dev", "lan0")
+
+
+def test_rejected_connections_get_a_reset_at_once_and_so_do_later_packets(world: World, state: Path) -> None:
+    enforce.apply(plan(), state_dir=state)
+    world.serve(world.inet, 80)
+    says: list[int | None] = [None]
+    world.decide(lambda _: says[0])
+    for server in (SERVER4, SERVER6):
+        says[0] = None
+        sock = world.connect(server, 80)
+        assert sock.recv(100) == b"hello"
+        says[0] = final(3)
+        sock.sendall(b"more")
+        with pytest.raises(ConnectionResetError):
+            sock.recv(100)
+        with pytest.raises(ConnectionRefusedError):
+            world.connect(server, 80)
+    assert enforce.counters(plan()).rules["up", "refused"].packets >= 4
+
+
+def test_rejected_datagrams_are_answered_with_an_icmp_error(world: World, state: Path) -> None:
+    enforce.apply(plan(), state_dir=state)
+    world.decide(lambda _: final(3))
+    for server, family in ((SERVER4, socket.AF_INET), (SERVER6, socket.AF_INET6)):
+        with world.client:
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock.settimeout(5)
+        sock.connect((server, 443))
+        sock.send(b"quic")
+        with pytest.raises(OSError, match="No route to host|Permission denied|refused") as error:
+            sock.recv(100)
+        assert not isinstance(error.value, TimeoutError)
+        sock.close()
+
+
+def test_dropped_packets_are_not_answered(world: World, state: Path) -> None:
+    enforce.apply(plan(), state_dir=state)
+    world.serve(world.inet, 80)
+    world.decide(lambda _: final(4))
+    with pytest.raises(TimeoutError):
+        world.connect(SERVER4, 80, timeout=2)
+
+
+def test_bits_of_the_mark_that_are_not_ours_are_kept(world: World, state: Path) -> None:
+    enforce.apply(plan(), state_dir=state)
+    rules = """table inet theirs {
+        chain before { type filter hook prerouting priority -160; meta mark set 0x80000005; ct mark set ct mark | 0x80001234; }
+        counter kept { }
+        chain after { type filter hook postrouting priority 0; meta mark & 0x8000ffff == 0x80000005 counter name kept; }
+    }"""
+    world.box.run("sh", "-c", f"printf '%s' '{rules}' | nft -f -")
+    world.decide(lambda _: final(2))
+    world.serve(world.inet, 80)
+    world.banner(SERVER4, 80)
+    marks = {c.mark for c in conntrack.dump([socket.AF_INET])}
+    assert marks == {final(2) | 0x80001234}
+    counted = enforce.counters(plan()).rules
+    forwarded = counted["up", "video"].packets + counted["down", "video"].packets
+    assert f"packets {forwarded} " in world.box.run("nft", "list", "counter", "inet", "theirs", "kept")
+    enforce.clean(state_dir=state)
+    assert {c.mark for c in conntrack.dump([socket.AF_INET])} == {0x80001234}
+
+
+def test_dscp_is_set_on_both_directions_and_both_families(world: World, state: Path) -> None:
+    enforce.apply(plan(), state_dir=state)
+    world.decide(lambda _: final(5))
+    world.serve(world.inet, 80)
+    rules = """table inet t {
+        chain four { type filter hook input priority 0; ip dscp 10 counter; }
+        chain six { type filter hook input priority 1; ip6 dscp 10 counter; }
+    }"""
+    for space in (world.client, world.inet):
+        space.run("sh", "-c", f"printf '%s' '{rules}' | nft -f -")
+    world.banner(SERVER4, 80)
+    world.banner(SERVER6, 80)
+    for space in (world.client, world.inet):
+        assert "packets 0" not in space.run("nft", "list", "table", "inet", "t")
+
+
+def test_both_directions_of_a_pair_of_addresses_land_in_one_queue(world: World, state: Path) -> None:
+    world.client.run("sh", "-c", "for i in $(seq 10 40); do ip addr add 10.7.0.$i/24 dev eth0; done")
+    enforce.apply(plan(queues=4), state_dir=state)
+    decider = world.decide(lambda _: None, queues=4)
+    world.serve(world.inet, 80)
+    for n in range(10, 41):
+        with world.client:
+            sock = socket.create_connection((SERVER4, 80), 15, (f"10.7.0.{n}", 0))
+        assert sock.recv(100) == b"hello"
+        sock.close()
+    queues: dict[frozenset[bytes], set[int]] = {}
+    for number, packet in list(decider.seen):
+        queues.setdefault(frozenset((packet[12:16], packet[16:20])), set()).add(number)
+    assert len(queues) == 31
+    assert all(len(used) == 1 for used in queues.values())
+    assert len({min(used) for used in queues.values()}) > 1, "more than one queue is used"
+
+
+def test_traffic_between_other_interfaces_is_not_seen(world: World, state: Path) -> None:
+    enforce.apply(plan(routes=()), state_dir=state)
+    decider = world.decide(lambda _: None)
+    world.serve(world.cache, 80)
+    assert world.banner("198.18.1.2", 80) == b"hello"
+    assert decider.seen == []
+
+
+def test_a_reload_lets_user_space_decide_flows_anew(world: World, state: Path) -> None:
+    enforce.apply(plan(), state_dir=state)
+    world.serve(world.inet, 80)
+    decider = world.decide(lambda _: final(2))
+    with world.connect(SERVER4, 80) as sock:
+        assert sock.recv(100) == b"hello"
+        seen = len(decider.seen)
+        connection = next(conntrack.dump([socket.AF_INET]))
+        assert conntrack.set_mark(connection, MARKS.disposition(5), MARKS.disposition_mask | MARKS.final)
+        sock.sendall(b"again")
+        assert sock.recv(100) == b"again"
+        assert len(decider.seen) > seen
+        changed = next(conntrack.dump([socket.AF_INET]))
+        assert changed.mark == final(2)
+
+
+def test_an_ended_connection_is_told_with_its_bytes_and_mark(world: World, state: Path) -> None:
+    enforce.apply(plan(), state_dir=state)
+    Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_time_wait").write_text("1")
+    world.serve(world.inet, 80, source=100_000)
+    world.decide(lambda _: final(2))
+    events = conntrack.Events(new=True)
+    with world.connect(SERVER4, 80) as sock:
+        got = 0
+        while got < 100_005:
+            got += len(sock.recv(1 << 16))
+    world.box.run("conntrack", "-D", "-s", CLIENT4)
+    told = wait_for(lambda: [e for e in events.read() if e.ended])
+    connection = told[0].connection
+    assert connection.mark == final(2)
+    assert connection.original.source == socket.inet_aton(CLIENT4)
+    assert (connection.original.protocol, connection.original.dport) == (6, 80)
+    assert connection.bytes_reply > 100_000 and connection.packets_original > 2
+    events.close()
+
+
+def test_a_box_with_one_interface_shapes_both_directions(world: World, state: Path) -> None:
+    """lan0 is LAN and WAN: the client's packets come in there, and leave there to a second host beside it."""
+    world.client.run("ip", "addr", "add", "10.7.9.2/24", "dev", "eth0")  # the host beyond
+    world.box.run("ip", "addr", "add", "10.7.9.1/24", "dev", "lan0")
+    world.box.run("sysctl", "-qw", "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.lan0.send_redirects=0")
+    world.client.run("sysctl", "-qw", "net.ipv4.conf.all.accept_local=1", "net.ipv4.conf.eth0.accept_local=1")
+    world.client.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.eth0.rp_filter=0")
+    # Each address talks to the other through the box: local delivery is looked up only for what comes in.
+    for source, other in (("10.7.0.2", "10.7.9.2"), ("10.7.9.2", "10.7.0.2")):
+        world.client.run("ip", "rule", "add", "from", source, "to", other, "iif", "lo", "lookup", "99", "pref", "1")
+    world.client.run("ip", "rule", "add", "pref", "10", "lookup", "local")
+    world.client.run("ip", "rule", "del", "pref", "0")
+    world.client.run("ip", "route", "add", "default", "via", "10.7.0.1", "table", "99")
+    lan, wan = plan().interfaces
+    trees = (plan().trees[0], Tree("lan0", "up", 200 * MBIT, CLASSES, "rest", ifb="dpi-up"))
+    new = plan(interfaces=(lan, replace(wan, name="lan0")), trees=trees, routes=(), local=("10.7.0.0/24",))
+    enforce.apply(new, state_dir=state)
+    assert enforce.apply(new, state_dir=state).operations == ()
+    world.decide(lambda _: final(2))
+    world.serve(world.client, 80)
+    with world.client:
+        sock = socket.create_connection(("10.7.9.2", 80), 15, ("10.7.0.2", 0))
+    assert sock.recv(100) == b"hello"
+    sock.close()
+    counted = enforce.counters(new)
+    assert counted.classes["up", "video"].packets == counted.rules["up", "video"].packets > 2
+    assert counted.classes["down", "video"].packets == counted.rules["down", "video"].packets > 2
+    enforce.clean(state_dir=state)
+    assert "clsact" not in world.box.run("tc", "qdisc", "show")
+
+
+def test_a_disposition_without_a_class_takes_the_default_class(world: World, state: Path) -> None:
+    enforce.apply(plan(dispositions=(*DISPOSITIONS, Disposition(9, "seen", None, None, None))), state_dir=state)
+    world.decide(lambda _: final(9))
+    world.serve(world.inet, 80)
+    world.banner(SERVER4, 80)
+    assert enforce.counters(plan()).classes["down", "rest"].packets > 2
