@@ -17,7 +17,7 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer
 from dpi.dissect.dns cimport dns_message, dns_stream
 from dpi.dissect.http cimport http_request, http_response
 from dpi.dissect.probes cimport Sight, probe
-from dpi.dissect.protocols cimport P_DNS, P_HTTP, P_LLMNR, P_MDNS, P_QUIC, P_TLS
+from dpi.dissect.protocols cimport P_DNS, P_DTLS, P_HTTP, P_LLMNR, P_MDNS, P_QUIC, P_TLS
 from dpi.dissect.quic cimport quic_datagram, quic_looks, quic_state_free, quic_state_init
 from dpi.dissect.quic_crypto cimport quic_crypto_free, quic_crypto_new
 from dpi.dissect.tls cimport tls_client_hello, tls_records, tls_server_hello
@@ -309,6 +309,7 @@ cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *
     label = probe(&sight, &s.found, &answer)
     if label:
         out.protocol = label
+        out.method = BY_SNI if label == P_DTLS and s.found.host_len else BY_NOTHING
         out.complete = 1
         return YES
     return MORE                 # the next datagram may be another matter

@@ -11,6 +11,7 @@ from libc.stdlib cimport free
 from libc.string cimport memchr, memcmp, memcpy, memset
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.dtls cimport dtls_client_hello
 from dpi.dissect.protocols cimport *
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, alive, left, over, skip, take, u8, u16, u24, u32
@@ -427,7 +428,10 @@ cdef Answer dtls(const Sight *s, Found *out) noexcept nogil:
     if not 20 <= kind <= 25 or version not in (0xFEFF, 0xFEFD, 0x0100):
         return NO
     skip(&c, 8)
-    return YES if <uint32_t>u16(&c) + 13 <= s.wire and alive(&c) else NO
+    if <uint32_t>u16(&c) + 13 > s.wire or not alive(&c):
+        return NO
+    dtls_client_hello(s.data, s.n, out)
+    return YES
 
 
 cdef Answer ntp(const Sight *s, Found *out) noexcept nogil:

@@ -138,7 +138,7 @@ cdef Answer client_hello(Cursor c, bint whole, Found *out, uint8_t transport) no
     cdef uint16_t kind, n
     cdef uint16_t legacy = u16(&c)
     cdef uint16_t offered = 0
-    if alive(&c) and legacy >> 8 != (0xfe if transport == c"d" else 3):
+    if alive(&c) and legacy >> 8 != (0xfe if transport == c"d" else 3) and not (transport == c"d" and legacy == 0x0100):
         return NO
     hello.transport = transport
     hello.sni = 0

@@ -1,0 +1,68 @@
+"""A ClientHello in a datagram."""
+
+from __future__ import annotations
+
+import pytest
+from handshakes import client_hello, server_name, vector, words
+
+from dpi.dissect import dtls
+
+HELLO = client_hello(
+    [(0, server_name(b"example.org")), (43, vector(1, words([0xFEFC, 0xFEFD])))], version=0xFEFD, cookie=b""
+)
+
+
+def record(fragment: bytes, kind: int = 22, version: int = 0xFEFD, epoch: int = 0) -> bytes:
+    return bytes([kind]) + words([version, epoch]) + bytes(6) + vector(2, fragment)
+
+
+def message(body: bytes, start: int = 0, end: int | None = None) -> bytes:
+    part = body[4:][start:end]
+    return body[:4] + b"\0\0" + start.to_bytes(3, "big") + vector(3, part)
+
+
+def test_a_hello_is_read() -> None:
+    answer, found = dtls.client(record(message(HELLO)))
+    assert (answer, found["host"], found["tls_version"]) == ("yes", "example.org", 0xFEFC)
+    assert found["ja4"][:10] == "dd3d020200"
+
+
+def test_a_hello_with_a_cookie_has_the_same_fingerprint() -> None:
+    again = client_hello([(0, server_name(b"example.org")), (43, vector(1, words([0xFEFC])))], None, 0xFEFD, bytes(20))
+    assert dtls.client(record(message(again)))[1]["ja4"] == dtls.client(record(message(HELLO)))[1]["ja4"]
+
+
+def test_fragments_in_one_datagram_are_joined() -> None:
+    datagram = record(message(HELLO, 0, 30)) + record(message(HELLO, 30, 31)) + record(message(HELLO, 31))
+    assert dtls.client(datagram) == dtls.client(record(message(HELLO)))
+
+
+def test_a_hello_that_goes_on_elsewhere_is_one_without_fingerprint() -> None:
+    answer, found = dtls.client(record(message(HELLO, 0, -4)))
+    assert (answer, found["host"], found["ja4"]) == ("yes", "example.org", "")
+
+
+@pytest.mark.parametrize(
+    "datagram",
+    [
+        b"",
+        record(message(HELLO), kind=23),
+        record(message(HELLO), version=0x0303),
+        record(message(HELLO), epoch=1),
+        record(message(HELLO, 5)),
+        record(b"\2" + message(HELLO)[1:]),
+        record(message(HELLO))[:-1],
+        record(message(HELLO)[:-1]),
+        record(b"\1\0\0\4\0\0\0\0\2\0\0\4" + bytes(4)),
+    ],
+)
+def test_what_is_no_hello_is_refused(datagram: bytes) -> None:
+    assert dtls.client(datagram)[0] == "no"
+
+
+def test_every_cut_and_change_of_a_byte_is_survived() -> None:
+    datagram = record(message(HELLO, 0, 30)) + record(message(HELLO, 30))
+    for n in range(len(datagram)):
+        dtls.client(datagram[:n])
+        for value in (0, 1, 0x7F, 0xFF):
+            dtls.client(datagram[:n] + bytes([value]) + datagram[n + 1 :])
