@@ -126,13 +126,6 @@ class Signatures:
         self.prefixes = prefixes.Prefixes(lists["prefixes"].pairs)
         self.ports = ports.Ports(lists["ports"].pairs)
 
-    def members(self, category: str) -> frozenset[int]:
-        """Numbers of the labels of a category and of those within it.  Raises KeyError where there is none."""
-        wanted = {self.category_by_slug[category].slug}
-        for _ in self.categories:
-            wanted |= {each.slug for each in self.categories if each.within in wanted}
-        return frozenset(label.id for label in self.labels if label and label.category.slug in wanted)
-
     def host_entry(self, number: int) -> Entry:
         """The entry that hosts.Hit.entry names."""
         return self._entry("hosts", number)
@@ -154,6 +147,13 @@ class Signatures:
             if net.version == address.version and address in net:
                 holding.append((net.prefixlen, number))
         return [Match(self.prefix_entry(number), "prefix") for _, number in sorted(holding, reverse=True)]
+
+    def owners(self, kind: Evidence) -> Iterator[Label]:
+        """The label of every entry of a kind."""
+        for _, number in self._lists[kind].pairs:
+            label = self.labels[number]
+            assert label is not None
+            yield label
 
     def entries(self, label: Label, kind: Evidence) -> Iterator[Entry]:
         """All entries of a label, in the order of the files."""

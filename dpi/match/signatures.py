@@ -26,6 +26,7 @@ from dpi.match.labels import Category, Evidence, Kind, Label, Listing, Signature
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "signatures"
 LABELS_MAX = 65535
+CATEGORIES_MAX = 255  # the loop keeps a label's in one byte
 _SLUG = regex(r"[a-z0-9][a-z0-9_-]{0,62}")
 _TEXTS = ("name", "category", "description")
 _LISTS: tuple[Evidence, ...] = ("hosts", "prefixes", "ports")
@@ -199,6 +200,9 @@ class _Reader:
             within = self._text(file, pairs["within"].value, f"{path}.within")
             self._spots.append((file, pairs["within"].value, f"{path}.within", within))
         number = known.id if known else len(self.categories)
+        if number > CATEGORIES_MAX:
+            self._finding(file, node, path, f"more than {CATEGORIES_MAX} categories")
+            return
         self.categories[slug] = Category(number, slug, name, within)
 
     def _label(self, file: SourceFile, slug: str, pair: _Pair, path: str, kind: Kind) -> None:

@@ -1,0 +1,206 @@
+"""dpi apps: what can be named, and what a name or an address would be named."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dpi.cli.output import json_option, print_json, print_table
+from dpi.errors import UsageError
+
+if TYPE_CHECKING:
+    from dpi.match.labels import Category, Label, Match, Signatures
+
+F = TypeVar("F", bound=Callable[..., Any])
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?\.?")
+
+
+def signatures_option(function: F) -> F:
+    return click.option(
+        "--signatures",
+        "folders",
+        multiple=True,
+        type=click.Path(exists=True, file_okay=False),
+        help="A folder of your own signatures, read after the built-in ones.  May be given more than once.",
+    )(function)
+
+
+def load(folders: tuple[str, ...]) -> Signatures:
+    from dpi.match import signatures
+
+    return signatures.load(folders)
+
+
+def close_to(word: str, known: list[str]) -> str:
+    """What the user may have meant, as the end of a sentence; "" where nothing is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.lower(), known, n=4, cutoff=0.6)
+    near += [slug for slug in known if word.lower() in slug and slug not in near][: 4 - len(near)]
+    return f"; did you mean {', '.join(near)}?" if near else ""
+
+
+@click.group("apps")
+def command() -> None:
+    """List what can be named, and try a name."""
+
+
+@command.command("list")
+@click.option("--category", metavar="CATEGORY", help="Only those of a category and of those within it.")
+@signatures_option
+@json_option
+def list_(category: str | None, folders: tuple[str, ...], as_json: bool) -> None:
+    """List apps and protocols with what they are told by."""
+    signatures = load(folders)
+    wanted = _within(signatures, category) if category else None
+    counts = {kind: Counter(label.id for label in signatures.owners(kind)) for kind in ("hosts", "prefixes", "ports")}
+    labels = [
+        label
+        for label in sorted(signatures.by_slug.values(), key=lambda label: label.slug)
+        if wanted is None or label.category.slug in wanted
+    ]
+    rows = [[counts[kind][label.id] for kind in ("hosts", "prefixes", "ports")] for label in labels]
+    if as_json:
+        print_json(
+            [
+                _label(label) | dict(zip(("hosts", "prefixes", "ports"), row, strict=True))
+                for label, row in zip(labels, rows, strict=True)
+            ]
+        )
+        return
+    print_table(
+        ["slug", "name", "kind", "category", ">hosts", ">prefixes", ">ports"],
+        [
+            [label.slug, label.name, label.kind, label.category.slug, *(n or "" for n in row)]
+            for label, row in zip(labels, rows, strict=True)
+        ],
+    )
+
+
+@command.command("show")
+@click.argument("slug")
+@signatures_option
+@json_option
+def show(slug: str, folders: tuple[str, ...], as_json: bool) -> None:
+    """Show everything that is known of an app or protocol."""
+    signatures = load(folders)
+    label = signatures.by_slug.get(slug.lower())
+    if label is None:
+        raise UsageError(f"there is no app {slug!r}{close_to(slug, list(signatures.by_slug))}")
+    entries = {kind: list(signatures.entries(label, kind)) for kind in ("hosts", "prefixes", "ports")}
+    if as_json:
+        print_json(
+            _label(label)
+            | {"description": label.description, "shared": label.shared, "where": label.where}
+            | {
+                kind: [{"entry": entry.text, "where": entry.where} for entry in found]
+                for kind, found in entries.items()
+            }
+        )
+        return
+    click.echo(f"{label.name} ({label.slug}), {label.kind}, {label.category.name} ({label.category.slug})")
+    if label.description:
+        click.echo(label.description)
+    if label.shared:
+        click.echo("shared: carries others' apps too, so any other app's name is better evidence")
+    click.echo(f"defined at {label.where}")
+    for kind, found in entries.items():
+        sources = dict.fromkeys(entry.about for entry in found if entry.about)
+        if found:
+            click.echo(f"\n{kind} ({len(found)})" + "".join(f"; {about}" for about in sources))
+            print_table(["entry", "where"], [[entry.text, entry.where] for entry in found])
+
+
+@command.command("match")
+@click.argument("what", metavar="NAME|ADDRESS")
+@signatures_option
+@json_option
+def match(what: str, folders: tuple[str, ...], as_json: bool) -> None:
+    """Tell what a host name or an address would be named, and by which line of which file."""
+    if not _is_address(what) and not _NAME.fullmatch(what):
+        raise UsageError(f"{what!r} is neither a host name nor an address")
+    found = load(folders).explain(what)
+    if as_json:
+        answers = [_match(each) for each in found]
+        print_json({"what": what, "match": answers[0] if answers else None, "also": answers[1:]})
+        return
+    if not found:
+        click.echo(f"{what}: nothing is known of it")
+        return
+    label = found[0].entry.label
+    shared = ", shared by others' apps" if label.shared else ""
+    click.echo(f"{what}: {label.name} ({label.slug}), {label.category.name}{shared}")
+    print_table(
+        ["", "label", "entry", "how", "where"],
+        [
+            ["by" if i == 0 else "also", each.entry.label.slug, each.entry.text, each.how, each.entry.where]
+            for i, each in enumerate(found)
+        ],
+    )
+
+
+@command.command("categories")
+@signatures_option
+@json_option
+def categories(folders: tuple[str, ...], as_json: bool) -> None:
+    """List categories and how many apps and protocols each has."""
+    signatures = load(folders)
+    kinds = {kind: Counter[str]() for kind in ("app", "protocol")}
+    for label in signatures.by_slug.values():
+        kinds[label.kind][label.category.slug] += 1
+    rows = [
+        (each, kinds["app"][each.slug], kinds["protocol"][each.slug])
+        for each in sorted(signatures.categories, key=lambda each: each.slug)
+    ]
+    if as_json:
+        print_json(
+            [
+                {"slug": each.slug, "name": each.name, "within": each.within, "apps": apps, "protocols": protocols}
+                for each, apps, protocols in rows
+            ]
+        )
+        return
+    print_table(
+        ["category", "name", "within", ">apps", ">protocols"],
+        [[each.slug, each.name, each.within, apps, protocols] for each, apps, protocols in rows],
+    )
+
+
+def _within(signatures: Signatures, slug: str) -> set[str]:
+    """The slugs of a category and of those within it.  Raises UsageError where there is none."""
+    known: dict[str, Category] = signatures.category_by_slug
+    if slug not in known:
+        raise UsageError(f"there is no category {slug!r}{close_to(slug, list(known))}")
+    wanted = {slug}
+    for _ in known:
+        wanted |= {each.slug for each in signatures.categories if each.within in wanted}
+    return wanted
+
+
+def _is_address(text: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _label(label: Label) -> dict[str, Any]:
+    return {"slug": label.slug, "name": label.name, "kind": label.kind, "category": label.category.slug}
+
+
+def _match(match: Match) -> dict[str, Any]:
+    entry = match.entry
+    return _label(entry.label) | {
+        "entry": entry.text,
+        "how": match.how,
+        "where": entry.where,
+        "source": entry.about,
+        "shared": entry.label.shared,
+    }

@@ -1,0 +1,280 @@
+"""Signature files: what they may say, how they add up, and that every mistake is told with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dpi.dissect import protocols
+from dpi.errors import FindingsError, UsageError
+from dpi.match.labels import Signatures
+from dpi.match.signatures import BUILT_IN, load
+
+
+@pytest.fixture(scope="module")
+def built_in() -> Signatures:
+    return load()
+
+
+def slug(signatures: Signatures, name: str) -> str | None:
+    found = signatures.explain(name)
+    return found[0].entry.label.slug if found else None
+
+
+def folder(path: Path, *texts: str) -> Path:
+    path.mkdir()
+    for number, text in enumerate(texts):
+        (path / f"{number}.yaml").write_text(text)
+    return path
+
+
+def findings(*folders: Path) -> list[str]:
+    with pytest.raises(FindingsError) as caught:
+        load(folders)
+    return [str(each).replace(str(folders[0].parent) + "/", "") for each in caught.value.findings]
+
+
+def test_at_least_300_apps_in_25_categories_are_told_by_host_names(built_in: Signatures) -> None:
+    apps = {label.slug: label for label in built_in.owners("hosts") if label.kind == "app"}
+    assert len(apps) >= 300
+    assert len({label.category.slug for label in apps.values()}) >= 25
+
+
+def test_every_label_that_a_dissector_names_has_its_constant_as_number(built_in: Signatures) -> None:
+    for name, number in protocols.IDS.items():
+        label = built_in.labels[number]
+        assert label is not None and label.slug == name and label.id == number
+    assert all(label is None or built_in.by_slug[label.slug] is label for label in built_in.labels)
+
+
+@pytest.mark.corpus
+def test_every_label_of_the_vocabulary_exists(built_in: Signatures, corpus: Path) -> None:
+    lines = (corpus / "labels.tsv").read_text().splitlines()[1:]
+    wanted = {line.split("\t")[0] for line in lines}
+    own_rules = {name for name in wanted if name.startswith("customprotocol")}  # of a test's own rule file
+    assert wanted - own_rules - built_in.by_slug.keys() == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("www.netflix.com", "netflix"),
+        ("ipv4-c001-fra001-ix.1.oca.nflxvideo.net", "netflix"),
+        ("rr3---sn-4g5e6nzz.googlevideo.com", "youtube"),
+        ("i.ytimg.com", "youtube"),
+        ("youtubei.googleapis.com", "youtube"),
+        ("upload.youtube.com", "youtubeupload"),
+        ("fonts.gstatic.com", "google"),
+        ("storage.googleapis.com", "googleservices"),
+        ("mail.google.com", "gmail"),
+        ("meet.google.com", "googlemeet"),
+        ("scontent-fra3-1.xx.fbcdn.net", "facebook"),
+        ("video-fra3-1.xx.fbcdn.net", "fbookreelstory"),
+        ("scontent-fra3-1.cdninstagram.com", "instagram"),
+        ("mmg.whatsapp.net", "whatsappfiles"),
+        ("web.whatsapp.com", "whatsapp"),
+        ("atv-ps-eu.amazon.com", "amazonvideo"),
+        ("s3.amazonaws.com", "amazonaws"),
+        ("www.amazon.de", "amazon"),
+        ("teams.microsoft.com", "teams"),
+        ("contoso.sharepoint.com", "microsoft365"),
+        ("contoso-my.sharepoint.com", "msonedrive"),
+        ("outlook.live.com", "outlook"),
+        ("fe2.update.microsoft.com", "windowsupdate"),
+        ("p12-buy.itunes.apple.com", "applestore"),
+        ("1-courier.push.apple.com", "applepush"),
+        ("gateway.icloud.com", "appleicloud"),
+        ("mask.icloud.com", "icloudprivaterelay"),
+        ("short.weixin.qq.com", "wechat"),
+        ("ocsp.example-ca.org", "ocsp"),
+        ("e1234.dscb.akamaiedge.net", "akamai"),
+        ("23.246.2.1", "netflix"),
+        ("2a00:86c0:2040::1", "netflix"),
+    ],
+)
+def test_the_app_is_told_rather_than_its_owner_or_carrier(built_in: Signatures, name: str, label: str) -> None:
+    assert slug(built_in, name) == label
+
+
+def test_clouds_are_shared_and_services_are_not(built_in: Signatures) -> None:
+    shared = {label.slug for label in built_in.by_slug.values() if label.shared}
+    assert {"amazonaws", "azure", "googlecloud", "cloudflare", "akamai"} <= shared
+    assert not {"netflix", "youtube", "google", "facebook"} & shared
+
+
+def test_an_entry_knows_its_line(built_in: Signatures) -> None:
+    for name in ("www.netflix.com", "i.ytimg.com", "ocsp.example-ca.org", "23.246.2.1"):
+        entry = built_in.explain(name)[0].entry
+        file, _, line = entry.where.rpartition(":")
+        assert entry.text in Path(file).read_text().splitlines()[int(line) - 1].split()
+        assert entry.about
+
+
+def test_the_template_loads_and_says_what_its_comments_say() -> None:
+    template = Path(__file__).parents[2] / "docs" / "reference" / "signatures-template.yaml"
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        shutil.copy(template, name)
+        signatures = load([name])
+    for host in ("streams.example.edu", "a.streams.example.edu", "play.example.edu", "a.cdn.example.edu"):
+        assert slug(signatures, host) == "lecture-streams"
+    assert slug(signatures, "hall-7.video.example.net") == "lecture-streams"
+    assert slug(signatures, "cdn.example.edu") is None
+    assert slug(signatures, "a.play.example.edu") is None
+    assert slug(signatures, "198.51.100.17") == "netflix"
+    assert signatures.category_by_slug["lectures"].within == "video"
+
+
+def test_a_users_file_adds_to_a_label_and_changes_what_it_names(tmp_path: Path) -> None:
+    mine = folder(tmp_path / "mine", "apps:\n  netflix: {name: Films, hosts: films.example}\n")
+    signatures = load([mine])
+    assert slug(signatures, "films.example") == slug(signatures, "www.netflix.com") == "netflix"
+    assert signatures.by_slug["netflix"].name == "Films"
+    assert signatures.by_slug["netflix"].category.slug == "video"
+
+
+def test_a_users_entry_takes_a_name_from_a_built_in_label(tmp_path: Path) -> None:
+    mine = folder(
+        tmp_path / "mine",
+        "apps:\n  mytube: {category: video, hosts: youtube.com =i.ytimg.com, prefixes: 23.246.0.0/18}\n",
+    )
+    signatures = load([mine])
+    assert slug(signatures, "www.youtube.com") == "mytube"
+    assert slug(signatures, "i.ytimg.com") == "mytube"
+    assert slug(signatures, "s.ytimg.com") == "youtube"
+    assert slug(signatures, "23.246.2.1") == "mytube"
+    assert [each.entry.label.slug for each in signatures.explain("i.ytimg.com")] == ["mytube", "youtube"]
+
+
+def test_replace_drops_what_was_listed_before(tmp_path: Path) -> None:
+    mine = folder(tmp_path / "mine", "apps:\n  netflix: {replace: true, hosts: films.example}\n")
+    signatures = load([mine])
+    assert slug(signatures, "www.netflix.com") is None
+    assert slug(signatures, "23.246.2.1") is None
+    assert slug(signatures, "films.example") == "netflix"
+
+
+def test_later_folders_override_earlier_ones(tmp_path: Path) -> None:
+    first = folder(tmp_path / "first", "apps:\n  one: {category: web, hosts: x.example}\n")
+    second = folder(tmp_path / "second", "apps:\n  two: {category: web, hosts: x.example}\n")
+    assert slug(load([first, second]), "x.example") == "two"
+    assert slug(load([second, first]), "x.example") == "one"
+
+
+def test_words_may_stand_in_a_block_on_a_line_or_in_a_list(tmp_path: Path) -> None:
+    text = (
+        "apps:\n"
+        "  a:\n    category: web\n    hosts: |\n      one.example  # a comment\n      two.example\n"
+        "  b: {category: web, hosts: three.example four.example}\n"
+        "  c:\n    category: web\n    hosts: [five.example, '*six.example', \"=seven.example\"]\n"
+        "  d:\n    category: web\n    hosts: eight.example\n      nine.example\n"
+    )
+    mine = folder(tmp_path / "mine", text)
+    signatures = load([mine])
+    for number, (host, label) in {
+        5: ("one.example", "a"),
+        6: ("two.example", "a"),
+        7: ("four.example", "b"),
+        10: ("a-six.example", "c"),
+        13: ("eight.example", "d"),
+        14: ("nine.example", "d"),
+    }.items():
+        found = signatures.explain(host)[0].entry
+        assert (found.label.slug, found.where) == (label, f"{mine}/0.yaml:{number}")
+
+
+def test_every_mistake_is_told_at_once_with_its_place(tmp_path: Path) -> None:
+    mine = folder(
+        tmp_path / "mine",
+        "apps:\n"
+        "  Bad Slug: {category: web}\n"
+        "  a: {category: nowhere, hosts: x.example x.example}\n"
+        "  b: {hosts: x.example, colour: red}\n"
+        "  b: {category: web}\n"
+        "  tls: {category: web}\n"
+        "  c: [1]\n"
+        "hosts:\n"
+        "  nobody: y.example\n"
+        "categories:\n"
+        "  inner: {within: outer}\n",
+        "apps:\n  a: {category: web}\n",
+    )
+    assert findings(mine) == [
+        "mine/0.yaml:2:3: apps.Bad Slug: a slug has lower-case letters, digits, - and _",
+        "mine/0.yaml:3:17: apps.a.category: there is no category 'nowhere'",
+        "mine/0.yaml:3:43: a: x.example is already listed here",
+        "mine/0.yaml:4:3: apps.b: needs a category",
+        "mine/0.yaml:4:14: b: x.example is already listed under a",
+        "mine/0.yaml:4:25: apps.b: unknown key 'colour' (known: name, category, description, hosts,"
+        " prefixes, ports, shared, replace)",
+        "mine/0.yaml:5:3: apps.b: stands here twice",
+        "mine/0.yaml:6:3: apps.tls: is protocol at " + f"{BUILT_IN}/protocols.yaml:{_line('tls')}",
+        "mine/0.yaml:7:3: apps.c: needs a category",
+        "mine/0.yaml:7:6: apps.c: a mapping is needed here",
+        "mine/0.yaml:9:11: hosts.nobody: there is no such label",
+        "mine/0.yaml:11:19: categories.inner.within: there is no category 'outer'",
+        "mine/1.yaml:2:3: apps.a: already defined at mine/0.yaml:3",
+    ]
+
+
+def _line(name: str) -> int:
+    lines = (BUILT_IN / "protocols.yaml").read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if line.startswith(f"  {name}: "))
+
+
+def test_misspelt_words_are_told_one_by_one(tmp_path: Path) -> None:
+    mine = folder(
+        tmp_path / "mine",
+        "apps:\n"
+        "  a:\n"
+        "    category: web\n"
+        "    hosts: |\n"
+        "      ok.example Bad.Example  a..b  # no.mistake\n"
+        "      *x*\n"
+        "    prefixes: 192.0.2.1/24 10.0.0.0/33 ::ffff:1.2.3.4 what\n"
+        "    ports: tcp/0 udp/9-8 icmp/1 tcp/443\n",
+    )
+    assert [line.split(": ")[0] + " " + line.split(": ")[2] for line in findings(mine)] == [
+        "mine/0.yaml:5:18 Bad.Example",
+        "mine/0.yaml:5:31 a..b",
+        "mine/0.yaml:6:7 *x*",
+        "mine/0.yaml:7:15 192.0.2.1/24",
+        "mine/0.yaml:7:28 10.0.0.0/33",
+        "mine/0.yaml:7:40 ::ffff:1.2.3.4",
+        "mine/0.yaml:7:55 what",
+        "mine/0.yaml:8:12 tcp/0",
+        "mine/0.yaml:8:18 udp/9-8",
+        "mine/0.yaml:8:26 icmp/1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "place"),
+    [
+        (b"apps: [1, }", "mine/0.yaml:1:11:"),
+        (b"apps:\n\tx: 1\n", "mine/0.yaml:2:1:"),
+        (b"\xff\xfe", "mine/0.yaml:1:1:"),
+        (b"a: \x00", "mine/0.yaml:1:1:"),
+        (b"- 1\n", "mine/0.yaml:1:1:"),
+        (b"apps: {x: {category: web, hosts: {a: b}}}\n", "mine/0.yaml:1:34:"),
+        (b"apps: {x: {category: web, shared: maybe}}\n", "mine/0.yaml:1:35:"),
+    ],
+)
+def test_what_is_not_a_signature_file_is_refused_with_its_place(tmp_path: Path, raw: bytes, place: str) -> None:
+    mine = folder(tmp_path / "mine", "")
+    (mine / "0.yaml").write_bytes(raw)
+    assert findings(mine)[0].startswith(place)
+
+
+def test_a_folder_that_cannot_be_read_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        load([tmp_path / "none"])
+
+
+def test_no_more_categories_than_the_loop_can_count(tmp_path: Path) -> None:
+    many = "".join(f"  c{number}: {{}}\n" for number in range(300))
+    mine = folder(tmp_path / "mine", "categories:\n" + many)
+    assert "more than 255 categories" in findings(mine)[0]
