@@ -115,14 +115,14 @@ class Appliance:
 
 def curl(lab: Lab, url: str, *options: str, seconds: float = 30.0) -> dict[str, Any]:
     """One download by curl in the client's namespace: exit, http code, server, bytes, seconds of transfer, rate."""
-    numbers = '"code":%{http_code},"bytes":%{size_download},"first":%{time_starttransfer},"total":%{time_total}'
+    numbers = '"code":"%{http_code}","bytes":%{size_download},"first":%{time_starttransfer},"total":%{time_total}'
     form = f'{{{numbers},"ip":"%{{remote_ip}}"}}'
     done = lab.run(
         "client",
         ["curl", "-s", "-o", os.devnull, "-D", "/dev/stderr", "-w", form, "-m", str(seconds), *options, url],
         timeout=seconds + 30,
     )
-    answer: dict[str, Any] = {"code": 0, "bytes": 0, "first": 0.0, "total": 0.0, "ip": ""}
+    answer: dict[str, Any] = {"code": "000", "bytes": 0, "first": 0.0, "total": 0.0, "ip": ""}
     if done.stdout.strip():
         answer |= json.loads(done.stdout)
     head = done.stderr.lower()

@@ -68,6 +68,7 @@ class Server(QuicConnectionProtocol):
 async def start(role: str, address: str, certificate: Path) -> None:
     """Serves HTTP/3 at one address, port 443, with the certificate of its name."""
     configuration = QuicConfiguration(is_client=False, alpn_protocols=H3_ALPN, max_datagram_size=1350)
+    configuration.congestion_control_algorithm = "cubic"
     configuration.load_cert_chain(certificate, certificate)
     kind = type("RoleServer", (Server,), {"role": role})
     await serve(address, 443, configuration=configuration, create_protocol=kind)
@@ -80,6 +81,8 @@ class Client(QuicConnectionProtocol):
         self._events: deque[Any] = deque()
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.received = 0
+        self.first = 0.0  # when the first data came, and the newest
+        self.last = 0.0
         self.server = ""
 
     def quic_event_received(self, event: QuicEvent) -> None:
@@ -87,6 +90,8 @@ class Client(QuicConnectionProtocol):
             if isinstance(http_event, HeadersReceived):
                 self.server = dict(http_event.headers).get(b"server", b"").decode("latin-1")
             if isinstance(http_event, DataReceived):
+                self.last = time.monotonic()
+                self.first = self.first or self.last
                 self.received += len(http_event.data)
             if isinstance(http_event, (HeadersReceived, DataReceived)) and http_event.stream_ended:
                 self._done.set_result(None)
@@ -116,7 +121,6 @@ async def fetch(host: str, path: str, ca: str, family: int, seconds: float, vers
     if version == 2:
         configuration.original_version = QuicProtocolVersion.VERSION_2
         configuration.supported_versions = [QuicProtocolVersion.VERSION_2, QuicProtocolVersion.VERSION_1]
-    start_time = time.monotonic()
     error = None
     client: Client | None = None
     try:
@@ -130,13 +134,13 @@ async def fetch(host: str, path: str, ca: str, family: int, seconds: float, vers
         error = "timeout"
     except (ConnectionError, OSError) as problem:
         error = str(problem) or type(problem).__name__
-    took = time.monotonic() - start_time
     received = client.received if client else 0
+    took = client.last - client.first if client else 0.0
     return {
         "host": host,
         "server": client.server if client else "",
         "bytes": received,
         "seconds": took,
-        "bit_s": received * 8 / took,
+        "bit_s": received * 8 / took if took > 0 else 0.0,
         "error": error,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,9 +76,7 @@ class Lab:
                 self._end(pid)
         net.remove(self.name)
         if self.directory.is_dir():
-            for file in self.directory.iterdir():
-                file.unlink()
-            self.directory.rmdir()
+            shutil.rmtree(self.directory)
 
     def _end(self, pid: int) -> None:
         """Ends a server of ours, unless its number has become somebody else's meanwhile."""
