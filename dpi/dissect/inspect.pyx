@@ -24,7 +24,7 @@ from dpi.dissect.tls cimport tls_client_hello, tls_records, tls_server_hello
 from dpi.flow.stream cimport pool_init, stream_bytes, stream_free, stream_init, stream_put, stream_ready
 from dpi.flow.table cimport NONE, Flow, opener
 from dpi.match.evidence cimport BY_CERTIFICATE, BY_DNS_QUERY, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI
-from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_SYN, Packet
+from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN, Packet
 
 
 cdef enum:
@@ -123,6 +123,17 @@ cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil:
 
 # TCP
 
+cdef bint padding(const Packet *p) noexcept nogil:
+    """A bare ACK with a few zeros: a frame's padding that a wrong length counts in.  The next segment has its place."""
+    cdef uint32_t i
+    if p.n > 6 or p.tcp_flags & (TCP_SYN | TCP_PSH | TCP_FIN):
+        return False
+    for i in range(p.n):
+        if p.payload[i]:
+            return False
+    return True
+
+
 cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
     cdef uint8_t bit = <uint8_t>(1 << side)
     cdef const uint8_t *data = p.payload
@@ -131,6 +142,8 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     cdef int32_t offset
     cdef Work *w
     cdef Answer answer
+    if padding(p):
+        return MORE
     if not f.based & bit:                       # joined later: the first byte seen is the first
         f.based |= bit
         f.isn[side] = p.seq - 1
