@@ -1,6 +1,8 @@
 """Host name → label, for the loop.  See hosts.pyx."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from dpi.match.patterns cimport PatternTable
+
 
 cdef enum HostKind:
     HOST_SUFFIX             # "example.org": the name and all below it
@@ -31,26 +33,12 @@ cdef struct Origin:         # beside each slot, and touched only once something 
     uint32_t below
 
 
-cdef struct Pattern:
-    uint32_t entry
-    uint32_t next           # the next pattern with the same literal, 0 for none
-    uint16_t label
-    uint8_t length
-    uint8_t fixed
-    uint8_t glob[256]
-
-
 cdef struct HostTable:
     uint64_t mask           # slots - 1
     uint64_t used
     Suffix *slots
     Origin *origins
-    uint16_t *moves         # the automaton that finds patterns' literals: [state * CLASSES + class]
-    uint32_t *found         # per state: its first pattern, 0 for none
-    uint16_t *shorter       # per state: the next shorter suffix that is a literal, 0 for none
-    uint32_t n_states       # 0: there are no patterns
-    Pattern *patterns       # [0] is not used
-    uint32_t n_patterns
+    PatternTable patterns
 
 
 cdef uint16_t host_match(const HostTable *t, const char *name, uint32_t n, HostHit *out) noexcept nogil

@@ -1,7 +1,6 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-PATTERNS_MAX: int
 KINDS: tuple[str, ...]
 
 class Hit(NamedTuple):

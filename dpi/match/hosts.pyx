@@ -16,8 +16,7 @@ stops at the first suffix that no entry ends in: two or three probes for most na
 bits and not the characters, which keeps a probe to one cache line; that two names share one by chance is out of
 the question, and whoever makes it so on purpose could have sent the other name in the first place.
 
-Patterns are found by an Aho-Corasick automaton over one literal of each, which costs a step a character however
-many there are; only where the literal occurs is the pattern itself compared.
+Patterns are looked for in the whole name, all at once (patterns.pyx).
 
 Measured by tests/bench/match.py (which compares with a Python dict).  The table is immutable once built, so any
 number of threads may read it.  Names come off the wire: they are folded to lower case, may be anything, and
@@ -26,33 +25,30 @@ cost at most 255 steps; longer ones match nothing (RFC 1035, 2.3.4).
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
+
+from dpi.match.patterns cimport Pattern, pattern_match, patterns_build, patterns_bytes, patterns_free, patterns_of
 
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-PATTERNS_MAX = 4096         # bounds the automaton to 16 bit states together with the length of names
+from dpi.match.patterns import problem as pattern_problem
+
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
-_GLOB = re.compile(r"[a-z0-9_.*-]+")
 KINDS = ("suffix", "below", "exact", "pattern")
 
 cdef enum:
     NAME_MAX = 255
-    CLASSES = 40            # a-z 0-9 - _ . and everything else
     DOT = 46
 
 cdef uint64_t SEED = 0xCBF29CE484222325
 cdef uint64_t PRIME = 0x9E3779B97F4A7C15
 
 cdef uint8_t FOLD[256]      # to lower case
-cdef uint8_t CLASS[256]     # of a folded character
 
 for i in range(256):
     FOLD[i] = i + 32 if 65 <= i <= 90 else i
-    CLASS[i] = 0
-for i, c in enumerate(bytearray(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")):
-    CLASS[c] = i + 1
 
 
 class Hit(NamedTuple):
@@ -68,13 +64,7 @@ def problem(text: str) -> str:
     """What is wrong with an entry's spelling; "" where it is right."""
     kind, name = _parse(text)
     if kind == HOST_PATTERN:
-        if not _GLOB.fullmatch(name):
-            return "a host pattern may hold lower-case letters, digits, - _ . and *"
-        if len(name) > NAME_MAX:
-            return f"longer than {NAME_MAX} characters"
-        if len(_literal(name)) < 3:
-            return "a host pattern needs at least three characters in a row that are fixed"
-        return ""
+        return pattern_problem(name)
     if len(name) > NAME_MAX - 2:
         return f"longer than {NAME_MAX - 2} characters"
     if not _NAME.fullmatch(name):
@@ -92,16 +82,6 @@ def _parse(str text):
     return HOST_SUFFIX, text
 
 
-def _literal(str glob) -> str:
-    """The piece of a pattern to look for: the longest, but the last only where the others are short.
-
-    The last piece is mostly a domain that many names and patterns share.
-    """
-    pieces = glob.split("*")
-    head = max(pieces[:len(pieces) - 1], key=len)
-    return head if len(head) >= 4 else max(pieces, key=len)
-
-
 cdef inline uint64_t _step(uint64_t h, uint8_t c) noexcept nogil:
     return (h ^ c) * PRIME
 
@@ -112,28 +92,6 @@ cdef inline uint64_t _slot(const HostTable *t, uint64_t h) noexcept nogil:
     while t.slots[i].hash and t.slots[i].hash != h:
         i = (i + 1) & t.mask
     return i
-
-
-cdef inline bint _glob(const uint8_t *p, uint32_t m, const uint8_t *s, uint32_t n) noexcept nogil:
-    """Whether s is of the pattern p.  Backs up to the last * only, so it takes at most n * m steps."""
-    cdef uint32_t i = 0, j = 0, star = m, mark = 0
-    while i < n:
-        if j < m and p[j] == 42:
-            star = j
-            mark = i
-            j += 1
-        elif j < m and p[j] == s[i]:
-            i += 1
-            j += 1
-        elif star < m:
-            j = star + 1
-            mark += 1
-            i = mark
-        else:
-            return False
-    while j < m and p[j] == 42:
-        j += 1
-    return j == m
 
 
 cdef inline uint32_t _fold(uint8_t *to, const char *name, uint32_t n) noexcept nogil:
@@ -154,7 +112,7 @@ cdef uint16_t host_match(const HostTable *t, const char *name, uint32_t n, HostH
     cdef const Suffix *suffix
     cdef const Pattern *pattern
     cdef uint64_t h = SEED, at, below = 0
-    cdef uint32_t i, state = 0, other, k
+    cdef uint32_t i
     memset(out, 0, sizeof(HostHit))
     n = _fold(s, name, n)
     if n == 0:
@@ -185,24 +143,13 @@ cdef uint16_t host_match(const HostTable *t, const char *name, uint32_t n, HostH
         h = _step(h, DOT)
     if below:
         out.entry = t.origins[below - 1].below
-    if t.n_states == 0 or out.kind == HOST_EXACT:
-        return out.label
-    for i in range(n):
-        state = t.moves[state * CLASSES + CLASS[s[i]]]
-        other = state
-        while other:
-            k = t.found[other]
-            while k:
-                pattern = t.patterns + k
-                if (pattern.fixed > out.fixed
-                        or (pattern.fixed == out.fixed and out.kind == HOST_PATTERN and pattern.entry > out.entry)):
-                    if _glob(pattern.glob, pattern.length, s, n):
-                        out.label = pattern.label
-                        out.kind = HOST_PATTERN
-                        out.entry = pattern.entry
-                        out.fixed = pattern.fixed
-                k = pattern.next
-            other = t.shorter[other]
+    if out.kind != HOST_EXACT:
+        pattern = pattern_match(&t.patterns, s, n, out.fixed)
+        if pattern != NULL:
+            out.label = pattern.label
+            out.kind = HOST_PATTERN
+            out.entry = pattern.entry
+            out.fixed = pattern.fixed
     return out.label
 
 
@@ -264,59 +211,6 @@ cdef int _add(HostTable *t, int kind, bytes name, uint16_t label, uint32_t entry
     return 0
 
 
-cdef int _automaton(HostTable *t, dict patterns) except -1:
-    """Aho and Corasick (1975): goto, failure and output of all patterns' literals, as one table of moves."""
-    cdef list branches = [{}], ends = [[]]
-    cdef int at, code, to, fail
-    if len(patterns) > PATTERNS_MAX:
-        raise ValueError(f"more than {PATTERNS_MAX} host patterns")
-    for glob in patterns:
-        at = 0
-        for code in _literal(glob).encode("ascii"):
-            code = CLASS[code]
-            if code not in branches[at]:
-                branches[at][code] = len(branches)
-                branches.append({})
-                ends.append([])
-            at = branches[at][code]
-        ends[at].append(glob)
-    if len(branches) > 65535:
-        raise ValueError("host patterns have more than 65535 characters in all")
-    t.n_states = len(branches)
-    t.n_patterns = len(patterns) + 1
-    t.moves = <uint16_t *>calloc(t.n_states * CLASSES, sizeof(uint16_t))
-    t.found = <uint32_t *>calloc(t.n_states, sizeof(uint32_t))
-    t.shorter = <uint16_t *>calloc(t.n_states, sizeof(uint16_t))
-    t.patterns = <Pattern *>calloc(t.n_patterns, sizeof(Pattern))
-    if not t.moves or not t.found or not t.shorter or not t.patterns:
-        t.n_states = 0
-        raise MemoryError
-    number = 1
-    for at in range(len(ends)):
-        for glob in ends[at]:
-            raw = glob.encode("ascii")
-            memcpy(t.patterns[number].glob, <const uint8_t *>raw, len(raw))
-            t.patterns[number].length = len(raw)
-            t.patterns[number].fixed = len(raw) - raw.count(b"*")
-            t.patterns[number].entry, t.patterns[number].label = patterns[glob]
-            t.patterns[number].next = t.found[at]
-            t.found[at] = number
-            number += 1
-    failure = [0] * len(branches)
-    queue = [0]
-    for at in queue:            # breadth first, so failures point to states that are finished
-        fail = failure[at]
-        for code in range(CLASSES):
-            t.moves[at * CLASSES + code] = t.moves[fail * CLASSES + code] if at else 0
-        for code, to in branches[at].items():
-            failure[to] = t.moves[fail * CLASSES + code] if at else 0
-            t.moves[at * CLASSES + code] = to
-            queue.append(to)
-        if at:
-            t.shorter[at] = fail if t.found[fail] else t.shorter[fail]
-    return 0
-
-
 cdef class Hosts:
     """A table of (entry, label) pairs.  Labels are 1 to 65535.
 
@@ -345,15 +239,12 @@ cdef class Hosts:
                 _add(&self.table, kind, name.encode("ascii"), label, place)
             place += 1
         if patterns:
-            _automaton(&self.table, patterns)
+            patterns_build(&self.table.patterns, patterns)
 
     def __dealloc__(self) -> None:
         free(self.table.slots)
         free(self.table.origins)
-        free(self.table.moves)
-        free(self.table.found)
-        free(self.table.shorter)
-        free(self.table.patterns)
+        patterns_free(&self.table.patterns)
 
     def __len__(self) -> int:
         return self.size
@@ -362,8 +253,7 @@ cdef class Hosts:
     def nbytes(self) -> int:
         """Bytes of memory that the table holds."""
         cdef HostTable *t = &self.table
-        return ((t.mask + 1) * (sizeof(Suffix) + sizeof(Origin)) + t.n_states * (CLASSES * 2 + 4 + 2)
-                + t.n_patterns * sizeof(Pattern))
+        return (t.mask + 1) * (sizeof(Suffix) + sizeof(Origin)) + patterns_bytes(&t.patterns)
 
     def match(self, name: str | bytes) -> Hit | None:
         """What the loop would say of a name."""
@@ -378,7 +268,7 @@ cdef class Hosts:
         cdef uint8_t s[256]
         cdef bytes raw = name.encode() if isinstance(name, str) else name
         cdef uint32_t n = _fold(s, raw, <uint32_t>min(len(raw), 0xFFFF))
-        cdef uint32_t i = n, k
+        cdef uint32_t i = n
         cdef uint64_t h = SEED, at
         cdef HostTable *t = &self.table
         cdef Suffix suffix
@@ -396,9 +286,7 @@ cdef class Hosts:
             if i > 0:
                 i -= 1
                 h = _step(h, DOT)
-        for k in range(1, t.n_patterns):
-            if _glob(t.patterns[k].glob, t.patterns[k].length, s, n):
-                hits.append(Hit(t.patterns[k].label, "pattern", t.patterns[k].fixed, t.patterns[k].entry))
+        hits += [Hit(label, "pattern", fixed, entry) for label, fixed, entry in patterns_of(&t.patterns, s, n)]
         return sorted(hits, key=_specificity, reverse=True)
 
     def speed(self, names: list[bytes], rounds: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dpi.match import hosts, ports, prefixes
+from dpi.match import hosts, patterns, ports, prefixes
 
 
 @pytest.mark.parametrize("text", ["a", "a.b", "_dmarc.x-y.org", "=a.b", "*.a.b", "*abc*", "cdn*.x.net", "a*bcd"])
@@ -69,7 +69,16 @@ def test_patterns_with_a_literal_in_common_are_all_looked_at() -> None:
 
 def test_too_many_patterns_are_refused() -> None:
     with pytest.raises(ValueError, match="patterns"):
-        hosts.Hosts([(f"*pattern{number}*", 1) for number in range(hosts.PATTERNS_MAX + 1)])
+        hosts.Hosts([(f"*pattern{number}*", 1) for number in range(patterns.PATTERNS_MAX + 1)])
+
+
+def test_a_name_cannot_be_made_to_cost_much() -> None:
+    table = hosts.Hosts([(f"dear-*x{number:02}", number + 1) for number in range(64)])
+    assert table.match("dear-" * 50) is None
+    for number in range(64):
+        assert table.match(f"dear-x{number:02}") == (number + 1, "pattern", 8, number)
+    with pytest.raises(ValueError, match="share 'dear-'"):
+        hosts.Hosts([(f"dear-*x{number:02}", 1) for number in range(65)])
 
 
 def test_an_empty_table_matches_nothing() -> None:

@@ -1,0 +1,3 @@
+PATTERNS_MAX: int
+
+def problem(glob: str) -> str: ...
