@@ -397,7 +397,9 @@ cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisi
         if finding.complete:
             settle(s, i, f)
             if f.protocol.id == P_DNS:
-                f.needs = NEED_MESSAGES
+                f.needs = NEED_MESSAGES             # its answers shall come by here: the mark is not final
+                f.flags &= ~<uint8_t>FLOW_OFFLOADED
+                ask(s, f)
             return
         f.needs = NEED_NAME
         ask(s, f)

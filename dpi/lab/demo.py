@@ -177,7 +177,7 @@ def _flow_of(want: Fetch, flows: list[dict[str, Any]]) -> dict[str, Any] | None:
         if (flow["l4"], flow["dport"], flow["ip_version"]) != (l4, port, want.family):
             continue
         named = flow["method"] in ("dns", "known-server")
-        if flow["hostname"] == want.host and named == (want.how == "no-sni"):
+        if flow["hostname"] == want.host and (want.blocked or named == (want.how == "no-sni")):
             return flow
     return None
 
