@@ -89,6 +89,7 @@ cdef void unlock(Shard *shard) noexcept nogil
 cdef void process(Shard *shard, Packet *packet, Decision *decision) noexcept nogil
 cdef void tick(Shard *shard, int64_t now) noexcept nogil
 cdef void hint(Shard *shard, Packet *packet) noexcept nogil
+cdef void hint_again(Shard *shard, const Packet *packet) noexcept nogil
 cdef void end(Shard *shard, uint32_t flow, uint8_t reason) noexcept nogil
 cdef bint ask(Shard *shard, Flow *flow) noexcept nogil
 cdef void write_event(Shard *shard, const Flow *flow, uint8_t kind, uint8_t reason, Event *event) noexcept nogil

@@ -71,6 +71,7 @@ from dpi.flow.table cimport (
     table_insert,
     table_new,
     table_prefetch,
+    table_prefetch_flow,
     table_remove,
     table_tcp,
     table_victim,
@@ -172,6 +173,11 @@ cdef void hint(Shard *s, Packet *p) noexcept nogil:
     """Has the memory that process() will want for this packet brought nearer, some packets ahead."""
     p.hash = table_hash(s.table, p)
     table_prefetch(s.table, p.hash)
+
+
+cdef void hint_again(Shard *s, const Packet *p) noexcept nogil:
+    """The second half of that, for each packet of a batch after hint() was called for all."""
+    table_prefetch_flow(s.table, p.hash)
 
 
 cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:

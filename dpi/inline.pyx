@@ -7,7 +7,7 @@ their memory is on its way meanwhile.  A packet that cannot be decoded is left a
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from dpi._fastpath cimport Shard, hint, lock, process, tick, unlock
+from dpi._fastpath cimport Shard, hint, hint_again, lock, process, tick, unlock
 from dpi.capture.decision cimport Decision
 from dpi.capture.nfnetlink cimport QueuedPacket
 from dpi.capture.nfqueue cimport PacketHandler
@@ -97,6 +97,9 @@ cdef void decide(void *ctx, const QueuedPacket *packets, Decision *decisions, ui
             p.vlan = q.vlan
             p.origin = origin_of(c, q, p)
             hint(c.shard, p)
+        for i in range(start, end):
+            if c.packets[i - start].version:
+                hint_again(c.shard, &c.packets[i - start])
         for i in range(start, end):
             if c.packets[i - start].version:
                 process(c.shard, &c.packets[i - start], &decisions[i])

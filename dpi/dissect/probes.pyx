@@ -38,9 +38,11 @@ cdef inline uint8_t lower(uint8_t c) noexcept nogil:
 
 
 cdef bint mentions(const Sight *s, const char *word, uint32_t n) noexcept nogil:
-    """Whether the lower-case word occurs in the first line, in whatever case."""
+    """Whether the lower-case word occurs in the first line, in whatever case; the line must begin like text."""
     cdef uint32_t i, j
     cdef uint32_t end = s.n if s.n < 512 else 512
+    if end and not 0x20 <= s.data[0] < 0x7F:
+        return False
     for i in range(end):
         if s.data[i] == c'\n':
             return False

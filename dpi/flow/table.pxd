@@ -125,6 +125,14 @@ cdef inline void table_prefetch(const Table *t, uint32_t hash) noexcept nogil:
     prefetch(&t.index[hash & t.mask])
 
 
+cdef inline void table_prefetch_flow(const Table *t, uint32_t hash) noexcept nogil:
+    """Some packets later: the flow that the index has there, which is the right one most of the time."""
+    cdef uint32_t i = <uint32_t>t.index[hash & t.mask]
+    if i:
+        prefetch(&t.flows[i - 1])
+        prefetch(<const char *>&t.flows[i - 1] + 64)
+
+
 cdef extern from *:
     """
     #define dpi_prefetch(p) __builtin_prefetch(p)
