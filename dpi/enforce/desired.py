@@ -15,7 +15,7 @@ from dpi.enforce.qdisc.htb import HtbClass, HtbRoot, desired_class, link_class
 from dpi.enforce.qdisc.ifb import IfbLink, Redirect
 from dpi.enforce.qdisc.leaf import Purpose
 from dpi.enforce.resource import Handles, Resource, State, state_of
-from dpi.enforce.routes import MarkRule, NextHop, leads_to, rule_priority
+from dpi.enforce.routes import MarkRule, NextHop, leads_to, rule_priority, up
 from dpi.errors import KernelError
 from dpi.policy.plan import KernelPlan, Route, Tree
 
@@ -29,9 +29,9 @@ class Desired:
 def desired(plan: KernelPlan, features: Features, handles: Handles) -> Desired:
     """KernelError when the plan cannot be made true here, before anything is touched."""
     check(plan, features, handles)
-    hops = {route.number: next_hops(route, handles) for route in plan.routes}
-    facts = Facts(features.nft_queue, beyond(plan, hops))
     notes: list[str] = []
+    hops = {route.number: next_hops(route, handles, notes) for route in plan.routes}
+    facts = Facts(features.nft_queue, beyond(plan, hops))
     found: list[Resource] = []
     fed: dict[str, Tree] = {}
     for tree in plan.trees:
@@ -117,22 +117,26 @@ def tree_resources(
         yield resource
 
 
-def next_hops(route: Route, handles: Handles) -> list[NextHop]:
-    """The default routes of a cache's table."""
+def next_hops(route: Route, handles: Handles, notes: list[str]) -> list[NextHop]:
+    """The default routes of a cache's table; without those that the kernel would refuse at the moment.
+
+    A cache whose wire is unplugged must not keep the box from starting: its traffic takes the normal way.
+    """
     found = []
     for version in versions(route):
         gateway = route.next_hop4 if version == 4 else route.next_hop6
         device = route.device
         if gateway and not device:
             device = leads_to(handles.ip, gateway)
-            if device is None:
-                raise KernelError(
-                    f"cache {route.name}: {gateway} is not on a network that this box is connected to; "
-                    f"a next hop must be (or say `device:`)"
-                )
-        assert device
-        handles.index(device)
-        found.append(NextHop(version, route.table, gateway, device))
+        if device is None:
+            notes.append(
+                f"cache {route.name}: {gateway} is not on a network that this box is connected to now: "
+                "its traffic takes the normal way"
+            )
+        elif not up(handles.ip, handles.index(device)):
+            notes.append(f"cache {route.name}: {device} is down: its traffic takes the normal way")
+        else:
+            found.append(NextHop(version, route.table, gateway, device))
     return found
 
 

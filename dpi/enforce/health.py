@@ -1,129 +1,172 @@
-"""Whether the caches answer: TCP connect, HTTP GET or ICMP echo, every interval, with thresholds both ways.
+"""Whether the caches' next hops are well: a check each interval, and the kernel told when the answer changes.
 
-A cache is taken for up until it has failed `down_after` times in a row, and then for down until it has answered
-`up_after` times in a row: one lost packet moves no traffic, and a cache that flaps is not believed at once.
+A route is believed up until `down_after` checks in a row have failed, and down until `up_after` have
+succeeded, so that one lost packet moves nothing.  The checks are what a client would do: a TCP connection,
+an HTTP GET answered with 2xx or 3xx, an ICMP echo.  They run on asyncio, each with its timeout; nothing here
+blocks the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import logging
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from dpi.policy.plan import Health as Check
-from dpi.policy.plan import KernelPlan, Route
+from dpi.errors import DpiError
+from dpi.policy.plan import Health, KernelPlan, Route
 
-Changed = Callable[[str, bool], Awaitable[None]]
+log = logging.getLogger(__name__)
 
-ECHO_REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}  # RFC 792, RFC 4443
-ECHO_REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
+OnChange = Callable[[str, bool], None]
+MAX_ANSWER = 4096  # bytes of an HTTP answer that are read: the status line and then some
 
 
-class Health:
-    """Checks each route of a plan that has a check, until stopped; `changed(name, up)` is called on every change."""
+@dataclass
+class Standing:
+    """What is known of one route."""
 
-    def __init__(self, plan: KernelPlan, changed: Changed) -> None:
-        self._routes = [route for route in plan.routes if route.health and route.health.kind != "none"]
-        self._changed = changed
-        self._tasks: list[asyncio.Task[None]] = []
+    route: str
+    up: bool = True
+    streak: int = 0  # checks in a row that say otherwise
+    since: float = 0.0  # Unix time of the last change; 0 before the first
+    last_error: str = ""  # of the last check that failed, in words
+    checks: int = 0
+    failures: int = 0
 
-    async def start(self) -> None:
-        self._tasks = [asyncio.ensure_future(self._watch(route)) for route in self._routes]
+    def note(self, health: Health, error: str | None) -> bool:
+        """One more result (None: it went well).  → whether the route's state changed."""
+        self.checks += 1
+        if error is not None:
+            self.failures += 1
+            self.last_error = error
+        if (error is None) == self.up:
+            self.streak = 0
+            return False
+        self.streak += 1
+        if self.streak < (health.down_after if self.up else health.up_after):
+            return False
+        self.up, self.streak, self.since = not self.up, 0, time.time()
+        return True
 
-    async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
 
-    async def _watch(self, route: Route) -> None:
-        check = route.health
-        assert check is not None
-        up, streak = True, 0
-        loop = asyncio.get_running_loop()
-        due = loop.time()
+class Watcher:
+    """Checks every route of a plan that asks for it, until cancelled.
+
+    `on_change(route, up)` is called in the event loop's thread; it may block for a moment, as
+    `enforce.set_route_state` does.  A DpiError of it is logged, and it is told again at the next check.
+    """
+
+    def __init__(self, plan: KernelPlan, on_change: OnChange) -> None:
+        self._routes = [r for r in plan.routes if r.health and r.health.kind != "none"]
+        self._on_change = on_change
+        self.standings = {r.name: Standing(r.name) for r in self._routes}
+
+    async def run(self) -> None:
+        """Returns at once where there is nothing to check."""
+        async with asyncio.TaskGroup() as group:
+            for route in self._routes:
+                group.create_task(self._watch(route, self.standings[route.name]))
+
+    async def _watch(self, route: Route, standing: Standing) -> None:
+        health = route.health
+        assert health
+        told = True  # the kernel believes so too
         while True:
-            answers = await works(check, route.device)
-            streak = streak + 1 if answers != up else 0
-            if streak >= (check.down_after if up else check.up_after):
-                up, streak = answers, 0
-                await self._changed(route.name, up)
-            due = max(due + check.interval, loop.time())
-            await asyncio.sleep(due - loop.time())
+            begun = time.monotonic()
+            changed = standing.note(health, await check(health, route.device))
+            if changed or told != standing.up:
+                log.warning("route %s is %s", route.name, "up" if standing.up else f"down: {standing.last_error}")
+                try:
+                    self._on_change(route.name, standing.up)
+                    told = standing.up
+                except DpiError as error:
+                    log.error("route %s: %s", route.name, error)
+            await asyncio.sleep(max(0.0, health.interval - (time.monotonic() - begun)))
 
 
-async def works(check: Check, device: str | None = None) -> bool:
-    """One check.  Never raises: whatever goes wrong is a cache that does not answer."""
-    kinds: dict[str, Callable[[Check, str | None], Coroutine[Any, Any, bool]]] = {
-        "tcp": _tcp,
-        "http": _http,
-        "icmp": _icmp,
-    }
+async def check(health: Health, device: str | None) -> str | None:
+    """One check: None when it went well, otherwise what went wrong, in words."""
     try:
-        return await asyncio.wait_for(kinds[check.kind](check, device), check.timeout)
-    except (OSError, TimeoutError, ValueError):
-        return False
+        async with asyncio.timeout(health.timeout):
+            if health.kind == "icmp":
+                await _echo(health.target, device)
+            else:
+                await _tcp(health, device)
+    except TimeoutError:
+        return f"no answer within {health.timeout:g} s"
+    except OSError as error:
+        return error.strerror or str(error)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
-def _socket(check: Check, device: str | None, kind: int, protocol: int = 0) -> socket.socket:
-    family = _family(check)
-    made = socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
-    if device:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
-    return made
+def _socket(target: str, kind: socket.SocketKind, protocol: int, device: str | None) -> socket.socket:
+    version = ipaddress.ip_address(target).version
+    sock = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, kind, protocol)
+    try:
+        sock.setblocking(False)
+        if device:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
-def _family(check: Check) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in check.target else socket.AF_INET
-
-
-async def _tcp(check: Check, device: str | None) -> bool:
-    with _socket(check, device, socket.SOCK_STREAM) as connection:
-        await asyncio.get_running_loop().sock_connect(connection, (check.target, check.port))
-    return True
-
-
-async def _http(check: Check, device: str | None) -> bool:
-    """2xx and 3xx are an answer (RFC 9110, 15)."""
+async def _tcp(health: Health, device: str | None) -> None:
     loop = asyncio.get_running_loop()
-    host = f"[{check.target}]" if ":" in check.target else check.target
-    request = f"GET {check.path or '/'} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
-    with _socket(check, device, socket.SOCK_STREAM) as connection:
-        await loop.sock_connect(connection, (check.target, check.port))
-        await loop.sock_sendall(connection, request)
-        head = b""
-        while b"\n" not in head and len(head) < 4096:
-            part = await loop.sock_recv(connection, 1024)
-            if not part:
+    port = health.port or 80
+    with _socket(health.target, socket.SOCK_STREAM, 0, device) as sock:
+        await loop.sock_connect(sock, (health.target, port))
+        if health.kind == "tcp":
+            return
+        host = f"[{health.target}]" if ":" in health.target else health.target
+        request = f"GET {health.path or '/'} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        await loop.sock_sendall(sock, request.encode())
+        answer = b""
+        while b"\r\n" not in answer and len(answer) < MAX_ANSWER:
+            data = await loop.sock_recv(sock, MAX_ANSWER)
+            if not data:
                 break
-            head += part
-    words = head.split(maxsplit=2)
-    return len(words) >= 2 and words[0].startswith(b"HTTP/") and words[1][:1] in (b"2", b"3")
+            answer += data
+    status = answer.split(b"\r\n", 1)[0].split(b" ")
+    if len(status) < 2 or not status[0].startswith(b"HTTP/") or status[1][:1] not in (b"2", b"3"):
+        raise ValueError(f"answered {answer[:40]!r} to GET {health.path or '/'}")
 
 
-async def _icmp(check: Check, device: str | None) -> bool:
-    family = _family(check)
-    protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
-    nonce = os.urandom(12)
-    with _socket(check, device, socket.SOCK_RAW, protocol) as ping:
-        await asyncio.get_running_loop().sock_sendto(ping, _echo(family, nonce), (check.target, 0))
+ECHO, REPLY = {4: 8, 6: 128}, {4: 0, 6: 129}  # RFC 792, RFC 4443
+
+
+async def _echo(target: str, device: str | None) -> None:
+    """An echo request and its reply, on a raw socket (the ping group's sysctl is often shut)."""
+    loop = asyncio.get_running_loop()
+    version = ipaddress.ip_address(target).version
+    protocol = socket.IPPROTO_ICMP if version == 4 else socket.IPPROTO_ICMPV6
+    token = os.urandom(8)
+    identity = int.from_bytes(token[:2])
+    body = struct.pack(">HH", identity, 1) + token
+    request = struct.pack(">BBH", ECHO[version], 0, 0) + body
+    if version == 4:  # the kernel fills in ICMPv6's checksum, not ICMP's
+        request = struct.pack(">BBH", ECHO[version], 0, _checksum(request)) + body
+    with _socket(target, socket.SOCK_RAW, protocol, device) as sock:
+        sock.connect((target, 0))  # of a raw socket: does not wait
+        await loop.sock_sendall(sock, request)
         while True:
-            data, _ = await asyncio.get_running_loop().sock_recvfrom(ping, 2048)
-            if family == socket.AF_INET:  # a raw IPv4 socket shows the IP header (raw(7))
-                data = data[(data[0] & 15) * 4 :] if data else data
-            if len(data) >= 20 and data[0] == ECHO_REPLY[family] and data[8:20] == nonce:
-                return True
+            answer = await loop.sock_recv(sock, 2048)
+            if version == 4:
+                answer = answer[(answer[0] & 0x0F) * 4 :] if answer else b""
+            if len(answer) >= 8 and answer[0] == REPLY[version] and answer[4:] == body:
+                return
 
 
-def _echo(family: int, nonce: bytes) -> bytes:
-    """An echo request; the kernel fills in ICMPv6's checksum (RFC 3542, 3.1)."""
-    body = struct.pack(">BBHHH", ECHO_REQUEST[family], 0, 0, 0, 1) + nonce
-    if family == socket.AF_INET6:
-        return body
-    total = sum(struct.unpack(f">{len(body) // 2}H", body))
-    total = (total & 0xFFFF) + (total >> 16)
-    total = ~(total + (total >> 16)) & 0xFFFF
-    return body[:2] + struct.pack(">H", total) + body[4:]
+def _checksum(data: bytes) -> int:
+    total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
+    total = (total >> 16) + (total & 0xFFFF)
+    return ~(total + (total >> 16)) & 0xFFFF

@@ -131,6 +131,12 @@ def leads_to(ip: Any, address: str) -> str | None:
     return str(links[0].get_attr("IFLA_IFNAME")) if links else None
 
 
+def up(ip: Any, index: int) -> bool:
+    """Whether a device is switched on and has a carrier: on others the kernel refuses a route or ignores it."""
+    flags = ip.get_links(index)[0]["flags"]
+    return bool(flags & 0x1) and bool(flags & 0x10000)  # IFF_UP, IFF_LOWER_UP
+
+
 def read_rules(ip: Any) -> list[MarkRule]:
     found = []
     for version, family in FAMILIES.items():

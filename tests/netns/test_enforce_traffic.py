@@ -141,7 +141,7 @@ def test_rejected_datagrams_are_answered_with_an_icmp_error(world: World, state:
         sock.settimeout(5)
         sock.connect((server, 443))
         sock.send(b"quic")
-        with pytest.raises(OSError, match="No route to host|Permission denied|refused") as error:
+        with pytest.raises(OSError, match=r"No route to host|Permission denied|refused") as error:
             sock.recv(100)
         assert not isinstance(error.value, TimeoutError)
         sock.close()
@@ -158,9 +158,15 @@ def test_dropped_packets_are_not_answered(world: World, state: Path) -> None:
 def test_bits_of_the_mark_that_are_not_ours_are_kept(world: World, state: Path) -> None:
     enforce.apply(plan(), state_dir=state)
     rules = """table inet theirs {
-        chain before { type filter hook prerouting priority -160; meta mark set 0x80000005; ct mark set ct mark | 0x80001234; }
+        chain before {
+            type filter hook prerouting priority -160; policy accept;
+            meta mark set 0x80000005 ct mark set ct mark | 0x80001234
+        }
         counter kept { }
-        chain after { type filter hook postrouting priority 0; meta mark & 0x8000ffff == 0x80000005 counter name kept; }
+        chain after {
+            type filter hook postrouting priority 0; policy accept;
+            meta mark & 0x8000ffff == 0x80000005 counter name kept
+        }
     }"""
     world.box.run("sh", "-c", f"printf '%s' '{rules}' | nft -f -")
     world.decide(lambda _: final(2))

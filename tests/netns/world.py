@@ -141,8 +141,15 @@ class World:
 
         with space:
             listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
-        self.closing.callback(listener.close)
-        threading.Thread(target=loop, args=(listener,), daemon=True).start()
+        server = threading.Thread(target=loop, args=(listener,), daemon=True)
+        server.start()
+
+        def close() -> None:
+            listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which must not see this descriptor's next owner
+            server.join()
+            listener.close()
+
+        self.closing.callback(close)
 
     def connect(self, address: str, port: int, timeout: float = 15) -> socket.socket:
         """A TCP connection from the client."""

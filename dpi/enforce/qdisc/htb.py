@@ -1,4 +1,5 @@
-"""The HTB tree of a direction: `d1:` (down) or `d2:` (up) at the device's root, `d1:ffff` the link, below it the policy's classes.
+"""The HTB tree of a direction: `d1:` (down) or `d2:` (up) at the device's root, `d1:ffff` the link, below it the
+policy's classes.
 
 Packets come with their class in skb->priority, so no filter is needed; `default 0` sends what has none (the
 box's own traffic, ARP) straight out, unshaped: shaping never locks an admin out of the box.
