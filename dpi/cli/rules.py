@@ -156,17 +156,20 @@ def add(
             match[key.removesuffix("_in")] = values[0] if len(values) == 1 else values
     if direction:
         match["direction"] = direction
-    rule: dict[str, Any] = {"enabled": False} if disabled else {}
-    rule |= {"match": match} if match else {}
-    rule |= {key: _number(value) for key, value in options.items() if value not in (None, False)}
+    actions = {key: _number(value) for key, value in options.items() if value not in (None, False)}
+    if not actions:
+        raise UsageError(f"rule {name} would do nothing; add --shape, --dscp, --route, --block, --allow or --log")
 
     target = file or config
     places = _places(config)
-    if before == "*" or (before is not None and places.get(before, [target]) != [target]):
-        rule["before"], before = before, None  # it stands in another file
-
     if name in places:
         raise UsageError(f"{places[name][0]}: there is a rule {name} already")
+    rule: dict[str, Any] = {"enabled": False} if disabled else {}
+    if before == "*" or (before is not None and places.get(before, [target]) != [target]):
+        rule["before"], before = before, None  # it stands in another file
+    if match:
+        rule["match"] = match
+    rule |= actions
     if file is not None:
         _is_part(config, file)
     _edit(config, target, lambda text: text.add(name, rule, before), dry_run)

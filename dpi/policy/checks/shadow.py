@@ -31,6 +31,7 @@ KINDS = (
 Conditions = dict[str, frozenset[object]]
 Key = tuple[str, object]
 EVERYTHING: Key = ("", "")
+FEW_PORTS = 16
 
 
 class Network(NamedTuple):
@@ -68,10 +69,22 @@ def shadowed(
 
 
 def _values(conditions: Conditions) -> Iterator[Key]:
-    """The keys that a rule may be indexed under.  Ranges of ports have one in common."""
+    """The keys that a rule may be indexed under: each port of a few; all wide ranges have one in common."""
     for kind, values in conditions.items():
         for value in values:
-            yield kind, None if kind == "port" else value
+            if kind == "port":
+                yield from _ports(value)
+            else:
+                yield kind, value
+
+
+def _ports(span: object) -> Iterator[Key]:
+    assert isinstance(span, tuple)
+    first, last = span
+    if last - first >= FEW_PORTS:
+        yield "port", None
+    else:
+        yield from (("port", port) for port in range(first, last + 1))
 
 
 def _conditions(match: Match, groups: Mapping[str, list[str]]) -> Conditions | None:
@@ -105,8 +118,9 @@ class _Cover:
         yield EVERYTHING
         for kind, values in mine.items():
             value = next(iter(values))
-            if kind == "port":
+            if isinstance(value, tuple) and kind == "port":
                 yield kind, None
+                yield kind, value[0]
             elif isinstance(value, Network):
                 for version, bits in self.lengths:
                     if version == value.version and bits <= value.bits:
