@@ -1,5 +1,7 @@
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+from typing_extensions import disjoint_base
 
 KINDS: tuple[str, ...]
 
@@ -11,9 +13,10 @@ class Hit(NamedTuple):
 
 def problem(text: str) -> str: ...
 
+@disjoint_base
 class Hosts:
     size: int
-    def __init__(self, entries: Iterable[tuple[str, int]]) -> None: ...
+    def __new__(cls, entries: Iterable[tuple[str, int]]) -> Self: ...
     def __len__(self) -> int: ...
     @property
     def nbytes(self) -> int: ...

@@ -47,8 +47,14 @@ cdef uint64_t PRIME = 0x9E3779B97F4A7C15
 
 cdef uint8_t FOLD[256]      # to lower case
 
-for i in range(256):
-    FOLD[i] = i + 32 if 65 <= i <= 90 else i
+
+cdef void _folds() noexcept:
+    cdef int i
+    for i in range(256):
+        FOLD[i] = i + 32 if 65 <= i <= 90 else i
+
+
+_folds()
 
 
 class Hit(NamedTuple):

@@ -19,10 +19,16 @@ cdef enum:
 
 cdef uint8_t CLASS[256]     # of a character in lower case
 
-for i in range(256):
-    CLASS[i] = 0
-for i, c in enumerate(bytearray(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")):
-    CLASS[c] = i + 1
+
+cdef void _classes() noexcept:
+    cdef const char *known = "abcdefghijklmnopqrstuvwxyz0123456789-_."
+    cdef uint8_t i = 0
+    while known[i]:
+        CLASS[<uint8_t>known[i]] = i + 1
+        i += 1
+
+
+_classes()
 
 
 def problem(glob: str) -> str:

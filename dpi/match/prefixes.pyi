@@ -1,5 +1,7 @@
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+from typing_extensions import disjoint_base
 
 class Hit(NamedTuple):
     label: int
@@ -8,9 +10,10 @@ class Hit(NamedTuple):
 def problem(text: str) -> str: ...
 def pack(text: str) -> bytes: ...
 
+@disjoint_base
 class Prefixes:
     size: int
-    def __init__(self, entries: Iterable[tuple[str, int]]) -> None: ...
+    def __new__(cls, entries: Iterable[tuple[str, int]]) -> Self: ...
     def __len__(self) -> int: ...
     @property
     def nbytes(self) -> int: ...
