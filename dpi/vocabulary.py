@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dpi.policy.names import Vocabulary
 
 if TYPE_CHECKING:
-    from dpi.match.signatures import Signatures
+    from dpi.match.labels import Signatures
 
 
 def vocabulary(folders: Iterable[Path] = ()) -> Vocabulary:
     """The built-in signatures' names with those of the user's folders.  Raises FindingsError, UsageError."""
-    from dpi.match import signatures
+    from dpi.match.signatures import load
 
-    return of_signatures(signatures.load(folders))
+    folders = tuple(folders)
+    return of_signatures(load(folders)) if folders else _built_in()
+
+
+@cache
+def _built_in() -> Vocabulary:
+    """These do not change while a program runs."""
+    from dpi.match.signatures import load
+
+    return of_signatures(load())
 
 
 def of_signatures(signatures: Signatures) -> Vocabulary:

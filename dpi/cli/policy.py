@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dpi.cli.output import json_option, print_json
-from dpi.errors import Finding
+from dpi.errors import Finding, UsageError
 
 if TYPE_CHECKING:
     from dpi.policy.diff import Change
@@ -105,7 +105,9 @@ def diff(before: Path, after: Path, as_json: bool) -> None:
 @command.command()
 @file_argument
 @set_option
-@click.option("--from", "before", type=FILE, help="Compare with this policy instead of with none.")
+@click.option(
+    "--from", "before", type=FILE, help="Compare with this policy; default: what the running daemon has in force."
+)
 @click.option(
     "--kernel/--no-kernel",
     default=None,
@@ -113,10 +115,13 @@ def diff(before: Path, after: Path, as_json: bool) -> None:
 )
 @json_option
 def plan(file: Path, sets: tuple[str, ...], before: Path | None, kernel: bool | None, as_json: bool) -> None:
-    """Print what a policy would change, without changing it."""
+    """Print what a policy would change, without changing it.
+
+    Where no daemon runs and no other policy is given, all of it is new.
+    """
     from dpi.policy.diff import diff as compare
 
-    old = planned(before) if before else None
+    old = planned(before) if before else in_force()
     new = planned(file, sets, old.ids if old else None)
     changes = compare(old, new)
     operations = None
@@ -133,6 +138,34 @@ def plan(file: Path, sets: tuple[str, ...], before: Path | None, kernel: bool | 
         click.echo("\nin the kernel:" if operations else "\nin the kernel: nothing to do")
         for operation in operations:
             click.echo(f"  {operation}")
+
+
+@command.command()
+@click.argument("file", type=FILE, required=False)
+@set_option
+@json_option
+def apply(file: Path | None, sets: tuple[str, ...], as_json: bool) -> None:
+    """Put a policy in force through the running daemon, all of it or nothing.
+
+    Without FILE, the daemon reads its own again.  Flows keep their labels, classes their counters.
+    """
+    from dpi.control import call
+
+    if file is None:
+        if sets:
+            raise UsageError("--set needs the policy's file beside it")
+        answer = call("apply")
+    else:
+        planned(file, sets)  # what is wrong is told here, with the paths as they were typed
+        answer = call("apply", config=str(file.absolute()), sets=list(sets))
+    if as_json:
+        print_json(answer)
+        return
+    for operation in answer["operations"]:
+        click.echo(operation["words"])
+    for note in answer["notes"]:
+        click.echo(note)
+    click.echo(answer["message"])
 
 
 @command.command()
@@ -154,6 +187,18 @@ def planned(file: Path, sets: tuple[str, ...] = (), known: Ids | None = None) ->
     for warning in checked.warnings:
         click.echo(str(warning), err=True)
     return compile_policy(checked, Machine.here(), known)
+
+
+def in_force() -> Plan | None:
+    """The plan of the running daemon; None where none runs."""
+    from pydantic import TypeAdapter
+
+    from dpi.control import call, socket_path
+    from dpi.policy.plan import Plan as Planned
+
+    if not socket_path().exists():
+        return None
+    return TypeAdapter(Planned).validate_python(call("policy")["data"])
 
 
 def _print_changes(changes: list[Change], as_json: bool) -> None:
