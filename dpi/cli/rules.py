@@ -145,9 +145,11 @@ def add(
     disabled: bool,
     **options: Any,
 ) -> None:
-    """Add a rule, as in
+    """Add a rule.
 
+    \b
     dpi rules add films --app netflix --shape video --before rest
+    dpi rules add no-mail --local students --port 25 --transport tcp --block reject --log
     """
     match: dict[str, Any] = {}
     for key in CONDITIONS:
@@ -160,7 +162,7 @@ def add(
     if not actions:
         raise UsageError(f"rule {name} would do nothing; add --shape, --dscp, --route, --block, --allow or --log")
 
-    target = file or config
+    target = _part(config, file) if file else config
     places = _places(config)
     if name in places:
         raise UsageError(f"{places[name][0]}: there is a rule {name} already")
@@ -170,8 +172,6 @@ def add(
     if match:
         rule["match"] = match
     rule |= actions
-    if file is not None:
-        _is_part(config, file)
     _edit(config, target, lambda text: text.add(name, rule, before), dry_run)
 
 
@@ -290,10 +290,13 @@ def _only_place(config: Path, name: str) -> Path:
     return last
 
 
-def _is_part(config: Path, file: Path) -> None:
+def _part(config: Path, file: Path) -> Path:
+    """The policy's file that is meant, as the loader calls it.  It need not be there yet."""
     from dpi.policy.load import ENDINGS, drop_in_folder
 
     folder = drop_in_folder(config)
-    inside = file.resolve().parent == folder.resolve() and file.suffix in ENDINGS and not file.name.startswith(".")
-    if file != config and not inside:
-        raise UsageError(f"{file}: is no part of this policy; its drop-ins are {folder}/*.yaml")
+    if file.resolve() == config.resolve():
+        return config
+    if file.resolve().parent == folder.resolve() and file.suffix in ENDINGS and not file.name.startswith("."):
+        return folder / file.name
+    raise UsageError(f"{file}: is no part of this policy; its drop-ins are {folder}/*.yaml")

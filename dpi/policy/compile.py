@@ -84,8 +84,9 @@ def meaning(policy: Policy) -> str:
 def number(names: Iterable[str], known: Mapping[str, int], first: int, last: int) -> dict[str, int]:
     """Numbers for names: those they had, else ones never given, else those of names that are gone."""
     wanted = list(names)
-    given = {name: n for name, n in known.items() if first <= n <= last}
-    taken = set(given.values())
+    by_number = {n: name for name, n in known.items() if first <= n <= last}
+    given = {name: n for n, name in by_number.items()}
+    taken = set(by_number)
     free = (n for n in range(first, last + 1) if n not in taken)
     gone = (name for name in list(given) if name not in set(wanted))
     for name in wanted:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from policy_texts import CLASSES, HEAD, write
 
 from dpi.cli import dpi
+from dpi.control import Server
 from dpi.errors import DpiError
 
 RULES = """\
@@ -181,3 +185,47 @@ def test_rules_of_drop_ins_are_edited_where_they_stand(policy: Path) -> None:
     assert "stands in" in said(run("rules", "move", "late", "--before", "films", "--config", policy, code=2))
     message = said(run("rules", "add", "x", "--allow", "--file", folder.parent / "y.yaml", "--config", policy, code=2))
     assert "is no part of this policy" in message
+
+
+def test_a_drop_in_is_checked_however_its_path_is_spelt(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(policy.parent)
+    new = policy.with_suffix(".d") / "x.yaml"
+    words = ["rules", "add", "late", "--config", "policy.yaml", "--file", new, "--shape", "nowhere"]
+    assert "there is no class nowhere" in said(run(*words, code=2))
+    assert not new.exists()
+
+
+def test_without_a_daemon_apply_says_so(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DPI_SOCKET", str(policy.parent / "nobody"))
+    assert "no daemon answers" in said(run("policy", "apply", policy, code=1))
+    assert "--set needs" in said(run("policy", "apply", "--set", "a=b", code=2))
+
+
+def test_a_plan_is_compared_with_what_the_daemon_has_in_force(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = policy.parent / "socket"
+    monkeypatch.setenv("DPI_SOCKET", str(address))
+    plan = json.loads(run("policy", "show", policy, "--json").output)
+
+    async def answer(request: dict[str, Any]) -> dict[str, Any]:
+        return {"data": plan}
+
+    async def serve(ready: threading.Event, done: threading.Event) -> None:
+        server = Server(address, {"policy": answer})
+        await server.start()
+        ready.set()
+        await asyncio.to_thread(done.wait)
+        await server.stop()
+
+    ready, done = threading.Event(), threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(serve(ready, done)))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        words = ["policy", "plan", policy, "--no-kernel"]
+        assert run(*words).output == "nothing changes\n"
+        assert run(*words, "--set", "link.down=200mbit").output == (
+            "~ link down: 100mbit → 200mbit\n~ class rest down: 50mbit to 100mbit → 50mbit to 200mbit\n"
+        )
+    finally:
+        done.set()
+        thread.join()

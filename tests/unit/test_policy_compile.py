@@ -151,6 +151,7 @@ def test_when_numbers_run_out_the_one_longest_gone_is_given_again() -> None:
     known = number(["a", "b", "c"], {}, 1, 3)
     assert number(["c", "d"], known, 1, 3) == {"b": 2, "c": 3, "d": 1}
     assert number(["a"], {"a": 9}, 1, 3) == {"a": 1}  # what was given under another mask does not count
+    assert sorted(number(["a", "b"], {"a": 2, "b": 2}, 1, 3).values()) == [1, 2]  # a damaged memory
 
 
 def test_the_hash_is_of_the_meaning(tmp_path: Path) -> None:
