@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dpi.enforce import Learner, set_route_state
-from dpi.enforce.health import Health
+from dpi.enforce.health import Standing, Watcher
 from dpi.engine import Learnt
 from dpi.errors import DpiError
 from dpi.policy.plan import KernelPlan
@@ -32,9 +32,10 @@ class Caches:
         self._release = release
         self._plan: KernelPlan | None = None
         self._learner: Learner | None = None
-        self._health: Health | None = None
+        self._standings: dict[str, Standing] = {}
+        self._watching: asyncio.Task[None] | None = None
         self._names: dict[int, str] = {}
-        self._since: dict[str, tuple[bool, float]] = {}
+        self._started = time.time()
         self._learnt: dict[str, int] = defaultdict(int)
         self.failed = 0  # addresses that the kernel did not take
 
@@ -43,17 +44,21 @@ class Caches:
         await self.stop()
         self._plan = plan
         self._names = {route.number: route.name for route in plan.routes}
-        now = time.time()
-        self._since = {name: self._since.get(name, (True, now)) for name in self._names.values()}
-        if plan.routes:
-            self._learner = Learner(plan)
-            self._health = Health(plan, self._changed)
-            await self._health.start()
+        if not plan.routes:
+            return
+        self._learner = Learner(plan)
+        watcher = Watcher(plan, self._changed)
+        for name, standing in watcher.standings.items():
+            if name in self._standings:
+                standing.up, standing.since = self._standings[name].up, self._standings[name].since
+        self._standings = watcher.standings
+        self._watching = asyncio.ensure_future(watcher.run())
 
     async def stop(self) -> None:
-        if self._health:
-            await self._health.stop()
-            self._health = None
+        if self._watching:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+            self._watching = None
         if self._learner:
             self._learner.close()
             self._learner = None
@@ -78,24 +83,23 @@ class Caches:
             for shard, numbers in holds.items():
                 self._release(shard, numbers)
 
-    async def _changed(self, name: str, up: bool) -> None:
+    def _changed(self, name: str, up: bool) -> None:
         assert self._plan is not None
-        self._since[name] = (up, time.time())
-        log.warning("cache %s is %s", name, "up" if up else "down: its traffic takes the normal way")
-        try:
-            await asyncio.to_thread(set_route_state, self._plan, name, up=up)
-        except DpiError as error:
-            log.error("%s", error)
+        set_route_state(self._plan, name, up=up)
 
     def state(self) -> list[dict[str, Any]]:
-        """[{"name", "state", "since" (seconds), "destinations" (told to the kernel so far)}]"""
+        """[{"name", "state", "since" (seconds), "error", "destinations" (told to the kernel so far)}]"""
         now = time.time()
-        return [
-            {
-                "name": name,
-                "state": "up" if up else "down",
-                "since": now - since,
-                "destinations": self._learnt[name],
-            }
-            for name, (up, since) in self._since.items()
-        ]
+        rows = []
+        for name in self._names.values():
+            standing = self._standings.get(name, Standing(name))
+            rows.append(
+                {
+                    "name": name,
+                    "state": "up" if standing.up else "down",
+                    "since": now - (standing.since or self._started),
+                    "error": standing.last_error,
+                    "destinations": self._learnt[name],
+                }
+            )
+        return rows

@@ -85,6 +85,7 @@ class Worker:
         self._changing = asyncio.Lock()
         self._stop = asyncio.Event()
         self._classes: dict[int, str | None] = {}
+        self._applied = False
 
     def _vocabulary(self, folders: tuple[Path, ...]) -> Any:
         """The names of the signatures in use; loaded once, since flows carry their numbers."""
@@ -169,6 +170,7 @@ class Worker:
             thread.start()
             self._threads.append(thread)
         report = await asyncio.to_thread(enforce.apply, kernel, state_dir=self.options.state_dir)
+        self._applied = True
         for note in report.notes:
             log.info("%s", note)
         self.policies.keep(plan)
@@ -179,8 +181,8 @@ class Worker:
             task.cancel()
         await self.caches.stop()
         try:
-            # A start that failed has changed nothing, so there is nothing to take back.
-            if self.heart.ready and self.plan.on_exit == "clean":
+            # Where apply failed the kernel is as it was, so there is nothing to take back.
+            if self._applied and self.plan.on_exit == "clean":
                 await asyncio.to_thread(enforce.clean, state_dir=self.options.state_dir)
         finally:
             for reader in self.readers:

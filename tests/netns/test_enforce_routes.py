@@ -69,9 +69,7 @@ def test_prefixes_known_beforehand_need_no_learning(world: World, state: Path) -
 
 
 @pytest.mark.parametrize("site", [SITE4, SITE6])
-def test_a_verdict_that_names_the_route_teaches_the_kernel_the_server(
-    world: World, state: Path, site: str
-) -> None:
+def test_a_verdict_that_names_the_route_teaches_the_kernel_the_server(world: World, state: Path, site: str) -> None:
     applied(state)
     world.decide(lambda _: final(2, route=1))
     assert world.banner(site, 80) == b"internet"
@@ -189,9 +187,7 @@ def in_box(world: World, what: object) -> object:
         return what()
 
 
-def test_a_route_unknown_to_the_plan_is_an_error_for_states_and_nothing_for_learning(
-    world: World, state: Path
-) -> None:
+def test_a_route_unknown_to_the_plan_is_an_error_for_states_and_nothing_for_learning(world: World, state: Path) -> None:
     wanted = applied(state)
     assert enforce.Learner(wanted).learn("other", [(SITE4, 60)]) == 0
     with pytest.raises(KernelError, match="no route named other"):

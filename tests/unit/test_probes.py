@@ -79,9 +79,7 @@ def shown(proto: int, from_opener: bool, port: int, data: bytes) -> tuple[str, s
 
 
 @pytest.mark.parametrize(("slug", "proto", "from_opener", "port", "data"), KNOWN)
-def test_is_known_by_its_first_bytes(
-    slug: str, proto: int, from_opener: bool, port: int, data: bytes
-) -> None:
+def test_is_known_by_its_first_bytes(slug: str, proto: int, from_opener: bool, port: int, data: bytes) -> None:
     assert shown(proto, from_opener, port, data)[:2] == (slug, "yes")
 
 
