@@ -8,6 +8,7 @@ from dpi.match.prefixes import Prefixes
 from dpi.match.rules import Rules
 
 FAULT_NAMES: tuple[str, ...]
+FLOW_FIELDS: tuple[str, ...]
 EVENT_KINDS: tuple[str, ...]
 END_REASONS: tuple[str, ...]
 

@@ -58,6 +58,16 @@ EVENT_KINDS = ("start", "labelled", "end", "learnt")
 END_REASONS = ("", "closed", "idle", "evicted", "reused", "reported", "flushed")
 
 
+# What a flow's tuple holds, in order.  up: the side that opened.
+FLOW_FIELDS = (
+    "proto", "version", "src", "sport", "dst", "dport", "vlan", "protocol", "app", "category",
+    "protocol_method", "protocol_confidence", "app_method", "app_confidence",
+    "host", "ja4", "alpn", "agent", "content_type", "tls_version", "quic_version", "ech", "tunnel", "dscp",
+    "decided_at", "packets_up", "bytes_up", "packets_down", "bytes_down", "start", "last", "risks",
+    "state", "flags", "needs", "rule", "disposition", "mark", "local",
+)
+
+
 cdef str address(const uint8_t *addr, int version):
     cdef char text[64]
     if version == 4:
@@ -72,7 +82,7 @@ cdef inline str text_of(const char *text):
 
 
 cdef tuple as_tuple(const Event *e):
-    """A flow as dpi/engine.py unpacks it: the opener's side first."""
+    """A flow, by FLOW_FIELDS."""
     cdef const Flow *f = &e.flow
     cdef int up = opener(f)
     cdef int down = 1 - up

@@ -1,0 +1,347 @@
+"""The loop: how a flow gets its labels, what the policy makes of them, and what the control plane is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from dpi.dissect.protocols import IDS
+from dpi.match.names import Names
+from dpi.record.fields import METHODS
+from tests.cores import (
+    ACCEPT,
+    ACK,
+    CLIENT,
+    CLOUD,
+    FIN,
+    FINAL,
+    HOLD,
+    HOSTING,
+    PSH,
+    RESOLVER,
+    RST,
+    SECOND,
+    SERVER,
+    SHIFT,
+    STREAMING,
+    SYN,
+    TCP,
+    UDP,
+    VIDEO,
+    Connection,
+    answer,
+    as_flow,
+    core,
+    datagram,
+    ended,
+    find,
+    ip,
+    question,
+    resolve,
+)
+from tests.handshakes import openssl_hello
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: www.video.example\r\nUser-Agent: test/1\r\n\r\n"
+SHAPED = {"apps": [VIDEO], "disposition": 5}
+BLOCKED = {"hosts": ["bad.example"], "disposition": 6}
+CACHED = {"apps": [VIDEO], "disposition": 7, "route": 3}
+
+
+def method(number: int) -> str:
+    return METHODS[number]
+
+
+# Names
+
+
+def test_a_request_names_its_flow_by_its_host() -> None:
+    connection = Connection(core(), dport=80).shake()
+    connection.segment(0, 0, REQUEST)
+    flow = connection.flow()
+    assert (flow["protocol"], flow["app"], flow["category"]) == (IDS["http"], VIDEO, STREAMING)
+    assert (flow["host"], flow["agent"]) == ("www.video.example", "test/1")
+    assert (method(flow["app_method"]), flow["app_confidence"], flow["decided_at"]) == ("http-host", 98, 4)
+    assert flow["needs"] == 0
+
+
+def test_a_client_hello_names_its_flow_and_the_packets_behind_it_cost_no_dissection() -> None:
+    one = core()
+    connection = Connection(one).shake()
+    connection.segment(0, 0, openssl_hello("www.video.example"))
+    assert (connection.flow()["app"], method(connection.flow()["app_method"])) == (VIDEO, "sni")
+    before = one.counters()["inspected"]
+    for i in range(20):
+        connection.segment(1, i * 1000, bytes(1000))
+    assert one.counters()["inspected"] == before
+    assert connection.flow()["bytes_down"] > 20_000
+
+
+def test_a_hello_behind_a_syn_with_data_is_read() -> None:
+    connection = Connection(core())
+    connection.segment(0, 0, openssl_hello("www.video.example"), flags=SYN)
+    assert connection.flow()["app"] == VIDEO
+
+
+def test_a_server_side_seen_first_does_not_make_it_the_opener() -> None:
+    connection = Connection(core())
+    connection.segment(1, 0, flags=SYN | ACK)
+    flow = connection.flow()
+    assert (flow["src"], flow["sport"]) == (CLIENT, 40000)
+
+
+def test_a_flow_joined_in_the_middle_is_opened_by_whoever_sends_the_request() -> None:
+    one = core()
+    connection = Connection(one, dport=8080)
+    connection.segment(1, 0, b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n")
+    connection.segment(0, 0, REQUEST)
+    assert (connection.flow()["src"], connection.flow()["app"]) == (CLIENT, VIDEO)
+
+
+def test_a_flow_without_a_name_is_its_addresss_owners_and_its_ports() -> None:
+    one = core()
+    connection = Connection(one, dport=22).shake()
+    connection.segment(0, 0, flags=RST)
+    (flow,) = ended(one)
+    assert (flow["app"], method(flow["app_method"])) == (CLOUD, "prefix")
+    assert (flow["protocol"], method(flow["protocol_method"])) == (IDS["ssh"], "port")
+
+
+def test_a_flow_that_says_nothing_known_is_given_up_after_a_bounded_number_of_packets() -> None:
+    one = core()
+    for i in range(100):
+        datagram(one, b"\xa5" * 50, time=SECOND + i)
+        datagram(one, b"\xa5" * 50, 443, 40000, SERVER, CLIENT, time=SECOND + i)
+    assert one.counters()["inspected"] <= 20
+    assert find(one, 40000, 443, UDP)["decided_at"] <= 20
+
+
+def test_a_flow_of_one_direction_is_given_up_too() -> None:
+    one = core()
+    for i in range(100):
+        datagram(one, b"\xa5" * 50, time=SECOND + i)
+    assert one.counters()["undecided"] == 0
+
+
+def test_dns_names_the_first_packet_of_what_follows() -> None:
+    one = core()
+    resolve(one, "www.video.example", SERVER)
+    Connection(one).segment(0, 0, flags=SYN)
+    flow = find(one, 40000, 443)
+    assert (flow["app"], method(flow["app_method"]), flow["app_confidence"]) == (VIDEO, "dns", 85)
+    assert flow["needs"] != 0
+
+
+def test_an_answer_that_nobody_asked_for_teaches_nothing() -> None:
+    one = core()
+    datagram(one, answer("www.video.example", SERVER), 53, 50000, RESOLVER, CLIENT)
+    datagram(one, question("www.video.example", 7), 50001, 53, dst=RESOLVER)
+    datagram(one, answer("www.video.example", SERVER, number=8), 53, 50001, RESOLVER, CLIENT)
+    Connection(one).segment(0, 0, flags=SYN)
+    assert find(one, 40000, 443)["app"] == 0
+
+
+def test_the_name_that_a_flow_shows_beats_the_one_its_address_had() -> None:
+    one = core()
+    resolve(one, "www.video.example", SERVER)
+    connection = Connection(one).shake()
+    connection.segment(0, 0, openssl_hello("somewhere.example"))
+    flow = connection.flow()
+    assert (flow["host"], flow["app"], method(flow["app_method"])) == ("somewhere.example", CLOUD, "prefix")
+
+
+def test_a_server_that_was_named_once_names_the_next_flow_to_it_for_all_shards() -> None:
+    names = Names(1024)
+    Connection(core(names=names)).shake().segment(0, 0, openssl_hello("www.video.example"))
+    other = core(names=names)
+    Connection(other, sport=40001, src="10.0.0.99").segment(0, 0, flags=SYN)
+    flow = find(other, 40001, 443, src="10.0.0.99")
+    assert (flow["app"], method(flow["app_method"])) == (VIDEO, "known-server")
+
+
+def test_a_dns_flow_stays_in_work_and_is_named_by_its_first_question() -> None:
+    one = core()
+    resolve(one, "www.video.example", SERVER)
+    resolve(one, "mail.cloud.example", "192.0.2.11", number=2)
+    flow = find(one, 50000, 53, UDP, dst=RESOLVER)
+    assert (flow["protocol"], flow["host"], flow["app"]) == (IDS["dns"], "www.video.example", VIDEO)
+    Connection(one, dst="192.0.2.11").segment(0, 0, flags=SYN)
+    assert find(one, 40000, 443, dst="192.0.2.11")["app"] == CLOUD
+
+
+def test_dns_over_tcp_teaches_too() -> None:
+    one = core()
+    connection = Connection(one, sport=50000, dport=53, dst=RESOLVER).shake()
+    for side, text in ((0, question("www.video.example")), (1, answer("www.video.example", SERVER))):
+        connection.segment(side, 0, len(text).to_bytes(2, "big") + text)
+    assert connection.flow()["needs"] == 0
+    Connection(one).segment(0, 0, flags=SYN)
+    assert find(one, 40000, 443)["app"] == VIDEO
+
+
+# Policy
+
+
+def test_a_decided_flow_gets_the_final_mark_and_every_packet_carries_it() -> None:
+    connection = Connection(core(rules=[SHAPED], offload=True)).shake()
+    assert connection.segment(0, 0, openssl_hello("www.video.example")) == 5 << SHIFT | FINAL
+    assert connection.segment(1, 0, bytes(100)) == 5 << SHIFT | FINAL
+
+
+def test_a_name_from_dns_marks_the_first_packet_but_not_for_good() -> None:
+    one = core(rules=[SHAPED], offload=True)
+    resolve(one, "www.video.example", SERVER)
+    connection = Connection(one)
+    assert connection.segment(0, 0, flags=SYN) == 5 << SHIFT
+    assert connection.segment(0, 0, openssl_hello("else.example")) == 1 << SHIFT | FINAL
+
+
+def test_a_flow_that_no_rule_knows_yet_is_left_without_a_mark_until_it_is_settled() -> None:
+    connection = Connection(core(rules=[SHAPED], offload=True))
+    assert connection.segment(0, 0, flags=SYN) is None
+    assert connection.segment(0, 0, REQUEST.replace(b"video", b"other")) == 1 << SHIFT | FINAL
+
+
+def test_a_name_that_is_only_guessed_does_not_act() -> None:
+    """The prefix says CLOUD from the first packet on, but a name may yet come."""
+    connection = Connection(core(rules=[{"apps": [CLOUD], "disposition": 9}], offload=True))
+    assert connection.segment(0, 0, flags=SYN) is None
+    assert connection.segment(0, 0, REQUEST) == 1 << SHIFT | FINAL
+
+
+def test_without_offload_no_mark_is_final() -> None:
+    connection = Connection(core(rules=[SHAPED])).shake()
+    assert connection.segment(0, 0, openssl_hello("www.video.example")) == 5 << SHIFT
+
+
+def test_asking_for_a_name_is_not_using_it() -> None:
+    one = core(rules=[{"hosts": ["video.example"], "disposition": 6}, SHAPED], offload=True)
+    assert datagram(one, question("www.video.example"), 50000, 53, dst=RESOLVER)[1] == 1 << SHIFT
+
+
+def test_a_policy_that_changes_changes_the_marks_of_flows_that_are_known() -> None:
+    one = core(rules=[SHAPED, BLOCKED], offload=True)
+    connection = Connection(one).shake()
+    connection.segment(0, 0, openssl_hello("www.video.example"))
+    Connection(one, sport=40001).shake().segment(0, 0, openssl_hello("www.bad.example"))
+    from dpi.match.rules import Rules
+
+    one.set_rules(Rules([{"apps": [VIDEO], "disposition": 8}, BLOCKED]), Rules([]), SHIFT, FINAL)
+    changed, go_on = one.reevaluate(0)
+    assert go_on == 0
+    assert [(as_flow(flow)["sport"], as_flow(flow)["mark"]) for flow in changed] == [(40000, 8 << SHIFT | FINAL)]
+
+
+@pytest.mark.parametrize("origin", [1, 2])
+def test_the_lan_is_where_the_packet_came_in(origin: int) -> None:
+    rules = [{"direction": 1, "disposition": 3}, {"direction": 2, "disposition": 4}]
+    mark = Connection(core(rules=rules)).segment(0, 0, flags=SYN, origin=origin)
+    assert mark == (2 + origin) << SHIFT
+
+
+# Learning and holding
+
+
+def test_an_answer_with_an_address_that_a_cache_serves_is_held_until_the_kernel_knows() -> None:
+    one = core(rules=[CACHED])
+    verdict, _, hold = resolve(one, "www.video.example", SERVER, "192.0.2.11", ttl=60)
+    assert verdict == HOLD and hold == 1
+    learnt = [event for event in one.drain() if event[0] == "learnt"]
+    assert [(event[1], event[2], event[3], event[4], event[5]) for event in learnt] == [
+        (ip(SERVER), 60, 3, 1, "www.video.example"),
+        (ip("192.0.2.11"), 60, 3, 1, "www.video.example"),
+    ]
+
+
+def test_an_address_told_a_moment_ago_is_not_told_again_but_is_before_it_expires() -> None:
+    one = core(rules=[CACHED])
+    assert resolve(one, "www.video.example", SERVER, ttl=60)[0] == HOLD
+    assert resolve(one, "www.video.example", SERVER, sport=50001, time=20 * SECOND, ttl=60)[0] == ACCEPT
+    assert resolve(one, "www.video.example", SERVER, sport=50002, time=40 * SECOND, ttl=60)[0] == HOLD
+
+
+def test_an_answer_that_no_route_wants_goes_on_at_once() -> None:
+    one = core(rules=[CACHED, SHAPED])
+    assert resolve(one, "www.cloud.example", SERVER)[0] == ACCEPT
+    assert one.counters()["held"] == 0
+
+
+def test_a_ring_that_nobody_drains_holds_nothing() -> None:
+    one = core(rules=[CACHED], events=2, starts=True)
+    verdicts = {
+        resolve(one, "www.video.example", f"192.0.2.{n}", sport=50000 + n)[0] for n in range(1, 250)
+    }
+    assert verdicts == {ACCEPT, HOLD}
+    assert one.counters()["events_lost"] > 0
+    assert resolve(one, "www.video.example", "192.0.2.251", sport=51000)[0] == ACCEPT
+
+
+# Ends
+
+
+def test_a_new_connection_on_the_same_ports_is_another_flow() -> None:
+    one = core()
+    connection = Connection(one).shake()
+    connection.segment(0, 0, openssl_hello("www.video.example"))
+    connection.segment(0, 900, flags=FIN | ACK)
+    connection.segment(1, 0, flags=FIN | ACK)
+    connection.isn = (9000, 9000)
+    connection.shake().segment(0, 0, openssl_hello("www.cloud.example"))
+    ((kind, reason, *_, flow),) = one.drain()
+    assert (kind, reason, as_flow(flow)["app"]) == ("end", "reused", VIDEO)
+    assert connection.flow()["app"] == CLOUD
+
+
+def test_but_of_a_source_that_wants_them_as_one_it_is_the_same() -> None:
+    one = core(merge=True)
+    connection = Connection(one).shake()
+    connection.segment(0, 0, flags=RST | ACK)
+    connection.isn = (9000, 9000)
+    connection.shake().segment(0, 0, openssl_hello("www.cloud.example"))
+    (flow,) = ended(one)
+    assert (flow["packets_up"], flow["host"]) == (6, "www.cloud.example")
+
+
+def test_silence_ends_a_flow() -> None:
+    one = core()
+    datagram(one, b"hello", time=SECOND)
+    one.tick(100 * SECOND)
+    assert [(event[0], event[1]) for event in one.drain()] == [("end", "idle")]
+
+
+def test_an_offloaded_flow_lives_until_its_end_is_reported_with_the_kernels_counters() -> None:
+    one = core(rules=[SHAPED], offload=True)
+    connection = Connection(one).shake()
+    connection.segment(0, 0, openssl_hello("www.video.example"))
+    for hour in range(1, 30):
+        one.tick(hour * 3600 * SECOND)
+    assert one.drain() == []
+    key = (ip(SERVER), 443, ip(CLIENT), 40000, 0, TCP)
+    assert one.close(key, 900, 1_000_000, 500, 40_000)
+    ((kind, reason, *_, flow),) = one.drain()
+    assert (kind, reason) == ("end", "reported")
+    assert (as_flow(flow)["packets_down"], as_flow(flow)["bytes_up"]) == (900, 40_000)
+    assert not one.close(key)
+
+
+def test_events_tell_a_flows_start_its_labels_and_its_end() -> None:
+    one = core(starts=True, labels=True)
+    connection = Connection(one).shake()
+    connection.segment(0, 0, openssl_hello("www.video.example"))
+    ended_flows = []
+    one.flush(0)
+    for event in one.drain():
+        ended_flows.append((event[0], as_flow(event[5])["app"]))
+    assert ended_flows == [("start", 0), ("labelled", VIDEO), ("end", VIDEO)]
+
+
+def test_a_flow_of_icmp_is_decided_at_once() -> None:
+    one = core()
+    one.feed(src=ip(CLIENT), sport=0, dst=ip(SERVER), dport=0, proto=1, payload=bytes(56), time=SECOND)
+    flow = find(one, 0, 0, 1)
+    assert (flow["protocol"], flow["decided_at"], flow["needs"], flow["packets_up"]) == (IDS["icmp"], 1, 0, 1)
+
+
+def test_the_category_is_the_apps_or_else_the_protocols() -> None:
+    one = core()
+    connection = Connection(one, dport=2222, dst="198.51.100.1").shake()
+    connection.segment(1, 0, b"SSH-2.0-test\r\n", flags=PSH | ACK)
+    assert connection.flow()["category"] == HOSTING
