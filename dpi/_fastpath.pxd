@@ -79,6 +79,7 @@ cdef struct Shard:
 
 cdef enum:
     EVENTS_A_PACKET = 48    # room in the ring that one packet may need at the most
+    IDLE_SWEEP = 16384      # budget of tick() where there is nothing else to do
     LEARNT = 4096           # addresses that the control plane was told lately
 
 
@@ -87,7 +88,7 @@ cdef void shard_free(Shard *shard) noexcept nogil
 cdef void lock(Shard *shard) noexcept nogil
 cdef void unlock(Shard *shard) noexcept nogil
 cdef void process(Shard *shard, Packet *packet, Decision *decision) noexcept nogil
-cdef void tick(Shard *shard, int64_t now) noexcept nogil
+cdef void tick(Shard *shard, int64_t now, int budget) noexcept nogil
 cdef void hint(Shard *shard, Packet *packet) noexcept nogil
 cdef void hint_again(Shard *shard, const Packet *packet) noexcept nogil
 cdef void end(Shard *shard, uint32_t flow, uint8_t reason) noexcept nogil

@@ -51,6 +51,7 @@ from dpi.flow.events cimport (
 from dpi.flow.strings cimport String, string_drop, string_keep, string_text, strings_free, strings_new
 from dpi.flow.table cimport (
     FLOW_DECIDED,
+    FLOW_NAMED,
     FLOW_OFFLOADED,
     FLOW_OPENER,
     FLOW_SYN_SEEN,
@@ -192,7 +193,7 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
     d.hold = 0
     s.counters.packets += 1
     s.counters.bytes += p.length
-    tick(s, p.time)
+    tick(s, p.time, SWEEP)
     i = table_find(s.table, p, hash, &side)
     if i != NONE and p.proto == IP_TCP and table_tcp(s.table, &s.table.flows[i], p, side):
         if s.merge:
@@ -224,15 +225,17 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
         d.mark = f.mark
 
 
-cdef void tick(Shard *s, int64_t now) noexcept nogil:
-    """Ends flows that have been silent for too long, some of them a call."""
-    cdef int budget = SWEEP
+cdef void tick(Shard *s, int64_t now, int budget) noexcept nogil:
+    """Ends flows that have been silent for too long; budget: slots and flows of the timer wheel to look at.
+
+    It waits while the ring is full, so that no record is lost for want of a reader.
+    """
     cdef uint32_t i
     if now > s.now:
         s.now = now
     if s.merge:
         return
-    while True:
+    while s.ring.written - s.ring.read + EVENTS_A_PACKET <= s.ring.mask:
         i = table_due(s.table, s.now, &budget)
         if i == NONE:
             return
@@ -358,7 +361,7 @@ cdef void name_by_address(Shard *s, Flow *f) noexcept nogil:
     cdef int server = 1 - client
     cdef NameHit hit
     cdef int confidence
-    if s.names == NULL or f.app.confidence >= confidence_of(BY_DNS):
+    if s.names == NULL or f.flags & FLOW_NAMED or f.app.confidence >= confidence_of(BY_DNS):
         return
     if names_find(s.names, f.addr[client], f.addr[server], s.now, &hit):
         confidence = confidence_of(BY_DNS)
@@ -436,6 +439,7 @@ cdef void take_over(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
         string_drop(s.strings, f.host)
         f.host = string_keep(s.strings, found.host, found.host_len)
         if finding.method != BY_NOTHING:
+            f.flags |= FLOW_NAMED
             if f.app.method == BY_DNS or f.app.method == BY_KNOWN_SERVER:
                 memset(&f.app, 0, sizeof(f.app))    # another name of the same address
             if s.hosts != NULL and host_match(s.hosts, found.host, found.host_len, &hit):

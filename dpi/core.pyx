@@ -10,6 +10,7 @@ from libc.string cimport memcpy, memset
 
 from dpi._fastpath cimport (
     EVENTS_A_PACKET,
+    IDLE_SWEEP,
     LEARNT,
     WANT_LABELLED,
     WANT_START,
@@ -213,7 +214,7 @@ cdef class Core:
     def tick(self, int64_t now):
         """Lets time pass where no packets come."""
         lock(self.shard)
-        tick(self.shard, now)
+        tick(self.shard, now, IDLE_SWEEP)
         unlock(self.shard)
 
     # Events and flows

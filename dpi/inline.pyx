@@ -7,7 +7,7 @@ their memory is on its way meanwhile.  A packet that cannot be decoded is left a
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from dpi._fastpath cimport Shard, hint, hint_again, lock, process, tick, unlock
+from dpi._fastpath cimport IDLE_SWEEP, Shard, hint, hint_again, lock, process, tick, unlock
 from dpi.capture.decision cimport Decision
 from dpi.capture.nfnetlink cimport QueuedPacket
 from dpi.capture.nfqueue cimport PacketHandler
@@ -84,7 +84,7 @@ cdef void decide(void *ctx, const QueuedPacket *packets, Decision *decisions, ui
     lock(c.shard)
     held = c.shard.holds
     if n == 0:
-        tick(c.shard, now)
+        tick(c.shard, now, IDLE_SWEEP)
     while start < n:
         end = min(start + AHEAD, n)
         for i in range(start, end):

@@ -124,9 +124,12 @@ cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil:
 # TCP
 
 cdef bint padding(const Packet *p) noexcept nogil:
-    """A bare ACK with a few zeros: a frame's padding that a wrong length counts in.  The next segment has its place."""
+    """A bare ACK with a few zeros: a frame's padding that a wrong length counts in.  The next segment has its place.
+
+    Only asked of what would be a stream's first bytes: nothing that we know begins so, and later zeros may be data.
+    """
     cdef uint32_t i
-    if p.n > 6 or p.tcp_flags & (TCP_SYN | TCP_PSH | TCP_FIN):
+    if not 2 <= p.n <= 6 or p.tcp_flags & (TCP_SYN | TCP_PSH | TCP_FIN):
         return False
     for i in range(p.n):
         if p.payload[i]:
@@ -142,7 +145,7 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     cdef int32_t offset
     cdef Work *w
     cdef Answer answer
-    if padding(p):
+    if not f.based & bit and padding(p):
         return MORE
     if not f.based & bit:                       # joined later: the first byte seen is the first
         f.based |= bit
@@ -156,6 +159,8 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
         data -= offset
         n += offset
         offset = 0
+    if offset == 0 and padding(p):
+        return MORE
     if offset == 0 and (f.work == NONE or stream_ready(&s.works[f.work].streams[side]) == 0):
         answer = stream(s, f, p, side, data, n, out)
         if answer != MORE:

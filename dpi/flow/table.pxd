@@ -23,9 +23,8 @@ cdef enum FlowFlag:
     FLOW_DECIDED = 0x02     # nothing more is looked for
     FLOW_OFFLOADED = 0x04   # the final mark was given: the kernel has it, its end will be reported
     FLOW_TOUCHED = 0x08     # seen since eviction last looked
-    FLOW_ROUTED = 0x10      # new connections to its server go to a cache
+    FLOW_NAMED = 0x10       # its payload shows the name that it has
     FLOW_SYN_SEEN = 0x20    # isn[] of side 0 is known;  0x40: of side 1
-    FLOW_ANNOUNCED = 0x80   # a start event was written
 
 
 cdef struct Label:
