@@ -1,0 +1,23 @@
+import os
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self, final
+
+MESSAGES: dict[int, str]
+COMPRESSED: dict[bytes, str]
+
+@final
+class Capture:
+    """An open capture; `-` is standard input.  Raises CaptureError (`FILE:OFFSET: message`) where it is none."""
+
+    path: str
+    @property
+    def warning(self) -> str | None: ...
+    def __init__(self, path: str | os.PathLike[str]) -> None: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def __iter__(self) -> Iterator[tuple[int, int, int, bytes]]: ...
+    def __next__(self) -> tuple[int, int, int, bytes]: ...
