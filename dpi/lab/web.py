@@ -51,9 +51,16 @@ class Site:
         words = request.split()
         if len(words) != 3:
             return False
-        close = False
+        close, body = False, 0
         while (line := await reader.readline()) not in (b"\r\n", b"\n", b""):
-            close |= line.lower().replace(b" ", b"").startswith(b"connection:close")
+            field, _, value = line.lower().partition(b":")
+            close |= field == b"connection" and value.strip() == b"close"
+            if field == b"content-length" and value.strip().isdigit():
+                body = min(int(value), MOST)
+            if field == b"expect":
+                writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while body > 0 and (part := await reader.read(min(body, len(CHUNK)))):
+            body -= len(part)
         size = wanted(words[1].decode("latin-1"))
         page = b"" if size is not None else f"hello from {self.role}\n".encode()
         length = len(page) if size is None else size

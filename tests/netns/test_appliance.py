@@ -229,8 +229,10 @@ def test_flows_that_a_reload_puts_elsewhere_are_moved(lab: Lab, box: Appliance, 
     with ThreadPoolExecutor(1) as pool:
         long = pool.submit(curl, lab, "http://cache1-fra2.steamcontent.com/bytes/4000000", "-4", seconds=60)
         until(lambda: [f for f in box.call("flows", app="steam") if f["offloaded"]])
-        policy.write_text(policy.read_text().replace("{app: steam}, shape: slow", "{app: steam}, shape: rest"))
+        rule = "  quick: {match: {app: steam}, shape: rest, before: slow}\n"
+        policy.write_text(policy.read_text() + rule)
         assert box.call("apply")["flows_moved"] >= 1
+        assert flow_of(box, app="steam")["rule"] == "quick"
         got = long.result()
 
     assert got["exit"] == 0
@@ -253,7 +255,7 @@ def test_a_wrong_policy_leaves_the_one_before_in_force(lab: Lab, box: Appliance,
     done = box.cli("policy", "apply")
 
     assert done.returncode == 2
-    assert "policy.yaml:24:" in done.stderr and "slwo" in done.stderr
+    assert "policy.yaml:20:38: rules.slow.shape" in done.stderr and "slwo" in done.stderr
     assert lab.run("box", ["nft", "-s", "list", "ruleset"]).stdout == kernel
     assert curl(lab, "https://www.bet365.com/", "-4")["exit"] != 0
 
@@ -278,7 +280,7 @@ def test_the_box_itself_is_left_alone(lab: Lab, box: Appliance) -> None:
     assert not [f for f in box.call("flows", limit=1000) if f["src"].startswith("198.18.0.1")]
 
 
-def test_every_command_answers(lab: Lab, box: Appliance) -> None:
+def test_every_command_answers(lab: Lab, box: Appliance, policy: Path) -> None:
     curl(lab, "https://www.netflix.com/", "-4")
     for words in (
         ["status"],
@@ -287,14 +289,14 @@ def test_every_command_answers(lab: Lab, box: Appliance) -> None:
         ["top", "--interval", "0.3"],
         ["why", "www.netflix.com"],
         ["why", "198.18.64.1"],
-        ["policy", "show", "--running"],
-        ["policy", "plan", "--running"],
+        ["policy", "show", str(policy)],
+        ["policy", "plan", str(policy)],
     ):
         done = box.cli(*words)
         assert done.returncode == 0, (words, done.stderr)
         assert done.stdout.strip(), words
     why = box.cli("why", "www.netflix.com").stdout
-    assert "by sni" in why and "policy.yaml:23" in why and "video (down): rate 8mbit" in why
+    assert "by sni" in why and "policy.yaml:19" in why and "video (down): rate 8mbit" in why
     assert json.loads(box.cli("status", "--json").stdout)["mode"] == "router"
 
 
