@@ -144,6 +144,18 @@ def test_versions_nobody_knows_are_tried(version: int, salt: str) -> None:
     assert flow.host == "a.example"
 
 
+def test_a_greased_fixed_bit_does_not_hide_an_initial() -> None:
+    header = bytearray(qp.long_header(1, qp.INITIAL, b"12345678", b"client"))
+    header[0] &= 0xBF  # RFC 9287
+    frames = qp.crypto(qp.client_hello()).ljust(1000, b"\0")
+    header += b"\0" + (1017 | 0x4000).to_bytes(2, "big") + b"\0"
+    packet = qp.seal(bytes(header), frames, 1, 0, qp.keys(1, b"12345678"))
+    assert looks(packet)
+    flow = Flow()
+    assert flow.feed(packet) == YES
+    assert flow.host == HOST
+
+
 def test_a_version_negotiation_is_followed() -> None:
     flow = Flow()
     dcid, scid = b"12345678", b"client"
