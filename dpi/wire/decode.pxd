@@ -16,3 +16,6 @@ cdef bint decode(
 cdef bint decode_ip(
     const uint8_t *data, uint32_t caplen, uint32_t wirelen, Packet *out, Faults *faults
 ) noexcept nogil
+
+# For the Python faces: a Decoded.
+cdef object as_tuple(const Packet *p, const Faults *faults)
