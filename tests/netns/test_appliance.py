@@ -295,7 +295,8 @@ def test_every_command_answers(lab: Lab, box: Appliance, policy: Path) -> None:
         done = box.cli(*words)
         assert done.returncode == 0, (words, done.stderr)
         assert done.stdout.strip(), words
-    why = box.cli("why", "www.netflix.com").stdout
+    flow = flow_of(box, hostname="www.netflix.com", method="sni")
+    why = box.cli("why", f"{flow['src']}:{flow['sport']}").stdout
     assert "by sni" in why and "policy.yaml:19" in why and "video (down): rate 8mbit" in why
     assert json.loads(box.cli("status", "--json").stdout)["mode"] == "router"
 
