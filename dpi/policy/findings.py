@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,7 +25,14 @@ _PATTERNS = {
 
 def near(word: str, known: Iterable[str]) -> str:
     """`; did you mean netflix?` where a known word is near, else nothing."""
-    found = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
+    return _near(word.lower()[:64], known if isinstance(known, frozenset) else frozenset(known))
+
+
+@lru_cache(maxsize=256)
+def _near(word: str, known: frozenset[str]) -> str:
+    """Costly among thousands of labels: only those are compared that begin or end alike and are about as long."""
+    alike = [k for k in known if k and (k[0] == word[:1] or k[-1] == word[-1:]) and abs(len(k) - len(word)) < 4]
+    found = difflib.get_close_matches(word, sorted(alike), n=1, cutoff=0.6)
     return f"; did you mean {found[0]}?" if found else ""
 
 

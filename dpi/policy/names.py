@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,11 @@ class Vocabulary:
     protocols: frozenset[str]
     categories: Mapping[str, str | None]  # and the category that each is within
     category_of: Mapping[str, str] = field(default_factory=dict)  # of an app or protocol
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        """Apps and protocols."""
+        return self.apps | self.protocols
 
     def categories_of(self, label: str) -> list[str]:
         """A label's category and those that it is within, the narrowest first."""

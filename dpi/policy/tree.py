@@ -19,7 +19,7 @@ from dpi.errors import Finding
 
 MAX_BYTES = 8 << 20
 MAX_DEPTH = 32
-MAX_NODES = 1_000_000
+MAX_NODES = 500_000
 
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -34,7 +34,7 @@ def check(case: Case) -> None:
             if served.setdefault(app, name) != name:
                 case.error((*path, "apps", i), f"{app} goes to {served[app]} already")
             vocabulary = case.vocabulary
-            if vocabulary and app not in vocabulary.apps | vocabulary.protocols:
+            if vocabulary and app not in vocabulary.labels:
                 case.error((*path, "apps", i), f"there is no app {app}{near(app, vocabulary.apps)}")
         if not (cache.apps or cache.prefixes or name in routed) and "rules" not in case.broken:
             case.warn(path, "nothing goes to this cache: it has no apps, no prefixes and no rule", key=True)

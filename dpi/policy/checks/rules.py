@@ -64,11 +64,10 @@ def _labels(case: Case, path: Path_, rule: Rule) -> None:
     words, match = case.vocabulary, rule.match
     path = (*path, "match")
     if words is not None:
-        both = words.apps | words.protocols
-        _known(case, (*path, "app"), "app or protocol", match.app, both)
+        _known(case, (*path, "app"), "app or protocol", match.app, words.labels)
         _known(case, (*path, "protocol"), "protocol", match.protocol, words.protocols)
         _known(case, (*path, "category"), "category", match.category, words.categories)
-        of = {app: words.categories_of(app) for app in match.app if app in both}
+        of = {app: words.categories_of(app) for app in match.app if app in words.labels}
         if of and match.category and all(not set(of[app]) & set(match.category) for app in of):
             app = match.app[0]
             case.warn((*path, "category"), f"can never match: {app} is {' and '.join(of[app])}")
