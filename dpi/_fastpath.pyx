@@ -8,6 +8,7 @@ How a flow gets its labels (match/evidence.pxd has the order of evidence):
     first packet    the name that DNS or another flow gave the server's address: provisional
     payload         what the dissectors find (dissect/inspect.pyx): protocol, name, and the name's app
     settled         nothing more is to be had: else by the address's owner, else by the port
+    shape           of a nameless flow whose owner has video, the first minute is watched for bursts
 
 A label of PROVISIONAL confidence already chooses a rule, and the packets carry its mark; a settled flow's mark
 has the bit `final` beside it, by which the kernel keeps the flow from then on.  A blocked flow is not dropped here:
@@ -25,6 +26,7 @@ from dpi.dissect.inspect cimport (
     NEED_MESSAGES,
     NEED_NAME,
     NEED_PROTOCOL,
+    NEED_SHAPE,
     Finding,
     inspect,
     inspect_end,
@@ -78,6 +80,7 @@ from dpi.flow.table cimport (
     table_victim,
 )
 from dpi.match.evidence cimport (
+    BY_BEHAVIOUR,
     BY_DNS,
     BY_HTTP_HOST,
     BY_KNOWN_SERVER,
@@ -115,6 +118,9 @@ cdef extern from "<pthread.h>" nogil:
 
 
 cdef enum:
+    BURST_MIN = 192 << 10   # bytes: a second of 1.5 Mbit/s, the least that players fetch at a time
+    BURSTS = 3              # a page and its pictures come in one or two
+    WATCH_PACKETS = 8192
     TTL_MIN = 30            # seconds
     TTL_MAX = 86400
     SWEEP = 4               # slots and flows of the timer wheel that a packet pays for
@@ -123,6 +129,10 @@ cdef enum:
     BY_MANY = 25            # … and where several apps share the address
     WORKS_MIN = 1024        # flows in dissection at a time, or an eighth of all
     STREAMS = 64 << 20      # bytes that their streams may hold together
+
+
+cdef int64_t BURST_GAP = 400000000      # ns: longer than a round trip, shorter than a player waits
+cdef int64_t WATCH_TIME = 60000000000
 
 
 cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil:
@@ -135,9 +145,11 @@ cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil:
     s.strings = strings_new(flows + 64)
     s.category = <uint8_t *>calloc(65536, 1)
     s.shared = <uint8_t *>calloc(65536, 1)
+    s.video = <uint16_t *>calloc(65536, sizeof(uint16_t))
     s.learnt = <Learnt *>calloc(LEARNT, sizeof(Learnt))
     if (s.table == NULL or s.strings == NULL or s.category == NULL or s.shared == NULL
-            or s.learnt == NULL or not ring_init(&s.ring, events) or not inspector_init(&s.inspector, works, STREAMS)
+            or s.video == NULL or s.learnt == NULL
+            or not ring_init(&s.ring, events) or not inspector_init(&s.inspector, works, STREAMS)
             or pthread_mutex_init(&s.mutex, NULL) != 0):
         shard_free(s)
         return NULL
@@ -158,6 +170,7 @@ cdef void shard_free(Shard *s) noexcept nogil:
     table_free(s.table)
     free(s.category)
     free(s.shared)
+    free(s.video)
     free(s.learnt)
     free(s)
 
@@ -208,6 +221,8 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
             return
         side = 0
     f = &s.table.flows[i]
+    if f.needs & NEED_SHAPE:
+        watch(s, f, p, side)
     if p.time > f.last:
         f.last = p.time
     f.packets[side] += 1
@@ -215,7 +230,7 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
     f.flags |= FLOW_TOUCHED
     if side == 1 and f.state == STATE_NEW and p.proto != IP_TCP:
         f.state = STATE_TWO_WAY
-    if f.needs:
+    if f.needs & ~<uint16_t>NEED_SHAPE:
         if p.n:
             study(s, i, f, p, side, d)
         elif f.packets[0] + f.packets[1] >= PACKETS_MAX and not f.flags & FLOW_DECIDED:
@@ -476,12 +491,41 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
         improve(s, &f.protocol, label, BY_PORT, confidence_of(BY_PORT))
     categorise(s, f)
     f.needs = 0
+    if s.video[f.app.id] and f.app.method == BY_PREFIX and not f.flags & FLOW_NAMED and f.bytes[server] and (
+            f.protocol.id == P_TLS or f.protocol.id == P_QUIC or f.protocol.id == 0 or f.protocol.method == BY_PORT):
+        f.needs = NEED_SHAPE
+        f.isn[0] = f.isn[1] = 0
     f.decided_at = <uint16_t>min(f.packets[0] + f.packets[1], 65535)
     release(&s.inspector, f)
     table_decided(s.table, i)
     s.counters.decided += 1
     s.counters.decided_at += f.decided_at
     s.counters.named += f.app.id != 0 or f.protocol.id != 0
+    ask(s, f)
+    if s.wants & WANT_LABELLED:
+        emit(s, f, EVENT_LABELLED, 0)
+
+
+# Shape
+
+cdef void watch(Shard *s, Flow *f, const Packet *p, int side) noexcept nogil:
+    """Tells video by its bursts: a player fetches some seconds of it at full speed, then waits (RFC 9317, 2.1).
+
+    isn[], of no use any more, holds the bytes of the burst that goes on and how many there were.
+    """
+    cdef int server = 1 - opener(f)
+    cdef bint video
+    if p.time - f.last >= BURST_GAP:
+        f.isn[1] += f.isn[0] >= BURST_MIN
+        f.isn[0] = 0
+    if side == server and f.isn[0] < BURST_MIN:
+        f.isn[0] += p.length
+    video = f.isn[1] >= BURSTS and f.bytes[server] > 16 * f.bytes[1 - server]
+    if not video and p.time - f.start < WATCH_TIME and f.packets[0] + f.packets[1] < WATCH_PACKETS:
+        return
+    f.needs = 0
+    if video and improve(s, &f.app, s.video[f.app.id], BY_BEHAVIOUR, confidence_of(BY_BEHAVIOUR)):
+        categorise(s, f)
     ask(s, f)
     if s.wants & WANT_LABELLED:
         emit(s, f, EVENT_LABELLED, 0)

@@ -26,7 +26,14 @@ class Core:
         labels: bool = False,
     ) -> None: ...
     def use(
-        self, hosts: Hosts, prefixes: Prefixes, ports: Ports, names: Names, category: bytes, shared: bytes
+        self,
+        hosts: Hosts,
+        prefixes: Prefixes,
+        ports: Ports,
+        names: Names,
+        category: bytes,
+        shared: bytes,
+        video: dict[int, int] | None = None,
     ) -> None: ...
     def set_rules(self, rules: Rules, routes: Rules, mark_shift: int, mark_final: int) -> None: ...
     def set_timeout(self, which: int, seconds: float) -> None: ...

@@ -4,7 +4,7 @@ All that is done to a shard from here is done under its lock, in chunks that are
 so that the loop never waits long.  Labels, categories and methods are numbers here; engine.py knows their names.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
@@ -123,10 +123,16 @@ cdef class Core:
 
     # Set-up
 
-    def use(self, Hosts hosts, Prefixes prefixes, Ports ports, Names names, bytes category, bytes shared):
-        """Label from these tables.  category, shared: a byte for each label number."""
+    def use(self, Hosts hosts, Prefixes prefixes, Ports ports, Names names, bytes category, bytes shared,
+            video=None):
+        """Label from these tables.
+
+        category, shared: a byte for each label number.  video: {label: what it is when it has the shape of video}.
+        """
         if len(category) > 65536 or len(shared) > 65536:
             raise ValueError("there are at most 65536 labels")
+        cdef uint16_t owner, app
+        pairs = [(<uint16_t>number, <uint16_t>app) for number, app in (video or {}).items()]
         kept = (hosts, prefixes, ports)
         lock(self.shard)
         self.shard.hosts = &hosts.table
@@ -137,6 +143,9 @@ cdef class Core:
         memcpy(self.shard.category, <const uint8_t *>category, len(category))
         memset(self.shard.shared, 0, 65536)
         memcpy(self.shard.shared, <const uint8_t *>shared, len(shared))
+        memset(self.shard.video, 0, 65536 * sizeof(uint16_t))
+        for owner, app in pairs:
+            self.shard.video[owner] = app
         unlock(self.shard)
         self.signatures = kept
         self.names = names

@@ -18,7 +18,8 @@ from dpi.core import Core
 from dpi.flow.table import TIMEOUT_NAMES
 from dpi.match.names import Names
 from dpi.match.rules import Rules
-from dpi.match.signatures import Signatures, load
+from dpi.match.labels import Signatures
+from dpi.match.signatures import load
 from dpi.policy.plan import EnginePlan, Match, PlannedRule
 from dpi.record.fields import METHODS, STATES, TLS_VERSIONS, TRANSPORTS, TUNNELS, FlowRecord
 
@@ -95,6 +96,7 @@ class Engine:
             names if names is not None else self.names,
             bytes(label.category.id if label else 0 for label in labels),
             bytes(bool(label and label.shared) for label in labels),
+            {label.id: self.signatures.by_slug[label.video].id for label in labels if label and label.video},
         )
 
     # Policy
@@ -157,7 +159,8 @@ class Engine:
     def classify(self, path: str | os.PathLike[str], min_confidence: float = 0) -> Iterator[FlowRecord]:
         """The flows of one capture, each as it ends, with fresh state.
 
-        min_confidence: labels that are less sure are left out.  Raises CaptureError (`FILE:OFFSET: …`) where the file is none, and at the end where it was damaged.
+        min_confidence: labels that are less sure are left out.  Raises CaptureError (`FILE:OFFSET: …`) where the
+        file is none, and at the end where it was damaged.
         """
         with Capture(path) as capture:
             name = Path(capture.path).name
@@ -266,15 +269,13 @@ class Engine:
 
     # Records
 
-    def _record(
-        self, flow: tuple[Any, ...], capture: str | None, reason: str | None, least: int = 0
-    ) -> FlowRecord:
+    def _record(self, flow: tuple[Any, ...], capture: str | None, reason: str | None, least: int = 0) -> FlowRecord:
         (
             proto, version, src, sport, dst, dport, vlan, protocol, app, category,
             protocol_method, protocol_confidence, app_method, app_confidence,
             host, ja4, alpn, agent, content_type, tls_version, quic_version, ech, tunnel, dscp, decided_at,
             packets_up, bytes_up, packets_down, bytes_down, start, last, risks,
-            state, flags, needs, rule, disposition, mark, local,
+            state, flags, _needs, rule, _disposition, mark, local,
         ) = flow  # fmt: skip
         labels = self.signatures.labels
         if least and app_confidence < least:

@@ -16,7 +16,7 @@ from dpi.match.rules import Rules
 TCP, UDP = 6, 17
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 SECOND = 1_000_000_000
-VIDEO, CLOUD, MAIL = 600, 601, 602  # apps of these tables
+VIDEO, CLOUD, CLIPS = 600, 601, 602  # apps of these tables; CLIPS: what CLOUD's video is
 STREAMING, HOSTING = 1, 2  # categories
 SHIFT, FINAL = 16, 1 << 27
 ACCEPT, DROP, HOLD = range(3)
@@ -42,10 +42,15 @@ def core(
         names if names is not None else Names(1024),
         bytes(category),
         bytes(1024),
+        {CLOUD: CLIPS},
     )
     if rules is not None:
         routed = [
-            {key: rule[key] for key in ("apps", "hosts", "categories", "local", "remote", "disposition", "route") if key in rule}
+            {
+                key: rule[key]
+                for key in ("apps", "hosts", "categories", "local", "remote", "disposition", "route")
+                if key in rule
+            }
             for rule in rules
             if rule.get("route")
         ]
@@ -112,9 +117,7 @@ def datagram(
     one: Core, payload: bytes, sport: int = 40000, dport: int = 443, src: str = CLIENT, dst: str = SERVER,
     time: int = SECOND, **more: Any,
 ) -> tuple[int, int | None, int]:  # fmt: skip
-    return one.feed(
-        src=ip(src), sport=sport, dst=ip(dst), dport=dport, proto=UDP, payload=payload, time=time, **more
-    )
+    return one.feed(src=ip(src), sport=sport, dst=ip(dst), dport=dport, proto=UDP, payload=payload, time=time, **more)
 
 
 def dns_name(name: str) -> bytes:

@@ -114,9 +114,7 @@ def flat(value: Any) -> Any:
 
 def print_table(records: Iterator[FlowRecord]) -> None:
     """Aligned to what a terminal shows, or tab-separated in a pipe."""
-    rows: Iterator[tuple[str, ...]] = (
-        tuple(str(cell(record, name)) for name in TABLE_FIELDS) for record in records
-    )
+    rows: Iterator[tuple[str, ...]] = (tuple(str(cell(record, name)) for name in TABLE_FIELDS) for record in records)
     if not sys.stdout.isatty():
         for row in (TABLE_FIELDS, *rows):
             print("\t".join(row))

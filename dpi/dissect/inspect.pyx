@@ -308,7 +308,6 @@ cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *
     cdef Answer answer
     cdef uint16_t label
     cdef Sight sight
-    cdef Work *w
     if p.proto == IP_UDP:
         label = dns_label(p)
         if label and dns_message(p.payload, p.n, &s.dns) == YES:

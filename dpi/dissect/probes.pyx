@@ -14,7 +14,7 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.dtls cimport dtls_client_hello
 from dpi.dissect.protocols cimport *
 from dpi.wire.block cimport block_of
-from dpi.wire.cursor cimport Cursor, alive, left, over, skip, take, u8, u16, u24, u32
+from dpi.wire.cursor cimport Cursor, alive, left, over, skip, take, u8, u16, u32
 from dpi.wire.packet cimport IP_TCP, IP_UDP
 
 
@@ -408,8 +408,8 @@ cdef void stun_host(const Sight *s, Found *out) noexcept nogil:
     cdef Cursor c = over(s.data + 20, s.n - 20)
     cdef uint16_t kind, n
     cdef const uint8_t *value
-    cdef int i
-    for i in range(16):
+    cdef int _
+    for _ in range(16):
         kind = u16(&c)
         n = u16(&c)
         value = take(&c, n)

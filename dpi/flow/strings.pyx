@@ -7,9 +7,9 @@ per new name, never per packet.  Buckets are chained and their hash is keyed, as
 whoever sends them.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy
 
 from dpi.flow.table cimport NONE
 

@@ -12,8 +12,8 @@ and by nothing else, so the table below is the whole order of evidence:
     certificate       90      the server's certificate (TLS 1.2 and older)
     dns               85      the client's resolver answered with this address for that name
     known-server      80      another flow showed this name at the same address and port
+    behaviour         70      the address belongs to the app's owner, and the traffic has the shape of the app's
     prefix            60      the address belongs to the app's owner
-    behaviour         50      shape of the traffic alone
     port              30      the port that is registered for it
     provisional       80      at and above this, rules act at once; below it, when nothing better can come
 
@@ -33,8 +33,8 @@ cdef enum Method:
     BY_CERTIFICATE
     BY_DNS
     BY_KNOWN_SERVER
-    BY_PREFIX
     BY_BEHAVIOUR
+    BY_PREFIX
     BY_PORT
     METHODS                 # how many there are
 
@@ -58,10 +58,10 @@ cdef inline uint8_t confidence_of(int method) noexcept nogil:
         return 85
     if method == BY_KNOWN_SERVER:
         return 80
+    if method == BY_BEHAVIOUR:
+        return 70
     if method == BY_PREFIX:
         return 60
-    if method == BY_BEHAVIOUR:
-        return 50
     if method == BY_PORT:
         return 30
     return 0

@@ -33,7 +33,8 @@ class Label:
     """What a flow can be named.  Numbers below protocols.RESERVED are those of dissect/protocols.pxd.
 
     `shared`: clouds and networks that serve others' apps, so an address or a host name of theirs says only who
-    carries the traffic; any other app's name is better evidence.
+    carries the traffic; any other app's name is better evidence.  `video`: slug of what a nameless flow from an
+    address of this label's is when its traffic has the shape of video.
     """
 
     id: int
@@ -44,6 +45,7 @@ class Label:
     shared: bool
     description: str
     where: str  # FILE:LINE
+    video: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

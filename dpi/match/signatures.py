@@ -28,7 +28,7 @@ BUILT_IN = Path(__file__).resolve().parent.parent / "signatures"
 LABELS_MAX = 65535
 CATEGORIES_MAX = 255  # the loop keeps a label's in one byte
 _SLUG = regex(r"[a-z0-9][a-z0-9_-]{0,62}")
-_TEXTS = ("name", "category", "description")
+_TEXTS = ("name", "category", "description", "video")
 _LISTS: tuple[Evidence, ...] = ("hosts", "prefixes", "ports")
 _FLAGS = ("shared", "replace")
 _SECTIONS = ("about", "categories", "apps", "protocols", *_LISTS)
@@ -53,6 +53,7 @@ class _Draft:
     category: str = ""
     description: str = ""
     shared: bool = False
+    video: str | None = None
     lists: dict[Evidence, list[Words]] = field(default_factory=lambda: {key: [] for key in _LISTS})
 
 
@@ -83,6 +84,7 @@ class _Reader:
         self.drafts: dict[str, _Draft] = {}
         self.categories: dict[str, Category] = {"unknown": Category(0, "unknown", "Unknown", None)}
         self._spots: list[tuple[SourceFile, yaml.Node, str, str]] = []  # uses of categories, checked at the end
+        self._videos: list[tuple[SourceFile, yaml.Node, str, str]] = []  # the same of labels
         self._more: list[
             tuple[SourceFile, Evidence, str, yaml.Node]
         ] = []  # lists for labels that are defined elsewhere
@@ -227,6 +229,9 @@ class _Reader:
             draft.description = self._text(file, pairs["description"].value, f"{path}.description")
         if "shared" in pairs:
             draft.shared = self._flag(file, pairs["shared"].value, f"{path}.shared")
+        if "video" in pairs:
+            draft.video = self._text(file, pairs["video"].value, f"{path}.video")
+            self._videos.append((file, pairs["video"].value, f"{path}.video", draft.video))
         if "category" in pairs:
             node = pairs["category"].value
             draft.category = self._text(file, node, f"{path}.category")
@@ -241,6 +246,9 @@ class _Reader:
         for file, node, path, slug in self._spots:
             if slug not in self.categories:
                 self._finding(file, node, path, f"there is no category {slug!r}")
+        for file, node, path, slug in self._videos:
+            if slug not in self.drafts:
+                self._finding(file, node, path, f"there is no label {slug!r}")
         for file, key, slug, node in self._more:
             if slug in self.drafts:
                 self.drafts[slug].lists[key].append(self._words(file, node, f"{key}.{slug}"))
@@ -276,6 +284,7 @@ class _Reader:
                 draft.shared,
                 draft.description,
                 draft.where,
+                draft.video,
             )
             if number == len(labels):
                 labels.append(label)

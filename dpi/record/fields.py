@@ -21,8 +21,8 @@ METHODS: tuple[str, ...] = (
     "certificate",
     "dns",
     "known-server",
-    "prefix",
     "behaviour",
+    "prefix",
     "port",
 )
 STATES: tuple[str, ...] = ("new", "two-way", "opening", "established", "closing", "closed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,9 @@ HELLO = openssl_hello("www.video.example")
 REQUEST = b"GET /a HTTP/1.1\r\nAccept: */*\r\nHost: www.video.example\r\n\r\n"
 
 anything = st.binary(max_size=300)
-starts = st.sampled_from([b"", HELLO[:60], REQUEST[:40], b"SSH-2.0-", b"\x16\x03\x01", b"\xc3\x00\x00\x00\x01", b"\x00\x01"])
+starts = st.sampled_from(
+    [b"", HELLO[:60], REQUEST[:40], b"SSH-2.0-", b"\x16\x03\x01", b"\xc3\x00\x00\x00\x01", b"\x00\x01"]
+)
 
 
 @given(
@@ -28,7 +31,7 @@ def test_any_order_of_segments_with_repeats_gives_the_same_name(
     stream: bytes, cuts: list[int], rng: random.Random, repeat: bool
 ) -> None:
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    pieces = [(start, stream[start:end]) for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [(start, stream[start:end]) for start, end in pairwise(edges)]
     if repeat:
         pieces += rng.sample(pieces, 1)
     rng.shuffle(pieces)
@@ -38,7 +41,12 @@ def test_any_order_of_segments_with_repeats_gives_the_same_name(
     assert (connection.flow()["app"], connection.flow()["host"]) == (VIDEO, "www.video.example")
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), starts, anything, st.integers(0, 63), st.integers(0, 2**32 - 1)), max_size=60))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.booleans(), starts, anything, st.integers(0, 63), st.integers(0, 2**32 - 1)),
+        max_size=60,
+    )
+)
 @settings(max_examples=150, deadline=None)
 def test_any_packets_leave_the_shard_whole(
     packets: list[tuple[int, bool, bytes, bytes, int, int]],

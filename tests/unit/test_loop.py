@@ -11,6 +11,7 @@ from tests.cores import (
     ACCEPT,
     ACK,
     CLIENT,
+    CLIPS,
     CLOUD,
     FIN,
     FINAL,
@@ -177,6 +178,39 @@ def test_dns_over_tcp_teaches_too() -> None:
     assert find(one, 40000, 443)["app"] == VIDEO
 
 
+def bursts(connection: Connection, n: int, size: int, pause: int) -> None:
+    sent = 0
+    for _ in range(n):
+        for _ in range(size // 50_000):
+            connection.segment(1, sent, bytes(100), length=50_000)
+            sent += 100
+        connection.clock += pause
+
+
+def test_a_nameless_flow_of_an_owner_with_video_is_told_by_its_bursts() -> None:
+    one = core(rules=[{"apps": [CLIPS], "disposition": 4}], offload=True)
+    connection = Connection(one).shake()
+    connection.segment(0, 0, openssl_hello(None))
+    bursts(connection, 2, 1_000_000, 2 * SECOND)
+    assert (connection.flow()["app"], connection.flow()["mark"]) == (CLOUD, 1 << SHIFT)
+    bursts(connection, 2, 1_000_000, 2 * SECOND)
+    flow = connection.flow()
+    assert (flow["app"], method(flow["app_method"])) == (CLIPS, "behaviour")
+    assert flow["mark"] == 4 << SHIFT | FINAL
+
+
+def test_a_download_in_one_go_is_not_video_and_is_watched_for_a_bounded_time() -> None:
+    one = core(offload=True)
+    connection = Connection(one).shake()
+    connection.segment(0, 0, openssl_hello(None))
+    bursts(connection, 70, 1_000_000, SECOND // 10)
+    flow = connection.flow()
+    assert (flow["app"], flow["needs"]) == (CLOUD, 8)
+    connection.clock += 60 * SECOND
+    connection.segment(1, 1 << 20, bytes(100))
+    assert connection.flow()["needs"] == 0
+
+
 # Policy
 
 
@@ -266,9 +300,7 @@ def test_an_answer_that_no_route_wants_goes_on_at_once() -> None:
 
 def test_a_ring_that_nobody_drains_holds_nothing() -> None:
     one = core(rules=[CACHED], events=2, starts=True)
-    verdicts = {
-        resolve(one, "www.video.example", f"192.0.2.{n}", sport=50000 + n)[0] for n in range(1, 250)
-    }
+    verdicts = {resolve(one, "www.video.example", f"192.0.2.{n}", sport=50000 + n)[0] for n in range(1, 250)}
     assert verdicts == {ACCEPT, HOLD}
     assert one.counters()["events_lost"] > 0
     assert resolve(one, "www.video.example", "192.0.2.251", sport=51000)[0] == ACCEPT

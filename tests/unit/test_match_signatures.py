@@ -208,7 +208,7 @@ def test_every_mistake_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         "mine/0.yaml:3:43: a: x.example is already listed here",
         "mine/0.yaml:4:3: apps.b: needs a category",
         "mine/0.yaml:4:14: b: x.example is already listed under a",
-        "mine/0.yaml:4:25: apps.b: unknown key 'colour' (known: name, category, description, hosts,"
+        "mine/0.yaml:4:25: apps.b: unknown key 'colour' (known: name, category, description, video, hosts,"
         " prefixes, ports, shared, replace)",
         "mine/0.yaml:5:3: apps.b: stands here twice",
         "mine/0.yaml:6:3: apps.tls: is protocol at " + f"{BUILT_IN}/protocols.yaml:{_line('tls')}",
