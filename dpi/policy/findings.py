@@ -30,9 +30,10 @@ def near(word: str, known: Iterable[str]) -> str:
 
 @lru_cache(maxsize=256)
 def _near(word: str, known: frozenset[str]) -> str:
-    """Costly among thousands of labels: only those are compared that begin or end alike and are about as long."""
-    alike = [k for k in known if k and (k[0] == word[:1] or k[-1] == word[-1:]) and abs(len(k) - len(word)) < 4]
-    found = difflib.get_close_matches(word, sorted(alike), n=1, cutoff=0.6)
+    """Costly among thousands of labels: of so many, only those are compared that begin or end alike."""
+    if len(known) > 200:
+        known = frozenset(k for k in known if k[:1] == word[:1] or k[-1:] == word[-1:])
+    found = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
     return f"; did you mean {found[0]}?" if found else ""
 
 
