@@ -30,6 +30,7 @@ from dpi.engine import Engine, FlowEvent, Learnt
 from dpi.errors import DpiError, UsageError
 from dpi.inline import InlineHandler
 from dpi.match import signatures
+from dpi.match.labels import Signatures
 from dpi.policy.plan import Plan
 from dpi.record.fields import FlowRecord
 from dpi.record.writer import Writer
@@ -70,7 +71,7 @@ class Worker:
         self.heart = heart
         self.started = time.time()
         self.policies = Policies(options.config, options.sets, options.state_dir, self._vocabulary)
-        self.signatures: signatures.Signatures | None = None
+        self.signatures: Signatures | None = None
         self._folders: tuple[Path, ...] = ()
         self.plan: Plan
         self.engine: Engine

@@ -141,8 +141,8 @@ cdef void read_answers(const uint8_t *data, Cursor start, const Name *qname, Dns
     """Follows the question's name through the answer section, and collects the addresses at its end."""
     cdef Name current = qname[0]
     cdef uint32_t ttl = 0xFFFFFFFF
-    cdef int turn
-    for turn in range(PASSES_MAX):
+    cdef int _turn
+    for _turn in range(PASSES_MAX):
         out.n_addresses = 0
         if not read_pass(data, start, &current, &ttl, out):
             break
@@ -158,8 +158,8 @@ cdef bint read_pass(const uint8_t *data, Cursor c, Name *current, uint32_t *ttl,
     cdef Cursor rdata
     cdef uint16_t rtype, rclass
     cdef uint32_t life
-    cdef int i
-    for i in range(min(<int>out.answers, <int>RECORDS_MAX)):
+    cdef int _i
+    for _i in range(min(<int>out.answers, <int>RECORDS_MAX)):
         if not read_name(data, &c, &owner):
             break
         rtype = u16(&c)

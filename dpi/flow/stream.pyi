@@ -1,4 +1,4 @@
 def reassemble(
     pieces: list[tuple[int, bytes]], budget: int = ..., cap: int = ...
 ) -> tuple[list[bool], bytes, int, int]:
-    """Puts (offset, bytes) pieces into a stream: ([accepted, ...], contiguous bytes, bytes held, held after freeing)."""
+    """Puts (offset, bytes) pieces into a stream: ([accepted, ...], contiguous bytes, held, held after freeing)."""

@@ -27,7 +27,10 @@ MAY_KNOW = {
     "record": "errors",
     "analyse": "errors record",
     "vocabulary": "errors match dissect policy",  # the names that a policy may use
-    "engine": f"errors {PACKETS} signatures policy record",
+    "core": PACKETS,  # a shard's Python face
+    "inline": f"core {PACKETS}",
+    "vocabulary": f"errors {PACKETS} policy",
+    "engine": f"errors core {PACKETS} signatures policy record",
     "control": "errors",
     "daemon": f"errors control engine vocabulary {PACKETS} policy enforce record",
     "lab": "errors control",
