@@ -3,6 +3,10 @@
 Only addresses that belong to the question count: an answer may carry others, and whoever believed those could be
 told anything.  They are found by following the aliases from the question's name, whatever order the records have.
 A message is told from other payloads by its question, which must be there whole and sane.
+
+A message's cost is bounded: compression pointers lead backwards and are followed a few times a name (else 64 KiB of
+pointers would be walked for each of them), each record's name is read once, and so many records and aliases are
+looked at.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
@@ -16,8 +20,10 @@ from dpi.wire.cursor cimport Cursor, alive, left, over, skip, slice, take, u8, u
 
 cdef enum:
     HEADER = 12
+    NAME_MAX = 253          # as text: 255 bytes with its lengths and the root (RFC 1035, 2.3.4)
     RECORDS_MAX = 64        # of the answer that are looked at
-    PASSES_MAX = 8          # over them, one for each alias that comes before its owner
+    ALIASES_MAX = 16        # that are followed
+    JUMPS_MAX = 16          # a name; compressors need one, some two
     QUESTIONS_MAX = 32
     SVCB_IPV4HINT = 4       # RFC 9460, 14.3.2
     SVCB_ECH = 5
@@ -29,8 +35,16 @@ cdef struct Name:
     uint16_t n
 
 
+cdef struct Record:
+    Name owner
+    uint16_t type
+    uint16_t rclass
+    uint32_t ttl            # seconds
+    Cursor data
+
+
 cdef bint read_name(const uint8_t *data, Cursor *c, Name *out) noexcept nogil:
-    """A name at the cursor, which goes behind it (RFC 1035, 4.1.4).  Pointers lead backwards only, so it ends."""
+    """A name at the cursor, which goes behind it (RFC 1035, 4.1.4); dead where it is none."""
     cdef Cursor at = c[0]
     cdef bint jumped = False
     cdef Py_ssize_t here = at.p - data if alive(&at) else 0
@@ -39,6 +53,7 @@ cdef bint read_name(const uint8_t *data, Cursor *c, Name *out) noexcept nogil:
     cdef uint8_t length, byte
     cdef const uint8_t *label
     cdef int i
+    cdef int jumps = 0
     out.n = 0
     out.text[0] = 0
     while True:
@@ -50,7 +65,8 @@ cdef bint read_name(const uint8_t *data, Cursor *c, Name *out) noexcept nogil:
             break
         if length & 0xC0 == 0xC0:
             there = (length & 0x3F) << 8 | u8(&at)
-            if not alive(&at) or there < HEADER or there >= here:
+            jumps += 1
+            if not alive(&at) or there < HEADER or there >= here or jumps > JUMPS_MAX:
                 c.p = NULL
                 return False
             if not jumped:
@@ -60,7 +76,7 @@ cdef bint read_name(const uint8_t *data, Cursor *c, Name *out) noexcept nogil:
             at.p = data + there
             continue
         label = take(&at, length)
-        if length & 0xC0 or label == NULL or n + length + 1 > 255:
+        if length & 0xC0 or label == NULL or n + (n != 0) + length > NAME_MAX:
             c.p = NULL
             return False
         if n:
@@ -94,10 +110,10 @@ cdef bint sane(const DnsMessage *m, uint16_t flags) noexcept nogil:
 
 
 cdef Answer dns_message(const uint8_t *data, uint32_t n, DnsMessage *out) noexcept nogil:
-    """One message, as a UDP payload is.  MORE where it is cut before the end of its first question."""
+    """One message, as a UDP payload is.  YES or NO; where the payload was cut, what is there of its answer counts."""
     cdef Cursor c = over(data, n)
     cdef Name qname, other
-    cdef uint16_t flags
+    cdef uint16_t flags, qtype, qclass
     cdef int i
     memset(out, 0, sizeof(DnsMessage))
     out.id = u16(&c)
@@ -107,7 +123,7 @@ cdef Answer dns_message(const uint8_t *data, uint32_t n, DnsMessage *out) noexce
     out.authorities = u16(&c)
     out.additionals = u16(&c)
     if not alive(&c):
-        return MORE if n else NO
+        return NO
     out.response = flags >> 15
     out.opcode = flags >> 11 & 15
     out.truncated = flags >> 9 & 1
@@ -115,75 +131,84 @@ cdef Answer dns_message(const uint8_t *data, uint32_t n, DnsMessage *out) noexce
     if not sane(out, flags):
         return NO
     qname.n = 0
+    if out.questions == 0 and not unasked(data, c, &qname):
+        return NO
     for i in range(out.questions):
         if not read_name(data, &c, &qname if i == 0 else &other):
             return NO
-        flags = u16(&c)
-        if i == 0:
-            out.qtype = flags
-        flags = u16(&c)
-        if not alive(&c):
+        qtype = u16(&c)
+        qclass = u16(&c) & 0x7FFF       # the top bit asks for a unicast answer (RFC 6762, 5.4)
+        if not alive(&c) or qtype == 0 or qclass not in (1, 3, 4, 254, 255):
             return NO
-        # The top bit of the class asks for a unicast answer (RFC 6762, 5.4).
         if i == 0:
-            out.qclass = flags & 0x7FFF
-        if out.qtype == 0 or not (flags & 0x7FFF in (1, 3, 4, 254, 255)):
-            return NO
-    if out.questions:
-        memcpy(out.qname, qname.text, qname.n)
-        out.qname_len = qname.n
+            out.qtype = qtype
+            out.qclass = qclass
+    memcpy(out.qname, qname.text, qname.n)
+    out.qname_len = qname.n
     if out.response and out.questions == 1 and out.rcode == 0:
         read_answers(data, c, &qname, out)
     return YES
 
 
-cdef void read_answers(const uint8_t *data, Cursor start, const Name *qname, DnsMessage *out) noexcept nogil:
+cdef bint read_record(const uint8_t *data, Cursor *c, Record *out) noexcept nogil:
+    """RFC 1035, 4.1.3."""
+    if not read_name(data, c, &out.owner):
+        return False
+    out.type = u16(c)
+    out.rclass = u16(c) & 0x7FFF        # the top bit flushes caches (RFC 6762, 10.2)
+    out.ttl = u32(c)
+    if out.ttl >> 31:                   # RFC 2181, 8
+        out.ttl = 0
+    out.data = slice(c, u16(c))
+    return alive(c)
+
+
+cdef bint unasked(const uint8_t *data, Cursor c, Name *name) noexcept nogil:
+    """A message without a question, as multicast responders send (RFC 6762, 6), is about its first record's owner."""
+    cdef Record record
+    if not read_record(data, &c, &record) or record.type == 0 or record.rclass not in (1, 254, 255):
+        return False
+    name[0] = record.owner
+    return True
+
+
+cdef void read_answers(const uint8_t *data, Cursor c, const Name *qname, DnsMessage *out) noexcept nogil:
     """Follows the question's name through the answer section, and collects the addresses at its end."""
+    cdef Record records[RECORDS_MAX]
     cdef Name current = qname[0]
-    cdef uint32_t ttl = 0xFFFFFFFF
-    cdef int _turn
-    for _turn in range(PASSES_MAX):
-        out.n_addresses = 0
-        if not read_pass(data, start, &current, &ttl, out):
-            break
+    cdef Name target
+    cdef uint32_t ttl = 0x7FFFFFFF
+    cdef int aliases = 0
+    cdef int n = 0
+    cdef int i = 0
+    while n < RECORDS_MAX and n < out.answers and read_record(data, &c, &records[n]):
+        n += 1
+    while i < n:                        # from the start again after each alias: they come in any order
+        if records[i].type == DNS_CNAME and records[i].rclass == 1 and same(&records[i].owner, &current):
+            aliases += 1
+            if not read_name(data, &records[i].data, &target) or aliases > ALIASES_MAX:
+                return
+            records[i].type = 0         # … but each is followed once
+            ttl = min(ttl, records[i].ttl)
+            current = target
+            i = 0
+        else:
+            i += 1
     if not same(&current, qname):
         memcpy(out.cname, current.text, current.n)
         out.cname_len = current.n
+    for i in range(n):
+        if records[i].rclass == 1 and same(&records[i].owner, &current):
+            read_address(data, &records[i], min(ttl, records[i].ttl), out)
 
 
-cdef bint read_pass(const uint8_t *data, Cursor c, Name *current, uint32_t *ttl, DnsMessage *out) noexcept nogil:
-    """All records once; True where an alias was followed, so that records before it may belong as well."""
-    cdef bint moved = False
-    cdef Name owner
-    cdef Cursor rdata
-    cdef uint16_t rtype, rclass
-    cdef uint32_t life
-    cdef int _i
-    for _i in range(min(<int>out.answers, <int>RECORDS_MAX)):
-        if not read_name(data, &c, &owner):
-            break
-        rtype = u16(&c)
-        rclass = u16(&c)
-        life = u32(&c)
-        rdata = slice(&c, u16(&c))
-        if not alive(&c):
-            break
-        if rclass & 0x7FFF != 1 or not same(&owner, current):
-            continue
-        if rtype == DNS_CNAME and read_name(data, &rdata, &owner):
-            if same(&owner, current):
-                break               # an alias of itself
-            ttl[0] = min(ttl[0], life)
-            current[0] = owner
-            out.n_addresses = 0
-            moved = True
-        elif rtype == DNS_A and left(&rdata) == 4:
-            add4(out, take(&rdata, 4), min(ttl[0], life))
-        elif rtype == DNS_AAAA and left(&rdata) == 16:
-            add6(out, take(&rdata, 16), min(ttl[0], life))
-        elif rtype == DNS_HTTPS or rtype == DNS_SVCB:
-            read_service(data, rdata, min(ttl[0], life), out)
-    return moved
+cdef void read_address(const uint8_t *data, Record *r, uint32_t ttl, DnsMessage *out) noexcept nogil:
+    if r.type == DNS_A and left(&r.data) == 4:
+        add4(out, take(&r.data, 4), ttl)
+    elif r.type == DNS_AAAA and left(&r.data) == 16:
+        add6(out, take(&r.data, 16), ttl)
+    elif r.type == DNS_HTTPS or r.type == DNS_SVCB:
+        read_service(data, r.data, ttl, out)
 
 
 cdef void read_service(const uint8_t *data, Cursor c, uint32_t ttl, DnsMessage *out) noexcept nogil:
@@ -233,12 +258,10 @@ cdef Answer dns_stream(const uint8_t *data, uint32_t n, DnsMessage *out) noexcep
     if length < HEADER:
         return NO
     answer = dns_message(data + 2, min(length, n - 2), out)
-    if n - 2 < length:
-        # The header decides at once that it is none; a question or answer that is cut may yet come.
-        if n - 2 < HEADER:
-            return MORE
-        return MORE if sane(out, 0) else NO
-    return NO if answer == MORE else answer
+    if n - 2 >= length:
+        return answer
+    # The header decides at once that it is none; a question or an answer that is cut may yet come.
+    return MORE if n - 2 < HEADER or sane(out, 0) else NO
 
 
 cdef tuple as_answer(Answer answer, const DnsMessage *m):
