@@ -8,11 +8,17 @@ COMPRESSED: dict[bytes, str]
 
 @final
 class Capture:
-    """An open capture; `-` is standard input.  Raises CaptureError (`FILE:OFFSET: message`) where it is none."""
+    """An open capture; `-` is standard input.  Raises CaptureError (`FILE:OFFSET: message`) where it is none.
+
+    Iterates over (time in ns, link type, bytes on the wire, bytes captured); raises CaptureError at its end where
+    something was wrong with the file.
+    """
 
     path: str
     @property
-    def warning(self) -> str | None: ...
+    def warning(self) -> str | None:
+        """The first fault met so far, as `FILE:OFFSET: message`, or None."""
+
     def __new__(cls, path: str | os.PathLike[str]) -> Self: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...

@@ -371,7 +371,7 @@ cdef class Capture:
     """An open capture; `-` is standard input.  Raises CaptureError (`FILE:OFFSET: message`) where it is none.
 
     The loop calls next_record() on .reader.  For everybody else it is an iterator of (time in ns, link type,
-    bytes on the wire, bytes captured); .warning says after its end what was wrong with it.
+    bytes on the wire, bytes captured), which raises CaptureError at its end where something was wrong with the file.
     """
 
     def __cinit__(self, path: str | os.PathLike[str]):
@@ -414,6 +414,8 @@ cdef class Capture:
         with nogil:
             got = next_record(&self.reader, &record)
         if not got:
+            if self.reader.fault != CAPTURE_FINE:
+                raise CaptureError(self.fault())
             raise StopIteration
         return record.time, record.linktype, record.wirelen, (<const char *>record.data)[:record.caplen]
 
