@@ -99,6 +99,8 @@ from dpi.match.ports cimport port_match
 from dpi.match.prefixes cimport prefix_match
 from dpi.match.rules cimport OPENED_IN, OPENED_OUT, Question, rules_ask
 from dpi.wire.packet cimport (
+    FRAGMENT_FIRST,
+    FRAGMENT_JOINED,
     IP_ICMP,
     IP_ICMPV6,
     IP_SCTP,
@@ -204,8 +206,9 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
     d.has_mark = 0
     d.mark = 0
     d.hold = 0
-    s.counters.packets += 1
-    s.counters.bytes += p.length
+    if p.fragment != FRAGMENT_JOINED:
+        s.counters.packets += 1
+        s.counters.bytes += p.length
     tick(s, p.time, SWEEP)
     i = table_find(s.table, p, hash, &side)
     if i != NONE and p.proto == IP_TCP and table_tcp(s.table, &s.table.flows[i], p, side):
@@ -225,8 +228,9 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
         watch(s, f, p, side)
     if p.time > f.last:
         f.last = p.time
-    f.packets[side] += 1
-    f.bytes[side] += p.length
+    if p.fragment != FRAGMENT_JOINED:
+        f.packets[side] += 1
+        f.bytes[side] += p.length
     f.flags |= FLOW_TOUCHED
     if side == 1 and f.state == STATE_NEW and p.proto != IP_TCP:
         f.state = STATE_TWO_WAY
@@ -551,7 +555,8 @@ cdef void message(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept nogi
             return
         if not open[0] & bit:
             return
-        open[0] &= ~bit
+        if p.fragment != FRAGMENT_FIRST:            # the whole will come, with all of the answer
+            open[0] &= ~bit
     elif not m.response:
         return
     if m.n_addresses == 0 or m.qname_len == 0 or s.names == NULL or s.hosts == NULL:

@@ -2,6 +2,7 @@
 from libc.stdint cimport uint32_t
 
 from dpi._fastpath cimport Shard
+from dpi.wire.fragments cimport FragmentTable
 from dpi.wire.view cimport Faults
 
 
@@ -12,4 +13,5 @@ cdef class Core:
     cdef object rules
     cdef object routes
     cdef Faults faults      # packets that could not be decoded, by reason
+    cdef FragmentTable *fragments
     cdef uint32_t number_of(self, key, int *side) except? 0xFFFFFFFE

@@ -44,12 +44,18 @@ from dpi.match.prefixes cimport Prefixes
 from dpi.match.rules cimport Rules
 from dpi.wire.block cimport block_of
 from dpi.wire.decode cimport decode
-from dpi.wire.packet cimport ORIGIN_UNKNOWN, Packet
+from dpi.wire.fragments cimport fragments_add, fragments_free, fragments_new
+from dpi.wire.packet cimport FRAGMENT_JOINED, FRAGMENT_NONE, ORIGIN_UNKNOWN, Packet
 
 
 cdef extern from "<arpa/inet.h>" nogil:
     int AF_INET, AF_INET6
     const char *inet_ntop(int family, const void *address, char *text, unsigned int size)
+
+
+cdef enum:
+    FRAGMENTED = 256        # datagrams in fragments at a time
+    FRAGMENT_BYTES = 4 << 20
 
 
 # By Fault in wire/view.pxd.
@@ -112,7 +118,8 @@ cdef class Core:
         if max_flows < 1 or max_flows > 1 << 28:
             raise ValueError("max_flows is 1 to 268435456")
         self.shard = shard_new(max_flows, max(events, 4 * EVENTS_A_PACKET))
-        if self.shard == NULL:
+        self.fragments = fragments_new(FRAGMENTED, FRAGMENT_BYTES, <int64_t>30 * 1000000000)
+        if self.shard == NULL or self.fragments == NULL:
             raise MemoryError(f"no memory for {max_flows} flows")
         self.shard.merge = merge
         self.shard.offload = offload
@@ -120,6 +127,7 @@ cdef class Core:
 
     def __dealloc__(self):
         shard_free(self.shard)
+        fragments_free(self.fragments)
 
     # Set-up
 
@@ -201,22 +209,30 @@ cdef class Core:
         next(capture) then raises what is to be said of it.
         """
         cdef Record record
-        cdef Packet p
+        cdef Packet p, whole
         cdef Decision d
         cdef Shard *s = self.shard
         cdef Py_ssize_t n = 0
         cdef int more = 1
         with nogil:
             lock(s)
-            while n < limit and s.ring.written - s.ring.read + EVENTS_A_PACKET <= s.ring.mask:
+            while n < limit and s.ring.written - s.ring.read + 2 * EVENTS_A_PACKET <= s.ring.mask:
                 more = next_record(&capture.reader, &record)
                 if not more:
                     break
                 n += 1
+                p.fragment = FRAGMENT_NONE
                 if decode(record.data, record.caplen, record.wirelen, record.linktype, &p, &self.faults):
                     p.time = record.time
                     p.origin = ORIGIN_UNKNOWN
                     process(s, &p, &d)
+                if p.fragment != FRAGMENT_NONE:
+                    p.time = record.time
+                    if fragments_add(self.fragments, &p, &whole, &self.faults):
+                        whole.time = record.time
+                        whole.origin = ORIGIN_UNKNOWN
+                        whole.fragment = FRAGMENT_JOINED
+                        process(s, &whole, &d)
             unlock(s)
         return more != 0
 

@@ -15,10 +15,11 @@ from typing import Any
 
 from dpi.capture.pcapfile import Capture
 from dpi.core import Core
+from dpi.errors import CaptureError
 from dpi.flow.table import TIMEOUT_NAMES
+from dpi.match.labels import Signatures
 from dpi.match.names import Names
 from dpi.match.rules import Rules
-from dpi.match.labels import Signatures
 from dpi.match.signatures import load
 from dpi.policy.plan import EnginePlan, Match, PlannedRule
 from dpi.record.fields import METHODS, STATES, TLS_VERSIONS, TRANSPORTS, TUNNELS, FlowRecord
@@ -180,8 +181,8 @@ class Engine:
                 yield from self._ended(core, name, least)
                 if not go_on:
                     break
-            for _ in capture:  # nothing is left but the fault, if there was one
-                pass
+            if capture.warning:
+                raise CaptureError(capture.warning)
 
     def _ended(self, core: Core, capture: str, least: int) -> Iterator[FlowRecord]:
         while events := core.drain(256):

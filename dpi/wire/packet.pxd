@@ -36,6 +36,7 @@ cdef enum Fragment:
     FRAGMENT_NONE           # a whole packet
     FRAGMENT_FIRST          # its ports are known, its payload is a part: count it, it may name its flow already
     FRAGMENT_LATER          # addresses and protocol only: not to be counted, but for fragments_add()
+    FRAGMENT_JOINED         # put together again: to be looked at, and not to be counted
 
 
 cdef enum Origin:
