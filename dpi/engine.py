@@ -203,7 +203,7 @@ class Engine:
                 else:
                     kind, reason, time, logged, route, flow = event
                     record = self._record(flow, None, reason)
-                    out.append(FlowEvent(kind, reason, time / 1e9, logged, route, record))
+                    out.append(FlowEvent(kind, reason, time / 1_000_000_000, logged, route, record))
         return out
 
     def flows(self) -> Iterator[FlowRecord]:
@@ -308,8 +308,8 @@ class Engine:
             bytes_up,
             packets_down,
             bytes_down,
-            start / 1e9,
-            last / 1e9,
+            start / 1_000_000_000,
+            last / 1_000_000_000,
             [name for bit, name in enumerate(RISKS) if risks >> bit & 1],
             alpn,
             TLS_VERSIONS.get(tls_version, f"{tls_version:#06x}") if tls_version else None,

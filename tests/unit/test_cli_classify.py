@@ -1,0 +1,129 @@
+"""`dpi classify`: its three formats, its exit codes, and what it does with files that are not what they should be."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dpi.cli.classify import command
+from dpi.record.fields import FIELDS
+from tests.captures import pcap, visit, write
+
+CONTRACT = (
+    "capture l4 ip_version src sport dst dport vlan protocol app category hostname ja4 method confidence decided_at"
+    " packets_up bytes_up packets_down bytes_down start end risks"
+).split()
+
+
+def classify(*arguments: str | Path, code: int = 0) -> Result:
+    result = CliRunner().invoke(command, [str(each) for each in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    return write(tmp_path / "visit.pcap", visit("www.netflix.com"))
+
+
+def test_jsonl_has_a_flow_a_line_with_the_fields_of_the_contract(capture: Path) -> None:
+    dns, tls = map(json.loads, classify(capture, "--format", "jsonl").stdout.splitlines())
+    assert list(tls)[: len(CONTRACT)] == CONTRACT
+    assert (tls["capture"], tls["src"], tls["dport"]) == ("visit.pcap", "10.0.0.1", 443)
+    assert (tls["protocol"], tls["app"], tls["hostname"]) == ("tls", "netflix", "www.netflix.com")
+    assert (tls["method"], tls["confidence"], tls["decided_at"]) == ("sni", 0.99, 3)
+    assert (tls["packets_up"], tls["packets_down"], tls["start"]) == (2, 1, 1_700_000_000.002)
+    assert (dns["protocol"], dns["app"], dns["method"]) == ("dns", "netflix", "dns-query")
+
+
+def test_csv_has_a_header_and_the_same_flows(capture: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(classify(capture, "--format", "csv").stdout)))
+    assert list(rows[0]) == list(FIELDS)
+    assert [row["app"] for row in rows] == ["netflix", "netflix"]
+
+
+def test_a_table_in_a_pipe_is_separated_by_tabs(capture: Path) -> None:
+    head, *rows = classify(capture).stdout.splitlines()
+    assert head.split("\t")[:3] == ["capture", "l4", "src"]
+    assert [row.split("\t")[7] for row in rows] == ["netflix", "netflix"]
+
+
+def test_every_file_starts_with_nothing_known(tmp_path: Path) -> None:
+    """The second capture has only the SYN: what the first has learnt of its address does not name it."""
+    packets = visit("www.netflix.com")
+    first, second = write(tmp_path / "1.pcap", packets), write(tmp_path / "2.pcap", packets[2:3])
+    flows = [json.loads(line) for line in classify(first, second, "--json").stdout.splitlines()]
+    assert [(flow["capture"], flow["app"]) for flow in flows] == [
+        ("1.pcap", "netflix"),
+        ("1.pcap", "netflix"),
+        ("2.pcap", None),
+    ]
+
+
+def test_labels_below_the_confidence_asked_for_are_left_out(capture: Path, tmp_path: Path) -> None:
+    only_syn = write(tmp_path / "syn.pcap", visit("www.netflix.com")[:3])
+    (tls,) = [
+        flow
+        for flow in map(json.loads, classify(only_syn, "--json", "--min-confidence", "0.9").stdout.splitlines())
+        if flow["l4"] == "tcp"
+    ]
+    assert (tls["app"], tls["protocol"], tls["category"]) == (None, "unknown", None)
+    (tls,) = [f for f in map(json.loads, classify(only_syn, "--json").stdout.splitlines()) if f["l4"] == "tcp"]
+    assert (tls["app"], tls["method"], tls["protocol"]) == ("netflix", "dns", "tls")
+
+
+def test_directories_are_opened(tmp_path: Path) -> None:
+    (tmp_path / "day").mkdir()
+    for name in ("b.pcap", "a.dump"):
+        write(tmp_path / "day" / name, visit("www.netflix.com")[:1])
+    flows = [json.loads(line) for line in classify(tmp_path, "--json").stdout.splitlines()]
+    assert [flow["capture"] for flow in flows] == ["a.dump", "b.pcap"]
+
+
+def test_a_damaged_capture_gives_its_whole_records_and_exit_code_2_and_others_go_on(tmp_path: Path) -> None:
+    good = write(tmp_path / "good.pcap", visit("www.netflix.com"))
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(pcap(visit("www.youtube.com"))[:-10])
+    none = tmp_path / "none.pcap"
+    none.write_text("this is no capture at all")
+    result = classify(none, cut, tmp_path / "absent.pcap", good, "--json", code=2)
+    flows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(flow["capture"], flow["app"]) for flow in flows] == [
+        ("cut.pcap", "youtube"),
+        ("cut.pcap", "youtube"),
+        ("good.pcap", "netflix"),
+        ("good.pcap", "netflix"),
+    ]
+    assert flows[1]["method"] == "dns"  # its hello is in the record that was cut
+    complaints = result.stderr.splitlines()
+    assert len(complaints) == 3
+    for complaint, name in zip(complaints, ("none.pcap:0: ", "cut.pcap:", "absent.pcap:0: "), strict=True):
+        assert complaint.startswith(str(tmp_path / name))
+
+
+def test_a_users_own_signatures_name_flows(tmp_path: Path, capture: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "our.yaml").write_text("apps:\n  intranet: {category: web, hosts: www.netflix.com}\n")
+    flows = [json.loads(line) for line in classify(capture, "--json", "--signatures", mine).stdout.splitlines()]
+    assert [flow["app"] for flow in flows] == ["intranet", "intranet"]
+
+
+def test_a_reader_that_goes_away_is_no_error_message(tmp_path: Path) -> None:
+    many = write(tmp_path / "many.pcap", [p for n in range(3000) for p in visit("www.netflix.com", 20000 + n)[2:3]])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dpi", "classify", str(many), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    process.wait()
