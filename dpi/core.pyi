@@ -1,4 +1,6 @@
-from typing import Any
+from typing import Any, Self
+
+from typing_extensions import disjoint_base
 
 from dpi.capture.pcapfile import Capture
 from dpi.match.hosts import Hosts
@@ -12,11 +14,12 @@ FLOW_FIELDS: tuple[str, ...]
 EVENT_KINDS: tuple[str, ...]
 END_REASONS: tuple[str, ...]
 
-Key = tuple[bytes, int, bytes, int, int, int]
+_Key = tuple[bytes, int, bytes, int, int, int]
 
+@disjoint_base
 class Core:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         max_flows: int,
         *,
         events: int = 4096,
@@ -24,7 +27,7 @@ class Core:
         offload: bool = False,
         starts: bool = False,
         labels: bool = False,
-    ) -> None: ...
+    ) -> Self: ...
     def use(
         self,
         hosts: Hosts,
@@ -62,17 +65,17 @@ class Core:
     def room(self) -> int: ...
     def flush(self, start: int, limit: int = 512) -> int: ...
     def flows(self, start: int, limit: int = 256) -> tuple[list[tuple[Any, ...]], int]: ...
-    def find(self, key: Key) -> tuple[Any, ...] | None: ...
+    def find(self, key: _Key) -> tuple[Any, ...] | None: ...
     def close(
         self,
-        key: Key,
+        key: _Key,
         packets_src: int | None = None,
         bytes_src: int | None = None,
         packets_dst: int | None = None,
         bytes_dst: int | None = None,
     ) -> bool: ...
     def update(
-        self, key: Key, packets_src: int, bytes_src: int, packets_dst: int, bytes_dst: int, now: int
+        self, key: _Key, packets_src: int, bytes_src: int, packets_dst: int, bytes_dst: int, now: int
     ) -> bool: ...
     def reevaluate(self, start: int, limit: int = 1024) -> tuple[list[tuple[Any, ...]], int]: ...
     def counters(self) -> dict[str, int]: ...

@@ -1,16 +1,21 @@
 from collections.abc import Iterable
+from typing import Self
+
+from typing_extensions import disjoint_base
 
 COPY_RANGE: int
 MAX_LENGTH: int
 HOLD_SECONDS: float
 
+@disjoint_base
 class PacketHandler: ...
 
+@disjoint_base
 class QueueReader:
     @property
     def handler(self) -> PacketHandler: ...
-    def __init__(
-        self,
+    def __new__(
+        cls,
         number: int,
         handler: PacketHandler,
         *,
@@ -20,7 +25,7 @@ class QueueReader:
         hold_seconds: float = ...,
         receive_buffer: int = ...,
         heartbeat: int = ...,
-    ) -> None: ...
+    ) -> Self: ...
     def run(self) -> None: ...
     def stop(self) -> None: ...
     def close(self) -> None: ...

@@ -1,8 +1,11 @@
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
+from typing_extensions import disjoint_base
+
+@disjoint_base
 class Rules:
-    def __init__(self, rules: Iterable[Mapping[str, Any]]) -> None: ...
+    def __new__(cls, rules: Iterable[Mapping[str, Any]]) -> Self: ...
     def __len__(self) -> int: ...
     def ask(
         self,

@@ -16,25 +16,24 @@ MAY_KNOW = {
     "__main__": "cli",
     "errors": "",
     "wire": "errors",
-    "capture": "errors wire _fastpath",  # the reader's glue calls process()
-    "dissect": "errors wire flow",  # flow.stream: the first bytes of a byte stream
+    "capture": "errors wire",
+    "dissect": "errors wire flow match",  # flow.stream: a stream's first bytes; match.evidence: how sure a find is
     "flow": "errors wire dissect",
     "match": "errors wire dissect flow signatures",
     "signatures": "",
     "_fastpath": "errors wire capture dissect flow match",
+    "core": PACKETS,  # a shard's Python face
+    "inline": f"core {PACKETS}",  # a queue's batch into a shard
     "policy": "errors",
     "enforce": "errors policy",
     "record": "errors",
     "analyse": "errors record",
-    "vocabulary": "errors match dissect policy",  # the names that a policy may use
-    "core": PACKETS,  # a shard's Python face
-    "inline": f"core {PACKETS}",
     "vocabulary": f"errors {PACKETS} policy",
     "engine": f"errors core {PACKETS} signatures policy record",
     "control": "errors",
-    "daemon": f"errors control engine vocabulary {PACKETS} policy enforce record",
+    "daemon": f"errors control engine core inline vocabulary {PACKETS} policy enforce record",
     "lab": "errors control",
-    "bench": f"errors engine vocabulary control lab daemon {PACKETS} policy enforce record",
+    "bench": f"errors engine core inline control lab daemon {PACKETS} policy enforce record",
     "cli": f"errors engine control vocabulary {PACKETS} policy enforce record analyse daemon lab bench web",
     "web": "errors policy record analyse control",
 }
