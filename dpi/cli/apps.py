@@ -107,6 +107,9 @@ def show(slug: str, folders: tuple[str, ...], as_json: bool) -> None:
         click.echo(label.description)
     if label.shared:
         click.echo("shared: carries others' apps too, so any other app's name is better evidence")
+    for part, other in (("video", label.video), ("calls", label.calls)):
+        if other:
+            click.echo(f"its {part}: {signatures.by_slug[other].name} ({other})")
     click.echo(f"defined at {label.where}")
     for kind, found in entries.items():
         sources = dict.fromkeys(entry.about for entry in found if entry.about)

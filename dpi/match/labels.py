@@ -33,8 +33,9 @@ class Label:
     """What a flow can be named.  Numbers below protocols.RESERVED are those of dissect/protocols.pxd.
 
     `shared`: clouds and networks that serve others' apps, so an address or a host name of theirs says only who
-    carries the traffic; any other app's name is better evidence.  `video`: slug of what a nameless flow from an
-    address of this label's is when its traffic has the shape of video.
+    carries the traffic; any other app's name is better evidence.
+    `video`, `calls`: slugs of the labels of some of its traffic, none where it has no such: of a nameless flow
+    from its addresses that has the shape of video; of STUN, RTP and DTLS at its names or addresses.
     """
 
     id: int
@@ -46,6 +47,7 @@ class Label:
     description: str
     where: str  # FILE:LINE
     video: str | None = None
+    calls: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

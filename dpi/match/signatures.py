@@ -28,7 +28,8 @@ BUILT_IN = Path(__file__).resolve().parent.parent / "signatures"
 LABELS_MAX = 65535
 CATEGORIES_MAX = 255  # the loop keeps a label's in one byte
 _SLUG = regex(r"[a-z0-9][a-z0-9_-]{0,62}")
-_TEXTS = ("name", "category", "description", "video")
+_TEXTS = ("name", "category", "description")
+_PARTS = ("video", "calls")  # labels of some of a label's traffic
 _LISTS: tuple[Evidence, ...] = ("hosts", "prefixes", "ports")
 _FLAGS = ("shared", "replace")
 _SECTIONS = ("about", "categories", "apps", "protocols", *_LISTS)
@@ -53,7 +54,7 @@ class _Draft:
     category: str = ""
     description: str = ""
     shared: bool = False
-    video: str | None = None
+    parts: dict[str, str] = field(default_factory=dict)  # by each of _PARTS
     lists: dict[Evidence, list[Words]] = field(default_factory=lambda: {key: [] for key in _LISTS})
 
 
@@ -84,7 +85,7 @@ class _Reader:
         self.drafts: dict[str, _Draft] = {}
         self.categories: dict[str, Category] = {"unknown": Category(0, "unknown", "Unknown", None)}
         self._spots: list[tuple[SourceFile, yaml.Node, str, str]] = []  # uses of categories, checked at the end
-        self._videos: list[tuple[SourceFile, yaml.Node, str, str]] = []  # the same of labels
+        self._parts: list[tuple[SourceFile, yaml.Node, str, str]] = []  # the same of labels
         self._more: list[
             tuple[SourceFile, Evidence, str, yaml.Node]
         ] = []  # lists for labels that are defined elsewhere
@@ -208,7 +209,7 @@ class _Reader:
         self.categories[slug] = Category(number, slug, name, within)
 
     def _label(self, file: SourceFile, slug: str, pair: _Pair, path: str, kind: Kind) -> None:
-        pairs = self._mapping(file, pair.value, path, _TEXTS + _LISTS + _FLAGS)
+        pairs = self._mapping(file, pair.value, path, _TEXTS + _PARTS + _LISTS + _FLAGS)
         where = f"{file.path}:{pair.key.start_mark.line + 1}"
         draft = self.drafts.get(slug)
         if draft and draft.layer == file.layer:
@@ -229,9 +230,11 @@ class _Reader:
             draft.description = self._text(file, pairs["description"].value, f"{path}.description")
         if "shared" in pairs:
             draft.shared = self._flag(file, pairs["shared"].value, f"{path}.shared")
-        if "video" in pairs:
-            draft.video = self._text(file, pairs["video"].value, f"{path}.video")
-            self._videos.append((file, pairs["video"].value, f"{path}.video", draft.video))
+        for part in _PARTS:
+            if part in pairs:
+                node = pairs[part].value
+                draft.parts[part] = self._text(file, node, f"{path}.{part}")
+                self._parts.append((file, node, f"{path}.{part}", draft.parts[part]))
         if "category" in pairs:
             node = pairs["category"].value
             draft.category = self._text(file, node, f"{path}.category")
@@ -246,7 +249,7 @@ class _Reader:
         for file, node, path, slug in self._spots:
             if slug not in self.categories:
                 self._finding(file, node, path, f"there is no category {slug!r}")
-        for file, node, path, slug in self._videos:
+        for file, node, path, slug in self._parts:
             if slug not in self.drafts:
                 self._finding(file, node, path, f"there is no label {slug!r}")
         for file, key, slug, node in self._more:
@@ -271,11 +274,13 @@ class _Reader:
 
     def _number(self) -> list[Label | None]:
         """Gives dissected labels their number and the others those behind, in the order of the files."""
-        labels: list[Label | None] = [None] * protocols.RESERVED
+        others = (slug for slug in self.drafts if slug not in protocols.IDS)
+        numbers = protocols.IDS | {slug: number for number, slug in enumerate(others, protocols.RESERVED)}
+        labels: list[Label | None] = [None] * (max(numbers.values()) + 1)
         unknown = self.categories["unknown"]
         for draft in self.drafts.values():
-            number = protocols.IDS.get(draft.slug, len(labels))
-            label = Label(
+            number = numbers[draft.slug]
+            labels[number] = Label(
                 number,
                 draft.slug,
                 draft.name,
@@ -284,12 +289,9 @@ class _Reader:
                 draft.shared,
                 draft.description,
                 draft.where,
-                draft.video,
+                draft.parts.get("video"),
+                draft.parts.get("calls"),
             )
-            if number == len(labels):
-                labels.append(label)
-            else:
-                labels[number] = label
         if len(labels) > LABELS_MAX:
             self.findings.append(Finding(str(BUILT_IN), 1, 1, "", f"more than {LABELS_MAX} labels"))
         return labels

@@ -103,6 +103,13 @@ def test_clouds_are_shared_and_services_are_not(built_in: Signatures) -> None:
     assert not {"netflix", "youtube", "google", "facebook"} & shared
 
 
+def test_calls_have_labels_of_their_own(built_in: Signatures) -> None:
+    calls = {"telegram": "telegramvoip", "signal": "signalvoip", "viber": "vibervoip", "teams": "skypeteamscall"}
+    for app, call in calls.items():
+        assert built_in.by_slug[app].calls == call
+    assert built_in.by_slug["netflix"].calls is None
+
+
 def test_an_entry_knows_its_line(built_in: Signatures) -> None:
     for name in ("www.netflix.com", "i.ytimg.com", "ocsp.example-ca.org", "23.246.2.1"):
         entry = built_in.explain(name)[0].entry
@@ -196,6 +203,7 @@ def test_every_mistake_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         "  b: {category: web}\n"
         "  tls: {category: web}\n"
         "  c: [1]\n"
+        "  d: {category: web, calls: dd}\n"
         "hosts:\n"
         "  nobody: y.example\n"
         "categories:\n"
@@ -208,14 +216,15 @@ def test_every_mistake_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         "mine/0.yaml:3:43: a: x.example is already listed here",
         "mine/0.yaml:4:3: apps.b: needs a category",
         "mine/0.yaml:4:14: b: x.example is already listed under a",
-        "mine/0.yaml:4:25: apps.b: unknown key 'colour' (known: name, category, description, video, hosts,"
-        " prefixes, ports, shared, replace)",
+        "mine/0.yaml:4:25: apps.b: unknown key 'colour' (known: name, category, description, video, calls,"
+        " hosts, prefixes, ports, shared, replace)",
         "mine/0.yaml:5:3: apps.b: stands here twice",
         "mine/0.yaml:6:3: apps.tls: is protocol at " + f"{BUILT_IN}/protocols.yaml:{_line('tls')}",
         "mine/0.yaml:7:3: apps.c: needs a category",
         "mine/0.yaml:7:6: apps.c: a mapping is needed here",
-        "mine/0.yaml:9:11: hosts.nobody: there is no such label",
-        "mine/0.yaml:11:19: categories.inner.within: there is no category 'outer'",
+        "mine/0.yaml:8:29: apps.d.calls: there is no label 'dd'",
+        "mine/0.yaml:10:11: hosts.nobody: there is no such label",
+        "mine/0.yaml:12:19: categories.inner.within: there is no category 'outer'",
         "mine/1.yaml:2:3: apps.a: already defined at mine/0.yaml:3",
     ]
 
