@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from signature_folders import few
 
 from dpi.errors import FindingsError, UsageError
 from dpi.match import signatures
 
 PLACE = re.compile(r".+\.yaml:\d+:\d+: ")
 
-word = st.sampled_from(
-    ["apps", "protocols", "hosts", "prefixes", "ports", "categories", "about", "name", "category", "web", "x"]
-    + ["netflix", "a.example", "*a*", "=", "10.0.0.0/8", "tcp/1", "true", "shared", "replace", "within", "", "Ä"]
-)
+WORDS = """
+    apps protocols hosts prefixes ports categories about name category web x netflix a.example *a* = 10.0.0.0/8
+    tcp/1 true shared replace within video calls Ä
+"""
+word = st.sampled_from(["", *WORDS.split()])
 tree = st.recursive(
     st.one_of(word, st.integers(), st.none(), st.booleans()),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(word, inner, max_size=4)),
@@ -31,16 +32,8 @@ text = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Built-in files without the long lists, so that many examples are quick."""
-    folder = tmp_path_factory.mktemp("built-in")
-    for name in ("categories.yaml", "protocols.yaml"):
-        (folder / name).write_text((signatures.BUILT_IN / name).read_text())
-    defined = yaml.safe_load((folder / "protocols.yaml").read_text())["protocols"]
-    others = [slug for slug in signatures.protocols.SLUGS if slug not in defined]
-    apps = "".join(f"  {slug}: {{category: web}}\n" for slug in [*others, "netflix"])
-    (folder / "apps.yaml").write_text("apps:\n" + apps)
-    yield folder
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return few(tmp_path_factory.mktemp("built-in"))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from signature_folders import few, folder
 
 from dpi.dissect import protocols
 from dpi.errors import FindingsError, UsageError
+from dpi.match import signatures
 from dpi.match.labels import Signatures
-from dpi.match.signatures import BUILT_IN, load
+from dpi.match.signatures import load
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +24,16 @@ def slug(signatures: Signatures, name: str) -> str | None:
     return found[0].entry.label.slug if found else None
 
 
-def folder(path: Path, *texts: str) -> Path:
-    path.mkdir()
-    for number, text in enumerate(texts):
-        (path / f"{number}.yaml").write_text(text)
-    return path
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return few(tmp_path_factory.mktemp("built-in"))
+
+
+@pytest.fixture
+def small(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """load() takes the stand-in for the built-in files."""
+    monkeypatch.setattr(signatures, "BUILT_IN", stand_in)
+    return stand_in
 
 
 def findings(*folders: Path) -> list[str]:
@@ -118,60 +125,55 @@ def test_an_entry_knows_its_line(built_in: Signatures) -> None:
         assert entry.about
 
 
-def test_the_template_loads_and_says_what_its_comments_say() -> None:
+def test_the_template_loads_and_says_what_its_comments_say(tmp_path: Path, small: Path) -> None:
     template = Path(__file__).parents[2] / "docs" / "reference" / "signatures-template.yaml"
-    import shutil
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as name:
-        shutil.copy(template, name)
-        signatures = load([name])
+    loaded = load([folder(tmp_path / "mine", template.read_text())])
     for host in ("streams.example.edu", "a.streams.example.edu", "play.example.edu", "a.cdn.example.edu"):
-        assert slug(signatures, host) == "lecture-streams"
-    assert slug(signatures, "hall-7.video.example.net") == "lecture-streams"
-    assert slug(signatures, "cdn.example.edu") is None
-    assert slug(signatures, "a.play.example.edu") is None
-    assert slug(signatures, "198.51.100.17") == "netflix"
-    assert signatures.category_by_slug["lectures"].within == "video"
+        assert slug(loaded, host) == "lecture-streams"
+    assert slug(loaded, "hall-7.video.example.net") == "lecture-streams"
+    assert slug(loaded, "cdn.example.edu") is None
+    assert slug(loaded, "a.play.example.edu") is None
+    assert slug(loaded, "198.51.100.17") == "netflix"
+    assert loaded.category_by_slug["lectures"].within == "video"
 
 
-def test_a_users_file_adds_to_a_label_and_changes_what_it_names(tmp_path: Path) -> None:
+def test_a_users_file_adds_to_a_label_and_changes_what_it_names(tmp_path: Path, small: Path) -> None:
     mine = folder(tmp_path / "mine", "apps:\n  netflix: {name: Films, hosts: films.example}\n")
-    signatures = load([mine])
-    assert slug(signatures, "films.example") == slug(signatures, "www.netflix.com") == "netflix"
-    assert signatures.by_slug["netflix"].name == "Films"
-    assert signatures.by_slug["netflix"].category.slug == "video"
+    loaded = load([mine])
+    assert slug(loaded, "films.example") == slug(loaded, "www.netflix.com") == "netflix"
+    assert loaded.by_slug["netflix"].name == "Films"
+    assert loaded.by_slug["netflix"].category.slug == "video"
 
 
-def test_a_users_entry_takes_a_name_from_a_built_in_label(tmp_path: Path) -> None:
+def test_a_users_entry_takes_a_name_from_a_built_in_label(tmp_path: Path, small: Path) -> None:
     mine = folder(
         tmp_path / "mine",
         "apps:\n  mytube: {category: video, hosts: youtube.com =i.ytimg.com, prefixes: 23.246.0.0/18}\n",
     )
-    signatures = load([mine])
-    assert slug(signatures, "www.youtube.com") == "mytube"
-    assert slug(signatures, "i.ytimg.com") == "mytube"
-    assert slug(signatures, "s.ytimg.com") == "youtube"
-    assert slug(signatures, "23.246.2.1") == "mytube"
-    assert [each.entry.label.slug for each in signatures.explain("i.ytimg.com")] == ["mytube", "youtube"]
+    loaded = load([mine])
+    assert slug(loaded, "www.youtube.com") == "mytube"
+    assert slug(loaded, "i.ytimg.com") == "mytube"
+    assert slug(loaded, "s.ytimg.com") == "youtube"
+    assert slug(loaded, "23.246.2.1") == "mytube"
+    assert [each.entry.label.slug for each in loaded.explain("i.ytimg.com")] == ["mytube", "youtube"]
 
 
-def test_replace_drops_what_was_listed_before(tmp_path: Path) -> None:
+def test_replace_drops_what_was_listed_before(tmp_path: Path, small: Path) -> None:
     mine = folder(tmp_path / "mine", "apps:\n  netflix: {replace: true, hosts: films.example}\n")
-    signatures = load([mine])
-    assert slug(signatures, "www.netflix.com") is None
-    assert slug(signatures, "23.246.2.1") is None
-    assert slug(signatures, "films.example") == "netflix"
+    loaded = load([mine])
+    assert slug(loaded, "www.netflix.com") is None
+    assert slug(loaded, "23.246.2.1") is None
+    assert slug(loaded, "films.example") == "netflix"
 
 
-def test_later_folders_override_earlier_ones(tmp_path: Path) -> None:
+def test_later_folders_override_earlier_ones(tmp_path: Path, small: Path) -> None:
     first = folder(tmp_path / "first", "apps:\n  one: {category: web, hosts: x.example}\n")
     second = folder(tmp_path / "second", "apps:\n  two: {category: web, hosts: x.example}\n")
     assert slug(load([first, second]), "x.example") == "two"
     assert slug(load([second, first]), "x.example") == "one"
 
 
-def test_words_may_stand_in_a_block_on_a_line_or_in_a_list(tmp_path: Path) -> None:
+def test_words_may_stand_in_a_block_on_a_line_or_in_a_list(tmp_path: Path, small: Path) -> None:
     text = (
         "apps:\n"
         "  a:\n    category: web\n    hosts: |\n      one.example  # a comment\n      two.example\n"
@@ -180,7 +182,7 @@ def test_words_may_stand_in_a_block_on_a_line_or_in_a_list(tmp_path: Path) -> No
         "  d:\n    category: web\n    hosts: eight.example\n      nine.example\n"
     )
     mine = folder(tmp_path / "mine", text)
-    signatures = load([mine])
+    loaded = load([mine])
     for number, (host, label) in {
         5: ("one.example", "a"),
         6: ("two.example", "a"),
@@ -189,11 +191,11 @@ def test_words_may_stand_in_a_block_on_a_line_or_in_a_list(tmp_path: Path) -> No
         13: ("eight.example", "d"),
         14: ("nine.example", "d"),
     }.items():
-        found = signatures.explain(host)[0].entry
+        found = loaded.explain(host)[0].entry
         assert (found.label.slug, found.where) == (label, f"{mine}/0.yaml:{number}")
 
 
-def test_every_mistake_is_told_at_once_with_its_place(tmp_path: Path) -> None:
+def test_every_mistake_is_told_at_once_with_its_place(tmp_path: Path, small: Path) -> None:
     mine = folder(
         tmp_path / "mine",
         "apps:\n"
@@ -219,7 +221,7 @@ def test_every_mistake_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         "mine/0.yaml:4:25: apps.b: unknown key 'colour' (known: name, category, description, video, calls,"
         " hosts, prefixes, ports, shared, replace)",
         "mine/0.yaml:5:3: apps.b: stands here twice",
-        "mine/0.yaml:6:3: apps.tls: is protocol at " + f"{BUILT_IN}/protocols.yaml:{_line('tls')}",
+        "mine/0.yaml:6:3: apps.tls: is protocol at " + f"{small}/protocols.yaml:{_line(small, 'tls')}",
         "mine/0.yaml:7:3: apps.c: needs a category",
         "mine/0.yaml:7:6: apps.c: a mapping is needed here",
         "mine/0.yaml:8:29: apps.d.calls: there is no label 'dd'",
@@ -229,12 +231,12 @@ def test_every_mistake_is_told_at_once_with_its_place(tmp_path: Path) -> None:
     ]
 
 
-def _line(name: str) -> int:
-    lines = (BUILT_IN / "protocols.yaml").read_text().splitlines()
+def _line(built_in: Path, name: str) -> int:
+    lines = (built_in / "protocols.yaml").read_text().splitlines()
     return next(number for number, line in enumerate(lines, 1) if line.startswith(f"  {name}: "))
 
 
-def test_misspelt_words_are_told_one_by_one(tmp_path: Path) -> None:
+def test_misspelt_words_are_told_one_by_one(tmp_path: Path, small: Path) -> None:
     mine = folder(
         tmp_path / "mine",
         "apps:\n"
@@ -272,18 +274,20 @@ def test_misspelt_words_are_told_one_by_one(tmp_path: Path) -> None:
         (b"apps: {x: {category: web, shared: maybe}}\n", "mine/0.yaml:1:35:"),
     ],
 )
-def test_what_is_not_a_signature_file_is_refused_with_its_place(tmp_path: Path, raw: bytes, place: str) -> None:
+def test_what_is_not_a_signature_file_is_refused_with_its_place(
+    tmp_path: Path, small: Path, raw: bytes, place: str
+) -> None:
     mine = folder(tmp_path / "mine", "")
     (mine / "0.yaml").write_bytes(raw)
     assert findings(mine)[0].startswith(place)
 
 
-def test_a_folder_that_cannot_be_read_is_the_users_mistake(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_read_is_the_users_mistake(tmp_path: Path, small: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
         load([tmp_path / "none"])
 
 
-def test_no_more_categories_than_the_loop_can_count(tmp_path: Path) -> None:
+def test_no_more_categories_than_the_loop_can_count(tmp_path: Path, small: Path) -> None:
     many = "".join(f"  c{number}: {{}}\n" for number in range(300))
     mine = folder(tmp_path / "mine", "categories:\n" + many)
     assert "more than 255 categories" in findings(mine)[0]
