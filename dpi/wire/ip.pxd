@@ -135,7 +135,8 @@ cdef inline Fault ipv6(View *v, IpHeader *h) noexcept nogil:
         else:
             break
     else:
-        return TOO_DEEP
+        if alive(&v.c):
+            return TOO_DEEP
     h.proto = kind
     return FINE if alive(&v.c) else (TRUNCATED if v.beyond else BAD_HEADER)
 

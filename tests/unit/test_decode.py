@@ -32,6 +32,11 @@ MAC = b"\x02\0\0\0\0\1\x02\0\0\0\0\2"
 GRE_, IPIP, GTP, VXLAN_, CAPWAP = range(1, 6)
 
 
+def ethernet(**fields: Any) -> Packet:
+    """With addresses, or scapy asks the network for them."""
+    return Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02", **fields)
+
+
 def mapped(address: str) -> bytes:
     return bytes(10) + b"\xff\xff" + bytes(map(int, address.split(".")))
 
@@ -72,17 +77,17 @@ def capwap(frame: bytes, *, native: bool = True, fragment: int = 0, words: int =
 
 
 LINKS = {
-    "ethernet": (1, Ether() / v4()),
+    "ethernet": (1, ethernet() / v4()),
     "802.3 with SNAP": (1, MAC + b"\0\x40\xaa\xaa\x03\0\0\0\x08\0" + bytes(v4())),
     "802.3 with IP's own LLC": (1, MAC + b"\0\x40\x06\x06\x03" + bytes(v4())),
-    "vlan": (1, Ether() / Dot1Q(vlan=7) / v4()),
-    "qinq 802.1ad": (1, Ether() / Dot1AD(vlan=7) / Dot1Q(vlan=8) / v4()),
-    "qinq 0x9100": (1, Ether(type=0x9100) / Dot1Q(vlan=7) / Dot1Q(vlan=8) / v4()),
+    "vlan": (1, ethernet() / Dot1Q(vlan=7) / v4()),
+    "qinq 802.1ad": (1, ethernet() / Dot1AD(vlan=7) / Dot1Q(vlan=8) / v4()),
+    "qinq 0x9100": (1, ethernet(type=0x9100) / Dot1Q(vlan=7) / Dot1Q(vlan=8) / v4()),
     "vlan with LLC": (1, MAC + b"\x81\0\0\7\0\x40\xaa\xaa\x03\0\0\0\x08\0" + bytes(v4())),
-    "mpls": (1, Ether() / MPLS(label=16, s=0) / MPLS(label=17, s=1) / v4()),
-    "mpls pseudowire": (1, bytes(Ether(type=0x8847) / MPLS(label=16, s=1)) + bytes(4) + bytes(Ether() / v4())),
-    "pppoe": (1, Ether() / PPPoE(sessionid=3) / PPP() / v4()),
-    "vlan and pppoe": (1, Ether() / Dot1Q(vlan=7) / PPPoE(sessionid=3) / PPP() / v4()),
+    "mpls": (1, ethernet() / MPLS(label=16, s=0) / MPLS(label=17, s=1) / v4()),
+    "mpls pseudowire": (1, bytes(ethernet(type=0x8847) / MPLS(label=16, s=1)) + bytes(4) + bytes(ethernet() / v4())),
+    "pppoe": (1, ethernet() / PPPoE(sessionid=3) / PPP() / v4()),
+    "vlan and pppoe": (1, ethernet() / Dot1Q(vlan=7) / PPPoE(sessionid=3) / PPP() / v4()),
     "pppoe session": (51, PPPoE(sessionid=3) / PPP() / v4()),
     "ppp": (9, b"\0\x21" + bytes(v4())),
     "ppp with a compressed protocol": (9, b"\x21" + bytes(v4())),
@@ -103,7 +108,7 @@ LINKS = {
     "802.11 qos, ht control": (105, wifi(b"\x88\x81", bytes(6))),
     "802.11 four addresses": (105, wifi(b"\x08\x03", bytes(6))),
     "ppi 802.11": (192, ppi(105, wifi())),
-    "ppi ethernet": (192, ppi(1, bytes(Ether() / v4()))),
+    "ppi ethernet": (192, ppi(1, bytes(ethernet() / v4()))),
     "radiotap": (127, b"\0\0\x0a\0" + bytes(6) + wifi()),
     "network layer": (None, v4()),
 }
@@ -123,12 +128,12 @@ def test_a_link_layer_is_taken_off(name: str) -> None:
 @pytest.mark.parametrize(
     ("linktype", "frame"),
     [
-        (1, Ether() / v6()),
+        (1, ethernet() / v6()),
         (101, v6()),
         (229, v6()),
         (9, b"\0\x57" + bytes(v6())),
         (51, PPPoE() / PPP(proto=0x57) / v6()),
-        (1, Ether() / MPLS(s=1) / v6()),
+        (1, ethernet() / MPLS(s=1) / v6()),
         *[(0, bytes([af, 0, 0, 0]) + bytes(v6())) for af in (10, 24, 28, 30)],
     ],
 )
@@ -145,7 +150,7 @@ TUNNELS = {
         GRE_,
         outer() / GRE(chksum_present=1, key_present=1, seqnum_present=1, key=5, sequence_number=9) / v4(),
     ),
-    "gre with ethernet": (GRE_, outer() / GRE(proto=0x6558) / Ether() / v4()),
+    "gre with ethernet": (GRE_, outer() / GRE(proto=0x6558) / ethernet() / v4()),
     "gre with mpls": (GRE_, outer() / GRE(proto=0x8847) / MPLS(s=1) / v4()),
     "pptp": (
         GRE_,
@@ -159,13 +164,13 @@ TUNNELS = {
         GTP,
         outer_udp(2152) / GTP_U_Header(teid=1, E=1, next_ex=0x85) / GTPPDUSessionContainer(type=1, QFI=9) / v4(),
     ),
-    "vxlan": (VXLAN_, outer_udp(4789) / VXLAN(vni=5, flags="Instance") / Ether() / v4()),
-    "capwap, 802.3": (CAPWAP, outer_udp(5247) / Raw(capwap(bytes(Ether() / v4()), native=False))),
+    "vxlan": (VXLAN_, outer_udp(4789) / VXLAN(vni=5, flags="Instance") / ethernet() / v4()),
+    "capwap, 802.3": (CAPWAP, outer_udp(5247) / Raw(capwap(bytes(ethernet() / v4()), native=False))),
     "capwap, 802.11": (CAPWAP, outer_udp(5247) / Raw(capwap(wifi(), words=4))),
     "capwap, 802.11 swapped": (CAPWAP, outer_udp(5247) / Raw(capwap(wifi(b"\x01\x08")))),
     "vxlan over 6in6": (
         VXLAN_,
-        IPv6(dst=DST6) / IPv6(dst=DST6) / UDP(sport=1, dport=4789) / VXLAN(flags="Instance") / Ether() / v4(),
+        IPv6(dst=DST6) / IPv6(dst=DST6) / UDP(sport=1, dport=4789) / VXLAN(flags="Instance") / ethernet() / v4(),
     ),
 }
 
@@ -186,10 +191,10 @@ def test_6in4_and_6in6_are_opened() -> None:
 
 
 def test_the_vlan_is_the_outermost_one_that_is_seen() -> None:
-    inside = VXLAN(flags="Instance") / Ether() / Dot1Q(vlan=9) / v4()
+    inside = VXLAN(flags="Instance") / ethernet() / Dot1Q(vlan=9) / v4()
 
-    assert decoded(Ether() / Dot1Q(vlan=7) / outer_udp(4789) / inside).vlan == 7
-    assert decoded(Ether() / outer_udp(4789) / inside).vlan == 9
+    assert decoded(ethernet() / Dot1Q(vlan=7) / outer_udp(4789) / inside).vlan == 7
+    assert decoded(ethernet() / outer_udp(4789) / inside).vlan == 9
 
 
 NOT_TUNNELS = {
@@ -198,13 +203,13 @@ NOT_TUNNELS = {
     "gtp longer than its datagram": outer_udp(2152) / Raw(b"\x30\xff\0\x24\0\0\0\1" + bytes(v4())),
     "gtp with a packet longer than it": outer_udp(2152) / Raw(b"\x30\xff\0\x22\0\0\0\1" + bytes(v4())),
     "gtp with an extension of no length": outer_udp(2152) / Raw(b"\x34\xff\0\x27\0\0\0\1\0\0\0\x85\0" + bytes(40)),
-    "vxlan's answers": outer() / UDP(sport=4789, dport=1) / VXLAN(flags="Instance") / Ether() / v4(),
-    "vxlan without its flag": outer_udp(4789) / VXLAN(flags=0) / Ether() / v4(),
-    "vxlan with no ip": outer_udp(4789) / VXLAN(flags="Instance") / Ether() / ARP(),
+    "vxlan's answers": outer() / UDP(sport=4789, dport=1) / VXLAN(flags="Instance") / ethernet() / v4(),
+    "vxlan without its flag": outer_udp(4789) / VXLAN(flags=0) / ethernet() / v4(),
+    "vxlan with no ip": outer_udp(4789) / VXLAN(flags="Instance") / ethernet() / ARP(),
     "capwap over dtls": outer_udp(5247) / Raw(b"\x01\0\0\0" + bytes(80)),
     "a later capwap fragment": outer_udp(5247) / Raw(capwap(wifi(), fragment=3)),
     "random bytes": outer_udp(2152) / Raw(b"\x99" * 90),
-    "geneve": outer_udp(6081) / GENEVE(vni=1) / Ether() / v4(),
+    "geneve": outer_udp(6081) / GENEVE(vni=1) / ethernet() / v4(),
     "teredo": outer_udp(3544) / v6(),
 }
 
@@ -309,7 +314,7 @@ def test_a_tunnel_is_opened_in_a_first_fragment() -> None:
 
 
 def test_a_cut_capture_keeps_the_lengths_of_the_wire() -> None:
-    frame = bytes(Ether() / IP() / TCP(sport=1, dport=2, seq=9) / Raw(bytes(1000)))
+    frame = bytes(ethernet() / IP() / TCP(sport=1, dport=2, seq=9) / Raw(bytes(1000)))
 
     for cut, payload in ((len(frame), 1000), (254, 200), (54, 0), (40, 0), (38, 0)):
         found = decoded(frame[:cut], 1, len(frame))
@@ -319,9 +324,9 @@ def test_a_cut_capture_keeps_the_lengths_of_the_wire() -> None:
 
 
 def test_padding_is_not_payload() -> None:
-    assert decoded(bytes(Ether() / v4(b"x")) + bytes(17)).payload == b"x"
-    assert decoded(bytes(Ether() / v6(b"x")) + bytes(17)).payload == b"x"
-    assert decoded(Ether() / IP() / UDP(len=9) / Raw(b"xy")).payload == b"x"
+    assert decoded(bytes(ethernet() / v4(b"x")) + bytes(17)).payload == b"x"
+    assert decoded(bytes(ethernet() / v6(b"x")) + bytes(17)).payload == b"x"
+    assert decoded(ethernet() / IP() / UDP(len=9) / Raw(b"xy")).payload == b"x"
 
 
 def test_lengths_left_to_the_network_card_mean_what_is_there() -> None:
@@ -337,8 +342,8 @@ def test_lengths_left_to_the_network_card_mean_what_is_there() -> None:
     [
         (b"", 1, "truncated"),
         (b"", None, "truncated"),
-        (Ether() / ARP(), 1, "not_ip"),
-        (Ether() / PPPoE(code=9) / Raw(bytes(20)), 1, "not_ip"),
+        (ethernet() / ARP(), 1, "not_ip"),
+        (ethernet() / PPPoE(code=9) / Raw(bytes(20)), 1, "not_ip"),
         (MAC + b"\0\x26\x42\x42\x03" + bytes(35), 1, "not_ip"),
         (Dot11(type=0, subtype=8), 105, "not_ip"),
         (RadioTap() / Dot11(type=2, FCfield="protected") / Raw(bytes(40)), 127, "not_ip"),
@@ -346,7 +351,7 @@ def test_lengths_left_to_the_network_card_mean_what_is_there() -> None:
         (LLC() / SNAP(), 9999, "unknown_link"),
         (HDLC() / PPP(proto=0xC021) / Raw(bytes(8)), 50, "not_ip"),
         (Loopback(type=7) / Raw(bytes(40)), 0, "not_ip"),
-        (Ether(type=0x800) / Raw(b"\x75" + bytes(40)), 1, "not_ip"),
+        (ethernet(type=0x800) / Raw(b"\x75" + bytes(40)), 1, "not_ip"),
         (IP(ihl=4) / UDP(), None, "bad_header"),
         (IP(len=19) / UDP(), None, "bad_header"),
         (IP(len=27) / UDP(), None, "bad_header"),
@@ -355,7 +360,7 @@ def test_lengths_left_to_the_network_card_mean_what_is_there() -> None:
         (IP() / TCP(dataofs=9), None, "bad_header"),
         (IPv6(nh=0, plen=4) / Raw(b"\x11\0\0\0"), None, "bad_header"),
         (IPv6(nh=44, plen=4) / Raw(b"\x11\0\0\0"), None, "bad_header"),
-        (Ether(type=0x8847) / Raw(bytes(80)), 1, "not_ip"),
+        (ethernet(type=0x8847) / Raw(bytes(80)), 1, "not_ip"),
     ],
 )
 def test_what_is_not_decoded_says_why(packet: Packet | bytes, linktype: int | None, why: str) -> None:
