@@ -42,6 +42,7 @@ NEEDS: dict[str, tuple[str, Callable[[], bool]]] = {
 def pytest_configure(config: pytest.Config) -> None:
     for name, (what, _) in NEEDS.items():
         config.addinivalue_line("markers", f"{name}: needs {what}")
+    config.addinivalue_line("markers", "guest: run once more under Debian's kernel, by the vm tier")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

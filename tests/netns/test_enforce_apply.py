@@ -47,6 +47,7 @@ def add_foreign(world: World) -> None:
     world.box.run("tc", "qdisc", "add", "dev", "cdn0", "root", "handle", "5:", "htb")
 
 
+@pytest.mark.guest
 def test_the_second_apply_has_nothing_to_do(world: World, shared_state: Path) -> None:
     first = enforce.apply(plan(), state_dir=shared_state)
     assert first.changed
@@ -62,6 +63,7 @@ def test_the_plan_says_what_apply_does_and_does_nothing(world: World, shared_sta
     assert all(set(o.to_json()) == {"kind", "verb", "what", "words"} for o in operations)
 
 
+@pytest.mark.guest
 def test_a_changed_rate_touches_that_class_alone_and_keeps_all_counters(world: World, shared_state: Path) -> None:
     enforce.apply(plan(), state_dir=shared_state)
     world.serve(world.inet, 80)
@@ -84,6 +86,7 @@ def leaf() -> str:
     return probe().leaves()[0]
 
 
+@pytest.mark.guest
 def test_an_added_rule_keeps_counters_learnt_servers_and_the_state_of_routes(world: World, shared_state: Path) -> None:
     enforce.apply(plan(), state_dir=shared_state)
     world.serve(world.inet, 80)
@@ -168,6 +171,7 @@ def elements(text: str) -> str:
     return re.sub(r"elements = \{([^}]*)\}", sort, text)
 
 
+@pytest.mark.guest
 def test_what_is_foreign_is_untouched_and_clean_leaves_nothing(world: World, shared_state: Path) -> None:
     add_foreign(world)
     before = world.dump()

@@ -39,6 +39,7 @@ def applied(state: Path, **changes: object) -> KernelPlan:
     return wanted
 
 
+@pytest.mark.guest
 @pytest.mark.parametrize("site", [SITE4, SITE6])
 def test_new_connections_to_learnt_destinations_take_the_cache(world: World, state: Path, site: str) -> None:
     wanted = applied(state)
@@ -68,6 +69,7 @@ def test_prefixes_known_beforehand_need_no_learning(world: World, state: Path) -
     assert world.banner(SITE6, 80) == b"cache"
 
 
+@pytest.mark.guest
 @pytest.mark.parametrize("site", [SITE4, SITE6])
 def test_a_verdict_that_names_the_route_teaches_the_kernel_the_server(world: World, state: Path, site: str) -> None:
     applied(state)
@@ -95,6 +97,7 @@ def test_what_the_cache_itself_asks_for_takes_the_normal_way(world: World, state
     assert world.banner(SERVER4, 80) == b"internet"
 
 
+@pytest.mark.guest
 def test_a_route_that_is_down_gets_no_new_connection_and_loses_those_it_has(world: World, state: Path) -> None:
     wanted = applied(state, prefixes=("198.18.64.0/24",))
     sock = world.connect(SITE4, 80)

@@ -56,6 +56,7 @@ def measured(sock: socket.socket, seconds: float) -> float:
     return size * 8 / (now - begun)
 
 
+@pytest.mark.guest
 @pytest.mark.parametrize(("version", "server"), [(4, SERVER4), (6, SERVER6)])
 def test_a_flow_is_held_to_its_classs_rate_within_five_percent(
     world: World, state: Path, version: int, server: str
@@ -114,6 +115,7 @@ def test_the_boxs_own_traffic_has_no_class_and_is_not_queued(world: World, state
     assert "direct_packets_stat 0" not in world.box.run("tc", "qdisc", "show", "dev", "lan0")
 
 
+@pytest.mark.guest
 def test_rejected_connections_get_a_reset_at_once_and_so_do_later_packets(world: World, state: Path) -> None:
     enforce.apply(plan(), state_dir=state)
     world.serve(world.inet, 80)
@@ -155,6 +157,7 @@ def test_dropped_packets_are_not_answered(world: World, state: Path) -> None:
         world.connect(SERVER4, 80, timeout=2)
 
 
+@pytest.mark.guest
 def test_bits_of_the_mark_that_are_not_ours_are_kept(world: World, state: Path) -> None:
     enforce.apply(plan(), state_dir=state)
     rules = """table inet theirs {
@@ -181,6 +184,7 @@ def test_bits_of_the_mark_that_are_not_ours_are_kept(world: World, state: Path) 
     assert {c.mark for c in conntrack.dump([socket.AF_INET])} == {0x80001234}
 
 
+@pytest.mark.guest
 def test_dscp_is_set_on_both_directions_and_both_families(world: World, state: Path) -> None:
     enforce.apply(plan(), state_dir=state)
     world.decide(lambda _: final(5))
@@ -197,6 +201,7 @@ def test_dscp_is_set_on_both_directions_and_both_families(world: World, state: P
         assert "packets 0" not in space.run("nft", "list", "table", "inet", "t")
 
 
+@pytest.mark.guest
 def test_both_directions_of_a_pair_of_addresses_land_in_one_queue(world: World, state: Path) -> None:
     world.client.run("sh", "-c", "for i in $(seq 10 40); do ip addr add 10.7.0.$i/24 dev eth0; done")
     enforce.apply(plan(queues=4), state_dir=state)
@@ -259,6 +264,7 @@ def test_an_ended_connection_is_told_with_its_bytes_and_mark(world: World, state
     events.close()
 
 
+@pytest.mark.guest
 def test_a_box_with_one_interface_shapes_both_directions(world: World, state: Path) -> None:
     """lan0 is LAN and WAN: the client's packets come in there, and leave there to a second host beside it."""
     world.client.run("ip", "addr", "add", "10.7.9.2/24", "dev", "eth0")  # the host beyond

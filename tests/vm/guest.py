@@ -1,0 +1,135 @@
+"""Boots Debian's kernel by virtme-ng on this machine's own file system and runs tests in it.
+
+Everything is emulated, so what is slow is made rare.  Python finds its modules by thousands of small file
+operations, each a round trip through the emulated 9p: so the standard library, the packages and the project
+go into an ext4 image which the guest mounts over those very folders.  Modules of hardware that the guest
+only seems to have are not loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "vm"
+
+# Not needed by any test in the guest, and large.
+LEFT_OUT = (
+    "Cython", "cryptography", "hypothesis", "idlelib", "lib2to3", "mypy", "mypyc", "*__mypyc*", "pip", "pygments",
+    "ruff*", "scapy", "setuptools", "site-packages", "dist-packages", "test", "tests", "turtledemo", "virtme*",
+    "*.a", "config-*",
+)  # fmt: skip
+UNWANTED = (
+    "aesni_intel", "cdrom", "crc32_pclmul", "crct10dif_pclmul", "cryptd", "crypto_simd", "drm", "ghash_clmulni_intel",
+    "iTCO_wdt", "iTCO_vendor_support", "i2c_i801", "i2c_smbus", "joydev", "kvm", "kvm_amd", "kvm_intel", "libata",
+    "lpc_ich", "pcspkr", "powernow_k8", "psmouse", "sg", "sha256_ssse3", "sha512_ssse3", "snd_hda_intel", "sr_mod",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int | None  # pytest's exit code; None when the guest did not get so far
+    text: str  # what pytest printed in the guest, or the console
+
+
+def kernel() -> Path:
+    """The newest of Debian's kernels in /boot."""
+    return max(Path("/boot").glob("vmlinuz-*-amd64"))
+
+
+def run(arguments: list[str], timeout: float) -> Outcome:
+    """`pytest ARGUMENTS` in the guest."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    image, output, code = BUILD / "guest.img", BUILD / "output.txt", BUILD / "exit-code"
+    output.unlink(missing_ok=True)
+    code.unlink(missing_ok=True)
+    folders = pack(image)
+    script = BUILD / "guest.sh"
+    script.write_text(guest_script(folders, arguments, output, code))
+    command = [
+        shutil.which("vng") or str(Path(sys.executable).parent / "vng"),
+        "--run",
+        str(kernel()),
+        "--disable-kvm",
+        *("--user", "root", "--rw", "--cpus", "2", "--memory", "1500M"),
+        *("--append", "module_blacklist=" + ",".join(UNWANTED)),
+        *("--qemu-opts", f"-drive file={image},if=virtio,format=raw,readonly=on"),
+        "--",
+        f"sh {script}",
+    ]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=timeout,
+        )
+        console = done.stdout + done.stderr
+    except subprocess.TimeoutExpired as late:
+        console = f"the guest took longer than {timeout:.0f} s\n{_text(late.stdout)}{_text(late.stderr)}"
+    finally:
+        image.unlink(missing_ok=True)
+    return Outcome(
+        int(code.read_text()) if code.exists() else None,
+        output.read_text(errors="replace") if output.exists() else console,
+    )
+
+
+def _text(output: bytes | str | None) -> str:
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+
+
+def pack(image: Path) -> dict[str, Path]:
+    """Makes the image; → the folder in it for each folder that it stands for."""
+    stage = BUILD / "stage"
+    shutil.rmtree(stage, ignore_errors=True)
+    folders = {
+        "stdlib": Path(sysconfig.get_path("stdlib")),
+        "packages": Path(sysconfig.get_path("purelib")),
+        "project": ROOT / "dpi",
+        "tests": ROOT / "tests" / "netns",
+    }
+    leave = shutil.ignore_patterns(*LEFT_OUT)
+    for name, folder in folders.items():
+        shutil.copytree(folder, stage / name, symlinks=True, ignore=leave, ignore_dangling_symlinks=True)
+    size = sum(f.stat().st_size + 4096 for f in stage.rglob("*") if f.is_file() and not f.is_symlink())
+    image.unlink(missing_ok=True)
+    subprocess.run(
+        ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-d", str(stage), str(image)]
+        + [f"{size * 13 // 10 // 1024 + 16384}k"],
+        check=True,
+        capture_output=True,
+    )
+    shutil.rmtree(stage)
+    return folders
+
+
+def guest_script(folders: dict[str, Path], arguments: list[str], output: Path, code: Path) -> str:
+    words = " ".join(f"'{a}'" for a in arguments)
+    return "\n".join(
+        [
+            "set -e",
+            "modprobe virtio_blk; modprobe ext4",
+            "mkdir -p /run/image; mount -t ext4 -o ro /dev/vda /run/image",
+            *(f"mount --bind /run/image/{name} '{folder}'" for name, folder in folders.items()),
+            f"cd '{ROOT}'",
+            "export PYTHONDONTWRITEBYTECODE=1 DPI_GUEST=1",
+            "set +e",
+            f"'{sys.executable}' -m pytest -p no:cacheprovider {words} >'{output}.part' 2>&1",
+            "result=$?",
+            f"mv '{output}.part' '{output}'; echo $result >'{code}'; sync",
+            "",
+        ]
+    )
