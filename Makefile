@@ -1,28 +1,28 @@
 # Both main targets set up whatever is missing: `make demo`, `make test`.
 VENV := .venv
-PY := $(VENV)/bin/python
-SOURCES := $(shell find dpi -name '*.pyx' -o -name '*.pxd') setup.py pyproject.toml
+SOURCES := $(shell find dpi -name '*.pyx' -o -name '*.pxd') setup.py pyproject.toml tests/setup
 
-.PHONY: demo test setup build check unit bench clean
+.PHONY: demo test setup bench clean
 
 demo: setup
 	$(VENV)/bin/dpi demo
 
-test: setup
+test: .setup-stamp-test
 	sh tests/run
 
 setup: .setup-stamp
 
-.setup-stamp: tests/setup $(SOURCES)
-	sh tests/setup
+.setup-stamp: $(SOURCES)
+	sh tests/setup demo
 	touch $@
 
-build:
-	$(PY) setup.py -q build_ext --inplace
+.setup-stamp-test: $(SOURCES)
+	sh tests/setup test
+	touch .setup-stamp $@
 
 bench: setup
 	$(VENV)/bin/dpi bench inline --json
 
 clean:
-	rm -rf build dist .setup-stamp *.egg-info
-	find dpi -name '*.so' -delete -o -name '*.c' -delete
+	rm -rf build dist .setup-stamp* *.egg-info
+	find dpi \( -name '*.so' -o -name '*.c' \) -delete

@@ -66,4 +66,4 @@ if not {"egg_info", "dist_info", "sdist"} & set(sys.argv):
         nthreads=os.cpu_count() or 1,
     )
 
-setup(ext_modules=extensions)
+setup(ext_modules=extensions, options={"build_ext": {"parallel": os.cpu_count() or 1}})
