@@ -85,6 +85,22 @@ def flow_of(box: Appliance, **wanted: Any) -> dict[str, Any]:
     return max(flows, key=lambda f: float(f["start"]))
 
 
+@pytest.mark.guest
+def test_a_whole_appliance_names_shapes_steers_and_blocks(lab: Lab, box: Appliance) -> None:
+    cached = curl(lab, "https://www.netflix.com/", "-4", seconds=60)
+    named = curl(lab, "https://web.whatsapp.com/", "-6", seconds=60)
+    blocked = curl(lab, "https://www.bet365.com/", "-4", seconds=60)
+    shaped = curl(lab, "http://cache1-fra2.steamcontent.com/bytes/1500000", "-4", seconds=60)
+
+    assert (cached["server"], named["server"], blocked["bytes"]) == ("cache", "inet", 0)
+    assert blocked["exit"] != 0
+    assert shaped["bit_s"] * OVERHEAD["tcp4"] == pytest.approx(3 * MBIT, rel=0.05)
+    assert flow_of(box, app="netflix", method="sni")["class"] == "video"
+    assert flow_of(box, app="whatsapp", ip_version=6)["offloaded"]
+    assert box.stop() == 0
+    assert leftovers(lab) == []
+
+
 def test_flows_are_named_by_sni_quic_host_header_and_dns(lab: Lab, box: Appliance) -> None:
     curl(lab, "https://www.netflix.com/", "-4", "--tls-max", "1.2")
     curl(lab, "https://web.whatsapp.com/", "-6", "--tlsv1.3")

@@ -21,7 +21,7 @@ BUILD = ROOT / "build" / "vm"
 
 # Not needed by any test in the guest, and large.
 LEFT_OUT = (
-    "Cython", "cryptography", "hypothesis", "idlelib", "lib2to3", "mypy", "mypyc", "*__mypyc*", "pip",
+    "Cython", "hypothesis", "idlelib", "lib2to3", "mypy", "mypyc", "*__mypyc*", "pip",
     "ruff*", "scapy", "setuptools", "site-packages", "dist-packages", "test", "tests", "turtledemo", "virtme*",
     "*.a", "config-*",
 )  # fmt: skip
