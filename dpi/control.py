@@ -61,8 +61,9 @@ def call(do: str, *, path: Path | None = None, timeout: float = ANSWER_SECONDS, 
 class Server:
     """The daemon's side.  `handlers` maps a request's `do` to a coroutine."""
 
-    def __init__(self, path: Path, handlers: dict[str, Handler]) -> None:
+    def __init__(self, path: Path, handlers: dict[str, Handler], group: str = GROUP) -> None:
         self._path = path
+        self._group = group
         self._handlers = handlers
         self._server: asyncio.Server | None = None
 
@@ -81,7 +82,7 @@ class Server:
         finally:
             os.umask(old)
         with contextlib.suppress(KeyError, PermissionError):
-            os.chown(self._path, -1, grp.getgrnam(GROUP).gr_gid)
+            os.chown(self._path, -1, grp.getgrnam(self._group).gr_gid)
 
     async def stop(self) -> None:
         if self._server:

@@ -110,7 +110,7 @@ class Worker:
         loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self.reload()))
         from dpi.daemon.answers import handlers
 
-        server = control.Server(self._socket_path(plan), handlers(self))
+        server = control.Server(self._socket_path(plan), handlers(self), plan.control.group or control.GROUP)
         self._tasks: set[asyncio.Task[Any]] = set()
         await server.start()
         try:

@@ -87,7 +87,9 @@ class Watcher:
                     told = standing.up
                 except DpiError as error:
                     log.error("route %s: %s", route.name, error)
-            await asyncio.sleep(max(0.0, health.interval - (time.monotonic() - begun)))
+            # Doubt is settled quickly: the failures that make a route down fit into one interval.
+            pause = health.interval / health.down_after if standing.up and standing.streak else health.interval
+            await asyncio.sleep(max(0.0, pause - (time.monotonic() - begun)))
 
 
 async def check(health: Health, device: str | None) -> str | None:
