@@ -8,6 +8,7 @@ import click
 
 # name: one line of help; the module is dpi/cli/bench_NAME.py
 BENCHES: dict[str, str] = {
+    "inline": "What being inline costs, against plain forwarding and a Python callback.",
     "engine": "How fast the engine alone names the flows of a capture.",
 }
 
