@@ -21,20 +21,25 @@ NUMBER = r"(0x[0-9a-fA-F]+|\d+)"
 
 def examine(plan: KernelPlan | None) -> Iterator[Finding]:
     mask = (plan.marks if plan else MarkLayout()).mask
-    rules = [*nft_rules(), *iptables_rules()]
+    old = iptables_rules()
+    # iptables' rules stand in nf_tables too, less legible: there only what iptables does not print is read.
+    printed = {f"nft {FAMILIES[tool]} {table} " for tool, table in (where.split() for where, _ in old)}
+    rules = [r for r in nft_rules() if not r[0].startswith(tuple(printed)) and not r[0].endswith(f" {CHAIN}")] + old
     found = [*mark_clashes(mask, rules), *rule_clashes(mask)]
     yield from found or [ok("marks", f"nobody else uses the bits of {mask:#010x}")]
     if plan:
         yield from queue_clashes(plan, rules)
     yield from untracked(rules)
-    yield from flowtables(plan)
+    code, listing, _ = attempt(["nft", "list", "flowtables"])
+    yield from flowtables(plan, listing if code == 0 else "")
 
 
+FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
 Rule = tuple[str, str]  # where, text
 
 
 def nft_rules() -> list[Rule]:
-    """Rules of all tables but ours, and those that iptables shows better."""
+    """Rules of all tables but ours."""
     code, listing, _ = attempt(["nft", "-s", "list", "ruleset"])
     return parse_nft(listing) if code == 0 else []
 
@@ -54,7 +59,7 @@ def parse_nft(listing: str) -> list[Rule]:
 
 def iptables_rules() -> list[Rule]:
     rules = []
-    for tool in ("iptables", "ip6tables"):
+    for tool in FAMILIES:
         try:
             code, saved, _ = attempt([f"{tool}-save"])
         except Exception:  # not installed: no rules
@@ -71,8 +76,6 @@ def iptables_rules() -> list[Rule]:
 def mark_clashes(mask: int, rules: list[Rule]) -> Iterator[Finding]:
     seen = set()
     for where, text in rules:
-        if where.startswith("nft") and "xt " in text:
-            continue  # iptables' own, which iptables-save prints in full
         touched = touched_bits(text)
         if touched & mask and (where, text) not in seen:
             seen.add((where, text))
@@ -125,7 +128,7 @@ def _set_bits(text: str) -> int:
         return WHOLE
     kept, ored, flipped = m.groups()
     same = re.search(r"(ct|meta) mark set (ct|meta) mark", text)
-    if same and same[1] != same[2] and not kept and not ored:
+    if same and same[1] != same[2]:
         return WHOLE  # one mark copied over the other
     bits = ~_number(kept) & WHOLE if kept else 0
     return bits | (_number(ored) if ored else 0) | (_number(flipped) if flipped else 0)
@@ -182,10 +185,9 @@ def untracked(rules: list[Rule]) -> Iterator[Finding]:
             )
 
 
-def flowtables(plan: KernelPlan | None) -> Iterator[Finding]:
-    code, listing, _ = attempt(["nft", "list", "flowtables"])
+def flowtables(plan: KernelPlan | None, listing: str) -> Iterator[Finding]:
     devices = {i.name for i in plan.interfaces} if plan else set()
-    for m in re.finditer(r"flowtable (\S+) \{[^}]*devices = \{([^}]*)\}", listing if code == 0 else ""):
+    for m in re.finditer(r"flowtable (\S+) \{[^}]*devices = \{([^}]*)\}", listing):
         used = {name.strip().strip('"') for name in m[2].split(",")}
         if not plan or used & devices:
             yield Finding(
