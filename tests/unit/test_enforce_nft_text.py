@@ -103,7 +103,7 @@ LISTING = """table inet dpi {
 	map decided {
 		type mark : verdict
 		elements = { 0x00020000 : jump decide2, 0x00010000 : jump decide1,
-			     0x00030000 comment "a, b" : jump decide3 }
+				0x00030000 comment "a, b" : jump decide3 }
 	}
 
 	set route1_learnt4 {
