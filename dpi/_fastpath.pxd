@@ -64,7 +64,6 @@ cdef struct Shard:
     const PortTable *ports
     NameTable *names
     uint8_t *category       # [65536] by label
-    uint8_t *shared         # [65536] 1: a cloud or network that carries others' apps
     uint16_t *video         # [65536] what a nameless flow of an owner's is when it has the shape of video
     # What becomes of them; NULL while there is no policy.
     const RuleTable *rules

@@ -146,10 +146,9 @@ cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil:
     s.table = table_new(flows)
     s.strings = strings_new(flows + 64)
     s.category = <uint8_t *>calloc(65536, 1)
-    s.shared = <uint8_t *>calloc(65536, 1)
     s.video = <uint16_t *>calloc(65536, sizeof(uint16_t))
     s.learnt = <Learnt *>calloc(LEARNT, sizeof(Learnt))
-    if (s.table == NULL or s.strings == NULL or s.category == NULL or s.shared == NULL
+    if (s.table == NULL or s.strings == NULL or s.category == NULL
             or s.video == NULL or s.learnt == NULL
             or not ring_init(&s.ring, events) or not inspector_init(&s.inspector, works, STREAMS)
             or pthread_mutex_init(&s.mutex, NULL) != 0):
@@ -171,7 +170,6 @@ cdef void shard_free(Shard *s) noexcept nogil:
     strings_free(s.strings)
     table_free(s.table)
     free(s.category)
-    free(s.shared)
     free(s.video)
     free(s.learnt)
     free(s)
@@ -690,7 +688,7 @@ cdef inline void copy_text(Shard *s, char *to, uint32_t size, uint32_t string) n
 cdef void write_event(Shard *s, const Flow *f, uint8_t kind, uint8_t reason, Event *e) noexcept nogil:
     e.kind = kind
     e.reason = reason
-    e.logged = f.rule != NONE and s.rules != NULL and s.rules.rules[f.rule].log
+    e.logged = s.rules != NULL and f.rule < s.rules.n and s.rules.rules[f.rule].log    # it may be an older table's
     e.route = f.route
     e.hold = 0
     e.time = s.now

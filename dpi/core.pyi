@@ -35,7 +35,6 @@ class Core:
         ports: Ports,
         names: Names,
         category: bytes,
-        shared: bytes,
         video: dict[int, int] | None = None,
     ) -> None: ...
     def set_rules(self, rules: Rules, routes: Rules, mark_shift: int, mark_final: int) -> None: ...

@@ -4,7 +4,7 @@ All that is done to a shard from here is done under its lock, in chunks that are
 so that the loop never waits long.  Labels, categories and methods are numbers here; engine.py knows their names.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
@@ -36,7 +36,8 @@ from dpi.flow.events cimport (
     ring_advance,
     ring_peek,
 )
-from dpi.flow.table cimport NONE, Flow, opener, table_find, table_hash
+from dpi.flow.strings cimport String
+from dpi.flow.table cimport FLOW_OFFLOADED, NONE, Flow, opener, table_find, table_hash
 from dpi.match.hosts cimport Hosts
 from dpi.match.names cimport Names
 from dpi.match.ports cimport Ports
@@ -56,6 +57,8 @@ cdef extern from "<arpa/inet.h>" nogil:
 cdef enum:
     FRAGMENTED = 256        # datagrams in fragments at a time
     FRAGMENT_BYTES = 4 << 20
+    MALLOC_OVERHEAD = 16
+    IN_FLIGHT = 64          # packets that the kernel may have counted and not yet shown
 
 
 # By Fault in wire/view.pxd.
@@ -131,13 +134,13 @@ cdef class Core:
 
     # Set-up
 
-    def use(self, Hosts hosts, Prefixes prefixes, Ports ports, Names names, bytes category, bytes shared,
+    def use(self, Hosts hosts, Prefixes prefixes, Ports ports, Names names, bytes category,
             video=None):
         """Label from these tables.
 
-        category, shared: a byte for each label number.  video: {label: what it is when it has the shape of video}.
+        category: a byte for each label number.  video: {label: what it is when it has the shape of video}.
         """
-        if len(category) > 65536 or len(shared) > 65536:
+        if len(category) > 65536:
             raise ValueError("there are at most 65536 labels")
         cdef uint16_t owner, app
         pairs = [(<uint16_t>number, <uint16_t>app) for number, app in (video or {}).items()]
@@ -149,8 +152,6 @@ cdef class Core:
         self.shard.names = names.table
         memset(self.shard.category, 0, 65536)
         memcpy(self.shard.category, <const uint8_t *>category, len(category))
-        memset(self.shard.shared, 0, 65536)
-        memcpy(self.shard.shared, <const uint8_t *>shared, len(shared))
         memset(self.shard.video, 0, 65536 * sizeof(uint16_t))
         for owner, app in pairs:
             self.shard.video[owner] = app
@@ -312,7 +313,11 @@ cdef class Core:
             unlock(self.shard)
 
     def close(self, key, packets_src=None, bytes_src=None, packets_dst=None, bytes_dst=None):
-        """The kernel reports the end of a flow, with its counters where it keeps any.  False: not known here."""
+        """The kernel reports the end of a flow, with its counters where it keeps any.  False: not known here.
+
+        Reports come a little late: one of more packets than were seen, of a flow whose packets all pass here, is of
+        an older connection on the same ports.
+        """
         cdef int side = 0
         cdef uint32_t i
         cdef Flow *f
@@ -323,6 +328,9 @@ cdef class Core:
                 return False
             f = &self.shard.table.flows[i]
             if packets_src is not None:
+                seen = f.packets[0] + f.packets[1]
+                if not f.flags & FLOW_OFFLOADED and packets_src + packets_dst > seen + IN_FLIGHT:
+                    return False
                 f.packets[side] = min(max(f.packets[side], packets_src), 0xFFFFFFFF)
                 f.bytes[side] = max(f.bytes[side], bytes_src)
                 f.packets[1 - side] = min(max(f.packets[1 - side], packets_dst), 0xFFFFFFFF)
@@ -397,6 +405,8 @@ cdef class Core:
         out["undecided"] = s.table.age[0].count
         out["capacity"] = s.table.capacity
         out["strings"] = s.strings.count
+        out["flow_bytes"] = s.table.count * (sizeof(Flow) + (s.table.mask + 1) * sizeof(uint64_t) // s.table.capacity)
+        out["string_bytes"] = s.strings.bytes + s.strings.count * (sizeof(String) + sizeof(uint32_t) + MALLOC_OVERHEAD)
         out["strings_refused"] = s.strings.refused
         out["works"] = s.inspector.used
         out["works_refused"] = s.inspector.refused

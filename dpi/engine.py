@@ -96,7 +96,6 @@ class Engine:
             self.signatures.ports,
             names if names is not None else self.names,
             bytes(label.category.id if label else 0 for label in labels),
-            bytes(bool(label and label.shared) for label in labels),
             {label.id: self.signatures.by_slug[label.video].id for label in labels if label and label.video},
         )
 

@@ -41,7 +41,6 @@ def core(
         Ports([("tcp/22", IDS["ssh"])]),
         names if names is not None else Names(1024),
         bytes(category),
-        bytes(1024),
         {CLOUD: CLIPS},
     )
     if rules is not None:

@@ -15,7 +15,7 @@ def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float]:
     """Medians over the rounds, each with a table of its own; CPU seconds of one thread.
 
     packets_per_decision: packets of a flow that a dissector looked at, on average.  bytes_per_flow: of the table,
-    its index and the names, for the flows that were in it at the end.
+    its share of a full index and the names, for the flows that were in it at the end.
     """
     with Capture(path) as capture:
         replay = Replay(capture)
@@ -23,14 +23,11 @@ def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float]:
     parse = statistics.median(replay.decode() for _ in range(rounds))
     times: list[float] = []
     counters: dict[str, int] = {}
-    grown = 0
     for _ in range(rounds):
-        before = resident()
         core = Core(max_flows, merge=True)
         engine.use(core)
         times.append(replay.run(core))
         counters = core.counters()
-        grown = max(grown, resident() - before)
     cpu = statistics.median(times)
     flows = max(counters["flows"], 1)
     return {
@@ -42,7 +39,7 @@ def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float]:
         "flows_per_s": round(counters["flows"] / cpu) if cpu else 0,
         "named": round(counters["named"] / max(counters["decided"], 1), 4),
         "packets_per_decision": round(counters["inspected"] / flows, 3),
-        "bytes_per_flow": round(grown / max(counters["active"], 1), 1),
+        "bytes_per_flow": round((counters["flow_bytes"] + counters["string_bytes"]) / max(counters["active"], 1), 1),
         "rss_mb": round(resident() / 1e6, 1),
     }
 

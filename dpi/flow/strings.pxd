@@ -19,6 +19,7 @@ cdef struct Strings:
     uint32_t fresh
     uint32_t free
     uint64_t key[2]
+    uint64_t bytes          # of the texts kept
     uint64_t refused        # names not kept because the pool was full
 
 

@@ -137,6 +137,7 @@ cdef uint32_t string_keep(Strings *s, const char *text, uint32_t n) noexcept nog
     e.next = s.buckets[h & s.mask]
     s.buckets[h & s.mask] = i + 1
     s.count += 1
+    s.bytes += n + 1
     return i
 
 
@@ -155,6 +156,7 @@ cdef void string_drop(Strings *s, uint32_t i) noexcept nogil:
         link = &s.strings[link[0] - 1].next
     link[0] = e.next
     free(e.text)
+    s.bytes -= e.length + 1
     e.text = NULL
     e.next = s.free
     s.free = i

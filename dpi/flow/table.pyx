@@ -370,13 +370,14 @@ cdef uint32_t table_due(Table *t, int64_t now, int *budget) noexcept nogil:
 cdef bint table_tcp(Table *t, Flow *f, const Packet *p, int side) noexcept nogil:
     """Follows the connection (RFC 9293, 3.3.2, as seen from between); True where this SYN begins another one.
 
-    Then nothing was changed: the caller ends the flow and makes a new one, or has it go on as the same.
+    Then nothing was changed: the caller ends the flow and makes a new one, or has it go on as the same.  The end of
+    an offloaded flow is not seen here, but the kernel would not show us a SYN of a connection that it still has.
     """
     cdef uint8_t before = f.state
     cdef uint8_t seen = <uint8_t>(FLOW_SYN_SEEN << side)
     if p.tcp_flags & TCP_SYN:
         if not p.tcp_flags & TCP_ACK:
-            if f.state >= STATE_CLOSING and not (f.flags & seen and f.isn[side] == p.seq):
+            if (f.state >= STATE_CLOSING or f.flags & FLOW_OFFLOADED) and not (f.flags & seen and f.isn[side] == p.seq):
                 return True
             f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | <uint8_t>side
         elif not f.flags & (FLOW_SYN_SEEN << (1 - side)):

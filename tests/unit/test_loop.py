@@ -6,6 +6,7 @@ import pytest
 
 from dpi.dissect.protocols import IDS
 from dpi.match.names import Names
+from dpi.match.rules import Rules
 from dpi.record.fields import METHODS
 from tests.cores import (
     ACCEPT,
@@ -256,8 +257,6 @@ def test_a_policy_that_changes_changes_the_marks_of_flows_that_are_known() -> No
     connection = Connection(one).shake()
     connection.segment(0, 0, openssl_hello("www.video.example"))
     Connection(one, sport=40001).shake().segment(0, 0, openssl_hello("www.bad.example"))
-    from dpi.match.rules import Rules
-
     one.set_rules(Rules([{"apps": [VIDEO], "disposition": 8}, BLOCKED]), Rules([]), SHIFT, FINAL)
     changed, go_on = one.reevaluate(0)
     assert go_on == 0
@@ -352,6 +351,27 @@ def test_an_offloaded_flow_lives_until_its_end_is_reported_with_the_kernels_coun
     assert (kind, reason) == ("end", "reported")
     assert (as_flow(flow)["packets_down"], as_flow(flow)["bytes_up"]) == (900, 40_000)
     assert not one.close(key)
+
+
+def test_a_new_connection_on_the_ports_of_an_offloaded_one_is_another_flow() -> None:
+    """Its FINs went past us; the report of its end comes late and must not end the new one."""
+    one = core(rules=[SHAPED], offload=True)
+    connection = Connection(one).shake()
+    connection.segment(0, 0, openssl_hello("www.video.example"))
+    connection.isn = (9000, 9000)
+    assert connection.segment(0, 0, flags=SYN) == 5 << SHIFT  # its server is known, but it is not decided
+    assert [event[1] for event in one.drain()] == ["reused"]
+    assert not one.close((ip(CLIENT), 40000, ip(SERVER), 443, 0, TCP), 900, 1_000_000, 500, 40_000)
+    assert one.close((ip(CLIENT), 40000, ip(SERVER), 443, 0, TCP), 1, 60, 0, 0)
+
+
+def test_a_shorter_policy_does_not_leave_flows_with_rules_that_are_gone() -> None:
+    one = core(rules=[BLOCKED] * 5000 + [{**SHAPED, "log": True}], offload=True)
+    connection = Connection(one).shake()
+    connection.segment(0, 0, openssl_hello("www.video.example"))
+    one.set_rules(Rules([]), Rules([]), SHIFT, FINAL)
+    one.flush(0)
+    assert [event[3] for event in one.drain()] == [False]
 
 
 def test_events_tell_a_flows_start_its_labels_and_its_end() -> None:
