@@ -16,10 +16,11 @@ from dpi.cli.classify import command
 from dpi.record.fields import FIELDS
 from tests.captures import pcap, visit, write
 
-CONTRACT = (
-    "capture l4 ip_version src sport dst dport vlan protocol app category hostname ja4 method confidence decided_at"
-    " packets_up bytes_up packets_down bytes_down start end risks"
-).split()
+CONTRACT = [
+    *("capture", "l4", "ip_version", "src", "sport", "dst", "dport", "vlan", "protocol", "app", "category"),
+    *("hostname", "ja4", "method", "confidence", "decided_at", "packets_up", "bytes_up", "packets_down"),
+    *("bytes_down", "start", "end", "risks"),
+]
 
 
 def classify(*arguments: str | Path, code: int = 0) -> Result:
