@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from dpi.enforce.names import CHAIN
@@ -90,15 +91,17 @@ class QueueStep(Resource):
         handles.state.save()
 
 
-def rules(plan: KernelPlan, pairs: list[tuple[str, str]]) -> list[str]:
+def rules(plan: KernelPlan, pairs: list[tuple[str, str]]) -> tuple[str, ...]:
     """The chain's rules for (in, out) pairs of devices."""
     last = plan.queue_base + plan.queues - 1
     queue = f"--queue-balance {plan.queue_base}:{last}" if plan.queues > 1 else f"--queue-num {last}"
     undecided = f"-m connmark --mark 0x0/{plan.marks.final:#x}"
-    return [f"-A {CHAIN} -i {come} -o {leave} {undecided} -j NFQUEUE {queue} --queue-bypass" for come, leave in pairs]
+    verdict = f"-j NFQUEUE {queue} --queue-bypass"
+    return tuple(f"-A {CHAIN} -i {come} -o {leave} {undecided} {verdict}" for come, leave in pairs)
 
 
-def desired_step(version: int, wanted: list[str]) -> QueueStep:
+@lru_cache(maxsize=8)
+def desired_step(version: int, wanted: tuple[str, ...]) -> QueueStep:
     """In iptables' own spelling; KernelError when it or the kernel refuses it."""
     tool = TOOLS[version]
     if not shutil.which(f"{tool}-restore"):

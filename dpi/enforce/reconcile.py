@@ -42,10 +42,24 @@ def apply(plan: KernelPlan, state_dir: Path, *, fail_at: int | None = None, on_s
     with locked(state_dir), handles(state_dir) as h:
         wanted = _desired(plan, h, state_dir)
         operations = diff(wanted.state, actual(h))
+        forget = _marks_to_forget(plan, operations, h)
         _run(operations, h, fail_at, on_step, wanted.state)
+        if forget:
+            with contextlib.suppress(OSError):  # a kernel without ctnetlink cannot be told
+                conntrack.clear_marks(forget)
         h.state.mask = plan.marks.mask
         h.state.save()
     return Report(tuple(operations), tuple(wanted.notes))
+
+
+def _marks_to_forget(plan: KernelPlan, operations: list[Operation], h: Handles) -> int:
+    """Bits of connections' marks that mean nothing any more.
+
+    Where our table was not there, nobody kept them true; under a new mask, the old one's bits are others'.
+    """
+    if any(o.resource.kind == "nft" and o.verb == "add" for o in operations):
+        return plan.marks.mask | (h.state.mask or 0)
+    return h.state.mask if h.state.mask and h.state.mask != plan.marks.mask else 0
 
 
 def clean(state_dir: Path) -> Report:

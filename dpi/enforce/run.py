@@ -45,7 +45,10 @@ def in_scratch(script: str, text: str) -> str:
     How the desired state gets the very spelling that the kernel and its tools will list it in, and how a
     table that this kernel refuses is found out before anything real is touched.
     """
-    return run(["unshare", "--net", "--", "sh", "-ec", script], text)
+    code, out, error = attempt(["unshare", "--net", "--", "sh", "-ec", script], text)
+    if code:
+        raise KernelError(first_line(error) or f"exit {code}")
+    return out
 
 
 def first_line(text: str) -> str:

@@ -48,7 +48,7 @@ def test_our_own_table_is_not_somebody_elses() -> None:
     listing = (
         "table inet dpi {\n\tchain a {\n\t\tmeta mark set 5\n\t}\n}\ntable ip x {\n\tchain b {\n\t\taccept\n\t}\n}\n"
     )
-    assert parse_nft(listing) == [("nft ip x c", "accept")]
+    assert parse_nft(listing) == [("nft ip x b", "accept")]
 
 
 def test_a_flowtable_on_our_interfaces_is_told_and_one_on_others_is_not() -> None:

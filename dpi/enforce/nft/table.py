@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar
 
 from dpi.enforce.names import TABLE, Family
@@ -172,6 +173,7 @@ class NftTable(Resource):
             raise KernelError(f"nft: {first_line(error)}")
 
 
+@lru_cache(maxsize=4)
 def desired_table(family: Family, text: str) -> NftTable:
     """The table as nft itself spells it; KernelError when it or the kernel refuses it."""
     listing = in_scratch(f"nft -f -; nft list table {family} {TABLE}", text)

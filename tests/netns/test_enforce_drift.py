@@ -1,0 +1,80 @@
+"""What somebody else removes of ours is put back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from world import CACHE, SITE4, World, made, plan
+
+from dpi import enforce
+from dpi.enforce import drift
+
+pytestmark = pytest.mark.netns
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with made() as w, w.box:
+        yield w
+
+
+DAMAGES = {
+    "the whole ruleset": "nft flush ruleset",
+    "a chain's rules": "nft flush chain inet dpi forward",
+    "a rule of policy routing": "ip rule del pref 20901",
+    "a tree": "tc qdisc del dev lan0 root",
+    "a class": "tc qdisc del dev wan0 parent d2:a; tc class del dev wan0 classid d2:a",
+    "a device's carrier for a moment": "ip link set cdn0 down; ip link set cdn0 up",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_somebody_else_removes_is_put_back(
+    world: World, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift, "SETTLE", 0.2)
+    wanted = plan(routes=(replace(CACHE, next_hop6=None, prefixes=("198.18.64.0/24",)),))
+    world.serve(world.cache, 80, banner=b"cache")
+    enforce.apply(wanted, state_dir=tmp_path)
+
+    async def scene() -> enforce.Report:
+        repaired: asyncio.Queue[enforce.Report] = asyncio.Queue()
+        keeping = asyncio.create_task(
+            drift.keep(lambda: wanted, state_dir=tmp_path, changing=asyncio.Lock(), repaired=repaired.put_nowait)
+        )
+        await asyncio.sleep(0.5)
+        assert repaired.empty()
+        world.box.run("sh", "-c", DAMAGES[damage])
+        report = await asyncio.wait_for(repaired.get(), 60)
+        keeping.cancel()
+        return report
+
+    assert asyncio.run(scene()).changed
+    assert enforce.plan_operations(wanted, state_dir=tmp_path) == []
+    assert world.banner(SITE4, 80) == b"cache"
+
+
+def test_our_own_changes_are_no_reason_to_repair(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drift, "SETTLE", 0.2)
+    wanted = plan()
+    enforce.apply(wanted, state_dir=tmp_path)
+
+    async def scene() -> list[enforce.Report]:
+        reports: list[enforce.Report] = []
+        changing = asyncio.Lock()
+        keeping = asyncio.create_task(
+            drift.keep(lambda: wanted, state_dir=tmp_path, changing=changing, repaired=reports.append)
+        )
+        await asyncio.sleep(0.3)
+        async with changing:
+            await asyncio.to_thread(enforce.apply, plan(routes=()), state_dir=tmp_path)
+            await asyncio.to_thread(enforce.apply, wanted, state_dir=tmp_path)
+        await asyncio.sleep(2)
+        keeping.cancel()
+        return reports
+
+    assert asyncio.run(scene()) == []
