@@ -294,3 +294,11 @@ def test_a_closed_capture_has_ended(tmp_path: Path) -> None:
     capture = Capture(path)
     capture.close()
     assert list(capture) == []
+
+
+def test_a_capture_is_skimmed_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap()[:-1])
+    with Capture(path) as capture:
+        assert capture.skim() == (2, 305)
+        assert capture.warning
