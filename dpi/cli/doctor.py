@@ -1,71 +1,145 @@
-"""dpi doctor: look for what could keep dpi from working here."""
+"""dpi doctor: looks for what could keep dpi from working here, and says how to put it right."""
 
 from __future__ import annotations
 
+import importlib
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dpi.cli.output import is_terminal, json_option, print_json
+from dpi.cli.output import is_terminal, json_option, print_json, print_table
+from dpi.errors import DpiError, FindingsError, UsageError
 
 if TYPE_CHECKING:
-    from dpi.enforce.doctor import Finding
-    from dpi.policy.plan import KernelPlan
+    from dpi.enforce.doctor import Diagnosis
+    from dpi.policy.plan import Plan
 
 DEFAULT = Path("/etc/dpi/policy.yaml")
-STATE = Path("/run/dpi")
-SIGNS = {"ok": ("ok", "green"), "note": ("note", "cyan"), "warning": ("warning", "yellow"), "error": ("error", "red")}
+COMPILED = ("dpi._fastpath", "dpi.core", "dpi.inline", "dpi.capture.nfqueue", "dpi.dissect.inspect", "netfilterqueue")
+COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
 
 
 @click.command("doctor")
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
-    help=f"Look with this policy's eyes; default: {DEFAULT}, where it is.",
+    help=f"The policy that is to run here; default: {DEFAULT} where it exists, else what the daemon has in force.",
 )
 @click.option(
-    "--set", "sets", multiple=True, metavar="PATH=VALUE", help="Say something else than the file; repeatable."
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Say something else than the file, as in interfaces.lan=lan0.  May be given more than once.",
+)
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    default=Path("/run/dpi"),
+    show_default=True,
+    help="As for dpi run: what the kernel offers is remembered there.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Leave out what is well.")
 @json_option
-def command(config: Path | None, sets: tuple[str, ...], quiet: bool, as_json: bool) -> None:
-    """Look for what could keep dpi from working here: the kernel's features, marks that others use,
-    reverse-path filtering, forwarding, conntrack, queues, interfaces and their offloads.
+def command(config: Path | None, sets: tuple[str, ...], state_dir: Path, quiet: bool, as_json: bool) -> None:
+    """Look for what could keep dpi from working here, and say how to put it right.
 
-    Changes nothing.  Needs root.  Exits 1 where something is an error, 0 otherwise.
+    Changes nothing.  Exits 0 where nothing is an error, 1 where something is, 2 where the command line is wrong.
+    Works without a policy and without root, and says what it then could not look at.
     """
-    from dpi.enforce.doctor import examine
+    from dpi.enforce.doctor import Box, examine
 
-    findings = examine(_plan(config, sets), state_dir=STATE)
-    shown = [f for f in findings if not (quiet and f.level == "ok")]
+    if config is not None and not config.is_file():
+        raise UsageError(f"{config}: no such file")
+    if config is None and DEFAULT.is_file():
+        config = DEFAULT
+    if config is None and sets:
+        raise UsageError("--set needs a policy: --config FILE")
+    box = Box(module_faults=_module_faults(), state_dir=state_dir)
+    if config is not None:
+        try:
+            box.plan = _planned(config, sets)
+        except FindingsError as error:
+            if any(finding.file == "--set" for finding in error.findings):
+                raise
+            box.policy_faults = tuple(str(finding) for finding in error.findings)
+        except DpiError as error:
+            box.policy_faults = (str(error),)
+    try:
+        box.status = _ask("status", box.plan)
+        if config is None:
+            box.plan = _in_force(_ask("policy", None))
+    except DpiError as error:
+        box.status_fault = str(error)
+    found = examine(box)
+    counts = {level: sum(d.level == level for d in found) for level in COLOURS}
+    shown = [d for d in found if not (quiet and d.level == "ok")]
     if as_json:
-        print_json([f.to_json() for f in shown])
+        print_json({"counts": counts, "findings": [d.to_json() for d in shown]})
     else:
-        for finding in shown:
-            _print(finding)
-        counts = {level: sum(f.level == level for f in findings) for level in SIGNS}
-        click.echo(", ".join(f"{n} {level}" for level, n in counts.items() if n))
-    if any(f.level == "error" for f in findings):
-        raise SystemExit(1)
+        _print(shown)
+        words = {"error": "errors", "warning": "warnings", "note": "notes", "ok": "ok"}
+        click.echo("\n" + ", ".join(f"{counts[level]} {word}" for level, word in words.items()))
+    raise SystemExit(1 if counts["error"] else 0)
 
 
-def _plan(config: Path | None, sets: tuple[str, ...]) -> KernelPlan | None:
-    """The policy's plan; None where none was named and there is none in the usual place."""
-    if config is None and not DEFAULT.exists():
-        return None
-    from dpi.cli.policy import planned
+def _module_faults() -> dict[str, str]:
+    """Compiled modules that are missing or of another Python."""
+    faults = {}
+    for name in COMPILED:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            faults[name] = str(error)
+    return faults
 
-    return planned(config or DEFAULT, sets).kernel
+
+def _planned(config: Path, sets: tuple[str, ...]) -> Plan:
+    """The policy's plan.  Whether its interfaces are there is for the checks to say."""
+    from dpi.policy.check import check
+    from dpi.policy.compile import compile_policy
+    from dpi.policy.names import Machine
+    from dpi.vocabulary import vocabulary
+
+    return compile_policy(check(config, sets, names=vocabulary), Machine.here())
 
 
-def _print(finding: Finding) -> None:
-    sign, colour = SIGNS[finding.level]
-    head = f"{sign:8}"
-    if is_terminal():
-        head = click.style(head, fg=colour)
-    click.echo(f"{head}{finding.topic}: {finding.what}")
-    if finding.why:
-        click.echo(f"        why: {finding.why}")
-    if finding.fix:
-        click.echo(f"        fix: {finding.fix}")
+def _in_force(answer: Any) -> Plan:
+    from pydantic import TypeAdapter
+
+    from dpi.policy.plan import Plan as Planned
+
+    return TypeAdapter(Planned).validate_python(answer["data"])
+
+
+def _ask(do: str, plan: Plan | None) -> Any:
+    """Asks the daemon where DPI_SOCKET, the policy or the default says that it listens."""
+    from dpi.control import call
+
+    said = plan.control.socket if plan and not os.environ.get("DPI_SOCKET") else None
+    return call(do, path=Path(said) if said else None, timeout=10)
+
+
+def _print(found: list[Diagnosis]) -> None:
+    def level(name: str) -> str:
+        return f"[{COLOURS[name]}]{name}[/]" if is_terminal() else name
+
+    def cell(text: str) -> str:
+        return text.replace("[", "\\[") if is_terminal() else text
+
+    print_table(["level", "check", "what is so"], [(level(d.level), d.check, cell(d.found)) for d in found])
+    for name in ("error", "warning", "note"):
+        reasons: dict[tuple[str, str], list[Diagnosis]] = {}  # what has the same reason is told once
+        for d in found:
+            if d.level == name and (name != "note" or d.fix):
+                reasons.setdefault((d.check, d.why), []).append(d)
+        for (check, why), group in reasons.items():
+            click.echo()
+            for d in group:
+                click.secho(f"{name}: {check}: {d.found}", fg=COLOURS[name] if is_terminal() else None)
+            click.echo(f"  looked at: {group[0].looked_at}")
+            click.echo(f"  why: {why}")
+            for fix in dict.fromkeys(d.fix for d in group if d.fix):
+                click.echo(f"  fix: {fix}")
