@@ -1,0 +1,50 @@
+"""The package as others get it: sdist and wheel build, hold what they should, and the wheel runs by itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TRACKED = ["dpi/_fastpath.pyx", "dpi/wire/cursor.pxd", "dpi/signatures/video.yaml", "policies/lab.yaml", "tests/run"]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both archives, the wheel built from the sdist."""
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=out)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return out
+
+
+@pytest.mark.timeout(900)
+def test_the_source_distribution_holds_what_a_build_and_its_tests_need(built: Path) -> None:
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+
+    assert set(TRACKED) <= names
+    assert not [n for n in names if n.startswith("dpi/") and n.endswith((".so", ".c"))]
+
+
+@pytest.mark.timeout(900)
+def test_the_wheel_classifies_without_the_checkout(built: Path, tmp_path: Path) -> None:
+    wheel = next(built.glob("*.whl"))
+    with zipfile.ZipFile(wheel) as archive:
+        assert "dpi/signatures/video.yaml" in archive.namelist()
+        archive.extractall(tmp_path / "site")
+    # The dependencies are those of this environment; dpi itself comes from the wheel alone.
+    others = [p for p in sys.path if p.endswith("site-packages")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), *others])}
+    command = [sys.executable, "-m", "dpi", "apps", "match", "www.netflix.com"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+
+    assert done.returncode == 0, done.stderr
+    assert "netflix" in done.stdout
