@@ -1,10 +1,10 @@
 """Builds the fast path.  Everything else about the project is in pyproject.toml.
 
-    pip install -e .                                    the ordinary build
-    DPI_ONLY=dpi.wire.decode python setup.py build_ext -i    one module (comma separated for more)
-    DPI_COVERAGE=1 python setup.py build_ext -fi         line-traced, for coverage
-    DPI_SANITIZE=address,undefined python setup.py build_ext -fi
-    CC=clang LDSHARED="clang -shared" DPI_SANITIZE=address,fuzzer-no-link ...   for tests/fuzz
+pip install -e .                                    the ordinary build
+DPI_ONLY=dpi.wire.decode python setup.py build_ext -i    one module (comma separated for more)
+DPI_COVERAGE=1 python setup.py build_ext -fi         line-traced, for coverage
+DPI_SANITIZE=address,undefined python setup.py build_ext -fi
+CC=clang LDSHARED="clang -shared" DPI_SANITIZE=address,fuzzer-no-link ...   for tests/fuzz
 """
 
 import os
