@@ -81,15 +81,14 @@ from dpi.flow.table cimport (
 )
 from dpi.match.evidence cimport (
     BY_BEHAVIOUR,
+    BY_CERTIFICATE,
     BY_DNS,
-    BY_HTTP_HOST,
+    BY_DNS_QUERY,
     BY_KNOWN_SERVER,
     BY_NOTHING,
     BY_PORT,
     BY_PREFIX,
-    BY_QUIC_SNI,
     BY_SIGNATURE,
-    BY_SNI,
     PROVISIONAL,
     confidence_of,
 )
@@ -147,9 +146,10 @@ cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil:
     s.strings = strings_new(flows + 64)
     s.category = <uint8_t *>calloc(65536, 1)
     s.video = <uint16_t *>calloc(65536, sizeof(uint16_t))
+    s.calls = <uint16_t *>calloc(65536, sizeof(uint16_t))
     s.learnt = <Learnt *>calloc(LEARNT, sizeof(Learnt))
     if (s.table == NULL or s.strings == NULL or s.category == NULL
-            or s.video == NULL or s.learnt == NULL
+            or s.video == NULL or s.calls == NULL or s.learnt == NULL
             or not ring_init(&s.ring, events) or not inspector_init(&s.inspector, works, STREAMS)
             or pthread_mutex_init(&s.mutex, NULL) != 0):
         shard_free(s)
@@ -171,6 +171,7 @@ cdef void shard_free(Shard *s) noexcept nogil:
     table_free(s.table)
     free(s.category)
     free(s.video)
+    free(s.calls)
     free(s.learnt)
     free(s)
 
@@ -462,11 +463,14 @@ cdef void take_over(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
             if s.hosts != NULL and host_match(s.hosts, found.host, found.host_len, &hit):
                 improve(s, &f.app, hit.label, finding.method, confidence_of(finding.method))
             server = 1 - opener(f)
-            if s.names != NULL and (finding.method == BY_SNI or finding.method == BY_QUIC_SNI
-                                    or finding.method == BY_HTTP_HOST):
+            if s.names != NULL and finding.method != BY_DNS_QUERY and finding.method != BY_CERTIFICATE:
                 servers_learn(s.names, f.addr[server], f.port[server], f.proto, found.host, found.host_len,
                               f.app.id, s.now, finding.method)
     categorise(s, f)
+
+
+cdef inline bint carries_calls(uint16_t protocol) noexcept nogil:
+    return protocol == P_STUN or protocol == P_DTLS or protocol == P_RTP or protocol == P_RTCP or protocol == P_SRTP
 
 
 cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
@@ -491,6 +495,8 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
         if label == 0:
             label = port_match(s.ports, f.proto, f.port[1 - server])
         improve(s, &f.protocol, label, BY_PORT, confidence_of(BY_PORT))
+    if s.calls[f.app.id] and carries_calls(f.protocol.id):
+        f.app.id = s.calls[f.app.id]
     categorise(s, f)
     f.needs = 0
     if s.video[f.app.id] and f.app.method == BY_PREFIX and not f.flags & FLOW_NAMED and f.bytes[server] and (

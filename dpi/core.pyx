@@ -135,15 +135,16 @@ cdef class Core:
     # Set-up
 
     def use(self, Hosts hosts, Prefixes prefixes, Ports ports, Names names, bytes category,
-            video=None):
+            video=None, calls=None):
         """Label from these tables.
 
-        category: a byte for each label number.  video: {label: what it is when it has the shape of video}.
+        category: a byte for each label number.  video: {label: what it is when it has the shape of video};
+        calls: {label: what its calls are}.
         """
         if len(category) > 65536:
             raise ValueError("there are at most 65536 labels")
-        cdef uint16_t owner, app
-        pairs = [(<uint16_t>number, <uint16_t>app) for number, app in (video or {}).items()]
+        videos = [(<uint16_t>owner, <uint16_t>app) for owner, app in (video or {}).items()]
+        talks = [(<uint16_t>owner, <uint16_t>app) for owner, app in (calls or {}).items()]
         kept = (hosts, prefixes, ports)
         lock(self.shard)
         self.shard.hosts = &hosts.table
@@ -153,8 +154,11 @@ cdef class Core:
         memset(self.shard.category, 0, 65536)
         memcpy(self.shard.category, <const uint8_t *>category, len(category))
         memset(self.shard.video, 0, 65536 * sizeof(uint16_t))
-        for owner, app in pairs:
-            self.shard.video[owner] = app
+        memset(self.shard.calls, 0, 65536 * sizeof(uint16_t))
+        for owner, app in videos:
+            self.shard.video[<uint16_t>owner] = app
+        for owner, app in talks:
+            self.shard.calls[<uint16_t>owner] = app
         unlock(self.shard)
         self.signatures = kept
         self.names = names

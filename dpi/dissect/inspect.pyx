@@ -17,19 +17,38 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer
 from dpi.dissect.dns cimport dns_message, dns_stream
 from dpi.dissect.http cimport http_request, http_response
 from dpi.dissect.probes cimport Sight, probe
-from dpi.dissect.protocols cimport P_DNS, P_DTLS, P_HTTP, P_LLMNR, P_MDNS, P_QUIC, P_TLS
+from dpi.dissect.protocols cimport (
+    P_DNS,
+    P_DTLS,
+    P_HTTP,
+    P_LLMNR,
+    P_MDNS,
+    P_QUIC,
+    P_SMTP,
+    P_STUN,
+    P_TLS,
+)
 from dpi.dissect.quic cimport quic_datagram, quic_looks, quic_state_free, quic_state_init
 from dpi.dissect.quic_crypto cimport quic_crypto_free, quic_crypto_new
 from dpi.dissect.tls cimport tls_client_hello, tls_records, tls_server_hello
 from dpi.flow.stream cimport pool_init, stream_bytes, stream_free, stream_init, stream_put, stream_ready
 from dpi.flow.table cimport NONE, Flow, opener
-from dpi.match.evidence cimport BY_CERTIFICATE, BY_DNS_QUERY, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI
+from dpi.match.evidence cimport (
+    BY_CERTIFICATE,
+    BY_DNS_QUERY,
+    BY_HTTP_HOST,
+    BY_NOTHING,
+    BY_QUIC_SNI,
+    BY_SIGNATURE,
+    BY_SNI,
+)
 from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN, Packet
 
 
 cdef enum:
     PAYLOADS_MAX = 10       # packets with payload that each side is looked at for
     STREAM_MAX = 16384      # bytes of a TCP direction that are looked at
+    STUN_PATIENCE = 4       # payloads after which a STUN flow is not waited for a realm any more
     NOBODY = 2
 
 
@@ -218,10 +237,22 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     memset(&s.found, 0, sizeof(s.found))
     label = probe(&sight, &s.found, &answer)
     if label:
-        out.protocol = label
-        out.complete = 1
+        probed(s, f, label, out)
         return YES
     return MORE if more or answer == MORE else NO
+
+
+cdef void probed(Inspector *s, const Flow *f, uint16_t label, Finding *out) noexcept nogil:
+    """What a probe said.  A server's name tells the app; one of DHCP or NetBIOS is a machine's own."""
+    out.protocol = label
+    out.complete = 1
+    if s.found.host_len == 0:
+        # A STUN server tells its realm when it refuses the first request.
+        out.complete = label != P_STUN or f.payloads[0] + f.payloads[1] >= STUN_PATIENCE
+    elif label == P_DTLS:
+        out.method = BY_SNI
+    elif label == P_STUN or label == P_SMTP:
+        out.method = BY_SIGNATURE
 
 
 cdef Answer tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
@@ -313,7 +344,7 @@ cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *
         if label and dns_message(p.payload, p.n, &s.dns) == YES:
             asked(s, side, label, out)
             return YES
-        if f.protocol.id:
+        if f.protocol.id and f.protocol.id != P_STUN:
             return MORE
         answer = quic(s, f, p, side, out)
         if answer != NO:
@@ -325,9 +356,7 @@ cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *
     memset(&s.found, 0, sizeof(s.found))
     label = probe(&sight, &s.found, &answer)
     if label:
-        out.protocol = label
-        out.method = BY_SNI if label == P_DTLS and s.found.host_len else BY_NOTHING
-        out.complete = 1
+        probed(s, f, label, out)
         return YES
     return MORE                 # the next datagram may be another matter
 
