@@ -69,8 +69,9 @@ def command(config: Path | None, sets: tuple[str, ...], state_dir: Path, quiet: 
             box.policy_faults = (str(error),)
     try:
         box.status = _ask("status", box.plan)
+        box.in_force = _in_force(_ask("policy", box.plan))
         if config is None:
-            box.plan = _in_force(_ask("policy", None))
+            box.plan = box.in_force
     except DpiError as error:
         box.status_fault = str(error)
     found = examine(box)

@@ -63,6 +63,7 @@ class Box:
     policy_faults: tuple[str, ...] = ()  # what is wrong with the policy, when that is why there is no plan
     status: dict[str, Any] | None = None  # of the running daemon
     status_fault: str = ""  # why there is none
+    in_force: Plan | None = None  # the daemon's, with the numbers that it gave
     module_faults: dict[str, str] = field(default_factory=dict)  # compiled modules that cannot be imported
     state_dir: Path = Path("/run/dpi")
 
@@ -169,6 +170,15 @@ class Box:
 
         with IPRoute(groups=0) as ip:
             return [rule for family in FAMILIES.values() for rule in ip.get_rules(family=family)]
+
+    @cached_property
+    def ours(self) -> list[str]:
+        """Titles of all that bears our sign in the kernel."""
+        from dpi.enforce.actual import actual
+        from dpi.enforce.reconcile import handles
+
+        with handles(self.state_dir) as h:
+            return [resource.title() for resource in actual(h).values()]
 
     @cached_property
     def ruleset(self) -> Ruleset:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from dpi.enforce import plan_operations
 from dpi.enforce.doctor.box import Box
 from dpi.enforce.doctor.check import Found, check, error, note, ok, warning
 
@@ -16,6 +17,7 @@ FAULTS = {
     "send_errors": "verdicts that could not be sent",
 }
 FULL = 0.95
+MOST = 5  # differences that are listed
 
 
 @check(
@@ -79,13 +81,39 @@ def daemon(box: Box) -> Iterator[Found]:
 
 
 @check(
+    "kernel-state",
+    "what is ours in the kernel (table, classes, routes, sysctls) against the policy that the daemon has in force",
+    "Somebody else may have taken it away or changed it since: `nft flush ruleset`, a network restart",
+)
+def kernel_state(box: Box) -> Iterator[Found]:
+    if not box.root:
+        yield note("not looked at: root is needed")
+    elif box.in_force is not None:
+        changes = plan_operations(box.in_force.kernel, state_dir=box.state_dir)
+        for operation in changes[:MOST]:
+            yield error(f"not as the policy says: {operation} is to do", "dpi policy apply")
+        if len(changes) > MOST:
+            yield error(f"and {len(changes) - MOST} more", "dpi policy apply")
+        if not changes:
+            yield ok("as the policy says")
+    elif box.status is None:
+        left = list(box.ours)
+        if left:
+            yield note(
+                f"no daemon runs, and {len(left)} things of ours are there: {left[0]}, …",
+                "dpi run takes them over, and takes them away when it ends (on_exit: keep leaves them on purpose)",
+            )
+        else:
+            yield ok("nothing of ours is there, and no daemon runs")
+
+
+@check(
     "queue-faults",
     "the faults that the running daemon's queue readers have counted",
     "Packets whose messages could not be read passed without being looked at",
 )
 def queue_faults(box: Box) -> Iterator[Found]:
     if box.status is None:
-        yield note("no daemon to ask")
         return
     clean = True
     for queue in box.status.get("queues") or ():

@@ -13,6 +13,7 @@ from dpi.enforce.doctor.check import Found, check, error, note, ok, warning
 from dpi.enforce.probe import Features, nft_version
 from dpi.enforce.run import attempt
 from dpi.errors import KernelError
+from dpi.policy.plan import KernelPlan
 
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_ADMIN": 21}
 OLDEST_NFT = (1, 0, 2)
@@ -112,34 +113,40 @@ NEEDS = {
     "pfifo": Need("pfifo, the leaf that is always there", ()),
     "ifb": Need("IFB devices, where several interfaces share a link", ("ifb",)),
     "redirect": Need("redirecting to an IFB", ("sch_ingress", "cls_bpf", "act_mirred")),
-    "act_connmark": Need("tc's connmark action", ("act_connmark",)),
-    "act_ctinfo": Need("tc's ctinfo action", ("act_ctinfo",)),
     "policy_routing": Need("routing by mark, IPv4 and IPv6", ()),
     "accounting": Need("conntrack's byte counters", ("nf_conntrack",)),
     "conntrack_events": Need("conntrack over netlink: final counters, marks of flows", ("nf_conntrack_netlink",)),
 }
-OPTIONAL = ("act_connmark", "act_ctinfo")  # nothing of ours depends on them
-LESS = "a lesser one is used"
 
 
-def needed(feature: str, box: Box, features: Features) -> str:
-    """Why this box cannot do without a feature that is missing; empty where it can."""
-    plan = box.plan.kernel if box.plan else None
-    bridge = plan is not None and plan.mode == "bridge"
-    reasons = {
-        "nft": "the table cannot be loaded",
-        "nft_bridge": "bridge mode needs it" if bridge else "",
-        "htb": "classes need it" if plan is None or plan.trees else "",
-        "policy_routing": "caches need it" if plan is None or plan.routes else "",
-        "conntrack_events": "decided flows are counted and ended by it",
-    }
-    if not features.nft_queue:
-        reasons["iptables_queue"] = reasons["ip6tables_queue"] = "" if bridge else "nft cannot queue either"
+def needed(features: Features, plan: KernelPlan | None) -> dict[str, str]:
+    """The features without which this policy cannot be put in force, and why.  Without a policy: no policy could."""
+    reasons = {"nft": "our table cannot be loaded", "conntrack_events": "decided flows are counted and ended by it"}
+    if plan is not None and plan.mode == "bridge":
+        reasons["nft_bridge"] = "bridge mode needs it"
+    elif not features.nft_queue:
+        reasons["iptables_queue"] = reasons["ip6tables_queue"] = "nft cannot queue either"
+    if plan is None or plan.trees:
+        reasons["htb"] = "classes need it"
+    if plan is not None and plan.routes:
+        reasons["policy_routing"] = "caches need it"
     if plan is not None and any(tree.ifb for tree in plan.trees):
-        reasons["ifb"] = reasons["redirect"] = "this policy shares a link between interfaces"
-    if not any(features.leaves()):
-        reasons["pfifo"] = "there is no leaf at all"
-    return reasons.get(feature, "")
+        reasons["ifb"] = reasons["redirect"] = "in this policy several interfaces share a link"
+    return reasons
+
+
+def wanted(features: Features, plan: KernelPlan | None) -> set[str]:
+    """The features that are worth a word when they are missing though nothing needs them."""
+    found = {"accounting"}
+    if plan is None or plan.mode == "router":
+        found.add("nft_queue")
+    if plan is None:
+        found |= {"nft_bridge", "policy_routing", "ifb", "redirect"}
+    if plan is None or plan.trees:
+        found.add("cake")
+        if not features.cake:
+            found.add("fq_codel")
+    return found
 
 
 @check(
@@ -148,15 +155,15 @@ def needed(feature: str, box: Box, features: Features) -> str:
     "What is missing decides how packets are queued and shaped here, or whether they can be",
 )
 def features(box: Box) -> Iterator[Found]:
-    have = box.features
+    have, plan = box.features, box.plan.kernel if box.plan else None
+    must, may = needed(have, plan), wanted(have, plan)
     for name, need in NEEDS.items():
         if getattr(have, name):
             continue
-        reason = needed(name, box, have)
-        if not reason and name in OPTIONAL:
-            continue
-        level = error if reason else note
-        yield level(f"the kernel lacks {need.what}{': ' + reason if reason else ''}", fix_of(need))
+        if name in must:
+            yield error(f"the kernel lacks {need.what}: {must[name]}", fix_of(need))
+        elif name in may:
+            yield note(f"the kernel lacks {need.what}", fix_of(need))
     working = [name for name in NEEDS if getattr(have, name)]
     yield ok(f"works: {', '.join(working)}")
 
@@ -168,7 +175,9 @@ def features(box: Box) -> Iterator[Found]:
 )
 def queue_step(box: Box) -> Iterator[Found]:
     have = box.features
-    if have.nft_queue:
+    if box.plan and box.plan.kernel.mode == "bridge" and not have.nft_bridge:
+        yield error("there is none: on a bridge only nft can queue, and here it cannot", fix_of(NEEDS["nft_bridge"]))
+    elif have.nft_queue:
         yield ok("nft's queue statement")
     elif have.iptables_queue and have.ip6tables_queue:
         yield ok("iptables -j NFQUEUE, for this kernel's nft has no queue statement")
@@ -197,6 +206,8 @@ def leaf(box: Box) -> Iterator[Found]:
 def fix_of(need: Need) -> str:
     """How to get a feature: load its modules, or a kernel that has them."""
     release = platform.release()
+    if not Path("/proc/modules").exists():
+        return "this kernel takes no modules: run one that has it (Debian: apt install linux-image-amd64)"
     there = available(need.modules, Path("/lib/modules") / release)
     if there is None:
         return f"/lib/modules/{release} is not there: reboot into the kernel that is installed, or install its modules"
