@@ -41,7 +41,7 @@ def _page(ctx: click.Context) -> str:
     lines.append(f"{name} \\- {_escape(command.get_short_help_str(200))}")
     lines += [".SH SYNOPSIS", f".B {ctx.command_path}", _escape(" ".join(command.collect_usage_pieces(ctx)))]
     if command.help:
-        lines += [".SH DESCRIPTION", *(".PP\n" + _escape(p) for p in command.help.split("\n\n"))]
+        lines += [".SH DESCRIPTION", *map(_paragraph, command.help.split("\n\n"))]
     records = [r for p in command.get_params(ctx) if (r := p.get_help_record(ctx))]
     if records:
         lines.append(".SH OPTIONS")
@@ -56,7 +56,15 @@ def _page(ctx: click.Context) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _paragraph(text: str) -> str:
+    """As click means it: one that starts with \\b keeps its lines."""
+    if not text.startswith("\b\n"):
+        return ".PP\n" + _escape(text)
+    lines = "\n".join(_escape(line) for line in text.splitlines()[1:])
+    return f".PP\n.nf\n{lines}\n.fi"
+
+
 def _escape(text: str) -> str:
-    text = " ".join(text.replace("\b", "").split()) if "\n" in text else text
+    text = " ".join(text.split()) if "\n" in text else text
     text = text.replace("\\", "\\e").replace("-", "\\-")
     return "\\&" + text if text.startswith((".", "'")) else text
