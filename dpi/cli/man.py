@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def _page(ctx: click.Context) -> str:
     lines.append(f"{name} \\- {_escape(command.get_short_help_str(200))}")
     lines += [".SH SYNOPSIS", f".B {ctx.command_path}", _escape(" ".join(command.collect_usage_pieces(ctx)))]
     if command.help:
-        lines += [".SH DESCRIPTION", *map(_paragraph, command.help.split("\n\n"))]
+        lines += [".SH DESCRIPTION", *map(_paragraph, inspect.cleandoc(command.help).split("\n\n"))]
     records = [r for p in command.get_params(ctx) if (r := p.get_help_record(ctx))]
     if records:
         lines.append(".SH OPTIONS")

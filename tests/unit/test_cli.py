@@ -27,9 +27,9 @@ def test_the_list_of_commands_says_what_their_help_says(name: str) -> None:
     assert command.help
 
 
-@pytest.mark.parametrize("words", [["nonsense"], ["flows", "--limit", "many"], ["classify"], ["top", "--interval", "0"]])
-def test_wrong_words_exit_with_2(words: list[str]) -> None:
-    assert CliRunner().invoke(dpi, words).exit_code == 2
+@pytest.mark.parametrize("words", ["nonsense", "flows --limit many", "classify", "top --interval 0"])
+def test_wrong_words_exit_with_2(words: str) -> None:
+    assert CliRunner().invoke(dpi, words.split()).exit_code == 2
 
 
 def test_man_pages_are_written_for_every_command(tmp_path: Path) -> None:
@@ -38,7 +38,9 @@ def test_man_pages_are_written_for_every_command(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     pages = {page.name for page in tmp_path.iterdir()}
     assert {f"dpi-{name}.1" for name in COMMANDS} | {"dpi.1"} <= pages
-    assert ".SH OPTIONS" in (tmp_path / "dpi-why.1").read_text()
+    page = (tmp_path / "dpi-why.1").read_text()
+    assert ".SH OPTIONS" in page
+    assert "\ndpi why www.netflix.com\n" in page
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
