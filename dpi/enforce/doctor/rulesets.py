@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatch
 
 from dpi.enforce.doctor.box import Box
 from dpi.enforce.doctor.check import Found, check, error, note, ok, warning
@@ -74,18 +75,22 @@ def priority(box: Box) -> Iterator[Found]:
     "Packets of an offloaded flow skip the firewall's hooks: they are not named, marked, shaped, counted or blocked",
 )
 def flowtable(box: Box) -> Iterator[Found]:
-    adding = box.ruleset.having("flowtable")
-    ours = set(box.devices()) if box.plan else set()
+    adding, tables = box.ruleset.having("flowtable"), box.ruleset.flowtables
+    devices = sorted({device for _, found in tables for device in found})
+    ours = box.devices() if box.plan else devices
+    elsewhere = bool(devices) and not any(fnmatch(name, device) for name in ours for device in devices)
     for rule in adding:
-        yield error(
-            f"{rule.where} offloads flows",
-            f"{rule.show}; delete that rule, or let it pass only flows that no rule of the policy is about",
-        )
-    for where, devices in box.ruleset.flowtables:
-        concerned = sorted(ours & set(devices))
-        if not adding and (concerned or not ours):
-            yield note(f"{where} has {', '.join(concerned or devices) or 'no devices'}; no rule fills it")
-    if not adding and not box.ruleset.flowtables:
+        if elsewhere:
+            yield note(f"{rule.where} offloads flows, of {', '.join(devices)} only")
+        else:
+            yield error(
+                f"{rule.where} offloads flows{' of ' if devices else ''}{', '.join(devices)}",
+                f"{rule.show}; delete that rule, or let it take only flows that no rule of the policy is about",
+            )
+    if not adding:
+        for where, found in tables:
+            yield note(f"{where} has {', '.join(found) or 'no devices'}; no rule fills it")
+    if not adding and not tables:
         yield ok("no flows are offloaded")
 
 
