@@ -68,7 +68,10 @@ def command(config: Path | None, sets: tuple[str, ...], state_dir: Path, quiet: 
         except DpiError as error:
             box.policy_faults = (str(error),)
     try:
-        box.status = _ask("status", box.plan)
+        status = _ask("status", box.plan)
+        if not _here(status["pid"]):
+            raise DpiError(f"the daemon is in another network namespace: nsenter -t {status['pid']} -n dpi doctor")
+        box.status = status
         box.in_force = _in_force(_ask("policy", box.plan))
         if config is None:
             box.plan = box.in_force
@@ -105,6 +108,14 @@ def _planned(config: Path, sets: tuple[str, ...]) -> Plan:
     from dpi.vocabulary import vocabulary
 
     return compile_policy(check(config, sets, names=vocabulary), Machine.here())
+
+
+def _here(process: int) -> bool:
+    """Whether a process is in our network namespace; taken for granted where that may not be looked at."""
+    try:
+        return Path(f"/proc/{process}/ns/net").stat().st_ino == Path("/proc/thread-self/ns/net").stat().st_ino
+    except OSError:
+        return True
 
 
 def _in_force(answer: Any) -> Plan:

@@ -85,6 +85,7 @@ def chain(hook: str, *rules: str, policy: str = "accept") -> str:
     return f"chain {hook} {{\n" + "\n".join(lines) + "\n}"
 
 
+@pytest.mark.guest
 def test_a_box_in_order_has_no_errors_before_and_after_apply(world: World, state: Path) -> None:
     kernel = plan()
     assert errors(look(state, kernel)) == []
@@ -106,6 +107,7 @@ def test_nothing_is_changed_by_looking(world: World, state: Path) -> None:
     assert world.dump() == before
 
 
+@pytest.mark.guest
 def test_what_works_here_says_how_packets_are_queued_and_shaped(world: World, state: Path) -> None:
     box = Box(plan=whole(plan()), state_dir=state)
     found = examine(box)
@@ -119,6 +121,7 @@ def test_what_works_here_says_how_packets_are_queued_and_shaped(world: World, st
 # ── marks ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.guest
 def test_a_foreign_rule_on_our_bits_is_found_and_a_free_mask_proposed(world: World, state: Path) -> None:
     nft(
         world,
@@ -198,6 +201,7 @@ def test_others_who_use_our_queues_or_priorities_or_keep_packets_from_conntrack_
     assert not told(look(state, plan(routes=(), queue_base=1)), "queue-rules", "error")
 
 
+@pytest.mark.guest
 def test_a_flowtable_that_takes_our_flows_past_us_is_an_error(world: World, state: Path) -> None:
     try:
         nft(
@@ -286,7 +290,9 @@ def test_overlapping_networks_and_unequal_mtus_are_told(world: World, state: Pat
 def test_a_foreign_root_qdisc_is_an_error_and_an_ingress_one_a_warning(world: World, state: Path) -> None:
     world.box.run("tc", "qdisc", "add", "dev", "lan0", "root", "handle", "7:", "pfifo")
     world.box.run("tc", "qdisc", "add", "dev", "wan0", "ingress")
+    world.box.run("tc", "qdisc", "add", "dev", "lan0", "clsact")
     found = look(state)
+    one(found, "qdisc", "note", "lan0 has tc filters")
     assert "tc qdisc del dev lan0 root" in one(found, "qdisc", "error", "pfifo 7:").fix
     one(found, "qdisc", "warning", "wan0 has an ingress qdisc")
 
@@ -318,6 +324,14 @@ def test_forwarding_that_is_off_is_an_error_in_each_version(world: World, state:
     found = look(state)
     assert "sysctl -w net.ipv4.ip_forward=1" in one(found, "forwarding", "error", "IPv4 forwarding is off").fix
     assert "net.ipv6.conf.wan0.forwarding=1" in one(found, "forwarding", "error", "IPv6 forwarding is off on wan0").fix
+
+
+def test_a_router_that_should_hear_routers_but_does_not_is_told(world: World, state: Path) -> None:
+    world.box.run("ip", "-6", "route", "del", "default")
+    Path("/proc/sys/net/ipv6/conf/wan0/accept_ra").write_text("1")
+    assert "accept_ra=2" in one(look(state), "forwarding", "note", "ignores router advertisements").fix
+    Path("/proc/sys/net/ipv6/conf/wan0/accept_ra").write_text("2")
+    assert not told(look(state), "forwarding", "note")
 
 
 def test_strict_reverse_path_filtering_matters_where_there_are_caches(world: World, state: Path) -> None:
@@ -527,6 +541,15 @@ def test_the_running_daemon_is_asked(world: World, policy: Path, tmp_path: Path)
         assert "ours" in by_check["queues"]["found"]
         assert by_check["accounting"]["found"] == "on"
         assert by_check["marks"] and by_check["qdisc"]
+
+        elsewhere = json.loads(run(world.client, "--json", socket=socket).stdout)["findings"]
+        assert any("another network namespace" in f["found"] for f in elsewhere)
+
+        world.box.run("ip", "link", "set", "lan0", "txqueuelen", "500")  # nobody's business
+        world.box.run("tc", "qdisc", "del", "dev", "lan0", "root")
+        changed = json.loads(run(world.box, "--state-dir", tmp_path / "state", "--json", socket=socket).stdout)
+        assert any(f["check"] == "kernel-state" and f["level"] == "error" for f in changed["findings"])
+        assert not call("apply", path=socket).get("error")
 
         policy.write_text(POLICY + "rules: {a: {shape: nowhere}}\n")
         with pytest.raises(DpiError):

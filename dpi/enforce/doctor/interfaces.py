@@ -176,7 +176,16 @@ def subnets(box: Box) -> Iterator[Found]:
 )
 def qdisc(box: Box) -> Iterator[Found]:
     shaped = {tree.device: tree for tree in box.kernel.trees}
+    redirected = {tree.device for tree in box.kernel.trees if tree.ifb}
     clean = True
+    for root in box.roots:
+        if root.where == "clsact" and root.device in set(box.devices()) - redirected:
+            clean = False
+            yield note(
+                f"{root.device} has tc filters of somebody (clsact)",
+                f"tc filter show dev {root.device} ingress; tc filter show dev {root.device} egress",
+                "What a filter or BPF program redirects there goes past the firewall's hooks, unseen",
+            )
     for root in box.roots:
         tree = shaped.get(root.device)
         if tree is None:

@@ -25,6 +25,7 @@ def forwarding(box: Box) -> Iterator[Found]:
         off = _not_forwarding(box, version, devices)
         if not off:
             yield ok(f"IPv{version} is forwarded")
+            yield from _advertisements(box) if version == 6 else ()
         elif used or (version == 4 and not any(box.addresses[d] for d in devices)):
             yield error(
                 f"IPv{version} forwarding is off{_where(off)}",
@@ -33,6 +34,17 @@ def forwarding(box: Box) -> Iterator[Found]:
             )
         else:
             yield note(f"IPv{version} forwarding is off; lan and wan have no IPv{version} addresses")
+
+
+def _advertisements(box: Box) -> Iterator[Found]:
+    """A router does not listen to routers, unless told so: the way to the internet, learnt before, then expires."""
+    for link in box.present("wan"):
+        if box.leaves_by[6] is None and box.sysctl(f"net/ipv6/conf/{link.name}/accept_ra") == 1:
+            yield note(
+                f"there is no IPv6 route to the internet, and {link.name} ignores router advertisements",
+                f"sysctl -w net.ipv6.conf.{link.name}.accept_ra=2 (where the provider's router advertises itself)",
+                "With accept_ra=1 they are taken only while IPv6 forwarding is off",
+            )
 
 
 def _not_forwarding(box: Box, version: int, devices: list[str]) -> list[str]:

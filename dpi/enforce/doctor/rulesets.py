@@ -32,8 +32,9 @@ def marks(box: Box) -> Iterator[Found]:
         yield warning(f"rules that could not be read: {fault}")
     if box.root and box.ruleset.having("unreadable"):
         (first, *_) = box.ruleset.having("unreadable")
-        yield warning(
-            f"rules with iptables' extensions could not be read ({first.where})", "install the package iptables"
+        yield note(
+            f"what iptables' or ebtables' extensions do in rules of others is not known ({first.where})",
+            "apt install iptables",
         )
     if any(f.level in ("warning", "error") for f in found):
         yield _proposal(box, used_bits(rules, routing))
