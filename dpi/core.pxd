@@ -2,6 +2,7 @@
 from libc.stdint cimport uint32_t
 
 from dpi._fastpath cimport Shard
+from dpi.match.prefixes cimport Prefixes
 from dpi.wire.fragments cimport FragmentTable
 from dpi.wire.view cimport Faults
 
@@ -14,4 +15,5 @@ cdef class Core:
     cdef object routes
     cdef Faults faults      # packets that could not be decoded, by reason
     cdef FragmentTable *fragments
+    cdef Prefixes local     # what is behind the LAN, for a source that does not tell; None where nobody knows
     cdef uint32_t number_of(self, key, int *side) except? 0xFFFFFFFE

@@ -41,12 +41,12 @@ from dpi.flow.table cimport FLOW_OFFLOADED, NONE, Flow, opener, table_find, tabl
 from dpi.match.hosts cimport Hosts
 from dpi.match.names cimport Names
 from dpi.match.ports cimport Ports
-from dpi.match.prefixes cimport Prefixes
+from dpi.match.prefixes cimport Prefixes, PrefixTable, prefix_match
 from dpi.match.rules cimport Rules
 from dpi.wire.block cimport block_of
 from dpi.wire.decode cimport decode
 from dpi.wire.fragments cimport fragments_add, fragments_free, fragments_new
-from dpi.wire.packet cimport FRAGMENT_JOINED, FRAGMENT_NONE, ORIGIN_UNKNOWN, Packet
+from dpi.wire.packet cimport FRAGMENT_JOINED, FRAGMENT_NONE, ORIGIN_LAN, ORIGIN_UNKNOWN, ORIGIN_WAN, Packet
 
 
 cdef extern from "<arpa/inet.h>" nogil:
@@ -106,6 +106,14 @@ cdef tuple as_tuple(const Event *e):
         f.packets[up], f.bytes[up], f.packets[down], f.bytes[down], f.start, f.last, f.risks,
         f.state, f.flags, f.needs, f.rule, f.disposition, f.mark, f.local,
     )
+
+
+cdef inline uint8_t origin_of(const PrefixTable *local, const Packet *p) noexcept nogil:
+    if local == NULL:
+        return ORIGIN_UNKNOWN
+    if prefix_match(local, p.src):
+        return ORIGIN_LAN
+    return ORIGIN_WAN if prefix_match(local, p.dst) else ORIGIN_UNKNOWN
 
 
 cdef class Core:
@@ -182,6 +190,10 @@ cdef class Core:
         self.shard.table.timeout[which] = <int64_t>(seconds * 1e9)
         unlock(self.shard)
 
+    def set_local(self, Prefixes local):
+        """The addresses behind the LAN, for captures; None: whoever opens a flow is local."""
+        self.local = local
+
     # Packets
 
     def feed(self, *, bytes src, int sport, bytes dst, int dport, int proto, bytes payload=b"", int64_t time=0,
@@ -217,8 +229,11 @@ cdef class Core:
         cdef Packet p, whole
         cdef Decision d
         cdef Shard *s = self.shard
+        cdef const PrefixTable *local = NULL
         cdef Py_ssize_t n = 0
         cdef int more = 1
+        if self.local is not None:
+            local = &self.local.table
         with nogil:
             lock(s)
             while n < limit and s.ring.written - s.ring.read + 2 * EVENTS_A_PACKET <= s.ring.mask:
@@ -229,13 +244,13 @@ cdef class Core:
                 p.fragment = FRAGMENT_NONE
                 if decode(record.data, record.caplen, record.wirelen, record.linktype, &p, &self.faults):
                     p.time = record.time
-                    p.origin = ORIGIN_UNKNOWN
+                    p.origin = origin_of(local, &p)
                     process(s, &p, &d)
                 if p.fragment != FRAGMENT_NONE:
                     p.time = record.time
                     if fragments_add(self.fragments, &p, &whole, &self.faults):
                         whole.time = record.time
-                        whole.origin = ORIGIN_UNKNOWN
+                        whole.origin = origin_of(local, &whole)
                         whole.fragment = FRAGMENT_JOINED
                         process(s, &whole, &d)
             unlock(s)

@@ -19,6 +19,7 @@ from dpi.errors import CaptureError
 from dpi.flow.table import TIMEOUT_NAMES
 from dpi.match.labels import Signatures
 from dpi.match.names import Names
+from dpi.match.prefixes import Prefixes
 from dpi.match.rules import Rules
 from dpi.match.signatures import load
 from dpi.policy.plan import EnginePlan, Match, PlannedRule
@@ -79,6 +80,7 @@ class Engine:
         self.names = Names()
         self.plan: EnginePlan | None = None
         self.max_flows = max_flows
+        self.local: Prefixes | None = None  # what is behind the LAN, for captures; None: whoever opens is local
         per_shard = max(1, max_flows // shards)
         self.cores = [
             Core(per_shard, events=events, merge=merge, offload=offload, starts=live, labels=live)
@@ -171,6 +173,7 @@ class Engine:
             self.use(core, names)
             if self.plan is not None:
                 core.set_rules(*self._rules)
+            core.set_local(self.local)
             more = True
             while more:
                 more = core.run(capture)

@@ -35,6 +35,11 @@ TABLE_FIELDS = ("capture", "l4", "src", "sport", "dst", "dport", "protocol", "ap
     default=0.0,
     help="Leave out apps and protocols that are less sure than this.",
 )
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also say which rule of this policy each flow falls under.",
+)
 @click.option("--max-flows", type=click.IntRange(1, 1 << 28), default=1 << 20, show_default=True)
 def command(
     captures: tuple[Path, ...],
@@ -42,6 +47,7 @@ def command(
     as_json: bool,
     directories: tuple[Path, ...],
     min_confidence: float,
+    policy: Path | None,
     max_flows: int,
 ) -> None:
     """Name the flows of capture files.
@@ -50,11 +56,20 @@ def command(
     file starts with nothing known.  A file that is damaged gives the flows up to there; it is reported, and the
     exit code is 2.
     """
+    from dpi.cli.policy import planned
     from dpi.engine import Engine
     from dpi.errors import CaptureError
+    from dpi.match.prefixes import Prefixes
     from dpi.match.signatures import load
 
-    engine = Engine(load(directories), max_flows=max_flows)
+    if policy is None:
+        engine = Engine(load(directories), max_flows=max_flows)
+    else:
+        plan = planned(policy)
+        engine = Engine(load([*plan.engine.signature_dirs, *directories]), max_flows=max_flows)
+        engine.load_rules(plan.engine, plan.ids.routes)
+        if plan.kernel.local:
+            engine.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
     faults: list[CaptureError] = []
 
     def flows() -> Iterator[FlowRecord]:

@@ -117,6 +117,19 @@ def test_a_users_own_signatures_name_flows(tmp_path: Path, capture: Path) -> Non
     assert [flow["app"] for flow in flows] == ["intranet", "intranet"]
 
 
+def test_with_a_policy_each_flow_says_the_rule_that_it_falls_under(tmp_path: Path, capture: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "version: 1\ninterfaces: {lan: lan0, wan: wan0, local: [192.0.2.0/24]}\n"
+        "link: {down: 100mbit, up: 20mbit}\n"
+        "classes: {slow: {rate: 1mbit}, rest: {rate: 10mbit, default: true}}\n"
+        "rules:\n  inbound: {match: {app: netflix, direction: in}, shape: slow}\n"
+    )
+    dns, tls = map(json.loads, classify(capture, "--json", "--policy", policy).stdout.splitlines())
+    assert (tls["rule"], tls["direction"], tls["mark"] > 0) == ("inbound", "in", True)
+    assert dns["rule"] is None  # asking for a name is not using it
+
+
 def test_a_reader_that_goes_away_is_no_error_message(tmp_path: Path) -> None:
     many = write(tmp_path / "many.pcap", [p for n in range(3000) for p in visit("www.netflix.com", 20000 + n)[2:3]])
     process = subprocess.Popen(
