@@ -19,7 +19,7 @@ from dpi.record.fields import FlowRecord
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "corpus.json"
 # The least that the scorer may say; measured: 0.73, 0.94, 0.72.  The JA4 that differ are discussed in
-# docs/reference/accuracy.md, as are the flows that it does not find.
+# docs/reference/naming.md, as are the flows that it does not find.
 AT_LEAST = {"exact": 0.73, "hostname": 0.93, "ja4": 0.71}
 UNMATCHED = 14
 
