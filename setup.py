@@ -62,7 +62,7 @@ if not {"egg_info", "dist_info", "sdist"} & set(sys.argv):
         extensions,
         compiler_directives=DIRECTIVES,
         emit_linenums=bool(SANITIZE),
-        force=bool(SANITIZE or COVERAGE),
+        force=bool(SANITIZE or COVERAGE) and os.environ.get("DPI_FORCE") != "0",
         nthreads=os.cpu_count() or 1,
     )
 

@@ -14,9 +14,10 @@ cdef struct Cursor:
 
 
 cdef inline Cursor over(const uint8_t *p, Py_ssize_t n) noexcept nogil:
+    """A cursor over n bytes; dead where there are none to look at (NULL, as another cursor's rest may be)."""
     cdef Cursor c
     c.p = p
-    c.end = p + n
+    c.end = p + n if p != NULL else NULL
     return c
 
 

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import pytest
 from handshakes import client_hello, server_name, vector, words
+from handshakes import dtls_fragment as message
+from handshakes import dtls_record as record
 
 from dpi.dissect import dtls
 
 HELLO = client_hello(
     [(0, server_name(b"example.org")), (43, vector(1, words([0xFEFC, 0xFEFD])))], version=0xFEFD, cookie=b""
 )
-
-
-def record(fragment: bytes, kind: int = 22, version: int = 0xFEFD, epoch: int = 0) -> bytes:
-    return bytes([kind]) + words([version, epoch]) + bytes(6) + vector(2, fragment)
-
-
-def message(body: bytes, start: int = 0, end: int | None = None) -> bytes:
-    part = body[4:][start:end]
-    return body[:4] + b"\0\0" + start.to_bytes(3, "big") + vector(3, part)
 
 
 def test_a_hello_is_read() -> None:

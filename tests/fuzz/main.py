@@ -1,0 +1,41 @@
+"""tests/fuzz/run SECONDS [TARGET...]: exit 0, 1 where something was found, 2 where it cannot run."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
+
+import fuzzing
+from seeds import SEEDS
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or not arguments[0].isdigit() or not set(arguments[1:]) <= set(SEEDS):
+        print(f"usage: tests/fuzz/run SECONDS [TARGET...]\ntargets: {' '.join(SEEDS)}", file=sys.stderr)
+        return 2
+    if reason := fuzzing.why_not():
+        print(reason, file=sys.stderr)
+        return 2
+    fuzzing.build()
+    targets = arguments[1:] or list(SEEDS)
+    failed = False
+    for target in targets:
+        done = fuzzing.fuzz(target, max(1, int(arguments[0]) // len(targets)))
+        stats = dict(re.findall(r"stat::(\w+):\s+(\d+)", done.stderr))
+        covered = re.findall(r"cov: (\d+)", done.stderr)
+        print(
+            f"{target:16} {'FOUND' if done.returncode else 'fine '} {stats.get('number_of_executed_units', '?'):>9} inputs,"
+            f" {covered[-1] if covered else '?':>5} edges",
+            flush=True,
+        )
+        if done.returncode:
+            failed = True
+            print(done.stderr[-6000:])
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
