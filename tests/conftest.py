@@ -1,7 +1,7 @@
 """What a test may need, and what happens when it is not there.
 
 Without it the test is skipped, with the reason in the summary.  A run that promises it
-(DPI_REQUIRE=root,netns,vm,corpus) turns that skip into a failure, so that continuous integration cannot
+(DPI_REQUIRE=root,netns,vm,corpus,fuzz) turns that skip into a failure, so that continuous integration cannot
 quietly stop testing the kernel.
 """
 
@@ -31,10 +31,17 @@ def can_boot() -> bool:
     return bool(shutil.which("qemu-system-x86_64")) and any(Path("/boot").glob("vmlinuz-*-amd64"))
 
 
+def can_fuzz() -> bool:
+    from fuzz.fuzzing import why_not
+
+    return not why_not()
+
+
 NEEDS: dict[str, tuple[str, Callable[[], bool]]] = {
     "root": ("effective uid 0", lambda: os.geteuid() == 0),
     "netns": ("root and network namespaces", can_make_namespaces),
     "vm": ("qemu-system-x86_64 and Debian's kernel in /boot", can_boot),
+    "fuzz": ("clang with libFuzzer, and Python's library", can_fuzz),
     "corpus": ("the shared corpus beside the checkout", lambda: (SHARED / "corpus" / "pcap").is_dir()),
 }
 

@@ -24,7 +24,6 @@ from dpi.wire.cursor cimport Cursor, left, over, slice, u8, u16
 from dpi.wire.packet cimport IP_TCP, Packet
 
 
-
 cdef extern from "<string.h>" nogil:
     size_t strnlen(const char *text, size_t size)
 

@@ -99,20 +99,22 @@ def build() -> None:
         env=environment,
         check=True,
     )
-    config = [str(python_config()), "--embed"]
-    ask = {"capture_output": True, "text": True, "check": True}
-    includes = subprocess.run([*config, "--includes"], **ask).stdout.split()  # type: ignore[call-overload]
-    libraries = subprocess.run([*config, "--ldflags"], **ask).stdout.split()  # type: ignore[call-overload]
+    embed = [word for what in ("--includes", "--ldflags") for word in python_says(what)]
     subprocess.run(
-        ["clang", "-g", "-O1", f"-fsanitize=fuzzer,{SANITIZE}", *includes, str(HERE / "harness.c")]
-        + ["-o", str(HARNESS), "-rdynamic", *libraries],
+        ["clang", "-g", "-O1", f"-fsanitize=fuzzer,{SANITIZE}", "-rdynamic", "-o", HARNESS, HERE / "harness.c", *embed],
         check=True,
     )
 
 
+def python_says(what: str) -> list[str]:
+    """The compiler's arguments for a program that Python is embedded in."""
+    done = subprocess.run([python_config(), "--embed", what], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
 def write_seeds(target: str) -> Path:
     """Adds a target's seeds to its inputs: the folder."""
-    from seeds import SEEDS
+    from fuzz.seeds import SEEDS
 
     folder = INPUTS / target
     folder.mkdir(parents=True, exist_ok=True)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
-
-import fuzzing
-from seeds import SEEDS
+from fuzz import fuzzing
+from fuzz.seeds import SEEDS
 
 
 def main(arguments: list[str]) -> int:
@@ -26,11 +23,9 @@ def main(arguments: list[str]) -> int:
         done = fuzzing.fuzz(target, max(1, int(arguments[0]) // len(targets)))
         stats = dict(re.findall(r"stat::(\w+):\s+(\d+)", done.stderr))
         covered = re.findall(r"cov: (\d+)", done.stderr)
-        print(
-            f"{target:16} {'FOUND' if done.returncode else 'fine '} {stats.get('number_of_executed_units', '?'):>9} inputs,"
-            f" {covered[-1] if covered else '?':>5} edges",
-            flush=True,
-        )
+        result = "FOUND" if done.returncode else "fine"
+        inputs = stats.get("number_of_executed_units", "?")
+        print(f"{target:16} {result:5} {inputs:>9} inputs, {covered[-1] if covered else '?':>5} edges", flush=True)
         if done.returncode:
             failed = True
             print(done.stderr[-6000:])

@@ -120,6 +120,46 @@ def conversations() -> list[bytes]:
     ]
 
 
+def captures() -> list[bytes]:
+    """Pcap of either byte order and resolution, and pcapng, of the frames above."""
+    packets = [bytes(frame) for link, frame in frames() if link == "ethernet"]
+    out = []
+    for order, magic in (("<", 0xA1B2C3D4), (">", 0xA1B23C4D)):
+        records = (struct.pack(order + "IIII", 1, i, len(p), len(p)) + p for i, p in enumerate(packets))
+        out.append(struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 65535, 1) + b"".join(records))
+
+    def block(kind: int, body: bytes) -> bytes:
+        body += bytes(-len(body) % 4)
+        return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+
+    section = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    resolution = struct.pack("<HHB3xHH", 9, 1, 9, 0, 0)
+    blocks = [block(6, struct.pack("<IIIII", 0, 0, 1, len(p), len(p)) + p) for p in packets[:3]]
+    simple = block(3, struct.pack("<I", len(packets[0])) + packets[0])
+    out.append(section + block(1, struct.pack("<HHI", 1, 0, 0) + resolution) + b"".join(blocks) + simple)
+    return out
+
+
+def first_payloads() -> list[bytes]:
+    """For the probes: what some protocols begin with, from and to their ports."""
+
+    def sight(sport: int, dport: int, udp: bool, payload: bytes) -> bytes:
+        return struct.pack("!HHBB", sport, dport, udp | 2, 0) + payload
+
+    return [
+        sight(40000, 22, False, b"SSH-2.0-OpenSSH_9.2\r\n"),
+        sight(25, 40000, False, b"220 mail.example ESMTP\r\n"),
+        sight(40000, 3478, True, bytes.fromhex("000100002112a442") + bytes(12)),
+        sight(40000, 123, True, b"\x23" + bytes(47)),
+        sight(40000, 68, True, b"\1\1\6\0" + bytes(232) + b"\x63\x82\x53\x63\x35\1\1\xff"),
+        sight(40000, 443, True, dtls_datagrams()[0]),
+        sight(6881, 6881, True, b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q4:ping1:t2:aa1:y1:qe"),
+        sight(40000, 5060, True, b"OPTIONS sip:a@b.example SIP/2.0\r\nFrom: <sip:a@b.example>\r\n\r\n"),
+        sight(40000, 1883, False, b"\x10\x0d\0\4MQTT\4\2\0\x3c\0\1a"),
+        *(sight(40000, 53, udp, bytes(12)) for udp in (False, True)),
+    ]
+
+
 def netlink() -> list[bytes]:
     def attribute(kind: int, data: bytes) -> bytes:
         return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
@@ -139,6 +179,7 @@ def shown_whole(messages: list[bytes]) -> list[bytes]:
 
 SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "decode": lambda: [bytes([LINKS[link], 0]) + bytes(frame) for link, frame in frames()],
+    "pcapfile": captures,
     "nfnetlink": netlink,
     "stream": lambda: [struct.pack("!IB", at, 4) + b"abcd" + struct.pack("!IB", 2, 4) + b"efgh" for at in (0, 4, 9)],
     "dns": lambda: shown_whole([*dns_messages(), *(len(m).to_bytes(2, "big") + m for m in dns_messages())]),
@@ -151,5 +192,6 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "http_request": lambda: shown_whole([REQUEST, PROXY, PREFACE]),
     "http_response": lambda: shown_whole([RESPONSE]),
     "quic": lambda: [b"\1" + len(d).to_bytes(2, "big") + d for d in datagrams()],
+    "probes": first_payloads,
     "flows": conversations,
 }

@@ -13,11 +13,13 @@ from libc.stdlib cimport abort, free, malloc
 from libc.string cimport memcpy, memset, strcmp, strlen
 
 from dpi.capture.nfnetlink cimport MESSAGE_END, MESSAGE_MALFORMED, MESSAGE_PACKET, Message, next_message
+from dpi.capture.pcapfile cimport CaptureReader, Record, capture_close, capture_open, next_record
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Certificate, Found, ServerFound
 from dpi.dissect.certificate cimport certificate
 from dpi.dissect.dns cimport DNS_ADDRESSES_MAX, DnsMessage, dns_message, dns_stream
 from dpi.dissect.dtls cimport dtls_client_hello
 from dpi.dissect.http cimport http_request, http_response
+from dpi.dissect.probes cimport Sight, probe
 from dpi.dissect.quic cimport QuicState, quic_datagram, quic_looks, quic_state_free, quic_state_init
 from dpi.dissect.quic_crypto cimport QuicCrypto, quic_crypto_new
 from dpi.dissect.tls cimport tls_client_hello, tls_handshake, tls_records, tls_server_hello
@@ -34,8 +36,18 @@ from dpi.flow.stream cimport (
 from dpi.fuzz.flows cimport flows
 from dpi.wire.cursor cimport Cursor, left, over, slice, take, u8, u16, u32
 from dpi.wire.decode cimport decode, decode_ip
-from dpi.wire.packet cimport Packet
+from dpi.wire.packet cimport IP_TCP, IP_UDP, Packet
 from dpi.wire.view cimport Faults
+
+
+cdef extern from "<sys/mman.h>" nogil:
+    int memfd_create(const char *name, unsigned int flags)
+
+
+cdef extern from "<unistd.h>" nogil:
+    int ftruncate(int fd, int64_t length)
+    int64_t pwrite(int fd, const void *data, size_t n, int64_t at)
+    int64_t lseek(int fd, int64_t offset, int whence)
 
 
 cdef extern from "<string.h>" nogil:
@@ -99,11 +111,10 @@ cdef void check_found(const Found *f) noexcept nogil:
 
 cdef void check_certificate(const Certificate *c) noexcept nogil:
     cdef const char *name = &c.names[0]
-    cdef uint32_t i
     check_text(c.common_name, sizeof(c.common_name))
     check_text(c.organisation, sizeof(c.organisation))
     check_text(c.issuer, sizeof(c.issuer))
-    for i in range(c.n_names):
+    for _ in range(c.n_names):
         check(name < &c.names[0] + sizeof(c.names) and name[0] != 0)
         name += strlen(name) + 1
 
@@ -330,6 +341,52 @@ cdef void fuzz_decode(const uint8_t *data, uint32_t n) noexcept nogil:
         check_packet(&p, data + 2, n - 2)
 
 
+cdef int FILE = memfd_create("capture", 0)
+
+
+cdef void fuzz_pcapfile(const uint8_t *data, uint32_t n) noexcept nogil:
+    """A capture file, and its packets through the decoder."""
+    cdef CaptureReader reader
+    cdef Record record
+    cdef Packet p
+    cdef uint8_t *block
+    cdef uint32_t records = 0
+    check(ftruncate(FILE, 0) == 0 and pwrite(FILE, data, n, 0) == n and lseek(FILE, 0, 0) == 0)
+    memset(&reader, 0, sizeof(reader))
+    if capture_open(&reader, FILE):
+        while next_record(&reader, &record):
+            records += 1
+            check(records <= n)
+            check(record.caplen <= n)
+            block = exact(record.data, record.caplen)
+            memset(&p, 0, sizeof(p))
+            if decode(block, record.caplen, record.wirelen, record.linktype, &p, NULL):
+                check_packet(&p, block, record.caplen)
+            free(block)
+    capture_close(&reader)
+
+
+cdef void fuzz_probes(const uint8_t *data, uint32_t n) noexcept nogil:
+    """All probes.  The head: both ports, the transport and who sends, how many payloads there were before."""
+    cdef Sight sight
+    cdef Found out
+    cdef Answer answer = NO
+    if n < 6:
+        return
+    memset(&sight, 0, sizeof(sight))
+    memset(&out, 0, sizeof(out))
+    sight.sport = <uint16_t>data[0] << 8 | data[1]
+    sight.dport = <uint16_t>data[2] << 8 | data[3]
+    sight.proto = IP_UDP if data[4] & 1 else IP_TCP
+    sight.from_opener = data[4] >> 1 & 1
+    sight.turn = data[5]
+    sight.data = data + 6
+    sight.n = n - 6
+    sight.wire = sight.n + (data[4] >> 2) if data[4] & 1 else sight.n
+    if probe(&sight, &out, &answer):
+        check_found(&out)
+
+
 cdef void fuzz_nfnetlink(const uint8_t *data, uint32_t n) noexcept nogil:
     cdef Cursor c = over(data, n)
     cdef Message m
@@ -364,6 +421,7 @@ cdef void row(const char *name, Target target):
 
 
 row("decode", fuzz_decode)
+row("pcapfile", fuzz_pcapfile)
 row("nfnetlink", fuzz_nfnetlink)
 row("stream", fuzz_stream)
 row("dns", fuzz_dns)
@@ -376,6 +434,7 @@ row("certificate", fuzz_certificate)
 row("http_request", fuzz_http_request)
 row("http_response", fuzz_http_response)
 row("quic", fuzz_quic)
+row("probes", fuzz_probes)
 row("flows", flows)
 
 

@@ -1,0 +1,21 @@
+"""A second of fuzzing for each target, from its seeds and whatever earlier runs left; tests/fuzz/run does more."""
+
+from __future__ import annotations
+
+import pytest
+from fuzz import fuzzing
+from fuzz.seeds import SEEDS
+
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(1200)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    fuzzing.build()
+
+
+@pytest.mark.parametrize("target", SEEDS)
+def test_nothing_is_found(target: str) -> None:
+    done = fuzzing.fuzz(target, seconds=1)
+
+    assert done.returncode == 0, done.stderr[-6000:]
