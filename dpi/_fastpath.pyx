@@ -466,6 +466,7 @@ cdef void take_over(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
             if s.names != NULL and finding.method != BY_DNS_QUERY and finding.method != BY_CERTIFICATE:
                 servers_learn(s.names, f.addr[server], f.port[server], f.proto, found.host, found.host_len,
                               f.app.id, s.now, finding.method)
+    improve(s, &f.app, finding.app, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
     categorise(s, f)
 
 

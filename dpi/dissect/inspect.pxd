@@ -43,6 +43,7 @@ cdef struct Inspector:      # one a shard
 
 cdef struct Finding:        # what inspect() adds to Inspector.found
     uint16_t protocol       # 0: nothing new
+    uint16_t app            # that the payload itself tells; 0: none
     uint8_t method          # of the name in Inspector.found, BY_NOTHING where there is none
     uint8_t complete        # nothing more is wanted
     uint8_t client          # the side that is the client; 2: not told

@@ -16,6 +16,7 @@ from libc.string cimport memcpy, memset
 from dpi.dissect.answer cimport MORE, NO, YES, Answer
 from dpi.dissect.dns cimport dns_message, dns_stream
 from dpi.dissect.http cimport http_request, http_response
+from dpi.dissect.over_http cimport over_http
 from dpi.dissect.probes cimport Sight, probe
 from dpi.dissect.protocols cimport (
     P_DNS,
@@ -299,6 +300,7 @@ cdef Answer http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t 
         out.protocol = P_HTTP
         out.client = <uint8_t>side
         out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
+        out.app = over_http(data, n, &s.found)
         out.complete = 1
         return YES
     memset(&s.server, 0, sizeof(s.server))

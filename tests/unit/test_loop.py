@@ -65,6 +65,25 @@ def test_a_request_names_its_flow_by_its_host() -> None:
     assert flow["needs"] == 0
 
 
+@pytest.mark.parametrize(
+    ("request_", "slug"),
+    [
+        (b"PROPFIND /share HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "webdav"),
+        (b"POST /printers HTTP/1.1\r\nHost: 10.0.0.9\r\nContent-Type: application/ipp\r\n\r\n", "ipp"),
+        (b"GET /live/1.m3u8?x=1 HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "hls"),
+        (b"GET /announce?info_hash=%01 HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "bittorrent"),
+        (b"GET /uri-res/N2R HTTP/1.1\r\nUser-Agent: gtk-gnutella/1.1\r\nHost: 10.0.0.9\r\n\r\n", "gnutella"),
+    ],
+)
+def test_what_is_spoken_over_http_is_the_app_where_no_name_is_known(request_: bytes, slug: str) -> None:
+    connection = Connection(core(), dport=8080).shake()
+    connection.segment(0, 0, request_)
+    assert (connection.flow()["protocol"], connection.flow()["app"]) == (IDS["http"], IDS[slug])
+    named = Connection(core(), dport=8080).shake()
+    named.segment(0, 0, request_.replace(b"10.0.0.9", b"www.video.example"))
+    assert named.flow()["app"] == VIDEO
+
+
 def test_a_client_hello_names_its_flow_and_the_packets_behind_it_cost_no_dissection() -> None:
     one = core()
     connection = Connection(one).shake()

@@ -1,0 +1,7 @@
+"""What is spoken over HTTP; see over_http.pyx."""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from dpi.dissect.answer cimport Found
+
+
+cdef uint16_t over_http(const uint8_t *request, uint32_t n, const Found *found) noexcept nogil
