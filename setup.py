@@ -26,7 +26,7 @@ DIRECTIVES = {
     "auto_pickle": False,  # saves ~1,750 lines of C per cdef class module
     "linetrace": bool(COVERAGE),
 }
-LIBRARIES = {"dpi.dissect.quic": ["crypto"], "dpi.dissect.quic_crypto": ["crypto"]}
+LIBRARIES = {"dpi.dissect.ja4": ["crypto"], "dpi.dissect.quic": ["crypto"], "dpi.dissect.quic_crypto": ["crypto"]}
 
 cflags = ["-O2", "-g1", "-Wall", "-Wno-unused-function", "-Wno-unused-variable"]
 ldflags: list[str] = []

@@ -12,12 +12,15 @@ As published by FoxIO (technical_details/JA4.md of their repository):
     transport
 
 GREASE values (RFC 8701) count nowhere, so that the fingerprint of a browser stays the same.
+
+Hashing is what a fingerprint costs, so SHA-256 is libcrypto's, which uses the processor's instructions for it, and by
+the old functions: they work on a structure of the caller's.  Those that OpenSSL would have used instead look the
+algorithm up and allocate at each call.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy
 
-from dpi.dissect.sha256 cimport Sha256, sha256_add, sha256_end, sha256_start
 from dpi.wire.block cimport block_of
 
 
@@ -28,6 +31,20 @@ cdef extern from *:
     """
     const char *HEX "DPI_HEX"
     const int *GAPS "DPI_GAPS"
+
+
+cdef extern from *:
+    """
+    #define OPENSSL_SUPPRESS_DEPRECATED
+    """
+
+
+cdef extern from "<openssl/sha.h>" nogil:
+    ctypedef struct SHA256_CTX:
+        pass
+    int SHA256_Init(SHA256_CTX *c)
+    int SHA256_Update(SHA256_CTX *c, const void *data, size_t n)
+    int SHA256_Final(unsigned char *digest, SHA256_CTX *c)
 
 
 cdef enum:
@@ -95,26 +112,25 @@ cdef void sort(uint16_t *v, int n) noexcept nogil:
             v[j] = x
 
 
-cdef void add_list(Sha256 *s, const uint16_t *v, uint32_t n) noexcept nogil:
+cdef void add_list(SHA256_CTX *s, const uint16_t *v, uint32_t n) noexcept nogil:
     """Adds "002f,0035,…"."""
-    cdef uint8_t text[5]
+    cdef char text[5 * JA4_CIPHERS]
+    cdef char *p = text
     cdef uint32_t i
-    text[0] = 44  # ,
     for i in range(n):
-        text[1] = HEX[v[i] >> 12]
-        text[2] = HEX[v[i] >> 8 & 15]
-        text[3] = HEX[v[i] >> 4 & 15]
-        text[4] = HEX[v[i] & 15]
-        if i == 0:
-            sha256_add(s, text + 1, 4)
-        else:
-            sha256_add(s, text, 5)
+        p[0] = HEX[v[i] >> 12]
+        p[1] = HEX[v[i] >> 8 & 15]
+        p[2] = HEX[v[i] >> 4 & 15]
+        p[3] = HEX[v[i] & 15]
+        p[4] = c","
+        p += 5
+    SHA256_Update(s, text, 5 * n - 1)   # n > 0; the last comma is too much
 
 
-cdef void put_hash(char *out, Sha256 *s) noexcept nogil:
+cdef void put_hash(char *out, SHA256_CTX *s) noexcept nogil:
     cdef uint8_t digest[32]
     cdef int i
-    sha256_end(s, digest)
+    SHA256_Final(digest, s)
     for i in range(6):
         out[2 * i] = HEX[digest[i] >> 4]
         out[2 * i + 1] = HEX[digest[i] & 15]
@@ -137,7 +153,7 @@ cdef bint ja4(const Hello *h, char *out) noexcept nogil:
     """Writes the fingerprint, 36 characters and NUL; False (and "") where the hello is too large for one."""
     cdef uint16_t v[JA4_CIPHERS]
     cdef uint32_t i, n, counted
-    cdef Sha256 s
+    cdef SHA256_CTX s
     out[0] = 0
     if h.ciphers_len > 2 * JA4_CIPHERS or h.algorithms_len > 2 * JA4_CIPHERS or h.n_extensions > JA4_EXTENSIONS:
         return False
@@ -152,7 +168,7 @@ cdef bint ja4(const Hello *h, char *out) noexcept nogil:
     put_count(out + 4, n)
     if n:
         sort(v, n)
-        sha256_start(&s)
+        SHA256_Init(&s)
         add_list(&s, v, n)
         put_hash(out + 11, &s)
 
@@ -167,11 +183,11 @@ cdef bint ja4(const Hello *h, char *out) noexcept nogil:
     put_count(out + 6, counted)
     if n:
         sort(v, n)
-        sha256_start(&s)
+        SHA256_Init(&s)
         add_list(&s, v, n)
         n = read_list(v, h.algorithms, h.algorithms_len)
         if n:
-            sha256_add(&s, <const uint8_t *>"_", 1)
+            SHA256_Update(&s, <const char *>b"_", 1)
             add_list(&s, v, n)
         put_hash(out + 24, &s)
     return True

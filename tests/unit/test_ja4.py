@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 from handshakes import client_hello, server_name, vector, words
 
 from dpi.dissect import tls
 from dpi.dissect.ja4 import fingerprint
-from dpi.dissect.sha256 import sha256
 
 CIPHERS = "1301,1302,1303,c02b,c02f,c02c,c030,cca9,cca8,c013,c014,009c,009d,002f,0035"
 EXTENSIONS = "001b,0000,0033,0010,4469,0017,002d,000d,0005,0023,0012,002b,ff01,000b,000a,0015"
@@ -104,10 +101,3 @@ def test_the_published_rules_for_protocols(first: bytes, characters: str) -> Non
 )
 def test_the_published_versions(version: int, characters: str) -> None:
     assert fingerprint("d", version, False, b"", b"", [], b"")[:3] == "d" + characters
-
-
-@pytest.mark.parametrize("n", [0, 1, 55, 56, 63, 64, 65, 119, 120, 1000])
-@pytest.mark.parametrize("step", [0, 1, 7, 64])
-def test_sha256_is_hashlibs(n: int, step: int) -> None:
-    data = bytes(i * 7 & 0xFF for i in range(n))
-    assert sha256(data, step) == hashlib.sha256(data).digest()
