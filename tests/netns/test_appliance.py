@@ -298,6 +298,8 @@ def test_the_box_itself_is_left_alone(lab: Lab, box: Appliance) -> None:
 
 def test_every_command_answers(lab: Lab, box: Appliance, policy: Path) -> None:
     curl(lab, "https://www.netflix.com/", "-4")
+    flow = flow_of(box, hostname="www.netflix.com", method="sni")
+    why = box.cli("why", f"{flow['src']}:{flow['sport']}").stdout
     for words in (
         ["status"],
         ["flows"],
@@ -311,8 +313,6 @@ def test_every_command_answers(lab: Lab, box: Appliance, policy: Path) -> None:
         done = box.cli(*words)
         assert done.returncode == 0, (words, done.stderr)
         assert done.stdout.strip(), words
-    flow = flow_of(box, hostname="www.netflix.com", method="sni")
-    why = box.cli("why", f"{flow['src']}:{flow['sport']}").stdout
     assert "by sni" in why and "policy.yaml:19" in why and "video (down): rate 8mbit" in why
     assert json.loads(box.cli("status", "--json").stdout)["mode"] == "router"
 
