@@ -25,7 +25,7 @@ from dpi.daemon.account import Accounts, Totals
 from dpi.daemon.change import Policies
 from dpi.daemon.heart import CONTROL, FIRST_QUEUE, Heart
 from dpi.daemon.steer import Caches
-from dpi.enforce import conntrack
+from dpi.enforce import conntrack, drift
 from dpi.engine import Engine, FlowEvent, Learnt
 from dpi.errors import DpiError, UsageError
 from dpi.inline import InlineHandler
@@ -117,7 +117,8 @@ class Worker:
             await self._go_inline(plan)
             log.info("inline: policy %s of %s", plan.hash, ", ".join(plan.sources))
             self.heart.set_ready()
-            for task in (self._beat(), self._drain(), self._watch(), self._refresh()):
+            keeping = drift.keep(lambda: self.plan.kernel, state_dir=self.options.state_dir, changing=self._changing)
+            for task in (self._beat(), self._drain(), self._watch(), self._refresh(), keeping):
                 self._spawn(task)
             loop.add_reader(self._wake, self._woken)
             loop.add_reader(self.accounts.fileno(), self.accounts.handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from dpi.enforce.resource import Handles, Resource, State, state_of
 from dpi.enforce.routes import MarkRule, NextHop, leads_to, rule_priority, up
 from dpi.errors import KernelError
 from dpi.policy.plan import KernelPlan, Route, Tree
+
+UNSPEAKABLE = re.compile(r'["*\\]|\+$')
 
 
 @dataclass
@@ -79,6 +82,12 @@ def check(plan: KernelPlan, features: Features, handles: Handles) -> None:
         )
     for interface in plan.interfaces:
         handles.index(interface.name)
+        if UNSPEAKABLE.search(interface.name):
+            raise KernelError(f"{interface.name}: nft and iptables would take this name for a pattern")
+    room = plan.marks.disposition_mask >> plan.marks.shift
+    most = max((d.number for d in plan.dispositions), default=0)
+    if most > room:
+        raise KernelError(f"rule number {most} does not fit the mark: {plan.marks.mask:#x} has room for {room}")
     lan = {i.name for i in plan.interfaces if i.role == "lan"}
     wan = {i.name for i in plan.interfaces if i.role == "wan"}
     if lan & wan and not plan.local:

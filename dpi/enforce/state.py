@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from dpi.errors import KernelError
 
-LOCK_WAIT = "another dpi is changing the kernel's state right now"
+BUSY = "another dpi is changing the kernel's state right now"
+PATIENCE = 30.0  # seconds that we wait for it
 
 
 @dataclass
@@ -68,15 +70,20 @@ def identity() -> list[str | int]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds the lock of a state folder; KernelError when someone else does."""
+    """Holds the lock of a state folder; KernelError when someone else does for longer than PATIENCE."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = (folder / "kernel.lock").open("w")
     except OSError as error:
         raise KernelError(f"{folder}: {error.strerror}") from None
     with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise KernelError(LOCK_WAIT) from None
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise KernelError(BUSY) from None
+                time.sleep(0.05)
         yield

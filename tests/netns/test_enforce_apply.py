@@ -263,8 +263,20 @@ def test_strict_reverse_path_filtering_is_loosened_where_a_cache_answers_and_put
     assert {d: f.read_text().strip() for d, f in files.items()} == before
 
 
-def test_two_of_us_do_not_act_at_once(world: World, shared_state: Path) -> None:
+def test_two_of_us_do_not_act_at_once(world: World, shared_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dpi.enforce.state import locked
 
+    monkeypatch.setattr("dpi.enforce.state.PATIENCE", 0.2)
     with locked(shared_state), pytest.raises(KernelError, match="another dpi"):
         enforce.apply(plan(), state_dir=shared_state)
+
+
+def test_a_name_that_nft_would_take_for_a_pattern_and_too_many_rules_are_refused(
+    world: World, shared_state: Path
+) -> None:
+    world.box.run("ip", "link", "add", "lan*", "type", "ifb")
+    interfaces = (replace(plan().interfaces[0], name="lan*"), plan().interfaces[1])
+    with pytest.raises(KernelError, match=r"lan\*: nft and iptables would take this name for a pattern"):
+        enforce.apply(plan(interfaces=interfaces), state_dir=shared_state)
+    with pytest.raises(KernelError, match=r"rule number 3000 does not fit the mark"):
+        enforce.apply(plan(dispositions=(Disposition(3000, "x", None, None, None),)), state_dir=shared_state)

@@ -11,7 +11,7 @@ from dpi.enforce.nft.table import desired_table, parse, transaction
 from dpi.enforce.probe import Features, probe
 from dpi.enforce.run import in_scratch
 
-pytestmark = [pytest.mark.netns, pytest.mark.guest]
+pytestmark = pytest.mark.netns
 
 GOLDEN = sorted((Path(__file__).resolve().parents[1] / "golden" / "nft").glob("*.nft"))
 
@@ -27,6 +27,7 @@ def read(golden: Path, features: Features) -> str:
     return text if features.nft_queue else re.sub(r"queue flags bypass to \S+", "accept", text)
 
 
+@pytest.mark.guest
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.stem)
 def test_a_golden_table_loads_and_its_listing_loads_the_same(golden: Path, features: Features) -> None:
     text = read(golden, features)
