@@ -30,6 +30,12 @@ def wanted(purpose: Purpose) -> Leaf:
     )
 
 
+def sent(name: str, value: int) -> int:
+    """What to send so that the kernel keeps `value`: rounding what was rounded already would lose one more."""
+    rounded = name in ("target", "interval") and as_kept(value) != value
+    return value + 1 if rounded else value
+
+
 def as_kept(microseconds: int) -> int:
     """codel_time_to_us(us * NSEC_PER_USEC >> CODEL_SHIFT), include/net/codel.h."""
     return ((microseconds * 1000 >> 10) << 10) // 1000

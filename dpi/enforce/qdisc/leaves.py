@@ -34,6 +34,8 @@ def encode(leaf: Leaf) -> Any:
     names = KINDS[leaf.kind][1]
     if leaf.kind == "pfifo":
         return dict(leaf.options)
+    if leaf.kind == "fq_codel":
+        return {"attrs": [[names[name], fq_codel.sent(name, value)] for name, value in leaf.options]}
     return {"attrs": [[names[name], value] for name, value in leaf.options]}
 
 
