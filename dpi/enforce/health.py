@@ -59,7 +59,9 @@ class Watcher:
     """Checks every route of a plan that asks for it, until cancelled.
 
     `on_change(route, up)` is called in the event loop's thread; it may block for a moment, as
-    `enforce.set_route_state` does.  A DpiError of it is logged, and it is told again at the next check.
+    `enforce.set_route_state` does.  A DpiError of it is logged, and it is told again at the next check.  That
+    a route is up is told once it is certain; that it is down, at every check, for the table may have been
+    flushed and made anew meanwhile.
     """
 
     def __init__(self, plan: KernelPlan, on_change: OnChange) -> None:
@@ -76,12 +78,13 @@ class Watcher:
     async def _watch(self, route: Route, standing: Standing) -> None:
         health = route.health
         assert health
-        told = True  # the kernel believes so too
+        told: bool | None = None  # what the kernel was last told; it may know something from an earlier daemon
         while True:
             begun = time.monotonic()
             changed = standing.note(health, await check(health, route.device))
-            if changed or told != standing.up:
+            if changed:
                 log.warning("route %s is %s", route.name, "up" if standing.up else f"down: {standing.last_error}")
+            if (told != standing.up and not standing.streak) or not standing.up:
                 try:
                     self._on_change(route.name, standing.up)
                     told = standing.up
