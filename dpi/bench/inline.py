@@ -211,24 +211,24 @@ def load(path: Path, name: str, seconds: float, *extra: float, server: tuple[str
 
 
 def bulk(path: Path, seconds: float, _: str) -> Result:
-    _, served = load(path, "bulk", seconds)
+    served = load(path, "bulk", seconds)[1]
     return {"tcp_gbit_s": served["gbit_s"]}
 
 
 def small(path: Path, seconds: float, _: str) -> Result:
-    _, served = load(path, "small", seconds)
+    served = load(path, "small", seconds)[1]
     return {"packets_s": served["packets_s"]}
 
 
 def tls(path: Path, seconds: float, certificate: str) -> Result:
-    client, _ = load(path, "tls", seconds, server=(certificate,))
+    client = load(path, "tls", seconds, server=(certificate,))[0]
     if client["failed"]:
         raise DpiError(f"{client['failed']} TLS connections failed")
     return {"tls_connections_s": client["connections_s"]}
 
 
 def latency(path: Path, seconds: float, _: str) -> Result:
-    client, _ = load(path, "echo", seconds)
+    client = load(path, "echo", seconds)[0]
     return {"latency_us_p50": client["us_p50"], "latency_us_p99": client["us_p99"]}
 
 

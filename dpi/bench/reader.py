@@ -64,13 +64,18 @@ def engine(queues: int) -> None:
 def read(handlers: list[Any], mask: int = 0xFFFFFFFF) -> None:
     readers = [QueueReader(number, each, mask=mask) for number, each in enumerate(handlers)]
     threads = [threading.Thread(target=each.run) for each in readers]
-    signal.signal(signal.SIGTERM, lambda *_: [each.stop() for each in readers])
+    signal.signal(signal.SIGTERM, lambda *_: stop(readers))
     for thread in threads:
         thread.start()
     print("ready", flush=True)
     for thread in threads:
         thread.join()
     os._exit(0)
+
+
+def stop(readers: list[QueueReader]) -> None:
+    for each in readers:
+        each.stop()
 
 
 if __name__ == "__main__":
