@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpi.enforce.doctor import iptables_save, nft_json
@@ -166,6 +166,7 @@ def test_our_table_and_those_that_iptables_has_shown_are_left_out() -> None:
     assert [r.where for r in found.rules] == ["nft table ip dpi, chain c, handle 7"]
 
 
+@settings(deadline=None)
 @given(st.recursive(
     st.none() | st.integers() | st.sampled_from(["mark", "meta", "ct", "key"]) | st.just(META) | st.just(CT),
     lambda inner: st.lists(inner, max_size=3)
@@ -180,6 +181,7 @@ def test_any_json_is_read_without_a_fault(value: Any) -> None:
     nft_json.parse(json.dumps({"nftables": [{"rule": {"family": "ip", "table": "t", "chain": "c", "expr": [value]}}]}))
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("-AjmMARK*:! \"'\\/0x1f\n")), st.sampled_from(["", "*mangle\n-A FORWARD "]))
 def test_any_text_is_read_without_a_fault(text: str, before: str) -> None:
     iptables_save.parse(before + text, "iptables-save")
@@ -207,6 +209,7 @@ def computed(expression: Any, packet: int, connection: int) -> int:
     return x & y if operator == "&" else x | y if operator == "|" else x ^ y
 
 
+@settings(deadline=None)
 @given(EXPRESSIONS, st.integers(0, ALL), st.integers(0, ALL))
 def test_what_is_said_of_an_expression_holds_for_every_value(expression: Any, packet: int, connection: int) -> None:
     value = nft_json.evaluate(expression, "packet")
@@ -233,6 +236,13 @@ def test_what_is_written_into_the_connections_mark_is_always_an_error() -> None:
     ):
         assert judged(write, "forward") == judged(write) == ["error"]
         assert judged(write, "output") == ["note"]
+
+
+def test_a_rule_for_packets_of_a_tunnel_only_is_no_error() -> None:
+    save = MarkWrite("connection", ALL, 0, ALL)
+    for mark, level in ((0xCA6C, "warning"), (0x10000, "error"), (0, "error"), (ALL, "error")):
+        one = Rule("somewhere", "show", frozenset({"postrouting"}), (MarkMatch("packet", ALL, mark), save))
+        assert [f.level for f in judge(one, OURS, routed=True, redirected=False)] == ["warning", level]
 
 
 def test_clearing_the_packets_mark_matters_between_where_we_set_and_read_it() -> None:
@@ -283,6 +293,7 @@ def test_a_free_mask_is_the_widest_gap_without_the_top_bit() -> None:
     assert free_mask(0x01FFFFFF, least=10) is None
 
 
+@settings(deadline=None)
 @given(st.integers(0, ALL), st.integers(1, 20))
 def test_a_free_mask_is_contiguous_wide_enough_and_free(used: int, least: int) -> None:
     mask = free_mask(used, least)

@@ -42,7 +42,6 @@ class Link:
     master: str | None  # the bridge, bond or VRF that it is part of
     ours: bool  # an IFB of ours
     xdp: bool  # an XDP program is attached
-    slave_kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -202,7 +201,6 @@ def _link(link: Any, names: dict[int, str]) -> Link:
         master=names.get(link.get_attr("IFLA_MASTER") or 0),
         ours=link.get_attr("IFLA_IFALIAS") == "dpi",
         xdp=bool(xdp and xdp.get_attr("IFLA_XDP_ATTACHED")),
-        slave_kind=str((info and info.get_attr("IFLA_INFO_SLAVE_KIND")) or ""),
     )
 
 

@@ -11,12 +11,12 @@ from itertools import pairwise
 
 from dpi.enforce.doctor.ruleset import (
     ALL,
+    Dropping,
     Effect,
     MarkMatch,
     MarkOf,
     MarkWrite,
     Plainly,
-    Policy,
     QueueUse,
     Rule,
     Ruleset,
@@ -41,7 +41,7 @@ def parse(saved: str, program: str) -> Ruleset:
             name, _, rest = line[1:].partition(" ")
             if rest.startswith("DROP"):
                 found.dropping.append(
-                    Policy(f"{program.removesuffix('-save')} table {table}, chain {name}", name.lower())
+                    Dropping(f"{program.removesuffix('-save')} table {table}, chain {name}", name.lower())
                 )
         elif line.startswith("-A "):
             words = _words(line)

@@ -60,6 +60,12 @@ def judge(rule: Rule, marks: MarkLayout, *, routed: bool, redirected: bool) -> I
             yield note(f"{rule.where} uses {bits}, on the box's own traffic only")
         elif isinstance(effect, MarkMatch):
             yield _asked(rule, effect, mask)
+        elif effect.of == "connection" and _for_theirs(rule, mask):
+            yield warning(
+                f"{rule.where} overwrites our bits {bits}, of connections whose packets carry a mark of theirs",
+                f"{rule.show}; {_spare(mask)}",
+                "Where such a connection is forwarded between lan and wan, what was decided of it is lost",
+            )
         elif effect.of == "connection":
             how = "puts values of its own into" if effect.ones & mask else "overwrites"
             yield error(
@@ -93,6 +99,14 @@ def judge(rule: Rule, marks: MarkLayout, *, routed: bool, redirected: bool) -> I
             )
         else:
             yield note(f"{rule.where} clears our bits {bits}: harmless with this policy (no caches or IFBs there)")
+
+
+def _for_theirs(rule: Rule, mask: int) -> bool:
+    """The rule is for packets whose whole mark is a value without our bits, as of a tunnel's own packets."""
+    return any(
+        isinstance(e, MarkMatch) and e.of == "packet" and e.bits == ALL and e.ones and not e.ones & mask
+        for e in rule.effects
+    )
 
 
 def _asked(rule: Rule, effect: MarkMatch, mask: int) -> Found:

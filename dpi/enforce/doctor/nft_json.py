@@ -13,12 +13,12 @@ from typing import Any
 
 from dpi.enforce.doctor.ruleset import (
     ALL,
+    Dropping,
     Effect,
     MarkMatch,
     MarkOf,
     MarkWrite,
     Plainly,
-    Policy,
     QueueUse,
     Rule,
     Ruleset,
@@ -49,7 +49,7 @@ def parse(text: str, covered: set[tuple[str, str]] = frozenset()) -> Ruleset:  #
             names = (devices,) if isinstance(devices, str) else tuple(map(str, devices))
             found.flowtables.append((f"{where}, flowtable {value.get('name')}", names))
         elif kind == "chain" and value.get("policy") == "drop":
-            found.dropping.append(Policy(f"{where}, chain {value.get('name')}", str(value.get("hook"))))
+            found.dropping.append(Dropping(f"{where}, chain {value.get('name')}", str(value.get("hook"))))
     for rule in rules:
         effects = tuple(e for statement in rule.get("expr", []) for e in effects_of(statement))
         if effects:

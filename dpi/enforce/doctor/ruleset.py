@@ -73,7 +73,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Policy:
+class Dropping:
     """A base chain that drops what no rule accepts."""
 
     where: str
@@ -84,7 +84,7 @@ class Policy:
 class Ruleset:
     rules: list[Rule] = field(default_factory=list)
     flowtables: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)  # (where, devices)
-    dropping: list[Policy] = field(default_factory=list)
+    dropping: list[Dropping] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)  # what could not be read
 
     def having(self, kind: str) -> list[Rule]:
