@@ -11,7 +11,9 @@ import click
 @click.command("engine")
 @click.argument("capture", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="The median is printed.")
-@click.option("--max-flows", type=click.IntRange(1, 1 << 28), default=1 << 20, show_default=True)
+@click.option(
+    "--max-flows", type=click.IntRange(1, 1 << 28), default=1 << 20, show_default=True, help="Flows kept at a time."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(capture: Path, rounds: int, max_flows: int, as_json: bool) -> None:
     """Measure how fast the engine names the flows of CAPTURE.

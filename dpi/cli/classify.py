@@ -20,7 +20,14 @@ TABLE_FIELDS = ("capture", "l4", "src", "sport", "dst", "dport", "protocol", "ap
 
 @click.command()
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--format", "format_", type=click.Choice(["table", "jsonl", "csv"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "jsonl", "csv"]),
+    default="table",
+    show_default=True,
+    help="A table for people; one JSON object a flow; or comma-separated values with a head line.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
 @click.option(
     "--signatures",
@@ -40,7 +47,13 @@ TABLE_FIELDS = ("capture", "l4", "src", "sport", "dst", "dport", "protocol", "ap
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also say which rule of this policy each flow falls under.",
 )
-@click.option("--max-flows", type=click.IntRange(1, 1 << 28), default=1 << 20, show_default=True)
+@click.option(
+    "--max-flows",
+    type=click.IntRange(1, 1 << 28),
+    default=1 << 20,
+    show_default=True,
+    help="Flows kept at a time; beyond it the oldest undecided are given up.",
+)
 def command(
     captures: tuple[Path, ...],
     format_: str,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 
 import click
 
@@ -50,4 +49,5 @@ def exec_(name: str, role: str, words: tuple[str, ...]) -> None:
     lab = Lab(name)
     if not lab.is_up():
         raise UsageError(f"lab {name!r} is not up: dpi lab up")
-    sys.exit(subprocess.call(lab.inside(role, list(words)), env=lab.environment()))
+    command = lab.inside(role, list(words))
+    os.execvpe(command[0], command, lab.environment())  # in our place, so that signals and the exit code are its own

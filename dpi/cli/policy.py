@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,14 @@ def command() -> None:
 @command.command()
 @file_argument
 @set_option
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="One line a finding, or a JSON list.",
+)
 @click.option("--here", is_flag=True, help="Also look whether this machine has the interfaces.")
 def check(file: Path, sets: tuple[str, ...], form: str, here: bool) -> None:
     """Say everything that is wrong with a policy, as FILE:LINE:COL: message.
@@ -58,9 +66,14 @@ def check(file: Path, sets: tuple[str, ...], form: str, here: bool) -> None:
         raise SystemExit(2)
     if form == "text":
         policy = checked.policy
-        click.echo(
-            f"{file}: right: {len(policy.rules)} rules, {len(policy.classes)} classes, {len(policy.caches)} caches"
-        )
+        parts = (counted(policy.rules, "rule"), counted(policy.classes, "class"), counted(policy.caches, "cache"))
+        click.echo(f"{file}: right: {', '.join(parts)}")
+
+
+def counted(things: Sized, word: str) -> str:
+    """`1 rule`, `2 classes`."""
+    plural = word if len(things) == 1 else word + ("es" if word.endswith("s") else "s")
+    return f"{len(things)} {plural}"
 
 
 def finding_json(finding: Finding) -> dict[str, object]:
@@ -124,6 +137,8 @@ def plan(file: Path, sets: tuple[str, ...], before: Path | None, kernel: bool | 
     old = planned(before) if before else in_force()
     new = planned(file, sets, old.ids if old else None)
     changes = compare(old, new)
+    if not as_json:
+        _print_changes(changes, False)
     operations = None
     if kernel or (kernel is None and os.geteuid() == 0):
         from dpi.enforce import plan_operations
@@ -133,7 +148,6 @@ def plan(file: Path, sets: tuple[str, ...], before: Path | None, kernel: bool | 
         listed = None if operations is None else [operation.to_json() for operation in operations]
         print_json({"hash": new.hash, "changes": [change.to_json() for change in changes], "kernel": listed})
         return
-    _print_changes(changes, False)
     if operations is not None:
         click.echo("\nin the kernel:" if operations else "\nin the kernel: nothing to do")
         for operation in operations:

@@ -121,7 +121,7 @@ CONDITIONS = ("app", "category", "protocol", "host", "local", "remote", "port", 
 @click.option("--local", multiple=True, help="Group, address or prefix on the LAN's side.")
 @click.option("--remote", multiple=True, help="Group, address or prefix on the Internet's side.")
 @click.option("--port", multiple=True, help="Port that was opened to, or a range.")
-@click.option("--transport", multiple=True, type=click.Choice(["tcp", "udp", "icmp", "sctp"]))
+@click.option("--transport", multiple=True, type=click.Choice(["tcp", "udp", "icmp", "sctp"]), help="What carries it.")
 @click.option("--dscp-in", multiple=True, help="DSCP that it came with.")
 @click.option("--vlan", multiple=True, help="VLAN that it came in.")
 @click.option("--direction", type=click.Choice(["out", "in"]), help="Opened from the LAN, or from outside.")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dpi.daemon.worker import Worker
 
 MOST = 20  # flows of one answer
+PROVISIONAL = 0.8  # match/evidence.pxd
 
 Describe = Callable[[FlowRecord], dict[str, Any]]
 
@@ -104,11 +105,15 @@ def _categories(worker: Worker, slug: str | None) -> tuple[str, ...]:
 
 def _flow(worker: Worker, described: dict[str, Any], record: FlowRecord) -> dict[str, Any]:
     inward = record.direction == "in"
+    # As the loop asks: by a name that is not sure rules act only when the flow is settled, and asking for a name
+    # is not using it.
+    named = record.protocol != "dns" and (record.decided_at > 0 or record.confidence >= PROVISIONAL)
+    app = record.app if named else None
     facts = Facts(
-        app=record.app or "",
+        app=app or "",
         protocol=record.protocol,
-        categories=_categories(worker, record.app or record.protocol),
-        host=record.hostname or "",
+        categories=_categories(worker, app or record.protocol),
+        host=(record.hostname or "") if named else "",
         local=record.dst if inward else record.src,
         remote=record.src if inward else record.dst,
         port=record.dport,
@@ -134,7 +139,7 @@ def _flow(worker: Worker, described: dict[str, Any], record: FlowRecord) -> dict
         "evidence": list(_evidence(worker, record)),
         "rules": rules,
         "class_path": list(_class_path(worker, described["class"])),
-        "inspected": record.decided_at or record.packets_up + record.packets_down,
+        "inspected": record.decided_at if described["offloaded"] else record.packets_up + record.packets_down,
     }
 
 

@@ -24,6 +24,7 @@ ETHERNET = 14
 # Bytes on the wire for a byte of payload: full segments of a 1500 byte MTU with TCP timestamps; for HTTP/3
 # datagrams of 1350 bytes with about 32 of QUIC's and HTTP's own.
 OVERHEAD = {"tcp4": 1514 / 1448, "tcp6": 1514 / 1428, "quic4": 1392 / 1318, "quic6": 1412 / 1318}
+NAMED_SECONDS = 2.0  # until a flow that has ended must be known
 SECONDS = 5.0  # of download at the configured rate
 
 Say = Callable[[str], None]
@@ -99,14 +100,11 @@ def _run(lab: Lab, appliance: Appliance) -> dict[str, Any]:
     before = forwarded(lab)
     heavy = [f for f in FETCHES if f.rate]
     with concurrent.futures.ThreadPoolExecutor(len(heavy)) as pool:
-        outcomes = list(pool.map(lambda f: fetch(lab, f), heavy))
-    outcomes += [fetch(lab, f) for f in FETCHES if not f.rate]
+        outcomes = list(pool.map(lambda f: observed(lab, appliance, f), heavy))
+    outcomes += [observed(lab, appliance, f) for f in FETCHES if not f.rate]
     packets = forwarded(lab) - before
-    time.sleep(0.5)  # the last events
-    flows = appliance.call("flows", limit=100_000)
     status = appliance.call("status")
     for outcome in outcomes:
-        outcome.flow = _flow_of(outcome.fetch, flows)
         _judge(outcome)
     cached = [r for r in status["routes"] if r["name"] == "oca"]
     seen = status["engine"]["packets"]
@@ -126,6 +124,15 @@ def _run(lab: Lab, appliance: Appliance) -> dict[str, Any]:
     if report["share_user_space"] > 0.25:
         report["faults"].append(f"user space saw {report['share_user_space']:.0%} of the packets")
     return report
+
+
+def observed(lab: Lab, appliance: Appliance, want: Fetch) -> Outcome:
+    """Does it, and asks at once how the program names it: a connection that was reset is soon forgotten."""
+    outcome = fetch(lab, want)
+    deadline = time.monotonic() + NAMED_SECONDS
+    while outcome.flow is None and time.monotonic() < deadline:
+        outcome.flow = _flow_of(want, appliance.call("flows", limit=100_000))
+    return outcome
 
 
 def fetch(lab: Lab, want: Fetch) -> Outcome:

@@ -56,7 +56,9 @@ def _changes(kind: str, before: Mapping[str, Said], after: Mapping[str, Said]) -
     for name in [*before, *(n for n in after if n not in before)]:
         old, new = before.get(name), after.get(name)
         if old is None:
-            yield Change("add", kind, name, "", _together(new or {}))
+            said = _together(new or {})
+            if said:
+                yield Change("add", kind, name, "", said)
         elif new is None:
             yield Change("remove", kind, name, _together(old), "")
         else:

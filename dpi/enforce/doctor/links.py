@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dpi.enforce.doctor import ethtool
 from dpi.enforce.doctor.box import Box
 from dpi.enforce.doctor.check import Found, check, error, note, ok, warning
-from dpi.enforce.qdisc.htb import rate_text
+from dpi.policy.units import rate_text
 
 
 @check(

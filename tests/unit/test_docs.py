@@ -1,0 +1,79 @@
+"""The pages agree with the code and with each other."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from dpi.cli import dpi
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def text_of(page: Path) -> str:
+    """The page without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+
+
+def anchors(page: Path) -> set[str]:
+    """As the usual viewers make them of headings."""
+    headings = re.findall(r"^#+ (.+)$", text_of(page), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def test_what_the_reference_repeats_of_the_code_is_as_the_code_has_it() -> None:
+    done = subprocess.run(
+        [sys.executable, str(DOCS / "reference" / "make.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    wrong = []
+    for link in LINK.findall(text_of(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file) if file else page
+        there = target.exists() and (not anchor or anchor in anchors(target))
+        if not there:
+            wrong.append(link)
+    assert not wrong, wrong
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = DOCS / "README.md"
+    known = {(index.parent / link.partition("#")[0]).resolve() for link in LINK.findall(index.read_text())}
+    assert {p for p in PAGES if p.is_relative_to(DOCS)} - known - {index} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_command_that_is_shown_exists_with_its_options(page: Path) -> None:
+    wrong = []
+    for line in re.findall(r"(?:^|[`$#] ?|-- |sudo )dpi ((?:[a-z-]+ )*[a-z-]+[^`\n]*)", page.read_text(), re.M):
+        words = line.split()
+        command: click.Command = dpi
+        ctx = click.Context(dpi)
+        while isinstance(command, click.Group) and words and (found := command.get_command(ctx, words[0])):
+            command, words = found, words[1:]
+        if command is dpi:
+            continue  # a sentence
+        known = {opt for p in command.params for opt in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+        before = words[: words.index("--")] if "--" in words else words
+        before = before[: next((i for i, w in enumerate(before) if w in {"|", "&&", ">", "\\"}), len(before))]
+        given = (re.sub(r"[,.;:)]+$", "", w.partition("=")[0]) for w in before if re.match(r"--?[a-z]", w))
+        wrong += [f"dpi {line}: {option}" for option in given if option not in known]
+    assert not wrong, wrong
