@@ -84,8 +84,8 @@ def command(config: Path | None, sets: tuple[str, ...], state_dir: Path, quiet: 
         print_json({"counts": counts, "findings": [d.to_json() for d in shown]})
     else:
         _print(shown)
-        words = {"error": "errors", "warning": "warnings", "note": "notes", "ok": "ok"}
-        click.echo("\n" + ", ".join(f"{counts[level]} {word}" for level, word in words.items()))
+        words = (f"{n} {level}{'s' if n != 1 and level != 'ok' else ''}" for level, n in reversed(counts.items()))
+        click.echo("\n" + ", ".join(words))
     raise SystemExit(1 if counts["error"] else 0)
 
 

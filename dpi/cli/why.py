@@ -12,8 +12,11 @@ from dpi.control import call
 
 @click.command("why")
 @click.argument("what", metavar="FLOW|NAME|ADDRESS")
+@click.option(
+    "--all", "every", is_flag=True, help="Also say of every rule before the one that matches why it does not."
+)
 @json_option
-def command(what: str, as_json: bool) -> None:
+def command(what: str, every: bool, as_json: bool) -> None:
     """Explain how a flow, host name or address was named and what was decided.
 
     \b
@@ -26,11 +29,11 @@ def command(what: str, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    for line in lines(answer):
+    for line in lines(answer, every):
         click.echo(line)
 
 
-def lines(answer: dict[str, Any]) -> list[str]:
+def lines(answer: dict[str, Any], every: bool = False) -> list[str]:
     """The answer in words."""
     out: list[str] = []
     for name in answer["names"]:
@@ -39,11 +42,22 @@ def lines(answer: dict[str, Any]) -> list[str]:
         out.append("")
         out.append(f"flow {flow['id']}  ({flow['state']})")
         label = flow["app"] or flow["protocol"] or "unknown"
-        out.append(f"  label       {label}, by {flow['method']}, confidence {flow['confidence']:.2f}")
+        out.append(
+            f"  label       {label}"
+            + (f", by {flow['method']}, confidence {flow['confidence']:.2f}" if flow["method"] else "")
+        )
         for evidence in flow["evidence"]:
             out.append(f"  evidence    {evidence}")
+        passed = [rule for rule in flow["rules"] if not rule["matched"]]
+        if every:
+            # A cache's apps make two of one rule, which fail alike.
+            out += dict.fromkeys(f"  not         {r['where']}: {r['name']}: {r['says']}" for r in passed)
         for rule in flow["rules"]:
-            out.append(f"  rule        {rule['where']}: {rule['name']}: {rule['says']}")
+            if rule["matched"]:
+                out.append(f"  rule        {rule['where']}: {rule['name']}: {rule['says']}")
+        if passed and not every:
+            before = len({rule["name"] for rule in passed})
+            out.append(f"              ({before} rule{'s' if before > 1 else ''} before it: see --all)")
         for node in flow["class_path"]:
             rates = f"rate {rate(node['rate'])}, ceil {rate(node['ceil'])}"
             out.append(f"  class       {node['name']} ({node['direction']}): {rates}")
@@ -54,5 +68,5 @@ def lines(answer: dict[str, Any]) -> list[str]:
             f"down {flow['packets_down']} packets, {size(flow['bytes_down'])}"
         )
         now = "the kernel has it" if flow["offloaded"] else "still looked at"
-        out.append(f"  user space  saw {flow['inspected']} packets; {now}")
+        out.append(f"  user space  saw packets: {flow['inspected']}; {now}")
     return out or [f"nothing is known of {answer['what']}"]

@@ -111,8 +111,9 @@ class Answers:
         where = {rule.name: rule.where for rule in plan.engine.rules}
         flows: dict[str, int] = {}
         for record in self._worker.engine.flows():
-            if record.rule:
-                flows[record.rule] = flows.get(record.rule, 0) + 1
+            if record.mark:  # it has been decided
+                name = record.rule or "default"
+                flows[name] = flows.get(name, 0) + 1
         rows = []
         for d in plan.kernel.dispositions:
             down, up = (counters.rules.get((way, d.name), enforce.Count()) for way in ("down", "up"))

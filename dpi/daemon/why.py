@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dpi.errors import UsageError
 from dpi.policy.explain import Facts, explain
 from dpi.policy.plan import ShapedClass
+from dpi.policy.show import actions
 from dpi.record.fields import FlowRecord
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def why(worker: Worker, what: str, describe: Describe) -> dict[str, Any]:
         raise UsageError("why what?  A flow, a host name or an address")
     address = _address(wanted)
     flows = [r for r in worker.engine.flows() if _meant(r, wanted, address)]
-    flows.sort(key=lambda r: -r.end)
+    flows.sort(key=lambda r: (r.protocol == "dns", -r.end))  # what uses a name before what asks for it
     names = []
     if address:
         names += list(_of_address(worker, wanted))
@@ -123,17 +124,18 @@ def _flow(worker: Worker, described: dict[str, Any], record: FlowRecord) -> dict
         vlan=record.vlan,
     )
     verdicts = explain(worker.plan.engine, facts)
+    dispositions = {d.number: d for d in worker.plan.kernel.dispositions}
     rules = [
         {
             "name": v.rule.name,
             "where": v.rule.where,
             "matched": v.matched,
-            "says": "matches" if v.matched else v.reason,
+            "says": actions(v.rule, dispositions[v.rule.disposition]) if v.matched else v.reason,
         }
         for v in verdicts
     ]
     if not any(v.matched for v in verdicts):
-        rules.append({"name": "default", "where": "no rule", "matched": True, "says": "the default class"})
+        rules.append({"name": "default", "where": "no rule matches", "matched": True, "says": "the default class"})
     return described | {
         "id": flow_id(record),
         "evidence": list(_evidence(worker, record)),
@@ -151,7 +153,7 @@ def _evidence(worker: Worker, record: FlowRecord) -> Iterator[str]:
             entry = worker.engine.signatures.host_entry(hit.entry)
             yield f"`{entry.text}` names {entry.label.slug} ({entry.where})"
     for what, value in (
-        ("protocol", record.protocol),
+        ("protocol", "" if record.protocol == "unknown" else record.protocol),
         ("TLS version offered", record.tls_version),
         ("ALPN", record.alpn),
         ("JA4", record.ja4),

@@ -186,6 +186,9 @@ class Worker:
             # Where apply failed the kernel is as it was, so there is nothing to take back.
             if self._applied and self.plan.on_exit == "clean":
                 await asyncio.to_thread(enforce.clean, state_dir=self.options.state_dir)
+                log.info("out of the path: traffic passes unshaped, nothing of ours is left in the kernel")
+            elif self._applied:
+                log.info("out of the path: our shaping, routes and blocks stay, as on_exit says")
         finally:
             for reader in self.readers:
                 reader.stop()
@@ -233,7 +236,7 @@ class Worker:
         self.policies.keep(plan)
         await self.caches.use(plan.kernel)
         moved = await asyncio.to_thread(self._remark)
-        message = f"policy {plan.hash} in force: {len(report.operations)} changes in the kernel, {moved} flows moved"
+        message = f"policy {plan.hash} in force; changes in the kernel: {len(report.operations)}, flows moved: {moved}"
         log.info("%s", message)
         return {
             "message": message,
