@@ -166,6 +166,7 @@ class Answers:
     async def top(self, request: dict[str, Any]) -> dict[str, Any]:
         worker = self._inline()
         await asyncio.to_thread(worker.accounts.refresh)
+        worker.catch_up()  # reading the kernel's table may have ended flows: not to be missing from both sums
         live = [(record, worker.class_of(record) or "") for record in worker.engine.flows()]
         return worker.totals.read(live)
 

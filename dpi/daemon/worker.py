@@ -285,6 +285,11 @@ class Worker:
             busy = self._take(self.engine.drain_events())
             await asyncio.sleep(0 if busy else DRAIN_SECONDS)
 
+    def catch_up(self) -> None:
+        """Takes every event that is there now."""
+        while self._take(self.engine.drain_events()):
+            pass
+
     def _woken(self) -> None:
         """Something waits for an event."""
         with contextlib.suppress(BlockingIOError):
