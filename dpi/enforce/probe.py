@@ -1,7 +1,7 @@
 """What this kernel offers, found out by trying it in a network namespace that is thrown away.
 
 Versions say little: distributions leave parts out, modules may not be installed.  So every feature is used
-once, in a child process with a namespace of its own.  The answer holds for this boot and these tools, and is
+once, in a namespace of its own.  The answer holds for this boot and these tools, and is
 kept in a file of that name; `fresh=True` tries again (a module may have been installed since).
 """
 
@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dpi.enforce.run import attempt, first_line, run
+from dpi.enforce.namespace import in_new_namespace
+from dpi.enforce.run import run
 from dpi.enforce.state import boot_id
 from dpi.errors import DpiError, KernelError
 
@@ -56,10 +56,7 @@ def probe(cache: Path | None = None, *, fresh: bool = False) -> Features:
             features = Features(**json.loads(file.read_text()))
             if features.nft_version == version:
                 return features
-    code, out, error = attempt(["unshare", "--net", "--", sys.executable, "-m", "dpi.enforce.probe"])
-    if code:
-        raise KernelError(f"cannot try the kernel in a network namespace (root?): {first_line(error)}")
-    features = Features(**{**json.loads(out.splitlines()[-1]), "nft_version": version})
+    features = Features(**in_new_namespace(try_all), nft_version=version)
     if file:
         with contextlib.suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -195,7 +192,3 @@ def _events() -> None:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netfilter:  # NETLINK_NETFILTER
         netfilter.bind((0, 0))
         netfilter.setsockopt(270, 1, 3)  # SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_CONNTRACK_DESTROY
-
-
-if __name__ == "__main__":
-    print(json.dumps(try_all()))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from dpi.errors import KernelError
 
-TIMEOUT = 120.0  # seconds; only a machine in trouble takes this long
+TIMEOUT = 300.0  # seconds; only a machine in trouble takes this long
 
 
 def attempt(argv: Sequence[str], text: str | None = None) -> tuple[int, str, str]:
