@@ -14,6 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Tests time nothing: a busy machine is no fault.
+settings.register_profile("dpi", deadline=None)
+settings.load_profile("dpi")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
