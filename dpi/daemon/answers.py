@@ -36,6 +36,7 @@ def handlers(worker: Worker) -> dict[str, Handler]:
 class Answers:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
+        self._forwarded = forwarded(worker.plan.engine.lan_devices)  # before us
 
     async def status(self, request: dict[str, Any]) -> dict[str, Any]:
         worker = self._inline()
@@ -57,7 +58,7 @@ class Answers:
             "engine": engine,
             "flows": engine["active"],
             "max_flows": engine["capacity"],
-            "forwarded_packets": forwarded(plan.engine.lan_devices),
+            "forwarded_packets": max(forwarded(plan.engine.lan_devices) - self._forwarded, 0),
             "classes": self._classes(counters),
             "rules": self._rules(counters),
             "routes": self._routes(counters),
