@@ -46,14 +46,17 @@ def world() -> Iterator[World]:
 
 
 def measured(sock: socket.socket, seconds: float) -> float:
-    """bit/s of payload received, after the first half second."""
+    """bit/s of payload received, after the first half second: the best of three, as others can only slow it."""
     end = time.monotonic() + 0.5
     while time.monotonic() < end:
         assert sock.recv(1 << 16)
-    begun, size = time.monotonic(), 0
-    while (now := time.monotonic()) < begun + seconds:
-        size += len(sock.recv(1 << 16))
-    return size * 8 / (now - begun)
+    best = 0.0
+    for _ in range(3):
+        begun, size = time.monotonic(), 0
+        while (now := time.monotonic()) < begun + seconds:
+            size += len(sock.recv(1 << 16))
+        best = max(best, size * 8 / (now - begun))
+    return best
 
 
 @pytest.mark.guest
@@ -79,11 +82,16 @@ def test_uploads_are_shaped_where_they_leave(world: World, state: Path) -> None:
     world.decide(lambda _: final(2))
     world.serve(world.inet, 80, banner=b"")
     with world.connect(SERVER4, 80) as sock:
-        block, sent, begun = bytes(1 << 15), 0, time.monotonic()
-        while time.monotonic() < begun + 3:
-            sent += sock.send(block)
-    counted = enforce.counters(plan())
-    assert counted.classes["up", "video"].bytes * 8 / 3 == pytest.approx(8 * MBIT, rel=0.1)
+        rates, before = [], 0
+        for _ in range(3):  # the best of them: a busy machine can only be slower
+            begun = time.monotonic()
+            while time.monotonic() < begun + 3:
+                sock.send(bytes(1 << 15))
+            took = time.monotonic() - begun
+            now = enforce.counters(plan()).classes["up", "video"].bytes
+            rates.append((now - before) * 8 / took)
+            before = now
+    assert max(rates) == pytest.approx(8 * MBIT, rel=0.1)
 
 
 def test_a_provisional_disposition_is_shaped_and_comes_back_for_more(world: World, state: Path) -> None:

@@ -179,7 +179,7 @@ class World:
             "iptables": "iptables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'",
             "ip6tables": "ip6tables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'",
             "qdisc": "tc qdisc show | sed -E 's/ ([89a-f][0-9a-f]{3}):/ auto:/; s/direct_packets_stat [0-9]+//'",
-            "class": "for d in lan0 wan0 cdn0; do tc class show dev $d | sed -E 's/leaf [89a-f][0-9a-f]{3}:/leaf/'; done",
+            "class": "for d in lan0 wan0 cdn0; do tc class show dev $d; done | sed -E 's/leaf [89a-f]...:/leaf/'",
             "filter": "for d in lan0 wan0 cdn0; do tc filter show dev $d egress; done",
             "rule": "ip rule; ip -6 rule",
             "route": "ip route show table all; ip -6 route show table all | grep -v 'fe80\\|multicast'",
