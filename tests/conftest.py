@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 
 with contextlib.suppress(ImportError):  # the vm tier's guest goes without it
-    from hypothesis import settings
+    from hypothesis import HealthCheck, settings
 
     # Tests time nothing: a busy machine is no fault.
-    settings.register_profile("dpi", deadline=None)
+    slow = (HealthCheck.too_slow, HealthCheck.data_too_large)
+    settings.register_profile("dpi", deadline=None, suppress_health_check=slow)
     settings.load_profile("dpi")
 
 ROOT = Path(__file__).resolve().parent.parent
