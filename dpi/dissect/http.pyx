@@ -64,7 +64,10 @@ cdef inline Span trimmed(const uint8_t *p, uint32_t n) noexcept nogil:
 
 
 cdef bint next_line(Cursor *c, Span *line, bint folds) noexcept nogil:
-    """The next line without its end; with folds, lines that begin with space belong to it.  False: its end is not there yet."""
+    """The next line without its end; with folds, lines that begin with space belong to it.
+
+    False: its end is not there yet, or what comes next, which may be a fold, is not.
+    """
     cdef const uint8_t *start = c.p
     cdef const uint8_t *at = start
     cdef const uint8_t *end
@@ -73,7 +76,11 @@ cdef bint next_line(Cursor *c, Span *line, bint folds) noexcept nogil:
         if end == NULL:
             return False
         at = end + 1
-        if not folds or at == c.end or not (at[0] == 32 or at[0] == 9) or end - start <= 1:
+        if not folds or end - start <= 1:
+            break
+        if at == c.end:
+            return False
+        if not (at[0] == 32 or at[0] == 9):
             break
     skip(c, at - start)
     line.p = start

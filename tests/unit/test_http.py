@@ -36,7 +36,7 @@ def test_a_request_is_read() -> None:
 
 @pytest.mark.parametrize("method", METHODS.split())
 def test_every_registered_method_is_known(method: str) -> None:
-    assert http.request(f"{method} / HTTP/1.1\r\nHost: example.org\r\n".encode())[1]["host"] == "example.org"
+    assert http.request(f"{method} / HTTP/1.1\r\nHost: example.org\r\n\r\n".encode())[1]["host"] == "example.org"
     for n in range(1, len(method) + 1):
         assert http.request(method[:n].encode())[0] == "more"
 
@@ -88,9 +88,15 @@ def test_a_name_that_ends_like_host_is_another() -> None:
 
 
 def test_an_incomplete_header_wants_more_until_the_host_is_known() -> None:
-    known = GET.index(b"8080\r\n") + len(b"8080\r\n")
+    known = GET.index(b"8080\r\n") + len(b"8080\r\nU")  # the next line does not go on with this one's value
     for n in range(len(GET)):
         assert http.request(GET[:n])[0] == ("more" if n < known else "yes"), n
+
+
+def test_a_value_that_the_next_segment_goes_on_with_is_read_whole() -> None:
+    assert http.request(b"GET / HTTP/1.1\r\nHost:\r\n")[0] == "more"
+    assert http.request(b"GET / HTTP/1.1\r\nHost: www.example\r\n")[0] == "more"
+    assert http.request(b"GET / HTTP/1.1\r\nHost: www.example\r\n .org\r\n\r\n")[1]["host"] == ""
 
 
 def test_control_characters_do_not_get_into_the_user_agent() -> None:
