@@ -9,7 +9,7 @@ from dpi.enforce import iptables, sysctl
 from dpi.enforce.names import ALIAS, LINK_CLASS, MAJORS
 from dpi.enforce.nft.table import actual_table
 from dpi.enforce.qdisc import leaves, message
-from dpi.enforce.qdisc.htb import HtbClass, HtbRoot
+from dpi.enforce.qdisc.htb import HtbClass, HtbRoot, listed_classes
 from dpi.enforce.qdisc.ifb import IfbLink, read_redirects
 from dpi.enforce.resource import Handles, Resource, State, state_of
 from dpi.enforce.routes import read_next_hops, read_rules
@@ -64,11 +64,11 @@ def _trees(ip: Any, names: dict[int, str]) -> Iterator[Resource]:
             for q in qdiscs
             if q["index"] == index and q["parent"] >> 16 == major
         }
-        classes = {c["handle"]: c for c in ip.get_classes(index)}
+        classes = {c["handle"]: c for c in listed_classes(ip, index)}
         inner = {c["parent"] for c in classes.values()}
         for handle, class_ in classes.items():
-            parms = class_.get_attr("TCA_OPTIONS").get_attr("TCA_HTB_PARMS")
             options = class_.get_attr("TCA_OPTIONS")
+            parms = options.get_attr("TCA_HTB_PARMS")
             path = _path(handle, classes)
             # The link's class is an inner one by meaning, even before it has children.
             has_children = handle in inner or path == (LINK_CLASS,)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from dpi.enforce.names import MAJORS, TABLE, classid
 from dpi.enforce.nft.text import DIRECTIONS, family
+from dpi.enforce.qdisc.htb import listed_classes
 from dpi.enforce.run import attempt
 from dpi.errors import KernelError
 from dpi.policy.plan import Direction, KernelPlan
@@ -71,7 +72,7 @@ def _classes(plan: KernelPlan, found: Counters) -> None:
             name, direction = device
             trees = [t for t in plan.trees if (t.ifb or t.device) == name and t.direction == direction]
             index = ip.link_lookup(ifname=name)
-            listed = {c["handle"]: _class_count(c) for c in ip.get_classes(index[0])} if index else {}
+            listed = {c["handle"]: _class_count(c) for c in listed_classes(ip, index[0])} if index else {}
             for shaped in trees[0].classes:
                 key = (direction, shaped.name)
                 counted = listed.get(classid(MAJORS[direction], shaped.minor), Count())

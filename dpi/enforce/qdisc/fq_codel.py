@@ -30,6 +30,11 @@ def wanted(purpose: Purpose) -> Leaf:
     )
 
 
+def changes_in_place(before: Leaf, leaf: Leaf) -> bool:
+    """fq_codel_change() refuses any number of flows once there is one, be it the same (net/sched/sch_fq_codel.c)."""
+    return dict(before.options).get("flows") == dict(leaf.options)["flows"]
+
+
 def sent(name: str, value: int) -> int:
     """What to send so that the kernel keeps `value`: rounding what was rounded already would lose one more."""
     rounded = name in ("target", "interval") and as_kept(value) != value

@@ -15,7 +15,7 @@ box's own traffic, ARP) straight out, unshaped: shaping never locks an admin out
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pyroute2.netlink.rtnl.tcmsg.common import calc_xmittime
 
@@ -156,9 +156,11 @@ class HtbClass(Resource):
         index = handles.index(self.device)
         self._send(handles, "change class", index)
         if self.leaf and self.leaf != before.leaf:
-            same_kind = before.leaf is not None and before.leaf.kind == self.leaf.kind
             try:
-                self._send_leaf(handles, "change qdisc" if same_kind else "replace qdisc", index)
+                if leaves.changes_in_place(before.leaf, self.leaf):
+                    self._send_leaf(handles, "change qdisc", index, before.leaf)
+                else:
+                    self._send_leaf(handles, "replace qdisc", index)
             except KernelError:
                 before._send(handles, "change class", index)
                 raise
@@ -194,10 +196,10 @@ class HtbClass(Resource):
             options={"attrs": attrs},
         )
 
-    def _send_leaf(self, handles: Handles, verb: str, index: int) -> None:
+    def _send_leaf(self, handles: Handles, verb: str, index: int, before: Leaf | None = None) -> None:
         assert self.leaf
         handle = 0
-        if verb == "change qdisc":
+        if before:
             handle = next(
                 q["handle"] for q in handles.ip.get_qdiscs(index) if q["parent"] == classid(self.major, self.minor)
             )
@@ -208,8 +210,13 @@ class HtbClass(Resource):
             parent=classid(self.major, self.minor),
             handle=handle,
             kind=self.leaf.kind,
-            options=leaves.encode(self.leaf),
+            options=leaves.encode(self.leaf, before),
         )
+
+
+def listed_classes(ip: Any, index: int) -> list[Any]:
+    """A device's HTB classes as pyroute2 lists them.  The kernel lists fq_codel's and CAKE's flows with them."""
+    return [c for c in ip.get_classes(index) if c.get_attr("TCA_KIND") == "htb"]
 
 
 def ticks(rate: int, size: int) -> int:

@@ -29,14 +29,22 @@ def choose(asked: plan.Leaf, purpose: Purpose, have: Container[str], class_: str
     return KINDS[kind][0](purpose)
 
 
-def encode(leaf: Leaf) -> Any:
-    """The leaf's TCA_OPTIONS for pyroute2."""
+def encode(leaf: Leaf, before: Leaf | None = None) -> Any:
+    """The leaf's TCA_OPTIONS for pyroute2; where it stands already, of what is other than `before` alone."""
     names = KINDS[leaf.kind][1]
     if leaf.kind == "pfifo":
         return dict(leaf.options)
+    options = [(name, value) for name, value in leaf.options if not before or (name, value) not in before.options]
     if leaf.kind == "fq_codel":
-        return {"attrs": [[names[name], fq_codel.sent(name, value)] for name, value in leaf.options]}
-    return {"attrs": [[names[name], value] for name, value in leaf.options]}
+        return {"attrs": [[names[name], fq_codel.sent(name, value)] for name, value in options]}
+    return {"attrs": [[names[name], value] for name, value in options]}
+
+
+def changes_in_place(before: Leaf | None, leaf: Leaf) -> bool:
+    """Whether the kernel can make the one the other without making it anew, which drops what waits in it."""
+    if before is None or before.kind != leaf.kind:
+        return False
+    return leaf.kind != "fq_codel" or fq_codel.changes_in_place(before, leaf)
 
 
 def decode(kind: str, options: Any) -> Leaf:
