@@ -47,6 +47,7 @@ cdef struct Counters:
 
 cdef struct Learnt:         # what the control plane was told a moment ago
     uint64_t tag
+    int64_t settled         # from when on the kernel has it as well
     int64_t until
 
 

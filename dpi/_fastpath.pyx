@@ -122,6 +122,8 @@ cdef enum:
     BURST_MIN = 192 << 10   # bytes: a second of 1.5 Mbit/s, the least that players fetch at a time
     BURSTS = 3              # a page and its pictures come in one or two
     WATCH_PACKETS = 8192
+    SETTLE = 50000000       # ns: what is held is let go after as much
+    TOLD_MAX = 60           # seconds after which the kernel may have lost it: somebody flushed its sets
     TTL_MIN = 30            # seconds
     TTL_MAX = 86400
     SWEEP = 4               # slots and flows of the timer wheel that a packet pays for
@@ -580,8 +582,8 @@ cdef void steer(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m, u
                 Decision *d) noexcept nogil:
     """Tells the control plane addresses that a cache serves, and holds the answer until the kernel knows them.
 
-    So the client's first connection already takes the way through the cache.  An address that was told a moment ago
-    is not told again.
+    So the client's first connection already takes the way through the cache.  An address that the kernel has is not
+    told again; one that is on its way there is, since this answer must wait for it as well.
     """
     cdef Question q
     cdef Learnt *known
@@ -602,14 +604,16 @@ cdef void steer(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m, u
             continue
         tag = address_tag(m.addresses[i].address, s.routes.rules[rule].route)
         known = &s.learnt[tag & (LEARNT - 1)]
-        if known.tag == tag and s.now < known.until:
+        if known.tag == tag and known.settled <= s.now < known.until:
             continue
         e = ring_reserve(&s.ring)
         if e == NULL:
             return                      # nobody listens: the packet goes on
         ttl = max(min(<int64_t>m.addresses[i].ttl, TTL_MAX), TTL_MIN)
-        known.tag = tag
-        known.until = s.now + ttl * 500000000       # half of it
+        if known.tag != tag or s.now >= known.until:
+            known.tag = tag
+            known.settled = s.now + SETTLE
+            known.until = s.now + min(ttl, TOLD_MAX) * 500000000    # half of it
         if d.verdict != HOLD:
             d.verdict = HOLD
             s.holds += 1

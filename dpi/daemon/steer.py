@@ -33,6 +33,7 @@ class Caches:
         self._plan: KernelPlan | None = None
         self._learner: Learner | None = None
         self._standings: dict[str, Standing] = {}
+        self._watcher: Watcher | None = None
         self._watching: asyncio.Task[None] | None = None
         self._names: dict[int, str] = {}
         self._started = time.time()
@@ -40,7 +41,10 @@ class Caches:
         self.failed = 0  # addresses that the kernel did not take
 
     async def use(self, plan: KernelPlan) -> None:
-        """From now on these caches.  What is known of the health of those that stay is kept."""
+        """From now on these caches.  What is known of the health of those that stay is kept.
+
+        Before the kernel is told of the plan, so that the first answer that is held finds somebody who learns.
+        """
         await self.stop()
         self._plan = plan
         self._names = {route.number: route.name for route in plan.routes}
@@ -52,16 +56,27 @@ class Caches:
             if name in self._standings:
                 standing.up, standing.since = self._standings[name].up, self._standings[name].since
         self._standings = watcher.standings
-        self._watching = asyncio.ensure_future(watcher.run())
+        self._watcher = watcher
+
+    def watch(self) -> None:
+        """Looks after their health from now on: the kernel knows the plan."""
+        if self._watcher:
+            self._watching = asyncio.ensure_future(self._watcher.run())
 
     async def stop(self) -> None:
         if self._watching:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
             self._watching = None
+        self._watcher = None
         if self._learner:
             self._learner.close()
             self._learner = None
+
+    def forget(self) -> None:
+        """Somebody took the kernel's sets away: nothing that they were told still holds."""
+        if self._learner:
+            self._learner.forget()
 
     def learn(self, found: Iterable[Learnt]) -> None:
         """Tells the kernel, then lets the answers go whatever came of it."""

@@ -117,10 +117,14 @@ class Worker:
             await self._go_inline(plan)
             log.info("inline: policy %s of %s", plan.hash, ", ".join(plan.sources))
             self.heart.set_ready()
-            keeping = drift.keep(lambda: self.plan.kernel, state_dir=self.options.state_dir, changing=self._changing)
+            keeping = drift.keep(
+                lambda: self.plan.kernel,
+                state_dir=self.options.state_dir,
+                changing=self._changing,
+                repaired=lambda _: self.caches.forget(),
+            )
             for task in (self._beat(), self._drain(), self._watch(), self._refresh(), keeping):
                 self._spawn(task)
-            loop.add_reader(self._wake, self._woken)
             loop.add_reader(self.accounts.fileno(), self.accounts.handle)
             await self._stop.wait()
         finally:
@@ -171,12 +175,14 @@ class Worker:
             thread = threading.Thread(target=reader.run, name=f"queue-{kernel.queue_base + n}", daemon=True)
             thread.start()
             self._threads.append(thread)
+        await self.caches.use(kernel)
+        asyncio.get_running_loop().add_reader(self._wake, self._woken)
         report = await asyncio.to_thread(enforce.apply, kernel, state_dir=self.options.state_dir)
         self._applied = True
+        self.caches.watch()
         for note in report.notes:
             log.info("%s", note)
         self.policies.keep(plan)
-        await self.caches.use(kernel)
 
     async def _leave(self) -> None:
         for task in list(self._tasks):
@@ -235,6 +241,7 @@ class Worker:
         self._know_classes(plan)
         self.policies.keep(plan)
         await self.caches.use(plan.kernel)
+        self.caches.watch()
         moved = await asyncio.to_thread(self._remark)
         message = f"policy {plan.hash} in force; changes in the kernel: {len(report.operations)}, flows moved: {moved}"
         log.info("%s", message)

@@ -37,6 +37,11 @@ class Learner:
     def close(self) -> None:
         self._netfilter.close()
 
+    def forget(self) -> None:
+        """The sets were made anew: what they had is to be told again."""
+        with self._lock:
+            self._known.clear()
+
     def learn(self, route: str, addresses: Iterable[tuple[str | bytes, float]]) -> int:
         """(address, seconds to live) pairs → how many of them the kernel has been told.
 

@@ -310,6 +310,14 @@ def test_an_address_told_a_moment_ago_is_not_told_again_but_is_before_it_expires
     assert resolve(one, "www.video.example", SERVER, sport=50002, time=40 * SECOND, ttl=60)[0] == HOLD
 
 
+def test_an_answer_with_an_address_that_is_on_its_way_to_the_kernel_waits_as_well() -> None:
+    one = core(rules=[CACHED])
+    moments = (0, 10, 49, 51)  # milliseconds
+    held = [resolve(one, "www.video.example", SERVER, sport=50000 + m, time=m * SECOND // 1000)[0] for m in moments]
+    assert held == [HOLD, HOLD, HOLD, ACCEPT]
+    assert [event[4] for event in one.drain() if event[0] == "learnt"] == [1, 2, 3]
+
+
 def test_an_answer_that_no_route_wants_goes_on_at_once() -> None:
     one = core(rules=[CACHED, SHAPED])
     assert resolve(one, "www.cloud.example", SERVER)[0] == ACCEPT
