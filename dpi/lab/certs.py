@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import os
@@ -57,10 +58,14 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .sign(self._key, hashes.SHA256())  # type: ignore[arg-type]  # ours is always EC
         )
-        # Two servers share the directory: whoever is second replaces a whole file by a whole file.
+        # Two servers share the directory, and OpenSSL reads key and certificate one after the other: whoever is
+        # second leaves the first one's file as it is.
         part = file.with_suffix(f".{os.getpid()}")
         part.write_bytes(_private(key) + certificate.public_bytes(serialization.Encoding.PEM))
-        return part.replace(file)
+        with contextlib.suppress(FileExistsError):
+            file.hardlink_to(part)
+        part.unlink()
+        return file
 
     def context(self, host: str) -> ssl.SSLContext:
         """A server's context that shows a certificate for `host`."""
