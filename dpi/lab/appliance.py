@@ -114,22 +114,19 @@ class Appliance:
 
 
 def curl(lab: Lab, url: str, *options: str, seconds: float = 30.0) -> dict[str, Any]:
-    """One download by curl in the client's namespace: exit, http code, server, bytes, seconds of transfer, rate."""
+    """One download by curl in the client's namespace: exit, error, http code, server, bytes, seconds of transfer, rate."""
     numbers = '"code":"%{http_code}","bytes":%{size_download},"first":%{time_starttransfer},"total":%{time_total}'
-    form = f'{{{numbers},"ip":"%{{remote_ip}}"}}'
+    form = f'{{{numbers},"ip":"%{{remote_ip}}","server":"%header{{server}}"}}'
     done = lab.run(
         "client",
-        ["curl", "-s", "-o", os.devnull, "-D", "/dev/stderr", "-w", form, "-m", str(seconds), *options, url],
+        ["curl", "-sS", "-o", os.devnull, "-w", form, "-m", str(seconds), *options, url],
         timeout=seconds + 30,
     )
-    answer: dict[str, Any] = {"code": "000", "bytes": 0, "first": 0.0, "total": 0.0, "ip": ""}
+    answer: dict[str, Any] = {"code": "000", "bytes": 0, "first": 0.0, "total": 0.0, "ip": "", "server": ""}
     if done.stdout.strip():
         answer |= json.loads(done.stdout)
-    head = done.stderr.lower()
-    answer["server"] = next(
-        (line.split(":")[1].strip() for line in head.splitlines() if line.startswith("server:")), ""
-    )
     answer["exit"] = done.returncode
+    answer["error"] = done.stderr.strip()
     took = float(answer["total"]) - float(answer["first"])
     answer["bit_s"] = int(answer["bytes"]) * 8 / took if took > 0 else 0.0
     return answer

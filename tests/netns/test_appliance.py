@@ -97,7 +97,7 @@ def test_a_whole_appliance_names_shapes_steers_and_blocks(lab: Lab, box: Applian
     named = curl(lab, "https://web.whatsapp.com/", "-6", seconds=60)
     blocked = curl(lab, "https://www.bet365.com/", "-4", seconds=60)
 
-    assert (cached["server"], named["server"], blocked["bytes"]) == ("cache", "inet", 0)
+    assert (cached["server"], named["server"], blocked["bytes"]) == ("cache", "inet", 0), (cached, named)
     assert blocked["exit"] != 0
     assert flow_of(box, app="netflix", method="sni")["class"] == "video"
     assert flow_of(box, app="whatsapp", ip_version=6)["offloaded"]
