@@ -6,7 +6,8 @@ import os
 
 import click
 
-NAME = click.option("--name", default="dpi-lab", show_default=True, help="The lab's name, if you want several.")
+DEFAULT = "dpi-lab"
+NAME = click.option("--name", default=DEFAULT, show_default=True, help="The lab's name, if you want several.")
 
 
 @click.group("lab")
@@ -25,7 +26,8 @@ def up(name: str) -> None:
     from dpi.lab.lab import Lab
 
     Lab(name).up()
-    click.echo(f"lab {name} is up; try: dpi lab exec client -- curl https://www.netflix.com/")
+    which = "" if name == DEFAULT else f" --name {name}"
+    click.echo(f"lab {name} is up; try: dpi lab exec{which} client -- curl https://www.netflix.com/")
 
 
 @command.command()

@@ -17,6 +17,7 @@ from world import (
     MBIT,
     SERVER4,
     SERVER6,
+    Space,
     World,
     final,
     made,
@@ -277,7 +278,6 @@ def test_a_box_with_one_interface_shapes_both_directions(world: World, state: Pa
     """lan0 is LAN and WAN: the client's packets come in there, and leave there to a second host beside it."""
     world.client.run("ip", "addr", "add", "10.7.9.2/24", "dev", "eth0")  # the host beyond
     world.box.run("ip", "addr", "add", "10.7.9.1/24", "dev", "lan0")
-    world.box.run("sysctl", "-qw", "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.lan0.send_redirects=0")
     world.client.run("sysctl", "-qw", "net.ipv4.conf.all.accept_local=1", "net.ipv4.conf.eth0.accept_local=1")
     world.client.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.eth0.rp_filter=0")
     # Each address talks to the other through the box: local delivery is looked up only for what comes in.
@@ -300,8 +300,17 @@ def test_a_box_with_one_interface_shapes_both_directions(world: World, state: Pa
     counted = enforce.counters(new)
     assert counted.classes["up", "video"].packets == counted.rules["up", "video"].packets > 2
     assert counted.classes["down", "video"].packets == counted.rules["down", "video"].packets > 2
+    assert redirects_received(world.client) == 0, "they would go round the box from now on"
     enforce.clean(state_dir=state)
     assert "clsact" not in world.box.run("tc", "qdisc", "show")
+
+
+def redirects_received(space: Space) -> int:
+    """ICMP redirects (RFC 792) that came into a namespace."""
+    names, values = (
+        line.split() for line in space.run("cat", "/proc/thread-self/net/snmp").splitlines() if line.startswith("Icmp:")
+    )
+    return int(values[names.index("InRedirects")])
 
 
 def test_a_disposition_without_a_class_takes_the_default_class(world: World, state: Path) -> None:

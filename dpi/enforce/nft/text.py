@@ -17,6 +17,8 @@ verdict's mark says, then blocks, counts and classifies by the connection's mark
   then learns the address by itself, before the packet leaves.
 * Only the very first packet of a connection, not yet confirmed, can be given a route.  What falls back from
   a dead next hop loses its route for good: an established connection never moves to a cache.
+* Where LAN and WAN are one interface, the kernel tells both ends by ICMP redirects that they can reach each other
+  without us, and they go round the box.  So redirects do not leave by it.
 """
 
 from __future__ import annotations
@@ -270,6 +272,9 @@ class _Writer:
                 for version, _ in _by_version(self.plan.local)
             ]
             yield _chain("one_armed", [*rules, "goto down"])
+            devices = ", ".join(f'"{name}"' for name in self.one_armed)
+            redirects = [f"oifname {{ {devices} }} {kind} drop" for kind in REDIRECTS]
+            yield _base("no_redirects", "output", 0, redirects)
         if self.plan.routes:
             yield from self.steering()
         if self.bridge and any(d.block == "reject" for d in self.blocked):
@@ -346,6 +351,7 @@ class _Writer:
         return list(found.items())
 
 
+REDIRECTS = ["icmp type redirect", "icmpv6 type nd-redirect"]
 REFUSE = ["meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited"]
 
 
