@@ -179,6 +179,15 @@ def test_the_first_connection_of_a_cached_app_goes_to_the_cache(lab: Lab, box: A
     assert curl(lab, "https://www.wikipedia.org/", f"-{family}")["server"] == "inet"
 
 
+@pytest.mark.parametrize(("family", "server"), [(4, "198.18.90.9"), (6, "[2001:db8:64::909]")])
+def test_a_connection_whose_server_was_not_looked_up_here_teaches_it(
+    lab: Lab, box: Appliance, family: int, server: str
+) -> None:
+    told = ("--resolve", f"www.netflix.com:443:{server}")
+    got = [curl(lab, "https://www.netflix.com/", f"-{family}", *told)["server"] for _ in range(2)]
+    assert got == ["inet", "cache"]
+
+
 def test_when_the_cache_fails_new_connections_take_the_normal_way_and_come_back(lab: Lab, box: Appliance) -> None:
     def server() -> str:
         return str(curl(lab, "https://www.netflix.com/", "-4", seconds=3)["server"])

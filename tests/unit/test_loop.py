@@ -318,6 +318,16 @@ def test_an_answer_with_an_address_that_is_on_its_way_to_the_kernel_waits_as_wel
     assert [event[4] for event in one.drain() if event[0] == "learnt"] == [1, 2, 3]
 
 
+def test_a_flow_that_shows_its_name_tells_the_kernel_the_route_of_its_server_and_a_guess_does_not() -> None:
+    connection = Connection(core(rules=[CACHED])).shake()
+    assert connection.segment(0, 0, openssl_hello("www.video.example")) == 3 * FINAL * 2 | 7 << SHIFT
+    guessed = Connection(core(rules=[CACHED | {"apps": [CLOUD]}], offload=True), dport=22).shake()
+    guessed.segment(1, 0, b"SSH-2.0-OpenSSH_9.2p1\r\n")
+    guessed.segment(0, 0, b"SSH-2.0-OpenSSH_9.2p1\r\n")
+    assert method(guessed.flow()["app_method"]) == "prefix"
+    assert guessed.flow()["mark"] == 7 << SHIFT | FINAL
+
+
 def test_an_answer_that_no_route_wants_goes_on_at_once() -> None:
     one = core(rules=[CACHED, SHAPED])
     assert resolve(one, "www.cloud.example", SERVER)[0] == ACCEPT
