@@ -67,6 +67,7 @@ cdef struct Shard:
     uint8_t *category       # [65536] by label
     uint16_t *video         # [65536] what a nameless flow of an owner's is when it has the shape of video
     uint16_t *calls         # [65536] what an app's STUN, DTLS and RTP are
+    uint8_t *shared         # [65536] whether a label's hosts and addresses carry others' apps
     # What becomes of them; NULL while there is no policy.
     const RuleTable *rules
     const RuleTable *routes

@@ -20,7 +20,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset, strlen
 
 from dpi.capture.decision cimport ACCEPT, HOLD, Decision
-from dpi.dissect.answer cimport NO, YES, Answer, Found
+from dpi.dissect.answer cimport NO, YES, Answer, Certificate, Found
 from dpi.dissect.dns cimport DnsMessage
 from dpi.dissect.inspect cimport (
     NEED_MESSAGES,
@@ -57,6 +57,7 @@ from dpi.flow.table cimport (
     FLOW_OFFLOADED,
     FLOW_OPENER,
     FLOW_SYN_SEEN,
+    FLOW_TLS,
     FLOW_TOUCHED,
     NONE,
     STATE_CLOSING,
@@ -149,9 +150,10 @@ cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil:
     s.category = <uint8_t *>calloc(65536, 1)
     s.video = <uint16_t *>calloc(65536, sizeof(uint16_t))
     s.calls = <uint16_t *>calloc(65536, sizeof(uint16_t))
+    s.shared = <uint8_t *>calloc(65536, 1)
     s.learnt = <Learnt *>calloc(LEARNT, sizeof(Learnt))
     if (s.table == NULL or s.strings == NULL or s.category == NULL
-            or s.video == NULL or s.calls == NULL or s.learnt == NULL
+            or s.video == NULL or s.calls == NULL or s.shared == NULL or s.learnt == NULL
             or not ring_init(&s.ring, events) or not inspector_init(&s.inspector, works, STREAMS)
             or pthread_mutex_init(&s.mutex, NULL) != 0):
         shard_free(s)
@@ -174,6 +176,7 @@ cdef void shard_free(Shard *s) noexcept nogil:
     free(s.category)
     free(s.video)
     free(s.calls)
+    free(s.shared)
     free(s.learnt)
     free(s)
 
@@ -306,7 +309,7 @@ cdef uint32_t begin(Shard *s, const Packet *p, uint32_t hash) noexcept nogil:
 cdef void begin_again(Shard *s, Flow *f, const Packet *p, int side) noexcept nogil:
     """Another connection on the same 5-tuple, of a source that wants them as one flow."""
     f.state = STATE_SYN
-    f.flags = (f.flags & ~<uint8_t>(FLOW_OPENER | FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1)) | <uint8_t>side
+    f.flags = (f.flags & ~<uint8_t>(FLOW_OPENER | FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1 | FLOW_TLS)) | <uint8_t>side
     f.flags |= <uint8_t>(FLOW_SYN_SEEN << side)
     f.isn[side] = p.seq
     f.based = <uint8_t>(1 << side)
@@ -438,6 +441,32 @@ cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisi
         settle(s, i, f)
 
 
+cdef void certified(Shard *s, Found *found) noexcept nogil:
+    """Of a certificate's names the one that tells most: an app's own, else a network's that carries it, else the first.
+
+    One certificate of a CDN's covers its own name and those of its customers.
+    """
+    cdef const Certificate *c = &s.inspector.server.certificate
+    cdef const char *name = c.names
+    cdef const char *best = NULL
+    cdef HostHit hit
+    cdef uint32_t n
+    cdef int _
+    for _ in range(c.n_names):
+        n = <uint32_t>strlen(name)
+        if host_match(s.hosts, name, n, &hit) and (best == NULL or not s.shared[hit.label]):
+            best = name
+            if not s.shared[hit.label]:
+                break
+        name += n + 1
+    if best == NULL:
+        return
+    if best[0] == c"*":
+        best += 2
+    found.host_len = <uint16_t>strlen(best)
+    memcpy(found.host, best, found.host_len + 1)
+
+
 cdef void take_over(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
     """Copies what the inspector found into the flow, and names the app by the name."""
     cdef Found *found = &s.inspector.found
@@ -445,6 +474,8 @@ cdef void take_over(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
     cdef int server
     if finding.client < 2 and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
         f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | finding.client
+    if finding.replaces:
+        f.protocol.confidence = 0
     improve(s, &f.protocol, finding.protocol, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
     replace(s, &f.ja4, found.ja4)
     replace(s, &f.alpn, found.alpn)
@@ -455,7 +486,12 @@ cdef void take_over(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
     if found.quic_version:
         f.quic_version = found.quic_version
     f.ech |= found.ech
-    if found.host_len:
+    if finding.method == BY_CERTIFICATE and s.hosts != NULL:
+        certified(s, found)
+    if finding.method == BY_CERTIFICATE and f.flags & FLOW_NAMED:   # what the client asked for stays the name
+        if f.app.id == 0 and s.hosts != NULL and host_match(s.hosts, found.host, found.host_len, &hit):
+            improve(s, &f.app, hit.label, BY_CERTIFICATE, confidence_of(BY_CERTIFICATE))
+    elif found.host_len:
         string_drop(s.strings, f.host)
         f.host = string_keep(s.strings, found.host, found.host_len)
         if finding.method != BY_NOTHING:
@@ -476,6 +512,12 @@ cdef inline bint carries_calls(uint16_t protocol) noexcept nogil:
     return protocol == P_STUN or protocol == P_DTLS or protocol == P_RTP or protocol == P_RTCP or protocol == P_SRTP
 
 
+cdef inline bint is_web(const Label *protocol) noexcept nogil:
+    """What clouds and networks carry for others by names: seen to be so, not guessed from a port."""
+    return protocol.method != BY_PORT and (protocol.id == P_TLS or protocol.id == P_QUIC or protocol.id == P_HTTP
+                                           or protocol.id == P_HTTP2)
+
+
 cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     """Nothing more is looked for: what is still missing comes from the address and the port."""
     cdef Finding finding
@@ -492,6 +534,8 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
         label = prefix_match(s.prefixes, f.addr[server])
         if label == 0:
             label = prefix_match(s.prefixes, f.addr[1 - server])
+        if s.shared[label] and not is_web(&f.protocol):
+            label = 0                   # whose machine it is says nothing of what runs there
         improve(s, &f.app, label, BY_PREFIX, confidence_of(BY_PREFIX))
     if f.protocol.id == 0 and s.ports != NULL:
         label = port_match(s.ports, f.proto, f.port[server])

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from typing import Any, Self
 
 from typing_extensions import disjoint_base
@@ -37,6 +38,7 @@ class Core:
         category: bytes,
         video: dict[int, int] | None = None,
         calls: dict[int, int] | None = None,
+        shared: Iterable[int] = (),
     ) -> None: ...
     def set_rules(self, rules: Rules, routes: Rules, mark_shift: int, mark_final: int) -> None: ...
     def set_local(self, local: Prefixes | None) -> None: ...

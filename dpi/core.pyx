@@ -143,16 +143,17 @@ cdef class Core:
     # Set-up
 
     def use(self, Hosts hosts, Prefixes prefixes, Ports ports, Names names, bytes category,
-            video=None, calls=None):
+            video=None, calls=None, shared=()):
         """Label from these tables.
 
         category: a byte for each label number.  video: {label: what it is when it has the shape of video};
-        calls: {label: what its calls are}.
+        calls: {label: what its calls are}.  shared: labels whose hosts and addresses carry others' apps.
         """
         if len(category) > 65536:
             raise ValueError("there are at most 65536 labels")
         videos = [(<uint16_t>owner, <uint16_t>app) for owner, app in (video or {}).items()]
         talks = [(<uint16_t>owner, <uint16_t>app) for owner, app in (calls or {}).items()]
+        carriers = [<uint16_t>label for label in shared]
         kept = (hosts, prefixes, ports)
         lock(self.shard)
         self.shard.hosts = &hosts.table
@@ -167,6 +168,9 @@ cdef class Core:
             self.shard.video[<uint16_t>owner] = app
         for owner, app in talks:
             self.shard.calls[<uint16_t>owner] = app
+        memset(self.shard.shared, 0, 65536)
+        for label in carriers:
+            self.shard.shared[<uint16_t>label] = 1
         unlock(self.shard)
         self.signatures = kept
         self.names = names

@@ -100,6 +100,7 @@ class Engine:
             bytes(label.category.id if label else 0 for label in labels),
             {label.id: self.signatures.by_slug[label.video].id for label in labels if label and label.video},
             {label.id: self.signatures.by_slug[label.calls].id for label in labels if label and label.calls},
+            [label.id for label in labels if label and label.shared],
         )
 
     # Policy

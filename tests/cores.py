@@ -29,9 +29,17 @@ def ip(text: str) -> bytes:
 
 
 def core(
-    max_flows: int = 1024, *, names: Names | None = None, rules: list[dict[str, Any]] | None = None, **options: Any
+    max_flows: int = 1024,
+    *,
+    names: Names | None = None,
+    rules: list[dict[str, Any]] | None = None,
+    shared: bool = False,
+    **options: Any,
 ) -> Core:
-    """A shard that knows video.example, cloud.example, 192.0.2.0/28 as CLOUD's, and port 22."""
+    """A shard that knows video.example, cloud.example, 192.0.2.0/28 as CLOUD's, and port 22.
+
+    shared: CLOUD carries others' apps.
+    """
     one = Core(max_flows, **options)
     category = bytearray(1024)
     category[VIDEO], category[CLOUD], category[IDS["ssh"]] = STREAMING, HOSTING, HOSTING
@@ -42,6 +50,7 @@ def core(
         names if names is not None else Names(1024),
         bytes(category),
         {CLOUD: CLIPS},
+        shared=[CLOUD] if shared else [],
     )
     if rules is not None:
         routed = [

@@ -13,6 +13,12 @@ cdef enum:
     ALPN_MAX = 31
 
 
+cdef enum Target:           # the form of an HTTP request's target (RFC 9112, 3.2)
+    TARGET_ORIGIN           # a path: the server's own
+    TARGET_ABSOLUTE         # a whole URI: through a proxy
+    TARGET_AUTHORITY        # CONNECT's host and port: a tunnel
+
+
 cdef struct Found:
     char host[256]          # lower case, no trailing dot, NUL-terminated; "" where none is visible
     uint16_t host_len
@@ -22,6 +28,8 @@ cdef struct Found:
     char content_type[64]
     uint16_t tls_version    # the highest offered, 0x0304 for TLS 1.3
     uint32_t quic_version
+    uint8_t target          # HTTP: Target
+    uint8_t soap            # HTTP: there is a SOAPAction field
     uint8_t ech             # an encrypted_client_hello extension is present (RFC 9849): host is a public name only
 
 

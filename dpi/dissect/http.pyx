@@ -11,7 +11,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memchr, memcmp, memset
 
-from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found, ServerFound
+from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer, Found, ServerFound
 from dpi.dissect.answer cimport answer_name, found_dict, server_dict
 from dpi.dissect.text cimport authority, lower, put_text
 from dpi.wire.block cimport block_of
@@ -178,6 +178,9 @@ cdef void target_host(Span target, bint connect, Found *out) noexcept nogil:
         while i < target.n and target.p[i] != c"/" and target.p[i] != c"?" and target.p[i] != c"#":
             i += 1
         target.n = i
+        out.target = TARGET_ABSOLUTE
+    else:
+        out.target = TARGET_AUTHORITY
     out.host_len = authority(target.p, target.n, out.host)
 
 
@@ -238,6 +241,8 @@ cdef Answer http_request(const uint8_t *data, uint32_t n, Found *out) noexcept n
             put_text(value.p, value.n, out.agent, sizeof(out.agent))
         elif out.content_type[0] == 0 and same(name, b"content-type", 12):
             media_type(value, out.content_type, sizeof(out.content_type))
+        elif same(name, b"soapaction", 10):
+            out.soap = 1
     return YES if ended or out.host_len or n >= HEADER_MAX else MORE
 
 

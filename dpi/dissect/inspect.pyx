@@ -13,18 +13,24 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from dpi.dissect.answer cimport MORE, NO, YES, Answer
+from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer
 from dpi.dissect.dns cimport dns_message, dns_stream
 from dpi.dissect.http cimport http_request, http_response
+from dpi.dissect.http2 cimport http2_request
 from dpi.dissect.over_http cimport over_http
+from dpi.dissect.over_tls cimport BEGINS, STAYS, Step, carried_by_tls, implicit_tls, secured, upgradable, upgrade
 from dpi.dissect.probes cimport Sight, probe
 from dpi.dissect.protocols cimport (
     P_DNS,
     P_DTLS,
     P_HTTP,
+    P_HTTP2,
+    P_HTTPCONNECT,
+    P_HTTPPROXY,
     P_LLMNR,
     P_MDNS,
     P_QUIC,
+    P_RDP,
     P_SMTP,
     P_STUN,
     P_TLS,
@@ -33,7 +39,7 @@ from dpi.dissect.quic cimport quic_datagram, quic_looks, quic_state_free, quic_s
 from dpi.dissect.quic_crypto cimport quic_crypto_free, quic_crypto_new
 from dpi.dissect.tls cimport tls_client_hello, tls_records, tls_server_hello
 from dpi.flow.stream cimport pool_init, stream_bytes, stream_free, stream_init, stream_put, stream_ready
-from dpi.flow.table cimport NONE, Flow, opener
+from dpi.flow.table cimport FLOW_TLS, NONE, Flow, opener
 from dpi.match.evidence cimport (
     BY_CERTIFICATE,
     BY_DNS_QUERY,
@@ -50,6 +56,7 @@ cdef enum:
     PAYLOADS_MAX = 10       # packets with payload that each side is looked at for
     STREAM_MAX = 16384      # bytes of a TCP direction that are looked at
     STUN_PATIENCE = 4       # payloads after which a STUN flow is not waited for a realm any more
+    HTTP2_PATIENCE = 4      # payloads after which HTTP/2 is not waited for a request any more
     NOBODY = 2
 
 
@@ -165,6 +172,10 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     cdef int32_t offset
     cdef Work *w
     cdef Answer answer
+    if upgradable(f.protocol.id) and not f.flags & FLOW_TLS:
+        answer = goes_over(s, f, p, side)
+        if answer != YES:
+            return answer
     if not f.based & bit and padding(p):
         return MORE
     if not f.based & bit:                       # joined later: the first byte seen is the first
@@ -201,6 +212,26 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     return stream(s, f, p, side, stream_bytes(&w.streams[side]), ready, out)
 
 
+cdef Answer goes_over(Inspector *s, Flow *f, const Packet *p, int side) noexcept nogil:
+    """Whether a protocol in clear goes over to TLS with this packet: then the streams begin anew.  NO: never."""
+    cdef Step step = upgrade(f.protocol.id, f.payloads[side], p.payload, p.n)
+    cdef int i
+    if step == STAYS:
+        f.spent = 3
+        return NO
+    if step != BEGINS:
+        return MORE
+    f.flags |= FLOW_TLS
+    f.based = 0                                 # the next that either sends is its first
+    f.spent = 0
+    if f.work != NONE:
+        for i in range(2):
+            stream_free(&s.works[f.work].streams[i])
+            stream_init(&s.works[f.work].streams[i], &s.pool)
+            s.works[f.work].shown[i] = 0
+    return YES
+
+
 cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
                    Finding *out) noexcept nogil:
     """The first n bytes that a side has sent."""
@@ -218,16 +249,18 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
             return YES
         if answer == MORE or f.protocol.id == P_DNS:
             return answer
-    if data[0] == 0x16 or f.protocol.id == P_TLS or data[0] & 0x80:
+    if 0x14 <= data[0] <= 0x18 or f.flags & FLOW_TLS or data[0] & 0x80:
         answer = tls(s, f, side, data, n, out)
         if answer == YES:
             return YES
         more |= answer == MORE
-    if f.protocol.id == P_TLS:
+    if f.flags & FLOW_TLS:
         return MORE if more else NO
     answer = http(s, f, side, data, n, out)
     if answer == YES:
         return YES
+    if answer == MORE and s.found.alpn[0]:      # HTTP/2 by its preface
+        return MORE
     more |= answer == MORE
     if f.protocol.id == P_HTTP:
         return MORE if more else NO
@@ -247,13 +280,50 @@ cdef void probed(Inspector *s, const Flow *f, uint16_t label, Finding *out) noex
     """What a probe said.  A server's name tells the app; one of DHCP or NetBIOS is a machine's own."""
     out.protocol = label
     out.complete = 1
-    if s.found.host_len == 0:
+    if upgradable(label) and f.proto == IP_TCP:
+        out.complete = 0
+    elif s.found.host_len == 0:
         # A STUN server tells its realm when it refuses the first request.
         out.complete = label != P_STUN or f.payloads[0] + f.payloads[1] >= STUN_PATIENCE
-    elif label == P_DTLS:
+    if s.found.host_len and label == P_DTLS:
         out.method = BY_SNI
-    elif label == P_STUN or label == P_SMTP:
+    elif s.found.host_len and (label == P_STUN or label == P_SMTP):
         out.method = BY_SIGNATURE
+
+
+cdef inline uint16_t server_port(const Flow *f) noexcept nogil:
+    return f.port[1 - opener(f)]
+
+
+cdef uint16_t tls_by_port(const Flow *f, const char *alpn) noexcept nogil:
+    """Either port counts: of a flow joined in the middle, who opened it is not known."""
+    cdef uint16_t label = implicit_tls(server_port(f), alpn)
+    return label if label != P_TLS else implicit_tls(f.port[opener(f)], alpn)
+
+
+cdef void over_tls(Inspector *s, Flow *f, Finding *out) noexcept nogil:
+    """The protocol's name, and what it carries, by what is in s.found."""
+    cdef uint16_t before = f.protocol.id
+    if f.flags & FLOW_TLS and upgradable(before):
+        out.protocol = secured(before)
+        out.replaces = 1
+        out.app = P_RDP if before == P_RDP else 0
+    else:
+        out.protocol = tls_by_port(f, s.found.alpn)
+        out.app = carried_by_tls(server_port(f), s.found.alpn)
+    f.flags |= FLOW_TLS
+
+
+cdef bint names_nobody(const char *host) noexcept nogil:
+    """A server name without a dot, or an address: the certificate may tell more."""
+    cdef uint32_t i = 0
+    cdef bint dotted = False
+    cdef bint letters = False
+    while host[i]:
+        dotted |= host[i] == c"."
+        letters |= c"a" <= host[i] <= c"z"
+        i += 1
+    return not dotted or not letters
 
 
 cdef Answer tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
@@ -262,30 +332,30 @@ cdef Answer tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n
     memset(&s.found, 0, sizeof(s.found))
     client = tls_client_hello(data, n, &s.found)
     if client == YES:
-        out.protocol = P_TLS
+        over_tls(s, f, out)
         out.client = <uint8_t>side
         out.method = BY_SNI if s.found.host_len else BY_NOTHING
-        out.complete = s.found.host_len > 0
+        out.complete = s.found.host_len > 0 and not names_nobody(s.found.host)
         f.spent |= <uint8_t>(1 << side)
         return YES
     memset(&s.server, 0, sizeof(s.server))
     server = tls_server_hello(data, n, &s.server)
     if server == YES:
         memset(&s.found, 0, sizeof(s.found))
-        out.protocol = P_TLS
+        out.complete = f.flags & FLOW_TLS != 0
+        over_tls(s, f, out)
         out.client = <uint8_t>(1 - side)
         if s.server.host_len:
             memcpy(s.found.host, s.server.host, sizeof(s.found.host))
             s.found.host_len = s.server.host_len
             out.method = BY_CERTIFICATE
-        out.complete = f.protocol.id == P_TLS
         f.spent |= <uint8_t>(1 << side)
         return YES
     if client == MORE or server == MORE:
         return MORE
     if f.protocol.id == 0 and tls_records(data, n) == YES:  # joined in the middle of it
         memset(&s.found, 0, sizeof(s.found))
-        out.protocol = P_TLS
+        over_tls(s, f, out)
         f.spent |= <uint8_t>(1 << side)
         return YES
     return NO
@@ -296,8 +366,23 @@ cdef Answer http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t 
     cdef Answer request, response
     memset(&s.found, 0, sizeof(s.found))
     request = http_request(data, n, &s.found)
+    if request == YES and s.found.alpn[0]:      # HTTP/2 by its preface
+        request = http2_request(data, n, &s.found)
+        if request != YES and f.payloads[side] < HTTP2_PATIENCE and n < STREAM_MAX:
+            return MORE
+        out.protocol = P_HTTP2
+        out.client = <uint8_t>side
+        out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
+        out.complete = 1
+        out.replaces = 1
+        return YES
     if request == YES:
         out.protocol = P_HTTP
+        if s.found.target == TARGET_AUTHORITY:
+            out.protocol = P_HTTPCONNECT
+        elif s.found.target == TARGET_ABSOLUTE:
+            out.protocol = P_HTTPPROXY
+        out.replaces = 1
         out.client = <uint8_t>side
         out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
         out.app = over_http(data, n, &s.found)
@@ -380,6 +465,7 @@ cdef Answer quic(Inspector *s, Flow *f, const Packet *p, int side, Finding *out)
         out.protocol = P_QUIC
         out.client = <uint8_t>(opener(f) if state.client else 1 - opener(f))
         out.method = BY_QUIC_SNI if s.found.host_len else BY_NOTHING
+        out.app = carried_by_tls(server_port(f), s.found.alpn)
         out.complete = 1
         if s.found.quic_version == 0:
             s.found.quic_version = state.version

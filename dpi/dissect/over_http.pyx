@@ -84,6 +84,8 @@ cdef uint16_t by_target(const uint8_t *request, uint32_t n) noexcept nogil:
 cdef uint16_t over_http(const uint8_t *request, uint32_t n, const Found *found) noexcept nogil:
     """The label of what is spoken over it, 0 where that is just HTTP."""
     cdef uint16_t label = starting(METHODS, <const char *>request, n)
+    if label == 0 and found.soap:       # SOAP 1.1, 6.1.1
+        label = P_SOAP
     if label == 0:
         label = starting(TYPES, found.content_type, <uint32_t>strlen(found.content_type))
     if label == 0:

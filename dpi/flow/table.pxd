@@ -25,6 +25,7 @@ cdef enum FlowFlag:
     FLOW_TOUCHED = 0x08     # seen since eviction last looked
     FLOW_NAMED = 0x10       # its payload shows the name that it has
     FLOW_SYN_SEEN = 0x20    # isn[] of side 0 is known;  0x40: of side 1
+    FLOW_TLS = 0x80         # what it carries is TLS, or has gone over to it
 
 
 cdef struct Label:

@@ -40,7 +40,7 @@ from tests.cores import (
     question,
     resolve,
 )
-from tests.handshakes import openssl_hello
+from tests.handshakes import client_hello, openssl_hello, record
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: www.video.example\r\nUser-Agent: test/1\r\n\r\n"
 SHAPED = {"apps": [VIDEO], "disposition": 5}
@@ -124,6 +124,15 @@ def test_a_flow_without_a_name_is_its_addresss_owners_and_its_ports() -> None:
     (flow,) = ended(one)
     assert (flow["app"], method(flow["app_method"])) == (CLOUD, "prefix")
     assert (flow["protocol"], method(flow["protocol_method"])) == (IDS["ssh"], "port")
+
+
+def test_an_address_of_a_network_that_carries_others_names_the_web_alone() -> None:
+    one = core(shared=True)
+    datagram(one, b"\xa5" * 50, dport=9999)
+    web = Connection(one).shake()
+    web.segment(0, 0, record(client_hello([])))
+    flows = {flow["dport"]: flow["app"] for flow in ended(one)}
+    assert flows == {9999: 0, 443: CLOUD}
 
 
 def test_a_flow_that_says_nothing_known_is_given_up_after_a_bounded_number_of_packets() -> None:

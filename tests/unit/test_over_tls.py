@@ -1,0 +1,157 @@
+"""What TLS carries, and protocols that go over to it on the same connection."""
+
+from __future__ import annotations
+
+import pytest
+
+from dpi.dissect import over_tls
+from dpi.dissect.protocols import IDS
+from tests.cores import ACK, PSH, VIDEO, Connection, core
+from tests.handshakes import client_hello, openssl_hello, record, self_signed, server_name, vector, words
+
+HELLO = record(client_hello([(0, server_name(b"mail.video.example"))]))
+
+
+def alpn(name: bytes) -> tuple[int, bytes]:
+    return 16, vector(2, vector(1, name))
+
+
+def certificate_flight(names: list[str], common_name: str = "cdn.example", organisation: str | None = None) -> bytes:
+    """A server's first flight in TLS 1.2: its hello and its certificate."""
+    hello = words([0x0303]) + bytes(32) + b"\0" + words([0xC02F]) + b"\0"
+    der, _ = self_signed(common_name, names, organisation)
+    chain = vector(3, vector(3, der))
+    return record(b"\2" + vector(3, hello) + b"\x0b" + vector(3, chain), version=0x0303)
+
+
+@pytest.mark.parametrize(
+    ("port", "name", "protocol", "app"),
+    [
+        (443, "h2", "tls", ""),
+        (993, "", "imaps", ""),
+        (995, "", "pops", ""),
+        (465, "", "smtps", ""),
+        (990, "", "ftps", ""),
+        (443, "imap", "imaps", ""),
+        (853, "", "tls", "dohdot"),
+        (443, "dot", "tls", "dohdot"),
+        (443, "doq-i03", "tls", "dohdot"),
+        (443, "AnyDesk/6.2.0/linux", "tls", "anydesk"),
+        (5223, "apns-security-v3", "tls", "applepush"),
+        (443, "x-amzn-mqtt-ca", "tls", "mqtt"),
+    ],
+)
+def test_alpn_or_the_port_tells_what_tls_carries(port: int, name: str, protocol: str, app: str) -> None:
+    assert over_tls.carried(port, name) == (protocol, app)
+
+
+@pytest.mark.parametrize(
+    ("slug", "line", "said"),
+    [
+        ("smtp", b"EHLO there\r\n", "waits"),
+        ("smtp", b"STARTTLS\r\n", "waits"),
+        ("smtp", b"MAIL FROM:<a@b>\r\n", "stays"),
+        ("imap", b"a1 CAPABILITY\r\n", "waits"),
+        ("imap", b"a2 login me secret\r\n", "stays"),
+        ("pop3", b"USER me\r\n", "stays"),
+        ("ftpcontrol", b"AUTH TLS\r\n", "waits"),
+        ("ftpcontrol", b"USER me\r\n", "stays"),
+        ("smtp", HELLO, "begins"),
+        ("smtp", HELLO[:5], "waits"),
+    ],
+)
+def test_a_protocol_goes_over_to_tls_with_a_hello_and_not_once_somebody_logs_in(
+    slug: str, line: bytes, said: str
+) -> None:
+    assert over_tls.step(slug, line) == said
+
+
+def test_nobody_is_waited_for_forever() -> None:
+    assert over_tls.step("smtp", b"NOOP\r\n", turn=8) == "stays"
+    assert over_tls.step("rdp", b"\3\0\0\x13", turn=3) == "stays"
+
+
+def test_smtp_with_starttls_is_smtps_and_has_the_name_and_the_fingerprint_of_its_hello() -> None:
+    connection = Connection(core(), dport=25).shake()
+    connection.segment(1, 0, b"220 mx.example ESMTP\r\n", flags=PSH | ACK)
+    assert connection.flow()["protocol"] == IDS["smtp"]
+    connection.segment(0, 0, b"EHLO me\r\n", flags=PSH | ACK)
+    connection.segment(1, 22, b"250-mx.example\r\n250 STARTTLS\r\n", flags=PSH | ACK)
+    connection.segment(0, 9, b"STARTTLS\r\n", flags=PSH | ACK)
+    connection.segment(1, 52, b"220 go ahead\r\n", flags=PSH | ACK)
+    assert connection.flow()["needs"] != 0
+    hello = openssl_hello("mail.video.example")
+    connection.segment(0, 19, hello[:100], flags=PSH | ACK)
+    connection.segment(0, 119, hello[100:], flags=PSH | ACK)
+    flow = connection.flow()
+    assert (flow["protocol"], flow["app"], flow["host"]) == (IDS["smtps"], VIDEO, "mail.video.example")
+    assert flow["ja4"].startswith("t13d")
+    assert flow["needs"] == 0
+
+
+def test_smtp_in_clear_is_decided_once_there_is_mail() -> None:
+    connection = Connection(core(), dport=25).shake()
+    connection.segment(1, 0, b"220 mx.example ESMTP\r\n")
+    connection.segment(0, 0, b"EHLO me\r\n")
+    connection.segment(0, 9, b"MAIL FROM:<me@example>\r\n")
+    flow = connection.flow()
+    assert (flow["protocol"], flow["needs"]) == (IDS["smtp"], 0)
+
+
+def test_a_starttls_without_server_name_is_named_by_the_certificate() -> None:
+    connection = Connection(core(), dport=143).shake()
+    connection.segment(1, 0, b"* OK IMAP4rev1 ready\r\n")
+    connection.segment(0, 0, b"a STARTTLS\r\n")
+    connection.segment(1, 22, b"a OK begin\r\n")
+    connection.segment(0, 12, record(client_hello([])))
+    connection.segment(1, 34, certificate_flight(["imap.video.example"]))
+    flow = connection.flow()
+    assert (flow["protocol"], flow["app"], flow["host"]) == (IDS["imaps"], VIDEO, "imap.video.example")
+
+
+def test_tls_at_a_port_of_mail_is_that_mail() -> None:
+    connection = Connection(core(), dport=995).shake()
+    connection.segment(0, 0, HELLO)
+    assert (connection.flow()["protocol"], connection.flow()["app"]) == (IDS["pops"], VIDEO)
+
+
+def test_tls_joined_in_the_middle_is_told_by_its_records() -> None:
+    connection = Connection(core(), dport=5223)
+    connection.segment(0, 0, record(bytes(40), kind=23, version=0x0301))
+    assert connection.flow()["protocol"] == IDS["tls"]
+    mail = Connection(core(), sport=993, dport=40000)  # the server's packet comes first
+    mail.segment(0, 0, record(bytes(40), kind=23, version=0x0301))
+    assert mail.flow()["protocol"] == IDS["imaps"]
+
+
+def test_dns_over_tls_is_told_by_its_port_where_the_name_is_not_known() -> None:
+    connection = Connection(core(), dport=853).shake()
+    connection.segment(0, 0, record(client_hello([(0, server_name(b"dns.corp.example"))])))
+    assert (connection.flow()["protocol"], connection.flow()["app"]) == (IDS["tls"], IDS["dohdot"])
+
+
+def test_an_app_that_has_an_alpn_of_its_own_is_told_by_it() -> None:
+    connection = Connection(core()).shake()
+    connection.segment(0, 0, record(client_hello([alpn(b"AnyDesk/6.2.0/linux")])))
+    assert connection.flow()["app"] == IDS["anydesk"]
+
+
+# Certificates
+
+
+def test_of_a_certificates_names_the_apps_own_is_taken_rather_than_the_cdns() -> None:
+    connection = Connection(core(shared=True)).shake()
+    connection.segment(0, 0, record(client_hello([])))
+    connection.segment(1, 0, certificate_flight(["other.example", "edge.cloud.example", "*.video.example"]))
+    flow = connection.flow()
+    assert (flow["app"], flow["host"]) == (VIDEO, "video.example")
+
+
+@pytest.mark.parametrize("lie", [b"localhost", b"192.0.2.10"])
+def test_a_server_name_that_names_nobody_stays_the_name_and_the_certificate_tells_the_app(lie: bytes) -> None:
+    connection = Connection(core()).shake()
+    connection.segment(0, 0, record(client_hello([(0, server_name(lie))])))
+    assert connection.flow()["needs"] != 0
+    connection.segment(1, 0, certificate_flight([], "www.video.example"))
+    flow = connection.flow()
+    assert (flow["app"], flow["host"]) == (VIDEO, lie.decode())
