@@ -11,7 +11,8 @@ import mmap
 import time
 
 SLOTS = 64
-READY = 0  # slot 0: 1 once the worker is inline
+READY = 0  # slot 0: how far the worker is
+STARTING, INLINE, OUT = 0, 1, 2
 CONTROL = 1  # slot 1: the control plane's loop; queue n has slot 2 + n
 FIRST_QUEUE = 2
 
@@ -32,11 +33,23 @@ class Heart:
         self._slots[slot] += 1
 
     def set_ready(self) -> None:
-        self._slots[READY] = 1
+        self._slots[READY] = INLINE
+
+    def set_out(self) -> None:
+        """Out of the path again: no packet waits for any loop, so none can hang."""
+        self._slots[READY] = OUT
 
     @property
     def ready(self) -> bool:
-        return bool(self._slots[READY])
+        return self._slots[READY] == INLINE
+
+    @property
+    def starting(self) -> bool:
+        return self._slots[READY] == STARTING
+
+    @property
+    def out(self) -> bool:
+        return self._slots[READY] == OUT
 
     def reset(self) -> None:
         """Before a new worker starts."""

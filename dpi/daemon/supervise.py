@@ -24,7 +24,8 @@ log = logging.getLogger("dpi.supervise")
 LOOK_SECONDS = 0.1
 TRIES = 5  # deaths within WINDOW after which the worker is given up
 WINDOW = 60.0
-STOP_SECONDS = 15.0  # for an orderly stop
+STOP_SECONDS = 15.0  # to get out of the path in order
+WRITE_SECONDS = 60.0  # to write out the records of flows that are still there, which no traffic waits for
 PR_SET_PDEATHSIG = 1  # sys/prctl.h
 
 
@@ -52,7 +53,7 @@ def supervise(
             if code < 0:
                 _cleanup(cleanup)  # it was killed on its way out
             return max(code, 0) if code != -signal.SIGKILL else 1
-        if not heart.ready and code >= 0:
+        if heart.starting and code >= 0:
             return code
         now = time.monotonic()
         deaths = [t for t in deaths if now - t < WINDOW] + [now]
@@ -111,9 +112,9 @@ def _watch(state: _State, heart: Heart, stall_seconds: float, start_seconds: flo
         now = time.monotonic()
         if state.stopping and stop_by is None:
             stop_by = now + STOP_SECONDS
-        late = not heart.ready and now - started > start_seconds
+        late = heart.starting and now - started > start_seconds
         stuck = heart.stuck(stall_seconds) if heart.ready else []
-        if stuck or late or (stop_by is not None and now > stop_by):
+        if stuck or late or (stop_by is not None and now > stop_by + WRITE_SECONDS * heart.out):
             log.critical("the worker hangs (loops %s): killed, so that its queue is let go", stuck or "starting")
             with contextlib.suppress(ProcessLookupError):
                 os.kill(state.child, signal.SIGKILL)

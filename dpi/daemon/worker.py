@@ -85,6 +85,7 @@ class Worker:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._changing = asyncio.Lock()
         self._stop = asyncio.Event()
+        self._beating: asyncio.Task[Any] | None = None
         self._classes: dict[int, str | None] = {}
         self._applied = False
 
@@ -123,7 +124,8 @@ class Worker:
                 changing=self._changing,
                 repaired=lambda _: self.caches.forget(),
             )
-            for task in (self._beat(), self._drain(), self._watch(), self._refresh(), keeping):
+            self._beating = self._spawn(self._beat())
+            for task in (self._drain(), self._watch(), self._refresh(), keeping):
                 self._spawn(task)
             loop.add_reader(self.accounts.fileno(), self.accounts.handle)
             await self._stop.wait()
@@ -137,10 +139,11 @@ class Worker:
             return self.options.socket
         return Path(os.environ.get("DPI_SOCKET") or plan.control.socket or control.SOCKET)
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Any) -> asyncio.Task[Any]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         """A part that failed ends the daemon: its parent starts a whole one."""
@@ -185,7 +188,7 @@ class Worker:
         self.policies.keep(plan)
 
     async def _leave(self) -> None:
-        for task in list(self._tasks):
+        for task in self._tasks - {self._beating}:  # it beats until traffic is out of our hands
             task.cancel()
         await self.caches.stop()
         try:
@@ -202,6 +205,8 @@ class Worker:
                 await asyncio.to_thread(thread.join, 5)
             for reader in self.readers:
                 reader.close()
+            if self.heart.ready:
+                self.heart.set_out()
             if hasattr(self, "engine"):
                 self._write_out()
 

@@ -34,7 +34,8 @@ def desired(plan: KernelPlan, features: Features, handles: Handles) -> Desired:
     check(plan, features, handles)
     notes: list[str] = []
     hops = {route.number: next_hops(route, handles, notes) for route in plan.routes}
-    facts = Facts(features.nft_queue, beyond(plan, hops))
+    by_nft = features.nft_bridge if plan.mode == "bridge" else features.nft_queue
+    facts = Facts(by_nft, beyond(plan, hops))
     found: list[Resource] = []
     fed: dict[str, Tree] = {}
     for tree in plan.trees:
@@ -53,7 +54,7 @@ def desired(plan: KernelPlan, features: Features, handles: Handles) -> Desired:
             found.append(MarkRule(hop.version, rule_priority(route.number), mark, mask, route.table))
     name: Family = family(plan)
     found.append(desired_table(name, table_text(plan, facts)))
-    if not features.nft_queue:
+    if not by_nft:
         wanted = iptables.rules(plan, way_pairs(plan, facts))
         found += [iptables.desired_step(version, wanted) for version in iptables.TOOLS]
         notes.append("queue step by iptables: this kernel has no nft queue statement")

@@ -93,7 +93,7 @@ NFT = """table inet dpi_probe {
 	}
 }
 """
-NFT_QUEUE = """table inet dpi_probe {
+NFT_QUEUE = """table inet dpi_probe_queue {
 	chain see { type filter hook forward priority -150; ct mark & 0x10000 == 0 queue flags bypass to 0-1; }
 }
 """

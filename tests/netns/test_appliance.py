@@ -102,7 +102,7 @@ def test_a_whole_appliance_names_shapes_steers_and_blocks(lab: Lab, box: Applian
     assert flow_of(box, app="netflix", method="sni")["class"] == "video"
     assert flow_of(box, app="whatsapp", ip_version=6)["offloaded"]
     assert rate_of(lab, 4) == pytest.approx(3 * MBIT, rel=0.05)
-    assert box.stop() == 0
+    assert box.stop() == 0, box.tail()
     assert leftovers(lab) == []
 
 

@@ -124,3 +124,19 @@ def test_when_the_parent_is_killed_the_worker_leaves_in_order(tmp_path: Path) ->
 
     assert run(worker, tmp_path, kill) == -signal.SIGKILL
     wait_for((tmp_path / "left").exists)
+
+
+def test_a_worker_that_is_out_of_the_path_may_take_its_time(tmp_path: Path) -> None:
+    def worker(heart: Heart) -> int:
+        beat_until_term(heart)
+        heart.set_out()
+        time.sleep(1.5)  # three times as long as a loop may hang
+        (tmp_path / "written").touch()
+        return 0
+
+    def stop(parent: int) -> None:
+        time.sleep(0.5)
+        os.kill(parent, signal.SIGTERM)
+
+    assert run(worker, tmp_path, stop) == 0
+    assert (tmp_path / "written").exists() and not (tmp_path / "cleaned").exists()
