@@ -140,7 +140,7 @@ class Worker:
         return Path(os.environ.get("DPI_SOCKET") or plan.control.socket or control.SOCKET)
 
     def _spawn(self, work: Any) -> asyncio.Task[Any]:
-        task = asyncio.ensure_future(work)
+        task: asyncio.Task[Any] = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return task
