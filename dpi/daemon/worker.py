@@ -160,11 +160,7 @@ class Worker:
         self.engine = Engine(self.signatures, max_flows=plan.engine.max_flows, shards=kernel.queues, offload=True)
         self.engine.load_rules(plan.engine, plan.ids.routes)
         self.accounts = Accounts(self.engine)
-        if plan.records:
-            try:
-                self.records = Writer(Path(plan.records.file), plan.records.rotate, plan.records.keep)
-            except OSError as error:
-                raise UsageError(f"records: {plan.records.file}: {error.strerror}") from error
+        self.records = _writer(plan)
         lans = [socket.if_nametoindex(name) for name in plan.engine.lan_devices]
         for n, core in enumerate(self.engine.cores):
             handler = InlineHandler(core, lans, _packed_prefixes(kernel.local), wake=self._wake)
@@ -240,13 +236,22 @@ class Worker:
         plan, warnings = await asyncio.to_thread(self.policies.read)
         old = self.plan
         _refuse_restart_matters(old, plan)
-        report = await asyncio.to_thread(enforce.apply, plan.kernel, state_dir=self.options.state_dir)
+        records = self.records if plan.records == old.records else _writer(plan)
+        try:
+            report = await asyncio.to_thread(enforce.apply, plan.kernel, state_dir=self.options.state_dir)
+        except DpiError:
+            if records and records is not self.records:
+                records.close()
+            raise
         self.engine.load_rules(plan.engine, plan.ids.routes)
         self.plan = plan
+        self.records, before = records, self.records
         self._know_classes(plan)
         self.policies.keep(plan)
         await self.caches.use(plan.kernel)
         self.caches.watch()
+        if before and before is not records:
+            await asyncio.to_thread(before.close)
         moved = await asyncio.to_thread(self._remark)
         message = f"policy {plan.hash} in force; changes in the kernel: {len(report.operations)}, flows moved: {moved}"
         log.info("%s", message)
@@ -366,6 +371,16 @@ def _refuse_restart_matters(old: Plan, new: Plan) -> None:
     ):
         if before != after:
             raise UsageError(f"`{what}` cannot change while the daemon runs: restart it; the policy before is in force")
+
+
+def _writer(plan: Plan) -> Writer | None:
+    """Where the plan wants records written."""
+    if not plan.records:
+        return None
+    try:
+        return Writer(Path(plan.records.file), plan.records.rotate, plan.records.keep)
+    except OSError as error:
+        raise UsageError(f"records: {plan.records.file}: {error.strerror}") from error
 
 
 def _packed_prefixes(prefixes: tuple[str, ...]) -> list[tuple[bytes, int]]:

@@ -28,8 +28,7 @@ class Writer:
         self.lost = 0
         self.error: str | None = None  # the newest, None while all is well
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab"):
-            pass  # a path that cannot be written is said at start, not later
+        os.close(self._open())  # a path that cannot be written is said at start, not later
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
         self._thread.start()
 
@@ -63,7 +62,7 @@ class Writer:
         data = "".join(json.dumps(r, default=str) + "\n" for r in records).encode()
         try:
             self._rotate(len(data))
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+            file = self._open()
             try:
                 start = os.fstat(file).st_size
                 if os.write(file, data) < len(data):
@@ -77,8 +76,15 @@ class Writer:
             self.lost += len(records)
             self.error = str(error)
 
+    def _open(self) -> int:
+        """A descriptor to append to; the file is not for everybody, as it says who talked to whom."""
+        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+
     def _rotate(self, more: int) -> None:
         if not self._path.exists() or self._path.stat().st_size + more <= self._max_bytes:
+            return
+        if self._keep == 0:
+            self._path.unlink()
             return
         for n in range(self._keep - 1, 0, -1):
             old = self._path.with_name(f"{self._path.name}.{n}")

@@ -299,6 +299,15 @@ def test_records_are_complete_though_user_space_saw_a_few_packets(lab: Lab, poli
     assert (steam["class"], steam["hostname"]) == ("slow", "cache1-fra2.steamcontent.com")
 
 
+def test_a_policy_that_moves_the_records_is_followed(lab: Lab, policy: Path, tmp_path: Path) -> None:
+    with Appliance(lab, policy) as box:
+        policy.write_text(policy.read_text().replace("flows.jsonl", "elsewhere.jsonl"))
+        box.call("apply")
+        curl(lab, "https://www.wikipedia.org/", "-4")
+    assert (tmp_path / "flows.jsonl").read_text() == ""
+    assert "www.wikipedia.org" in (tmp_path / "elsewhere.jsonl").read_text()
+
+
 def test_the_box_itself_is_left_alone(lab: Lab, box: Appliance) -> None:
     script = "import urllib.request as u; print(len(u.urlopen('http://198.18.0.2/bytes/100000').read()))"
     done = lab.run("box", [sys.executable, "-c", script], timeout=60)

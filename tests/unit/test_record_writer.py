@@ -37,6 +37,18 @@ def test_a_file_that_has_grown_is_rotated_and_old_ones_are_let_go(tmp_path: Path
     assert json.loads(path.read_text())["n"] == 7
 
 
+@pytest.mark.parametrize("keep", [0, 1])
+def test_as_many_old_files_are_kept_as_was_said_and_none_is_for_everybody(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "flows.jsonl"
+    for _ in range(3):
+        writer = Writer(path, max_bytes=100, keep=keep)
+        writer.put({"pad": "x" * 60})
+        writer.close()
+
+    assert len(list(tmp_path.iterdir())) == keep + 1
+    assert {p.stat().st_mode & 0o007 for p in tmp_path.iterdir()} == {0}
+
+
 def test_a_full_disk_loses_records_counted_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "full"
     path.symlink_to("/dev/full")
