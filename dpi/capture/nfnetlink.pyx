@@ -310,3 +310,10 @@ def verdict_message(queue: int, packet_id: int, verdict: int, mark: int | None =
     cdef uint32_t block[10]        # MESSAGE_MAX bytes
     cdef Py_ssize_t n = put_verdict(<uint8_t *>block, queue, batch, packet_id, verdict, mark is not None, mark or 0)
     return (<char *>block)[:n]
+
+
+def max_length_message(queue: int, packets: int) -> bytes:
+    """The message that sets how many packets the kernel keeps in a queue; with 0 and fail-open they pass it by."""
+    cdef uint32_t block[16]
+    cdef Py_ssize_t n = put_max_length(<uint8_t *>block, queue, packets)
+    return (<char *>block)[:n]

@@ -1,9 +1,9 @@
 """The parent of the worker: nothing in the kernel covers a reader that is alive and slow, so this does.
 
 While the queue has no reader the kernel lets packets pass (`bypass`); while the queue is full it lets them pass
-(fail-open).  A reader that hangs with a queue that is not full would hold what is in it for ever: then the parent
-kills it, which frees the queue, and starts another.  A worker that keeps dying is given up: our rules are taken
-back and traffic flows unshaped.  The parent does little, so that little can go wrong in it.
+(fail-open).  A reader that hangs with a queue that is not full would hold what is in it for ever: then the parent lets
+the packets go, kills the worker, which frees the queue, and starts another.  A worker that keeps dying is given up:
+our rules are taken back and traffic flows unshaped.  The parent does little, so that little can go wrong in it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from dpi.capture.rescue import let_go
 from dpi.daemon.heart import Heart
 
 log = logging.getLogger("dpi.supervise")
@@ -115,7 +116,8 @@ def _watch(state: _State, heart: Heart, stall_seconds: float, start_seconds: flo
         late = heart.starting and now - started > start_seconds
         stuck = heart.stuck(stall_seconds) if heart.ready else []
         if stuck or late or (stop_by is not None and now > stop_by + WRITE_SECONDS * heart.out):
-            log.critical("the worker hangs (loops %s): killed, so that its queue is let go", stuck or "starting")
+            freed = let_go(state.child)
+            log.critical("the worker hangs (loops %s): %d packets let go, killed", stuck or "starting", freed)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(state.child, signal.SIGKILL)
         time.sleep(LOOK_SECONDS)

@@ -22,6 +22,7 @@ import pytest
 from dpi.lab.appliance import Appliance, curl
 from dpi.lab.demo import OVERHEAD, leftovers
 from dpi.lab.lab import Lab
+from dpi.lab.topology import DNS4
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(600)]
 
@@ -381,6 +382,22 @@ def test_traffic_passes_when_the_worker_dies_or_hangs_and_it_comes_back(
     until(lambda: again() not in (0, first), 60)
     curl(lab, "https://web.whatsapp.com/", "-4")
     assert flow_of(box, app="whatsapp")["method"] == "sni"
+
+
+ASK_ONCE = f"""
+import socket, struct
+name = b"".join(bytes([len(l)]) + l.encode() for l in "www.wikipedia.org".split(".")) + b"\\0"
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.settimeout(20)
+sock.sendto(struct.pack(">6H", 7, 256, 1, 0, 0, 0) + name + struct.pack(">2H", 1, 1), ("{DNS4}", 53))
+print(sock.recv(512)[:2].hex())
+"""
+
+
+def test_what_waits_in_the_queue_of_a_worker_that_hangs_arrives(lab: Lab, box: Appliance) -> None:
+    os.kill(box.worker_pid(), signal.SIGSTOP)
+    asked = lab.run("client", [sys.executable, "-c", ASK_ONCE], timeout=30)
+    assert asked.stdout == "0007\n", asked.stderr
 
 
 def test_when_all_of_it_is_killed_traffic_passes_and_the_next_start_takes_over(lab: Lab, policy: Path) -> None:
