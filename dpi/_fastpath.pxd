@@ -29,6 +29,11 @@ cdef enum Wants:            # events beside a flow's end
     WANT_LABELLED = 2
 
 
+cdef enum Trait:            # of a label
+    TRAIT_SHARED = 1        # its hosts and addresses carry others' apps
+    TRAIT_CALL = 2          # it is the calls of some app
+
+
 cdef struct Counters:
     uint64_t packets
     uint64_t bytes
@@ -67,7 +72,7 @@ cdef struct Shard:
     uint8_t *category       # [65536] by label
     uint16_t *video         # [65536] what a nameless flow of an owner's is when it has the shape of video
     uint16_t *calls         # [65536] what an app's STUN, DTLS and RTP are
-    uint8_t *shared         # [65536] whether a label's hosts and addresses carry others' apps
+    uint8_t *traits         # [65536] Trait bits by label
     # What becomes of them; NULL while there is no policy.
     const RuleTable *rules
     const RuleTable *routes

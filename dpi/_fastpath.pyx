@@ -94,7 +94,15 @@ from dpi.match.evidence cimport (
     confidence_of,
 )
 from dpi.match.hosts cimport HostHit, host_match
-from dpi.match.names cimport NameHit, names_find, names_learn, servers_find, servers_learn
+from dpi.match.names cimport (
+    NameHit,
+    callers_find,
+    callers_learn,
+    names_find,
+    names_learn,
+    servers_find,
+    servers_learn,
+)
 from dpi.match.ports cimport port_match
 from dpi.match.prefixes cimport prefix_match
 from dpi.match.rules cimport OPENED_IN, OPENED_OUT, Question, rules_ask
@@ -129,6 +137,7 @@ cdef enum:
     TTL_MAX = 86400
     SWEEP = 4               # slots and flows of the timer wheel that a packet pays for
     PACKETS_MAX = 64        # of a flow, after which it is settled whatever it still needs
+    EPHEMERAL = 32768       # where Linux begins to choose ports for clients; others begin later
     BY_OTHERS = 15          # confidence that a name loses where it was another client's lookup …
     BY_MANY = 25            # … and where several apps share the address
     WORKS_MIN = 1024        # flows in dissection at a time, or an eighth of all
@@ -150,10 +159,10 @@ cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil:
     s.category = <uint8_t *>calloc(65536, 1)
     s.video = <uint16_t *>calloc(65536, sizeof(uint16_t))
     s.calls = <uint16_t *>calloc(65536, sizeof(uint16_t))
-    s.shared = <uint8_t *>calloc(65536, 1)
+    s.traits = <uint8_t *>calloc(65536, 1)
     s.learnt = <Learnt *>calloc(LEARNT, sizeof(Learnt))
     if (s.table == NULL or s.strings == NULL or s.category == NULL
-            or s.video == NULL or s.calls == NULL or s.shared == NULL or s.learnt == NULL
+            or s.video == NULL or s.calls == NULL or s.traits == NULL or s.learnt == NULL
             or not ring_init(&s.ring, events) or not inspector_init(&s.inspector, works, STREAMS)
             or pthread_mutex_init(&s.mutex, NULL) != 0):
         shard_free(s)
@@ -176,7 +185,7 @@ cdef void shard_free(Shard *s) noexcept nogil:
     free(s.category)
     free(s.video)
     free(s.calls)
-    free(s.shared)
+    free(s.traits)
     free(s.learnt)
     free(s)
 
@@ -323,6 +332,7 @@ cdef void end(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
     cdef Flow *f = &s.table.flows[i]
     if not f.flags & FLOW_DECIDED:
         settle(s, i, f)
+    call_again(s, f)                # another flow of the call may have been named since
     s.counters.ended += 1
     emit(s, f, EVENT_END, reason)
     release(&s.inspector, f)
@@ -434,6 +444,8 @@ cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisi
                 ask(s, f)
             return
         f.needs = NEED_NAME
+        call_learn(s, f)
+        call_again(s, f)
         ask(s, f)
         if s.wants & WANT_LABELLED:
             emit(s, f, EVENT_LABELLED, 0)
@@ -454,9 +466,9 @@ cdef void certified(Shard *s, Found *found) noexcept nogil:
     cdef int _
     for _ in range(c.n_names):
         n = <uint32_t>strlen(name)
-        if host_match(s.hosts, name, n, &hit) and (best == NULL or not s.shared[hit.label]):
+        if host_match(s.hosts, name, n, &hit) and (best == NULL or not s.traits[hit.label] & TRAIT_SHARED):
             best = name
-            if not s.shared[hit.label]:
+            if not s.traits[hit.label] & TRAIT_SHARED:
                 break
         name += n + 1
     if best == NULL:
@@ -512,6 +524,40 @@ cdef inline bint carries_calls(uint16_t protocol) noexcept nogil:
     return protocol == P_STUN or protocol == P_DTLS or protocol == P_RTP or protocol == P_RTCP or protocol == P_SRTP
 
 
+cdef void call_learn(Shard *s, const Flow *f) noexcept nogil:
+    """Whose call it is, by the name or the address of the server: remembered for its other flows."""
+    cdef int server = 1 - opener(f)
+    cdef uint16_t label = f.app.id
+    if s.names == NULL or not carries_calls(f.protocol.id):
+        return
+    if label == 0 and s.prefixes != NULL:
+        label = prefix_match(s.prefixes, f.addr[server])
+    if s.calls[label]:
+        label = s.calls[label]
+    if s.traits[label] & TRAIT_CALL:
+        callers_learn(s.names, f.addr[1 - server], f.port[1 - server], f.proto, label, f.last)
+
+
+cdef void call_again(Shard *s, Flow *f) noexcept nogil:
+    """A call tries peers and relays from one socket: what one flow was named, the others of its ends are.
+
+    Whose servers they are says less: public STUN servers are everybody's.
+    """
+    cdef uint16_t label
+    cdef int side
+    if s.names == NULL or f.flags & FLOW_NAMED or not carries_calls(f.protocol.id) or s.traits[f.app.id] & TRAIT_CALL:
+        return
+    for side in range(2):
+        label = callers_find(s.names, f.addr[side], f.port[side], f.proto, f.last)
+        if label:
+            f.app.confidence = 0
+            improve(s, &f.app, label, BY_KNOWN_SERVER, confidence_of(BY_KNOWN_SERVER))
+            categorise(s, f)
+            if f.port[1 - side] >= EPHEMERAL:       # a peer; STUN servers have ports below
+                callers_learn(s.names, f.addr[1 - side], f.port[1 - side], f.proto, label, f.last)
+            return
+
+
 cdef inline bint is_web(const Label *protocol) noexcept nogil:
     """What clouds and networks carry for others by names: seen to be so, not guessed from a port."""
     return protocol.method != BY_PORT and (protocol.id == P_TLS or protocol.id == P_QUIC or protocol.id == P_HTTP
@@ -534,7 +580,7 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
         label = prefix_match(s.prefixes, f.addr[server])
         if label == 0:
             label = prefix_match(s.prefixes, f.addr[1 - server])
-        if s.shared[label] and not is_web(&f.protocol):
+        if s.traits[label] & TRAIT_SHARED and not is_web(&f.protocol):
             label = 0                   # whose machine it is says nothing of what runs there
         improve(s, &f.app, label, BY_PREFIX, confidence_of(BY_PREFIX))
     if f.protocol.id == 0 and s.ports != NULL:
@@ -544,6 +590,8 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
         improve(s, &f.protocol, label, BY_PORT, confidence_of(BY_PORT))
     if s.calls[f.app.id] and carries_calls(f.protocol.id):
         f.app.id = s.calls[f.app.id]
+    call_learn(s, f)
+    call_again(s, f)
     categorise(s, f)
     f.needs = 0
     if s.video[f.app.id] and f.app.method == BY_PREFIX and not f.flags & FLOW_NAMED and f.bytes[server] and (

@@ -12,6 +12,8 @@ from dpi._fastpath cimport (
     EVENTS_A_PACKET,
     IDLE_SWEEP,
     LEARNT,
+    TRAIT_CALL,
+    TRAIT_SHARED,
     WANT_LABELLED,
     WANT_START,
     Learnt,
@@ -168,9 +170,11 @@ cdef class Core:
             self.shard.video[<uint16_t>owner] = app
         for owner, app in talks:
             self.shard.calls[<uint16_t>owner] = app
-        memset(self.shard.shared, 0, 65536)
+        memset(self.shard.traits, 0, 65536)
         for label in carriers:
-            self.shard.shared[<uint16_t>label] = 1
+            self.shard.traits[<uint16_t>label] |= TRAIT_SHARED
+        for _, app in talks:
+            self.shard.traits[<uint16_t>app] |= TRAIT_CALL
         unlock(self.shard)
         self.signatures = kept
         self.names = names

@@ -35,6 +35,10 @@ cdef void servers_learn(NameTable *t, const uint8_t *server, uint16_t port, uint
 cdef bint servers_find(NameTable *t, const uint8_t *server, uint16_t port, uint8_t proto, int64_t now,
                        NameHit *out) noexcept nogil
 
+cdef void callers_learn(NameTable *t, const uint8_t *addr, uint16_t port, uint8_t proto, uint16_t label,
+                        int64_t now) noexcept nogil
+cdef uint16_t callers_find(NameTable *t, const uint8_t *addr, uint16_t port, uint8_t proto, int64_t now) noexcept nogil
+
 
 @cython.final
 cdef class Names:

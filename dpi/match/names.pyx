@@ -1,12 +1,14 @@
 """Which name an address has, as DNS answers and other flows have told: what names a flow's first packet.
 
-Three kinds of entry share a table:
+Four kinds of entry share a table:
 
 * what *this* client asked: (client, server).  A flow that follows its own lookup is named by it.
 * what anybody asked: (server).  Weaker, because a CDN's address has many names, but it covers clients whose own
   lookup passed before we ran, or elsewhere.
 * what a server showed: (server, port, protocol), learnt from SNI, Host and certificates.  It names a connection
   whose ClientHello is encrypted or was not seen.
+* which app called from an end: (client, port, protocol).  A call tries its peers and relays from one socket (ICE,
+  RFC 8445, 5.1.1), so one of them that is known names the others.
 
 A shared address is not hidden, it is told: an entry remembers until when another app's name for the same key
 would have been valid, and says `ambiguous` that long, so that the confidence can be lowered.
@@ -59,6 +61,7 @@ cdef enum:
     TTL_FLOOR = 300         # s
     TTL_CEILING = 86400
     SERVER_TTL = 3600       # how long a server is known by what it showed
+    CALLER_TTL = 300        # and an end of a call, before and after
     CHUNK = 64              # entries copied under a lock by a dump
 
 
@@ -66,8 +69,9 @@ cdef enum Kind:
     OWN = 1
     ANYONE
     SERVER
+    CALLER
 
-KINDS = {OWN: "client", ANYONE: "address", SERVER: "server"}
+KINDS = {OWN: "client", ANYONE: "address", SERVER: "server", CALLER: "caller"}
 
 cdef int64_t SECOND = 1_000_000_000
 
@@ -270,6 +274,32 @@ cdef void servers_learn(NameTable *t, const uint8_t *server, uint16_t port, uint
     pthread_mutex_unlock(&shard.mutex)
 
 
+cdef void callers_learn(NameTable *t, const uint8_t *addr, uint16_t port, uint8_t proto, uint16_t label,
+                        int64_t now) noexcept nogil:
+    """An app's call was seen from this end."""
+    cdef Shard *shard = shard_of(t, addr)
+    cdef Entry key
+    key_of(&key, CALLER, NULL, addr, port, proto)
+    pthread_mutex_lock(&shard.mutex)
+    put(t, shard, &key, b"", 0, CALLER_TTL * SECOND, label, now, 0)
+    pthread_mutex_unlock(&shard.mutex)
+
+
+cdef uint16_t callers_find(NameTable *t, const uint8_t *addr, uint16_t port, uint8_t proto, int64_t now) noexcept nogil:
+    """The app that called from this end at about that time, 0 for none, or for several."""
+    cdef Shard *shard = shard_of(t, addr)
+    cdef const Entry *e
+    cdef Entry key
+    cdef uint16_t label = 0
+    key_of(&key, CALLER, NULL, addr, port, proto)
+    pthread_mutex_lock(&shard.mutex)
+    e = lookup(t, shard, &key, False, now)
+    if e != NULL and e.expires > now and e.shared <= now and e.learnt < now + CALLER_TTL * SECOND:
+        label = e.label
+    pthread_mutex_unlock(&shard.mutex)
+    return label
+
+
 cdef bint take(NameTable *t, Shard *shard, const Entry *key, int64_t now, NameHit *out) noexcept nogil:
     cdef const Entry *e = lookup(t, shard, key, False, now)
     if e == NULL or e.expires <= now:
@@ -388,8 +418,16 @@ cdef class Names:
         cdef NameHit hit
         return as_dict(&hit) if servers_find(self.table, address(server), port, proto, now, &hit) else None
 
+    def learn_caller(self, address_: bytes, port: int, proto: int, label: int, now: int) -> None:
+        """An app's call was seen from this end."""
+        callers_learn(self.table, address(address_), port, proto, label, now)
+
+    def find_caller(self, address_: bytes, port: int, proto: int, now: int) -> int:
+        """The app that called from this end at about that time, 0 for none."""
+        return callers_find(self.table, address(address_), port, proto, now)
+
     def entries(self, now: int):
-        """Yields every live entry as a dict: kind (client, address, server), client, server, port, proto, name,
+        """Yields every live entry as a dict: kind (client, address, server, caller), client, server, port, proto, name,
         label, source, learnt, expires, ambiguous.  No lock is held for more than 64 entries, nor between them."""
         cdef Entry[CHUNK] some
         cdef uint32_t shard, at, n, i

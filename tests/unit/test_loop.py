@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from dpi.dissect.protocols import IDS
+from dpi.match.hosts import Hosts
 from dpi.match.names import Names
+from dpi.match.ports import Ports
+from dpi.match.prefixes import Prefixes
 from dpi.match.rules import Rules
 from dpi.record.fields import METHODS
 from tests.cores import (
@@ -443,3 +446,30 @@ def test_the_category_is_the_apps_or_else_the_protocols() -> None:
     connection = Connection(one, dport=2222, dst="198.51.100.1").shake()
     connection.segment(1, 0, b"SSH-2.0-test\r\n", flags=PSH | ACK)
     assert connection.flow()["category"] == HOSTING
+
+
+# Calls
+
+STUN_BINDING = b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12)
+
+
+def test_a_flow_of_a_call_is_named_by_another_from_the_same_socket_whichever_was_first() -> None:
+    one = core()
+    category = bytes(1024)
+    one.use(
+        Hosts([]), Prefixes([("192.0.2.0/28", CLOUD), ("198.51.100.0/24", VIDEO)]), Ports([]), Names(1024), category,
+        calls={CLOUD: CLIPS},
+    )  # fmt: skip
+    stranger, peer, public = "203.0.113.5", "203.0.113.6", "198.51.100.1"
+    for turn in range(4):  # a public STUN server, the app's relay, a peer; and somebody else's call
+        for sport, dst, dport in (
+            (40000, public, 19302), (40000, SERVER, 3478), (40000, peer, 50000), (41000, stranger, 50001),
+        ):  # fmt: skip
+            datagram(one, STUN_BINDING, sport, dport, dst=dst, time=SECOND + turn)
+    # another socket of the client's tries the same peer
+    for turn in range(4):
+        datagram(one, STUN_BINDING, 42000, 50000, dst=peer, time=SECOND + 10 + turn)
+    apps = {(flow["sport"], flow["dport"]): flow["app"] for flow in ended(one)}
+    assert apps == {
+        (40000, 19302): CLIPS, (40000, 3478): CLIPS, (40000, 50000): CLIPS, (41000, 50001): 0, (42000, 50000): CLIPS,
+    }  # fmt: skip

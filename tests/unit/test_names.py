@@ -139,3 +139,15 @@ def test_addresses_of_another_length_are_refused() -> None:
         names.learn(CLIENT, b"\x7f\0\0\1", "a.example", 1, 0, 0, DNS)
     with pytest.raises(ValueError, match="16 bytes"):
         names.find(b"", SERVER, 0)
+
+
+def test_an_end_of_a_call_is_known_for_some_minutes_before_and_after() -> None:
+    names = Names(1024)
+    names.learn_caller(CLIENT, 5000, 17, 7, 1000 * S)
+    assert names.find_caller(CLIENT, 5000, 17, 1100 * S) == 7
+    assert names.find_caller(CLIENT, 5000, 17, 900 * S) == 7
+    assert names.find_caller(CLIENT, 5000, 17, 1301 * S) == 0
+    assert names.find_caller(CLIENT, 5000, 17, 600 * S) == 0
+    assert names.find_caller(CLIENT, 5001, 17, 1000 * S) == 0
+    names.learn_caller(CLIENT, 5000, 17, 8, 1001 * S)  # two apps: it tells nothing
+    assert names.find_caller(CLIENT, 5000, 17, 1002 * S) == 0
