@@ -453,36 +453,63 @@ cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisi
         settle(s, i, f)
 
 
-cdef void certified(Shard *s, Found *found) noexcept nogil:
-    """Of a certificate's names the one that tells most: an app's own, else a network's that carries it, else the first.
+cdef uint16_t organisation_label(const HostTable *hosts, const char *text) noexcept nogil:
+    """The label of "o=" and a name's letters and digits in lower case, "-" between its words."""
+    cdef char name[72]
+    cdef uint32_t n = 2
+    cdef HostHit hit
+    name[0] = c"o"
+    name[1] = c"="
+    while text[0] and n < 70:
+        if c"A" <= text[0] <= c"Z":
+            name[n] = text[0] + 32
+            n += 1
+        elif c"a" <= text[0] <= c"z" or c"0" <= text[0] <= c"9":
+            name[n] = text[0]
+            n += 1
+        elif name[n - 1] != c"-" and n > 2:
+            name[n] = c"-"
+            n += 1
+        text += 1
+    if name[n - 1] == c"-":
+        n -= 1
+    return host_match(hosts, name, n, &hit)
 
-    One certificate of a CDN's covers its own name and those of its customers.
+
+cdef uint16_t certified(Shard *s, Found *found) noexcept nogil:
+    """The app of a certificate, by whichever tells most: a name of an app's, the owner, a network's name, in this order.
+
+    One certificate of a CDN's covers its own name and those of its customers.  The name goes into `found`.
     """
     cdef const Certificate *c = &s.inspector.server.certificate
     cdef const char *name = c.names
-    cdef const char *best = NULL
     cdef HostHit hit
+    cdef uint16_t label = 0
+    cdef uint16_t owner
     cdef uint32_t n
     cdef int _
+    if s.hosts == NULL:
+        return 0
+    if c.n_names == 0:
+        label = host_match(s.hosts, found.host, found.host_len, &hit)
     for _ in range(c.n_names):
         n = <uint32_t>strlen(name)
-        if host_match(s.hosts, name, n, &hit) and (best == NULL or not s.traits[hit.label] & TRAIT_SHARED):
-            best = name
-            if not s.traits[hit.label] & TRAIT_SHARED:
-                break
+        if host_match(s.hosts, name, n, &hit) and (label == 0 or not s.traits[hit.label] & TRAIT_SHARED):
+            label = hit.label
+            found.host_len = <uint16_t>(n - 2 if name[0] == c"*" else n)
+            memcpy(found.host, name + n - found.host_len, found.host_len + 1)
+            if not s.traits[label] & TRAIT_SHARED:
+                return label
         name += n + 1
-    if best == NULL:
-        return
-    if best[0] == c"*":
-        best += 2
-    found.host_len = <uint16_t>strlen(best)
-    memcpy(found.host, best, found.host_len + 1)
+    owner = organisation_label(s.hosts, c.organisation)
+    return owner if owner and (label == 0 or s.traits[label] & TRAIT_SHARED) else label
 
 
 cdef void take_over(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
     """Copies what the inspector found into the flow, and names the app by the name."""
     cdef Found *found = &s.inspector.found
     cdef HostHit hit
+    cdef uint16_t label = 0
     cdef int server
     if finding.client < 2 and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
         f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | finding.client
@@ -498,24 +525,27 @@ cdef void take_over(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
     if found.quic_version:
         f.quic_version = found.quic_version
     f.ech |= found.ech
-    if finding.method == BY_CERTIFICATE and s.hosts != NULL:
-        certified(s, found)
-    if finding.method == BY_CERTIFICATE and f.flags & FLOW_NAMED:   # what the client asked for stays the name
-        if f.app.id == 0 and s.hosts != NULL and host_match(s.hosts, found.host, found.host_len, &hit):
-            improve(s, &f.app, hit.label, BY_CERTIFICATE, confidence_of(BY_CERTIFICATE))
-    elif found.host_len:
+    if finding.method == BY_CERTIFICATE:
+        label = certified(s, found)
+    if f.flags & FLOW_NAMED and finding.method == BY_CERTIFICATE:
+        found.host_len = 0                          # what the client asked for stays the name
+        if f.app.id:
+            label = 0
+    if found.host_len:
         string_drop(s.strings, f.host)
         f.host = string_keep(s.strings, found.host, found.host_len)
         if finding.method != BY_NOTHING:
             f.flags |= FLOW_NAMED
             if f.app.method == BY_DNS or f.app.method == BY_KNOWN_SERVER:
                 memset(&f.app, 0, sizeof(f.app))    # another name of the same address
-            if s.hosts != NULL and host_match(s.hosts, found.host, found.host_len, &hit):
-                improve(s, &f.app, hit.label, finding.method, confidence_of(finding.method))
+            if finding.method != BY_CERTIFICATE and s.hosts != NULL:
+                label = host_match(s.hosts, found.host, found.host_len, &hit)
+            improve(s, &f.app, label, finding.method, confidence_of(finding.method))
             server = 1 - opener(f)
             if s.names != NULL and finding.method != BY_DNS_QUERY and finding.method != BY_CERTIFICATE:
                 servers_learn(s.names, f.addr[server], f.port[server], f.proto, found.host, found.host_len,
                               f.app.id, s.now, finding.method)
+    improve(s, &f.app, label, finding.method, confidence_of(finding.method))
     improve(s, &f.app, finding.app, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
     categorise(s, f)
 

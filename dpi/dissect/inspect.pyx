@@ -34,9 +34,11 @@ from dpi.dissect.protocols cimport (
     P_SMTP,
     P_STUN,
     P_TLS,
+    P_TOR,
 )
 from dpi.dissect.quic cimport quic_datagram, quic_looks, quic_state_free, quic_state_init
 from dpi.dissect.quic_crypto cimport quic_crypto_free, quic_crypto_new
+from dpi.dissect.tor cimport tor_certificate, tor_name
 from dpi.dissect.tls cimport tls_client_hello, tls_records, tls_server_hello
 from dpi.flow.stream cimport pool_init, stream_bytes, stream_free, stream_init, stream_put, stream_ready
 from dpi.flow.table cimport FLOW_TLS, NONE, Flow, opener
@@ -335,7 +337,7 @@ cdef Answer tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n
         over_tls(s, f, out)
         out.client = <uint8_t>side
         out.method = BY_SNI if s.found.host_len else BY_NOTHING
-        out.complete = s.found.host_len > 0 and not names_nobody(s.found.host)
+        out.complete = s.found.host_len > 0 and not names_nobody(s.found.host) and not tor_name(s.found.host)
         f.spent |= <uint8_t>(1 << side)
         return YES
     memset(&s.server, 0, sizeof(s.server))
@@ -345,10 +347,12 @@ cdef Answer tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n
         out.complete = f.flags & FLOW_TLS != 0
         over_tls(s, f, out)
         out.client = <uint8_t>(1 - side)
-        if s.server.host_len:
-            memcpy(s.found.host, s.server.host, sizeof(s.found.host))
-            s.found.host_len = s.server.host_len
+        memcpy(s.found.host, s.server.host, sizeof(s.found.host))
+        s.found.host_len = s.server.host_len
+        if s.server.certificate.present:
             out.method = BY_CERTIFICATE
+            if out.app == 0 and tor_certificate(&s.server.certificate):
+                out.app = P_TOR
         f.spent |= <uint8_t>(1 << side)
         return YES
     if client == MORE or server == MORE:

@@ -6,6 +6,7 @@ An entry is spelled as in policies and signature files:
     *.example.org       all below it
     =example.org        the name alone
     *keyword*  a*.b.c   a pattern; each * stands for any characters, dots too, or none
+    o=some-company-inc  not a name: the organisation in a server's certificate, its letters and digits with "-" between
 
 The most specific entry wins: the exact name first, then whichever fixes the most characters of the name (so a
 longer suffix beats a shorter one); where two fix as many, a suffix beats a pattern and a later entry an earlier.
@@ -35,7 +36,7 @@ from typing import NamedTuple
 
 from dpi.match.patterns import problem as pattern_problem
 
-_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|o=[a-z0-9]+(-[a-z0-9]+)*")  # no host has an "="
 KINDS = ("suffix", "below", "exact", "pattern")
 
 cdef enum:
@@ -81,6 +82,8 @@ def problem(text: str) -> str:
 def _parse(str text):
     if text.startswith("="):
         return HOST_EXACT, text[1:]
+    if text.startswith("o="):
+        return HOST_EXACT, text
     if text.startswith("*.") and "*" not in text[2:]:
         return HOST_BELOW, text[2:]
     if "*" in text:

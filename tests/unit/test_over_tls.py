@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dpi.dissect import over_tls
+from dpi.dissect import over_tls, tor
 from dpi.dissect.protocols import IDS
-from tests.cores import ACK, PSH, VIDEO, Connection, core
+from dpi.match.hosts import Hosts
+from dpi.match.names import Names
+from dpi.match.ports import Ports
+from dpi.match.prefixes import Prefixes
+from tests.cores import ACK, CLOUD, PSH, VIDEO, Connection, core
 from tests.handshakes import client_hello, openssl_hello, record, self_signed, server_name, vector, words
 
 HELLO = record(client_hello([(0, server_name(b"mail.video.example"))]))
@@ -155,3 +159,49 @@ def test_a_server_name_that_names_nobody_stays_the_name_and_the_certificate_tell
     connection.segment(1, 0, certificate_flight([], "www.video.example"))
     flow = connection.flow()
     assert (flow["app"], flow["host"]) == (VIDEO, lie.decode())
+
+
+def test_a_certificate_of_a_company_whose_names_are_not_known_is_told_by_its_organisation() -> None:
+    one = core()
+    one.use(
+        Hosts([("cloud.example", CLOUD), ("o=video-example-inc", VIDEO)]), Prefixes([]), Ports([]), Names(1024),
+        bytes(1024), shared=[CLOUD],
+    )  # fmt: skip
+    for sport, names, organisation, app in (
+        (40001, [], "Video.Example, Inc.", VIDEO),
+        (40002, ["a.cloud.example"], "Video.Example, Inc.", VIDEO),
+        (40003, ["a.cloud.example"], "Others Ltd", CLOUD),
+        (40004, ["x.example"], "", 0),
+    ):
+        connection = Connection(one, sport=sport).shake()
+        connection.segment(0, 0, record(client_hello([])))
+        connection.segment(1, 0, certificate_flight(names, "10.0.0.1", organisation or None))
+        assert connection.flow()["app"] == app, organisation
+
+
+# Tor
+
+
+@pytest.mark.parametrize(
+    ("subject", "issuer", "organisation", "names", "made_up"),
+    [
+        ("www.i5kkxpcrbvdxe.net", "www.qd4zxbaf7i.com", "", 0, True),
+        ("www.qd4zxbaf7i.com", "www.i5kkxpcrbvdxe.net", "", 0, False),
+        ("www.i5kkxpcrbvdxe.net", "www.qd4zxbaf7i.com", "Company", 0, False),
+        ("www.i5kkxpcrbvdxe.net", "www.qd4zxbaf7i.com", "", 1, False),
+        ("www.i5kkxpcrbvdxe.net", "Let's Encrypt", "", 0, False),
+        ("www.short2.net", "www.qd4zxbaf7i.com", "", 0, False),
+        ("www.has-a-hyphen.net", "www.qd4zxbaf7i.com", "", 0, False),
+    ],
+)
+def test_a_relay_of_tors_is_told_by_what_its_certificate_makes_up(
+    subject: str, issuer: str, organisation: str, names: int, made_up: bool
+) -> None:
+    assert tor.certificate(subject, issuer, organisation, names) == made_up
+
+
+def test_a_name_that_tor_may_have_made_up_is_worth_the_certificate() -> None:
+    assert tor.name("www.e6r5p57kbafwrxj3plz.com")
+    assert not tor.name("www.google.com")
+    assert not tor.name("www.e6r5p57kbafwrxj3plz.net")
+    assert not tor.name("e6r5p57kbafwrxj3plz.com")
