@@ -61,7 +61,7 @@ def _descriptors(process: Path) -> Iterator[tuple[int, str]]:
     """(descriptor, inode) of its sockets."""
     for link in (process / "fd").iterdir():
         with contextlib.suppress(OSError):  # closed meanwhile
-            if found := re.fullmatch(r"socket:\[(\d+)\]", os.readlink(link)):
+            if found := re.fullmatch(r"socket:\[(\d+)\]", str(link.readlink())):
                 yield int(link.name), found[1]
 
 

@@ -114,7 +114,7 @@ class Appliance:
 
 
 def curl(lab: Lab, url: str, *options: str, seconds: float = 30.0) -> dict[str, Any]:
-    """One download by curl in the client's namespace: exit, error, http code, server, bytes, seconds of transfer, rate."""
+    """One download by curl in the client's namespace: exit, error, code, server, bytes, seconds of transfer, rate."""
     numbers = '"code":"%{http_code}","bytes":%{size_download},"first":%{time_starttransfer},"total":%{time_total}'
     form = f'{{{numbers},"ip":"%{{remote_ip}}","server":"%header{{server}}"}}'
     done = lab.run(
