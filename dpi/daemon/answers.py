@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dpi import __version__, enforce
 from dpi.control import Handler
 from dpi.daemon.why import why
-from dpi.errors import UsageError
+from dpi.errors import DpiError, UsageError
 from dpi.policy import show
 from dpi.record.fields import FlowRecord
 
@@ -208,8 +208,8 @@ class Answers:
         }
 
 
-def enforce_not_ready() -> UsageError:
-    return UsageError("the daemon is still starting")
+def enforce_not_ready() -> DpiError:
+    return DpiError("the daemon is still starting")
 
 
 def _concerns(record: FlowRecord, host: str) -> bool:

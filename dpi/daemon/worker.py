@@ -368,6 +368,7 @@ def _refuse_restart_matters(old: Plan, new: Plan) -> None:
         ("marks.mask", old.kernel.marks, new.kernel.marks),
         ("queue", (old.kernel.queues, old.kernel.queue_base), (new.kernel.queues, new.kernel.queue_base)),
         ("flows.max", old.engine.max_flows, new.engine.max_flows),
+        ("control", old.control, new.control),
     ):
         if before != after:
             raise UsageError(f"`{what}` cannot change while the daemon runs: restart it; the policy before is in force")
