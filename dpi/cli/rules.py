@@ -252,6 +252,9 @@ def _edit(config: Path, file: Path, change: Callable[[RulesText], str], dry_run:
 
     difference = rewrite(config, file, changed, names=vocabulary, dry_run=dry_run)
     click.echo(difference or f"{file}: nothing to change", nl=not difference)
+    if not dry_run:
+        for warning in _checked(config).warnings:
+            click.echo(str(warning), err=True)
 
 
 def _places(config: Path) -> dict[str, list[Path]]:

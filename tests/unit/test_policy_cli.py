@@ -121,6 +121,11 @@ def test_a_rule_is_added_removed_and_the_file_is_as_before(policy: Path) -> None
     assert policy.read_bytes() == before
 
 
+def test_an_edit_says_when_the_rule_can_never_match(policy: Path) -> None:
+    done = run("rules", "add", "again", "--config", policy, "--app", "netflix", "--shape", "rest")
+    assert "rules.again: warning: can never match: films at" in done.stderr
+
+
 def test_a_dry_run_prints_the_difference_and_writes_nothing(policy: Path) -> None:
     before = policy.stat()
     assert "-  web:" in run("rules", "remove", "web", "--config", policy, "--dry-run").output
