@@ -85,6 +85,7 @@ def chain(hook: str, *rules: str, policy: str = "accept") -> str:
     return f"chain {hook} {{\n" + "\n".join(lines) + "\n}"
 
 
+@pytest.mark.guest
 def test_a_box_in_order_has_no_errors_before_and_after_apply(world: World, state: Path) -> None:
     kernel = plan()
     assert errors(look(state, kernel)) == []
@@ -106,6 +107,7 @@ def test_nothing_is_changed_by_looking(world: World, state: Path) -> None:
     assert world.dump() == before
 
 
+@pytest.mark.guest
 def test_what_works_here_says_how_packets_are_queued_and_shaped(world: World, state: Path) -> None:
     box = Box(plan=whole(plan()), state_dir=state)
     found = examine(box)
@@ -119,6 +121,7 @@ def test_what_works_here_says_how_packets_are_queued_and_shaped(world: World, st
 # ── marks ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.guest
 def test_a_foreign_rule_on_our_bits_is_found_and_a_free_mask_proposed(world: World, state: Path) -> None:
     nft(
         world,
@@ -198,6 +201,7 @@ def test_others_who_use_our_queues_or_priorities_or_keep_packets_from_conntrack_
     assert not told(look(state, plan(routes=(), queue_base=1)), "queue-rules", "error")
 
 
+@pytest.mark.guest
 def test_a_flowtable_that_takes_our_flows_past_us_is_an_error(world: World, state: Path) -> None:
     try:
         nft(

@@ -100,9 +100,10 @@ TestTableAgainstDict = TableAgainstDict.TestCase
 TestTableAgainstDict.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
 
 
-@given(st.integers(1, 300), st.randoms(use_true_random=False))
+@given(st.integers(1, 300), st.integers(0, 2**32))
 @settings(max_examples=30, deadline=None)
-def test_under_pressure_every_new_flow_finds_a_place(capacity: int, rng: random.Random) -> None:
+def test_under_pressure_every_new_flow_finds_a_place(capacity: int, seed: int) -> None:
+    rng = random.Random(seed)  # of its own, as this is more than hypothesis draws for one example
     table = FlowTable(capacity)
     for n in range(3 * capacity):
         key: Key = (rng.randbytes(16), n & 0xFFFF, bytes(16), 53, 0, 17)
