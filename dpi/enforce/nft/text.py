@@ -130,7 +130,7 @@ class _Writer:
                 ]
                 yield _map(f"class_{direction}", "mark : classid", classified)
         if self.blocked:
-            refuse = "drop" if self.bridge else "goto refuse"
+            refuse = "goto refuse_again" if self.bridge else "goto refuse"
             yield _map(
                 "blocked",
                 "mark : verdict",
@@ -150,6 +150,11 @@ class _Writer:
         if plan.local:
             for version, prefixes in _by_version(plan.local):
                 yield _prefix_set(f"local{version}", version, prefixes)
+        if self.bridge_refuses():
+            for version in (4, 6):
+                kind = f"\ttype ipv{version}_addr . ipv{version}_addr . inet_proto . inet_service . inet_service"
+                size = f"\tsize {REFUSED_SIZE}"
+                yield [f"set refused{version} {{", kind, size, "\tflags dynamic,timeout", f"\ttimeout {REFUSED}", "}"]
         if not self.with_vlan():
             yield _map("paths", "ifname . ifname : verdict", self.paths())
 
@@ -204,8 +209,14 @@ class _Writer:
         refuses = any(d.block == "reject" for d in self.blocked) or self.refusing_routes()
         if refuses and not self.bridge:
             yield _chain("refuse", REFUSE)
+        if self.bridge_refuses():
+            remember = [f"ct status ! confirmed update @{refused} {{ {flow} }}" for refused, flow in REFUSED_FLOWS]
+            yield _chain("refuse_again", [*remember, "drop"])
         for value in self.dscp:
             yield _chain(f"dscp{value}", [f"ip dscp set {value}", f"ip6 dscp set {value}"])
+
+    def bridge_refuses(self) -> bool:
+        return self.bridge and any(d.block == "reject" for d in self.blocked)
 
     def refusing_routes(self) -> list[Route]:
         return [r for r in self.plan.routes if r.when_down == "unreachable"]
@@ -277,7 +288,7 @@ class _Writer:
             yield _base("no_redirects", "output", 0, redirects)
         if self.plan.routes:
             yield from self.steering()
-        if self.bridge and any(d.block == "reject" for d in self.blocked):
+        if self.bridge_refuses():
             yield from self.bridge_reject()
         if self.facts.nft_queue:
             yield self.queue_chain()
@@ -312,10 +323,15 @@ class _Writer:
         )
 
     def bridge_reject(self) -> Iterator[list[str]]:
-        """The bridge family can reject only where packets come in: from the one after the verdict on."""
+        """The bridge family can reject only where packets come in: from the one after the verdict on.
+
+        A connection whose first packet is dropped is forgotten with it: a set remembers that it is to be refused
+        when that packet comes again.
+        """
         rejected = ", ".join(f"{self.mark(d.number)} : goto refuse" for d in self.blocked if d.block == "reject")
+        again = [f"{flow} @{refused} goto refuse" for refused, flow in REFUSED_FLOWS]
         yield _chain("refuse", REFUSE)
-        yield _base("prerouting", "prerouting", -150, [f"ct mark & {self.disposition} vmap {{ {rejected} }}"])
+        yield _base("prerouting", "prerouting", -150, [f"ct mark & {self.disposition} vmap {{ {rejected} }}", *again])
 
     def queue_chain(self) -> list[str]:
         plan = self.plan
@@ -351,6 +367,12 @@ class _Writer:
         return list(found.items())
 
 
+REFUSED_SIZE = 65536
+REFUSED = "1m"  # longer than a client's pauses between its first tries
+REFUSED_FLOWS = [
+    ("refused4", "ip saddr . ip daddr . meta l4proto . th sport . th dport"),
+    ("refused6", "ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport"),
+]
 REDIRECTS = ["icmp type redirect", "icmpv6 type nd-redirect"]
 REFUSE = ["meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited"]
 
