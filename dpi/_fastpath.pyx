@@ -546,6 +546,8 @@ cdef void take_over(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
                 servers_learn(s.names, f.addr[server], f.port[server], f.proto, found.host, found.host_len,
                               f.app.id, s.now, finding.method)
     improve(s, &f.app, label, finding.method, confidence_of(finding.method))
+    if finding.sure:
+        f.app.confidence = 0
     improve(s, &f.app, finding.app, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
     categorise(s, f)
 

@@ -48,6 +48,7 @@ cdef struct Finding:        # what inspect() adds to Inspector.found
     uint8_t complete        # nothing more is wanted
     uint8_t client          # the side that is the client; 2: not told
     uint8_t message         # Inspector.dns holds one
+    uint8_t sure            # the app is certain, whatever a name says
     uint8_t replaces        # the protocol takes the place of what was said before
 
 

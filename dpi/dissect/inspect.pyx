@@ -29,6 +29,7 @@ from dpi.dissect.protocols cimport (
     P_HTTPPROXY,
     P_LLMNR,
     P_MDNS,
+    P_OCSP,
     P_QUIC,
     P_RDP,
     P_SMTP,
@@ -313,6 +314,7 @@ cdef void over_tls(Inspector *s, Flow *f, Finding *out) noexcept nogil:
     else:
         out.protocol = tls_by_port(f, s.found.alpn)
         out.app = carried_by_tls(server_port(f), s.found.alpn)
+        out.sure = out.app != 0
     f.flags |= FLOW_TLS
 
 
@@ -390,6 +392,7 @@ cdef Answer http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t 
         out.client = <uint8_t>side
         out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
         out.app = over_http(data, n, &s.found)
+        out.sure = out.app == P_OCSP
         out.complete = 1
         return YES
     memset(&s.server, 0, sizeof(s.server))
@@ -470,6 +473,7 @@ cdef Answer quic(Inspector *s, Flow *f, const Packet *p, int side, Finding *out)
         out.client = <uint8_t>(opener(f) if state.client else 1 - opener(f))
         out.method = BY_QUIC_SNI if s.found.host_len else BY_NOTHING
         out.app = carried_by_tls(server_port(f), s.found.alpn)
+        out.sure = out.app != 0
         out.complete = 1
         if s.found.quic_version == 0:
             s.found.quic_version = state.version

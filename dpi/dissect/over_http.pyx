@@ -1,8 +1,8 @@
-"""What is spoken over HTTP: protocols that are told by a request's method, media type, target or user agent.
+"""What is spoken over HTTP: told by a request's method, media type, body, target or user agent.
 
 They are apps beside the protocol `http`, weaker evidence than a host name that is known: a WebDAV share of a
-service's is that service's.  Which apps have user agents of their own is not known here, only peer-to-peer programs
-that have no names.
+service's is that service's.  Of user agents those are known that begin with the name of a program which speaks to
+its own service alone, be it by an address or through a CDN; what browsers within apps send says nothing.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
@@ -11,17 +11,41 @@ from libc.string cimport memcmp, strlen
 from dpi.dissect.answer cimport Found
 from dpi.dissect.protocols cimport (
     P_BITTORRENT,
+    P_DROPBOX,
+    P_EPICGAMES,
     P_GNUTELLA,
     P_HLS,
     P_IPP,
     P_JSONRPC,
+    P_KAKAOTALK,
     P_MPEGDASH,
     P_OCSP,
+    P_OPENVPN,
+    P_PLAYSTATION,
+    P_ROBLOX,
     P_SOAP,
+    P_SPOTIFY,
+    P_STEAM,
+    P_TEAMVIEWER,
     P_UNKNOWN,
+    P_VIBER,
     P_WEBDAV,
+    P_WHATSAPP,
     P_WINDOWSUPDATE,
+    P_XBOX,
 )
+
+
+cdef extern from *:
+    """
+    /* A GNU extension, hidden from those who do not ask for it before the first header. */
+    void *memmem(const void *in, size_t n, const void *what, size_t m);
+    """
+    void *memmem(const void *where, size_t n, const void *what, size_t m) noexcept nogil
+
+
+cdef enum:
+    BODY_MAX = 512          # bytes of a body that are looked at
 
 
 cdef struct Row:
@@ -38,7 +62,7 @@ cdef Row *METHODS = [
 # IANA's media types: RFC 8010, 3; SOAP 1.2, 2, A; RFC 8216, 4; RFC 6960, A; DASH, ISO/IEC 23009-1, C.
 cdef Row *TYPES = [
     Row(b"application/ipp", P_IPP), Row(b"application/soap+xml", P_SOAP), Row(b"application/dash+xml", P_MPEGDASH),
-    Row(b"application/vnd.apple.mpegurl", P_HLS), Row(b"application/x-mpegurl", P_HLS),
+    Row(b"video/iso.segment", P_MPEGDASH), Row(b"application/vnd.apple.mpegurl", P_HLS), Row(b"application/x-mpegurl", P_HLS),
     Row(b"application/ocsp-request", P_OCSP), Row(b"application/json-rpc", P_JSONRPC),
     Row(b"application/x-gnutella-packets", P_GNUTELLA), Row(NULL, P_UNKNOWN),
 ]
@@ -46,8 +70,13 @@ cdef Row *AGENTS = [
     Row(b"gtk-gnutella/", P_GNUTELLA), Row(b"LimeWire/", P_GNUTELLA), Row(b"Shareaza ", P_GNUTELLA),
     Row(b"BearShare ", P_GNUTELLA), Row(b"FrostWire/", P_GNUTELLA), Row(b"Transmission/", P_BITTORRENT),
     Row(b"uTorrent/", P_BITTORRENT), Row(b"qBittorrent/", P_BITTORRENT), Row(b"Azureus ", P_BITTORRENT),
-    Row(b"libtorrent/", P_BITTORRENT), Row(b"Windows-Update-Agent", P_WINDOWSUPDATE),
-    Row(b"Microsoft-Delivery-Optimization", P_WINDOWSUPDATE), Row(NULL, P_UNKNOWN),
+    Row(b"libtorrent/", P_BITTORRENT), Row(b"BTWebClient/", P_BITTORRENT), Row(b"BitTorrent/", P_BITTORRENT),
+    Row(b"Deluge", P_BITTORRENT), Row(b"rtorrent/", P_BITTORRENT), Row(b"Windows-Update-Agent", P_WINDOWSUPDATE),
+    Row(b"Microsoft-Delivery-Optimization", P_WINDOWSUPDATE), Row(b"Valve/Steam ", P_STEAM), Row(b"Spotify/", P_SPOTIFY),
+    Row(b"WhatsApp/", P_WHATSAPP), Row(b"Viber/", P_VIBER), Row(b"Roblox/", P_ROBLOX), Row(b"RobloxStudio/", P_ROBLOX),
+    Row(b"TeamViewer/", P_TEAMVIEWER), Row(b"Dropbox", P_DROPBOX), Row(b"EpicGamesLauncher/", P_EPICGAMES),
+    Row(b"Xbox Live Client/", P_XBOX), Row(b"libhttp/", P_PLAYSTATION), Row(b"KAKAOTALK", P_KAKAOTALK),
+    Row(b"OpenVPN Connect/", P_OPENVPN), Row(NULL, P_UNKNOWN),
 ]
 
 
@@ -59,6 +88,24 @@ cdef uint16_t starting(const Row *rows, const char *text, uint32_t n) noexcept n
             return rows.label
         rows += 1
     return P_UNKNOWN
+
+
+cdef bint has(const uint8_t *p, uint32_t n, const char *text) noexcept nogil:
+    return memmem(p, n, text, strlen(text)) != NULL
+
+
+cdef uint16_t by_body(const uint8_t *request, uint32_t n) noexcept nogil:
+    """The first bytes of the body, as far as they are here (JSON-RPC 2.0, 4; SOAP 1.1, 4)."""
+    cdef const uint8_t *body = <const uint8_t *>memmem(request, n, b"\r\n\r\n", 4)
+    if body == NULL:
+        return P_UNKNOWN
+    body += 4
+    n -= <uint32_t>(body - request)
+    if n > BODY_MAX:
+        n = BODY_MAX
+    if n and (body[0] == c"{" or body[0] == c"[") and has(body, n, b'"jsonrpc"'):
+        return P_JSONRPC
+    return P_SOAP if n and body[0] == c"<" and has(body, n, b":Envelope") else P_UNKNOWN
 
 
 cdef uint16_t by_target(const uint8_t *request, uint32_t n) noexcept nogil:
@@ -73,7 +120,7 @@ cdef uint16_t by_target(const uint8_t *request, uint32_t n) noexcept nogil:
         end += 1
     if end - start >= 5 and memcmp(request + end - 5, b".m3u8", 5) == 0:
         return P_HLS
-    if end - start >= 4 and memcmp(request + end - 4, b".mpd", 4) == 0:
+    if end - start >= 4 and (memcmp(request + end - 4, b".mpd", 4) == 0 or memcmp(request + end - 4, b".m4s", 4) == 0):
         return P_MPEGDASH
     if end - start >= 9 and memcmp(request + end - 9, b"/announce", 9) == 0 and n - end > 11 and (
             memcmp(request + end, b"?info_hash=", 11) == 0):
@@ -90,4 +137,6 @@ cdef uint16_t over_http(const uint8_t *request, uint32_t n, const Found *found) 
         label = starting(TYPES, found.content_type, <uint32_t>strlen(found.content_type))
     if label == 0:
         label = starting(AGENTS, found.agent, <uint32_t>strlen(found.agent))
-    return label if label else by_target(request, n)
+    if label == 0:
+        label = by_target(request, n)
+    return label if label else by_body(request, n)

@@ -75,6 +75,10 @@ def test_a_request_names_its_flow_by_its_host() -> None:
         (b"POST /printers HTTP/1.1\r\nHost: 10.0.0.9\r\nContent-Type: application/ipp\r\n\r\n", "ipp"),
         (b"GET /live/1.m3u8?x=1 HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "hls"),
         (b"GET /announce?info_hash=%01 HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "bittorrent"),
+        (b"GET /1/seg-3.m4s HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "mpegdash"),
+        (b"GET /depot/1 HTTP/1.1\r\nHost: 10.0.0.9\r\nUser-Agent: Valve/Steam HTTP Client 1.0\r\n\r\n", "steam"),
+        (b'POST / HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n{"jsonrpc": "2.0", "method": "x"}', "jsonrpc"),
+        (b"POST / HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n<?xml version='1.0'?><soap:Envelope>", "soap"),
         (b"GET /uri-res/N2R HTTP/1.1\r\nUser-Agent: gtk-gnutella/1.1\r\nHost: 10.0.0.9\r\n\r\n", "gnutella"),
     ],
 )
@@ -85,6 +89,16 @@ def test_what_is_spoken_over_http_is_the_app_where_no_name_is_known(request_: by
     named = Connection(core(), dport=8080).shake()
     named.segment(0, 0, request_.replace(b"10.0.0.9", b"www.video.example"))
     assert named.flow()["app"] == VIDEO
+
+
+def test_what_is_certain_is_the_app_whatever_the_name() -> None:
+    connection = Connection(core(), dport=80).shake()
+    request = b"POST / HTTP/1.1\r\nHost: ocsp.video.example\r\nContent-Type: application/ocsp-request\r\n\r\n"
+    connection.segment(0, 0, request)
+    assert (connection.flow()["app"], connection.flow()["host"]) == (IDS["ocsp"], "ocsp.video.example")
+    resolver = Connection(core(), dport=853).shake()
+    resolver.segment(0, 0, openssl_hello("dns.video.example"))
+    assert (resolver.flow()["app"], resolver.flow()["host"]) == (IDS["dohdot"], "dns.video.example")
 
 
 def test_a_client_hello_names_its_flow_and_the_packets_behind_it_cost_no_dissection() -> None:
