@@ -40,8 +40,9 @@ from dpi.dissect.protocols cimport (
 from dpi.dissect.quic cimport quic_datagram, quic_looks, quic_state_free, quic_state_init
 from dpi.dissect.quic_crypto cimport quic_crypto_free, quic_crypto_new
 from dpi.dissect.tor cimport tor_certificate, tor_name
+from dpi.dissect.shown cimport shown_name
 from dpi.dissect.tls cimport tls_client_hello, tls_records, tls_server_hello
-from dpi.flow.stream cimport pool_init, stream_bytes, stream_free, stream_init, stream_put, stream_ready
+from dpi.flow.stream cimport Stream, pool_init, stream_bytes, stream_free, stream_init, stream_put, stream_ready
 from dpi.flow.table cimport FLOW_TLS, NONE, Flow, opener
 from dpi.match.evidence cimport (
     BY_CERTIFICATE,
@@ -57,6 +58,7 @@ from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN, Packet
 
 cdef enum:
     PAYLOADS_MAX = 10       # packets with payload that each side is looked at for
+    HELLO_PAYLOADS = 40     # the same while a ClientHello goes on: one cut small, or filled up, hides no name
     STREAM_MAX = 16384      # bytes of a TCP direction that are looked at
     STUN_PATIENCE = 4       # payloads after which a STUN flow is not waited for a realm any more
     HTTP2_PATIENCE = 4      # payloads after which HTTP/2 is not waited for a request any more
@@ -122,6 +124,15 @@ cdef void release(Inspector *s, Flow *f) noexcept nogil:
     s.used -= 1
 
 
+cdef inline bint hello_begun(const Inspector *s, const Flow *f, int side) noexcept nogil:
+    """Whether what a side has sent is a handshake that is not there yet."""
+    cdef const Stream *stream
+    if f.proto != IP_TCP or f.work == NONE:
+        return False
+    stream = &s.works[f.work].streams[side]
+    return stream_ready(stream) > 5 and stream_bytes(stream)[0] == 0x16 and stream_bytes(stream)[5] == 1
+
+
 cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
     """Looks at a packet with payload.  YES: `out` holds something new.  NO: nothing will come any more."""
     cdef Answer answer
@@ -134,7 +145,7 @@ cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     answer = segment(s, f, p, side, out) if p.proto == IP_TCP else datagram(s, f, p, side, out)
     if f.payloads[side] < 255:
         f.payloads[side] += 1
-    if answer == NO or f.payloads[side] >= PAYLOADS_MAX:
+    if answer == NO or f.payloads[side] >= (HELLO_PAYLOADS if hello_begun(s, f, side) else PAYLOADS_MAX):
         f.spent |= <uint8_t>(1 << side)
     if answer == YES:
         return YES
@@ -274,6 +285,8 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     memset(&s.found, 0, sizeof(s.found))
     label = probe(&sight, &s.found, &answer)
     if label:
+        if s.found.host_len == 0:
+            shown_name(label, sight.data, sight.n, &s.found)
         probed(s, f, label, out)
         return YES
     return MORE if more or answer == MORE else NO
@@ -450,6 +463,8 @@ cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *
     memset(&s.found, 0, sizeof(s.found))
     label = probe(&sight, &s.found, &answer)
     if label:
+        if s.found.host_len == 0:
+            shown_name(label, sight.data, sight.n, &s.found)
         probed(s, f, label, out)
         return YES
     return MORE                 # the next datagram may be another matter

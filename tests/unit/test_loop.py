@@ -113,6 +113,15 @@ def test_a_client_hello_names_its_flow_and_the_packets_behind_it_cost_no_dissect
     assert connection.flow()["bytes_down"] > 20_000
 
 
+def test_a_hello_that_is_cut_into_many_small_segments_still_names_its_flow() -> None:
+    connection = Connection(core()).shake()
+    hello = openssl_hello("www.video.example")
+    size = len(hello) // 30 + 1
+    for at in range(0, len(hello), size):
+        connection.segment(0, at, hello[at : at + size])
+    assert (connection.flow()["app"], connection.flow()["decided_at"] > 20) == (VIDEO, True)
+
+
 def test_a_hello_behind_a_syn_with_data_is_read() -> None:
     connection = Connection(core())
     connection.segment(0, 0, openssl_hello("www.video.example"), flags=SYN)
