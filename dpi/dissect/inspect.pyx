@@ -21,7 +21,10 @@ from dpi.dissect.over_http cimport over_http
 from dpi.dissect.over_tls cimport BEGINS, STAYS, Step, carried_by_tls, implicit_tls, secured, upgradable, upgrade
 from dpi.dissect.probes cimport Sight, probe
 from dpi.dissect.protocols cimport (
+    P_ANYDESK,
+    P_APPLEPUSH,
     P_DNS,
+    P_DOHDOT,
     P_DTLS,
     P_HTTP,
     P_HTTP2,
@@ -327,7 +330,7 @@ cdef void over_tls(Inspector *s, Flow *f, Finding *out) noexcept nogil:
     else:
         out.protocol = tls_by_port(f, s.found.alpn)
         out.app = carried_by_tls(server_port(f), s.found.alpn)
-        out.sure = out.app != 0
+        out.sure = out.app in (P_ANYDESK, P_APPLEPUSH, P_DOHDOT)
     f.flags |= FLOW_TLS
 
 
@@ -488,7 +491,7 @@ cdef Answer quic(Inspector *s, Flow *f, const Packet *p, int side, Finding *out)
         out.client = <uint8_t>(opener(f) if state.client else 1 - opener(f))
         out.method = BY_QUIC_SNI if s.found.host_len else BY_NOTHING
         out.app = carried_by_tls(server_port(f), s.found.alpn)
-        out.sure = out.app != 0
+        out.sure = out.app in (P_ANYDESK, P_APPLEPUSH, P_DOHDOT)
         out.complete = 1
         if s.found.quic_version == 0:
             s.found.quic_version = state.version

@@ -140,6 +140,13 @@ def test_an_app_that_has_an_alpn_of_its_own_is_told_by_it() -> None:
     assert connection.flow()["app"] == IDS["anydesk"]
 
 
+def test_a_protocol_that_alpn_tells_is_weaker_than_the_name_of_a_service() -> None:
+    connection = Connection(core()).shake()
+    hello = client_hello([(0, server_name(b"mqtt.video.example")), alpn(b"x-amzn-mqtt-ca")])
+    connection.segment(0, 0, record(hello))
+    assert connection.flow()["app"] == VIDEO
+
+
 # Certificates
 
 
