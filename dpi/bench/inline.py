@@ -6,13 +6,14 @@ queued              this program's engine sees every packet of every flow
 python_callback     a Python callback of `netfilterqueue` accepts every packet
 
 Each has namespaces of its own (path.py), all stand at once, and every round takes every measurement through all
-four in turn, so that a busy moment of the machine hits them alike; medians over the rounds are compared.
+four in turn, one way and then the other, so that a busy moment of the machine hits them alike.  The figures are medians
+over the rounds; the ratios are medians of each round's ratio.
 
 What a measurement is:
 
 tcp_gbit_s          one TCP connection, payload received
 packets_s           UDP packets of 18 bytes of payload in 8 flows, sent as fast as they can be, that arrived
-tls_connections_s   TCP and full TLS 1.3 handshakes, two clients at a time
+tls_connections_s   TCP and full TLS 1.3 handshakes, eight clients at a time
 latency_us_p50/99   round trips of one small UDP packet, nothing else going on
 cpu_us_per_packet   busy time of all CPUs, both ends included, for each packet of a steady PACED a second that
                     arrived, less what the machine was busy with before
@@ -67,7 +68,7 @@ def measure(rounds: int, seconds: float, variants: tuple[str, ...] = VARIANTS, s
             paths[variant] = stack.enter_context(standing(variant, folder))
         for number in range(rounds):
             for name, take in TAKES.items():
-                for variant in variants:
+                for variant in variants if number % 2 == 0 else variants[::-1]:
                     say(f"round {number + 1} of {rounds}: {name} through {variant}")
                     for key, value in take(paths[variant], seconds, certificate).items():
                         if value is not None:
@@ -76,17 +77,18 @@ def measure(rounds: int, seconds: float, variants: tuple[str, ...] = VARIANTS, s
         variant: {key: statistics.median(values) if values else None for key, values in each.items()}
         for variant, each in found.items()
     }
-    result["ratios"] = ratios(result)
+    result["ratios"] = ratios(found)
     result["rounds"], result["seconds"], result["cpus"] = rounds, seconds, os.cpu_count()
     return result
 
 
-def ratios(result: Result) -> dict[str, float | None]:
-    """What the targets are about; None where something was not measured."""
+def ratios(found: dict[str, dict[str, list[float]]]) -> dict[str, float | None]:
+    """What the targets are about, medians over the rounds; None where something was not measured."""
 
     def ratio(key: str, over: str, under: str) -> float | None:
-        a, b = result.get(over, {}).get(key), result.get(under, {}).get(key)
-        return a / b if a is not None and b else None
+        pairs = zip(found.get(over, {}).get(key, ()), found.get(under, {}).get(key, ()), strict=False)
+        each = [a / b for a, b in pairs if b]
+        return statistics.median(each) if each else None
 
     return {
         "offload_tcp_of_plain": ratio("tcp_gbit_s", OFFLOAD, PLAIN),

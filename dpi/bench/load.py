@@ -29,7 +29,8 @@ PIECE = 1 << 20  # bytes of a send() or recv() of bulk TCP
 SMALL = 18  # bytes of UDP payload: the smallest Ethernet frame
 FLOWS = 8  # of small packets
 AT_ONCE = 64  # packets of a sendmmsg() or recvmmsg()
-PROCESSES = 2  # each side, of TLS
+TLS_SERVERS = 2  # processes
+TLS_CLIENTS = 8  # at once: enough that what is measured is work, not who waits for whom
 QUIET = 0.5  # seconds in which to see how busy the machine is without us
 SO_RCVBUFFORCE = 33
 MSG_WAITFORONE = 0x10000
@@ -50,11 +51,18 @@ def until_told() -> None:
     sys.stdin.read()
 
 
+def stay_on(cpu: int) -> None:
+    """Keeps one end of a stream on one CPU (from the first, or as -1 from the last on), so that runs are alike."""
+    usable = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {usable[cpu]})
+
+
 # ── bulk TCP ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def bulk_server(address: str) -> Result:
     """Reads one connection to its end: Gbit/s of payload between its first and last byte."""
+    stay_on(-1)
     with socket.create_server((address, PORT["bulk"]), family=family(address)) as listener:
         ready()
         connection, _ = listener.accept()
@@ -68,6 +76,7 @@ def bulk_server(address: str) -> Result:
 
 
 def bulk_client(address: str, seconds: float) -> Result:
+    stay_on(0)
     piece = memoryview(bytes(PIECE))
     with socket.create_connection((address, PORT["bulk"])) as connection:
         connection.settimeout(5)  # a path that lets nothing pass ends the load
@@ -173,12 +182,12 @@ def busy_seconds() -> float:
 
 
 def tls_server(address: str, certificate: str) -> Result:
-    """Full handshakes (no tickets, no cache), PROCESSES at a time."""
+    """Full handshakes (no tickets, no cache), TLS_SERVERS at a time."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     context.num_tickets = 0
     with socket.create_server((address, PORT["tls"]), family=family(address), backlog=1024) as listener:
-        children = [_fork(lambda: _serve_tls(listener, context)) for _ in range(PROCESSES)]
+        children = [_fork(lambda: _serve_tls(listener, context)) for _ in range(TLS_SERVERS)]
         ready()
         until_told()
         for child in children:
@@ -199,7 +208,7 @@ def _serve_tls(listener: socket.socket, context: ssl.SSLContext) -> None:
 def tls_client(address: str, seconds: float) -> Result:
     """New connections a second: TCP and TLS handshake, then closed by the client."""
     reader, writer = os.pipe()
-    children = [_fork(lambda: _count_tls(address, seconds, writer)) for _ in range(PROCESSES)]
+    children = [_fork(lambda: _count_tls(address, seconds, writer)) for _ in range(TLS_CLIENTS)]
     os.close(writer)
     for child in children:
         os.waitpid(child, 0)
