@@ -5,7 +5,7 @@ so that the loop never waits long.  Labels, categories and methods are numbers h
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from dpi._fastpath cimport (
@@ -57,6 +57,7 @@ cdef extern from "<arpa/inet.h>" nogil:
 
 
 cdef enum:
+    AT_ONCE = 8192          # flows looked at while packets wait
     FRAGMENTED = 256        # datagrams in fragments at a time
     FRAGMENT_BYTES = 4 << 20
     MALLOC_OVERHEAD = 16
@@ -323,6 +324,26 @@ cdef class Core:
         finally:
             unlock(self.shard)
         return out, 0 if done else i
+
+    def decided_by_rule(self, int rules):
+        """How many of the flows now known carry a mark, by rule: `rules` numbers, then those of no rule."""
+        cdef uint32_t i
+        cdef const Flow *f
+        cdef uint32_t *counts = <uint32_t *>calloc(rules + 1, sizeof(uint32_t))
+        if counts == NULL:
+            raise MemoryError
+        lock(self.shard)
+        for i in range(self.shard.table.fresh):
+            if i % AT_ONCE == 0:                # packets wait for the lock
+                unlock(self.shard)
+                lock(self.shard)
+            f = &self.shard.table.flows[i]
+            if f.version and f.mark:
+                counts[f.rule if f.rule < <uint32_t>rules else rules] += 1
+        unlock(self.shard)
+        out = [counts[i] for i in range(rules + 1)]
+        free(counts)
+        return out
 
     def find(self, key):
         """The flow of (src, sport, dst, dport, vlan, proto), addresses of 16 bytes, from either side; or None."""

@@ -215,6 +215,12 @@ class Engine:
         for core in self.cores:
             yield from self._chunks(core.flows)
 
+    def decided_by_rule(self) -> dict[str | None, int]:
+        """How many flows each rule has decided that are still there; None: those of no rule."""
+        names = [*(rule.name for rule in self.plan.rules), None] if self.plan else [None]
+        counts = zip(*(core.decided_by_rule(len(names) - 1) for core in self.cores), strict=True)
+        return dict(zip(names, map(sum, counts), strict=True))
+
     def find_flow(self, key: Tuple5) -> FlowRecord | None:
         """The flow of (src, sport, dst, dport, vlan, protocol number), from either side."""
         packed = _key(key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from dpi.enforce import conntrack
@@ -16,6 +16,8 @@ from dpi.engine import Engine
 from dpi.record.fields import FlowRecord
 
 MAPPED = bytes(10) + b"\xff\xff"
+NAMES = 65_536
+OTHERS = "others"
 FRESH_SECONDS = 0.7  # a reading of the table that is younger is not repeated
 
 Key = tuple[bytes, int, bytes, int, int, int]
@@ -40,20 +42,31 @@ def _sixteen(address: bytes) -> bytes:
 
 
 class Totals:
-    """Bytes by name since the start: of flows that have ended, and on reading of those that live."""
+    """Bytes by name since the start: of flows that have ended, and on reading of those that live.
+
+    Of each kind at most NAMES names: beyond, the lesser half becomes OTHERS, so that addresses that somebody makes up
+    cost no memory.
+    """
 
     def __init__(self) -> None:
-        self._ended: dict[str, dict[str, list[int]]] = {
-            kind: defaultdict(lambda: [0, 0]) for kind in ("apps", "hosts", "classes")
-        }
+        self._ended: dict[str, dict[str, list[int]]] = {kind: {} for kind in ("apps", "hosts", "classes")}
+
+    def copy(self) -> Totals:
+        """As it is now, to be read elsewhere meanwhile."""
+        copy = Totals()
+        copy._ended = {kind: {name: list(t) for name, t in names.items()} for kind, names in self._ended.items()}
+        return copy
 
     def ended(self, record: FlowRecord, class_: str) -> None:
         for kind, name in self._names(record, class_):
-            total = self._ended[kind][name]
+            names = self._ended[kind]
+            if name not in names and len(names) >= NAMES:
+                _fold(names)
+            total = names.setdefault(name, [0, 0])
             total[0] += record.bytes_down
             total[1] += record.bytes_up
 
-    def read(self, live: list[tuple[FlowRecord, str]]) -> dict[str, Any]:
+    def read(self, live: Iterable[tuple[FlowRecord, str]]) -> dict[str, Any]:
         """{"time", "apps": {name: {"down", "up", "flows"}}, "hosts": …, "classes": …}"""
         answer: dict[str, Any] = {"time": time.monotonic()}
         for kind, names in self._ended.items():
@@ -68,11 +81,23 @@ class Totals:
 
     def _names(self, record: FlowRecord, class_: str) -> tuple[tuple[str, str], ...]:
         local = record.dst if record.direction == "in" else record.src
-        return ("apps", record.app or record.protocol), ("hosts", local), ("classes", class_)
+        asked = record.protocol == "dns"  # to ask for a name is not to use it
+        app = record.protocol if asked else record.app or record.protocol
+        return ("apps", app), ("hosts", local), ("classes", class_)
+
+
+def _fold(names: dict[str, list[int]]) -> None:
+    """Adds the half with the fewest bytes to OTHERS."""
+    rest = names.pop(OTHERS, [0, 0])
+    for name in sorted(names, key=lambda n: sum(names[n]))[: len(names) // 2]:
+        down, up = names.pop(name)
+        rest[0] += down
+        rest[1] += up
+    names[OTHERS] = rest
 
 
 class Accounts:
-    """Reads conntrack for the engine.  `forget_hosts` bounds memory: see Totals."""
+    """Reads conntrack for the engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

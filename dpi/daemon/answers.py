@@ -1,4 +1,7 @@
-"""What the control socket answers: each request's coroutine, made of what the worker knows."""
+"""What the control socket answers: each request's coroutine, made of what the worker knows.
+
+What looks at every flow does so in a thread: with a million of them the control plane's loop would miss its beats.
+"""
 
 from __future__ import annotations
 
@@ -110,11 +113,8 @@ class Answers:
     def _rules(self, counters: enforce.Counters) -> list[dict[str, Any]]:
         plan = self._worker.plan
         where = {rule.name: rule.where for rule in plan.engine.rules}
-        flows: dict[str, int] = {}
-        for record in self._worker.engine.flows():
-            if record.mark:  # it has been decided
-                name = record.rule or "default"
-                flows[name] = flows.get(name, 0) + 1
+        decided = self._worker.engine.decided_by_rule()
+        flows = {name or "default": count for name, count in decided.items()}
         rows = []
         for d in plan.kernel.dispositions:
             down, up = (counters.rules.get((way, d.name), enforce.Count()) for way in ("down", "up"))
@@ -139,6 +139,9 @@ class Answers:
     async def flows(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         worker = self._inline()
         await asyncio.to_thread(worker.accounts.refresh)
+        return await asyncio.to_thread(self._flows, worker, request)
+
+    def _flows(self, worker: Worker, request: dict[str, Any]) -> list[dict[str, Any]]:
         limit = int(request.get("limit") or 100)
         app, host, class_ = request.get("app"), request.get("host"), request.get("class_")
         found = []
@@ -168,13 +171,13 @@ class Answers:
         worker = self._inline()
         await asyncio.to_thread(worker.accounts.refresh)
         worker.catch_up()  # reading the kernel's table may have ended flows: not to be missing from both sums
-        live = [(record, worker.class_of(record) or "") for record in worker.engine.flows()]
-        return worker.totals.read(live)
+        ended = worker.totals.copy()
+        return await asyncio.to_thread(lambda: ended.read((r, worker.class_of(r) or "") for r in worker.engine.flows()))
 
     async def why(self, request: dict[str, Any]) -> dict[str, Any]:
         worker = self._inline()
         await asyncio.to_thread(worker.accounts.refresh)
-        return why(worker, str(request.get("what") or ""), self.describe)
+        return await asyncio.to_thread(why, worker, str(request.get("what") or ""), self.describe)
 
     async def apply(self, request: dict[str, Any]) -> dict[str, Any]:
         """Puts the policy in force anew; with `config`, that file from now on."""

@@ -170,7 +170,7 @@ def _class_path(worker: Worker, name: str | None) -> Iterator[dict[str, Any]]:
     """The class and those above it, in each direction, the leaf first."""
     for tree in {t.direction: t for t in worker.plan.kernel.trees}.values():
         known: dict[str | None, ShapedClass] = {c.name: c for c in tree.classes}
-        node = known.get(name) or known.get(tree.default)
+        node = known.get(name)
         while node:
             yield {"name": node.name, "direction": tree.direction, "rate": node.rate, "ceil": node.ceil}
             node = known.get(node.parent)

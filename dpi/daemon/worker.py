@@ -281,11 +281,11 @@ class Worker:
 
     def _know_classes(self, plan: Plan) -> None:
         default = plan.kernel.trees[0].default if plan.kernel.trees else None
-        self._classes = {d.number: d.class_ or default for d in plan.kernel.dispositions}
+        self._classes = {d.number: None if d.block else d.class_ or default for d in plan.kernel.dispositions}
         self._default_class = default
 
     def class_of(self, record: FlowRecord) -> str | None:
-        """The class that a flow's packets are in."""
+        """The class that a flow's packets are in; None where they are blocked, or nothing is shaped."""
         marks = self.plan.kernel.marks
         number = (record.mark & marks.disposition_mask) >> marks.shift
         return self._classes.get(number, self._default_class)
@@ -303,8 +303,9 @@ class Worker:
             await asyncio.sleep(0 if busy else DRAIN_SECONDS)
 
     def catch_up(self) -> None:
-        """Takes every event that is there now."""
-        while self._take(self.engine.drain_events()):
+        """Takes the events that are there now, or as many as can be taken without missing a beat."""
+        deadline = time.monotonic() + BEAT_SECONDS
+        while self._take(self.engine.drain_events()) and time.monotonic() < deadline:
             pass
 
     def _woken(self) -> None:
