@@ -19,7 +19,8 @@ from dpi.dissect.http cimport http_request, http_response
 from dpi.dissect.http2 cimport http2_request
 from dpi.dissect.over_http cimport over_http
 from dpi.dissect.over_tls cimport BEGINS, STAYS, Step, carried_by_tls, implicit_tls, secured, upgradable, upgrade
-from dpi.dissect.probes cimport Sight, probe
+from dpi.dissect.probes.index cimport probe
+from dpi.dissect.probes.sight cimport Sight
 from dpi.dissect.protocols cimport (
     P_ANYDESK,
     P_APPLEPUSH,
@@ -35,6 +36,7 @@ from dpi.dissect.protocols cimport (
     P_OCSP,
     P_QUIC,
     P_RDP,
+    P_SDRTN,
     P_SMTP,
     P_STUN,
     P_TLS,
@@ -63,7 +65,6 @@ cdef enum:
     PAYLOADS_MAX = 10       # packets with payload that each side is looked at for
     HELLO_PAYLOADS = 40     # the same while a ClientHello goes on: one cut small, or filled up, hides no name
     STREAM_MAX = 16384      # bytes of a TCP direction that are looked at
-    STUN_PATIENCE = 4       # payloads after which a STUN flow is not waited for a realm any more
     HTTP2_PATIENCE = 4      # payloads after which HTTP/2 is not waited for a request any more
     NOBODY = 2
 
@@ -254,8 +255,6 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     """The first n bytes that a side has sent."""
     cdef Answer answer
     cdef bint more = False
-    cdef uint16_t label
-    cdef Sight sight
     if n == 0:
         return MORE
     if p.sport == 53 or p.dport == 53 or f.protocol.id == P_DNS:
@@ -281,33 +280,36 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     more |= answer == MORE
     if f.protocol.id == P_HTTP:
         return MORE if more else NO
-    sight.data, sight.n, sight.wire = data, n, n
-    sight.sport, sight.dport, sight.proto = p.sport, p.dport, IP_TCP
+    answer = probed(s, f, p, side, data, n, n, out)
+    return MORE if more and answer == NO else answer
+
+
+cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n, uint32_t wire,
+                   Finding *out) noexcept nogil:
+    """What the probes say.  A server's name tells the app; one of DHCP or NetBIOS is a machine's own."""
+    cdef Sight sight
+    cdef Answer answer = NO
+    sight.data, sight.n, sight.wire = data, n, wire
+    sight.sport, sight.dport, sight.proto = p.sport, p.dport, p.proto
     sight.from_opener = side == opener(f)
     sight.turn = f.payloads[side]
+    sight.mine = &f.isn[side] if p.proto == IP_UDP else NULL        # which only TCP and DNS use otherwise
+    sight.theirs = &f.isn[1 - side] if p.proto == IP_UDP else NULL
     memset(&s.found, 0, sizeof(s.found))
-    label = probe(&sight, &s.found, &answer)
-    if label:
-        if s.found.host_len == 0:
-            shown_name(label, sight.data, sight.n, &s.found)
-        probed(s, f, label, out)
-        return YES
-    return MORE if more or answer == MORE else NO
-
-
-cdef void probed(Inspector *s, const Flow *f, uint16_t label, Finding *out) noexcept nogil:
-    """What a probe said.  A server's name tells the app; one of DHCP or NetBIOS is a machine's own."""
-    out.protocol = label
-    out.complete = 1
-    if upgradable(label) and f.proto == IP_TCP:
-        out.complete = 0
-    elif s.found.host_len == 0:
-        # A STUN server tells its realm when it refuses the first request.
-        out.complete = label != P_STUN or f.payloads[0] + f.payloads[1] >= STUN_PATIENCE
-    if s.found.host_len and label == P_DTLS:
-        out.method = BY_SNI
-    elif s.found.host_len and (label == P_STUN or label == P_SMTP):
-        out.method = BY_SIGNATURE
+    out.protocol = probe(&sight, &s.found, &answer)
+    if answer != YES:
+        return answer
+    if s.found.host_len == 0:
+        shown_name(out.protocol, data, n, &s.found)
+    out.app = s.found.app
+    out.complete = not s.found.unfinished and not (upgradable(out.protocol) and f.proto == IP_TCP)
+    out.replaces = out.protocol == P_DTLS       # calls get through by STUN first
+    if s.found.host_len:
+        if out.protocol == P_DTLS:
+            out.method = BY_SNI
+        elif out.protocol == P_STUN or out.protocol == P_SMTP or out.protocol == P_SDRTN:
+            out.method = BY_SIGNATURE
+    return YES
 
 
 cdef inline uint16_t server_port(const Flow *f) noexcept nogil:
@@ -448,10 +450,11 @@ cdef uint16_t dns_label(const Packet *p) noexcept nogil:
 cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
     cdef Answer answer
     cdef uint16_t label
-    cdef Sight sight
     if p.proto == IP_UDP:
         label = dns_label(p)
         if label and dns_message(p.payload, p.n, &s.dns) == YES:
+            if f.protocol.id == 0:
+                f.isn[0] = f.isn[1] = 0         # where probes may have kept a word, questions are kept now
             asked(s, side, label, out)
             return YES
         if f.protocol.id and f.protocol.id != P_STUN:
@@ -459,18 +462,8 @@ cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *
         answer = quic(s, f, p, side, out)
         if answer != NO:
             return answer
-    sight.data, sight.n, sight.wire = p.payload, p.n, p.payload_len
-    sight.sport, sight.dport, sight.proto = p.sport, p.dport, p.proto
-    sight.from_opener = side == opener(f)
-    sight.turn = f.payloads[side]
-    memset(&s.found, 0, sizeof(s.found))
-    label = probe(&sight, &s.found, &answer)
-    if label:
-        if s.found.host_len == 0:
-            shown_name(label, sight.data, sight.n, &s.found)
-        probed(s, f, label, out)
-        return YES
-    return MORE                 # the next datagram may be another matter
+    answer = probed(s, f, p, side, p.payload, p.n, p.payload_len, out)
+    return YES if answer == YES else MORE       # the next datagram may be another matter
 
 
 cdef Answer quic(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:

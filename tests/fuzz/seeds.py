@@ -144,7 +144,7 @@ def first_payloads() -> list[bytes]:
     """For the probes: what some protocols begin with, from and to their ports."""
 
     def sight(sport: int, dport: int, udp: bool, payload: bytes) -> bytes:
-        return struct.pack("!HHBB", sport, dport, udp | 2, 0) + payload
+        return struct.pack("!HHBBQ", sport, dport, udp | 2, 0, 0) + payload
 
     return [
         sight(40000, 22, False, b"SSH-2.0-OpenSSH_9.2\r\n"),

@@ -19,7 +19,8 @@ from dpi.dissect.certificate cimport certificate
 from dpi.dissect.dns cimport DNS_ADDRESSES_MAX, DnsMessage, dns_message, dns_stream
 from dpi.dissect.dtls cimport dtls_client_hello
 from dpi.dissect.http cimport http_request, http_response
-from dpi.dissect.probes cimport Sight, probe
+from dpi.dissect.probes.index cimport probe
+from dpi.dissect.probes.sight cimport Sight
 from dpi.dissect.quic cimport QuicState, quic_datagram, quic_looks, quic_state_free, quic_state_init
 from dpi.dissect.quic_crypto cimport QuicCrypto, quic_crypto_new
 from dpi.dissect.tls cimport tls_client_hello, tls_handshake, tls_records, tls_server_hello
@@ -367,21 +368,25 @@ cdef void fuzz_pcapfile(const uint8_t *data, uint32_t n) noexcept nogil:
 
 
 cdef void fuzz_probes(const uint8_t *data, uint32_t n) noexcept nogil:
-    """All probes.  The head: both ports, the transport and who sends, how many payloads there were before."""
+    """All probes.  The head: ports, the transport and who sends, payloads before, the words kept for both sides."""
     cdef Sight sight
     cdef Found out
     cdef Answer answer = NO
-    if n < 6:
+    cdef uint32_t[2] words
+    if n < 14:
         return
     memset(&sight, 0, sizeof(sight))
+    memcpy(words, data + 6, sizeof(words))
+    sight.mine = words if data[4] & 1 else NULL
+    sight.theirs = words + 1 if data[4] & 1 else NULL
     memset(&out, 0, sizeof(out))
     sight.sport = <uint16_t>data[0] << 8 | data[1]
     sight.dport = <uint16_t>data[2] << 8 | data[3]
     sight.proto = IP_UDP if data[4] & 1 else IP_TCP
     sight.from_opener = data[4] >> 1 & 1
     sight.turn = data[5]
-    sight.data = data + 6
-    sight.n = n - 6
+    sight.data = data + 14
+    sight.n = n - 14
     sight.wire = sight.n + (data[4] >> 2) if data[4] & 1 else sight.n
     if probe(&sight, &out, &answer):
         check_found(&out)

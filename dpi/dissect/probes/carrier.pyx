@@ -1,0 +1,141 @@
+"""Mobile and fixed networks among themselves."""
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_first, at_ports
+from dpi.dissect.probes.sight cimport *
+from dpi.dissect.protocols cimport *
+
+
+cdef Answer gtp(const Sight *s, Found *out) noexcept nogil:
+    """3GPP TS 29.281, 5.1; 29.274, 5.1 (control); 32.295, 6.1 (charging): version 1 or 2, and a length that agrees."""
+    cdef uint32_t rest = s.wire - be16(s, 2)        # the header: 4 and 8 of GTPv2, 8 of v1, 6 or 20 of v0 and charging
+    if s.n < 8 or s.data[0] >> 5 > 2 or be16(s, 2) > s.wire:
+        return NO
+    if rest not in (4, 6, 8, 20) and s.data[1] not in (1, 2, 3, 26, 31, 254, 255):
+        return NO
+    if to_or_from(s, 3386):
+        out.app = P_GTPPRIME
+    elif to_or_from(s, 2123):
+        out.app = P_GTPC
+    return YES
+
+
+cdef Answer pfcp(const Sight *s, Found *out) noexcept nogil:
+    """3GPP TS 29.244, 7.2.2: version 1, a message's type, the length of the rest."""
+    return yes(s.n >= 8 and s.data[0] >> 5 == 1 and (1 <= s.data[1] <= 15 or 50 <= s.data[1] <= 59)
+               and be16(s, 2) + 4 <= s.wire)
+
+
+cdef Answer diameter(const Sight *s, Found *out) noexcept nogil:
+    """RFC 6733, 3: version 1, a length in fours, four flags that are 0, a command, then an AVP."""
+    cdef uint32_t length = be32(s, 0) & 0xFFFFFF
+    cdef uint32_t command = be32(s, 4) & 0xFFFFFF
+    if s.n < 28 or length < 28 or length & 3 or length > 1 << 16 or s.data[4] & 0x0F:
+        return NO
+    if not (257 <= command <= 330 or 8388600 <= command <= 8388740):
+        return NO
+    return yes(to_or_from(s, 3868) or be32(s, 20) < 1200 and byte_at(s, 24) & 0x1F == 0)
+
+
+cdef Answer smpp(const Sight *s, Found *out) noexcept nogil:
+    """SMPP 5.0, 3.2: length, a command, a status, a sequence number."""
+    cdef uint32_t length = be32(s, 0)
+    cdef uint32_t command = be32(s, 4)
+    if s.n < 16 or not 16 <= length <= 70000 or command & 0x7FFFFE00 or command & 0x7FFFFFFF > 0x113:
+        return NO
+    if command & 0x80000000U:
+        return yes((length <= s.n or command & 0x7FFFFFFF == 3) and be32(s, 8) < 0x600 and be32(s, 12) < 0x80000000U
+                   and (command & 0x7FFFFFFF or be32(s, 8)))
+    if be32(s, 8) or command == 0 or be32(s, 12) == 0:
+        return NO
+    if command in (1, 2, 9):                # bind: the system's id is text
+        return yes(length <= s.n and length >= 23 and (is_print(s.data[16]) or s.data[16] == 0))
+    return yes(length <= s.n and (command in (4, 5, 3, 7, 8, 33, 259, 273, 274) and length > 16
+                                  or command in (6, 21) and length == 16))
+
+
+cdef Answer megaco(const Sight *s, Found *out) noexcept nogil:
+    """RFC 3525, B.2: the version and the sender's address in brackets, in long or short text."""
+    return yes(has(s, 0, b"MEGACO/", 7) or has(s, 0, b"!/1 [", 5) or has(s, 0, b"!/2 [", 5) or has(s, 0, b"!/3 [", 5)
+               or has(s, 0, b"!/1 <", 5) or has(s, 0, b"!/2 <", 5))
+
+
+cdef Answer mgcp(const Sight *s, Found *out) noexcept nogil:
+    """RFC 3435, 3.2: a verb of four letters, a number, an endpoint, the version; 3.3: a code and a number."""
+    if mentions(s, b" mgcp 1.0", 9):
+        return YES
+    if not (to_or_from(s, 2427) or to_or_from(s, 2727)) or s.n < 5:
+        return NO
+    return yes(is_digit(s.data[0]) and is_digit(s.data[1]) and is_digit(s.data[2]) and s.data[3] == c' '
+               and is_digit(s.data[4]))
+
+
+cdef Answer h225(const Sight *s, Found *out) noexcept nogil:
+    """H.225.0, 7.2 in TPKT (RFC 1006, 6): Q.931 with a call reference of two bytes, a message's type, H.323's own."""
+    if s.n < 10:
+        return MORE if s.n < 5 and to_or_from(s, 1720) and s.data[0] == 3 else NO
+    if s.data[1] != 0 or s.data[4] != 8 or s.data[5] != 2 or be16(s, 2) < 10:
+        return NO
+    return yes(s.data[8] in (0x01, 0x02, 0x03, 0x05, 0x07, 0x0D, 0x5A, 0x62, 0x6E, 0x7B, 0x7D))
+
+
+cdef Answer h245(const Sight *s, Found *out) noexcept nogil:
+    """H.245 in TPKT: a request to tell capabilities (0x0270 0x0106 0008817500…: its protocol is itu-t 0 8 245)."""
+    return yes(s.n >= 14 and be16(s, 0) == 0x0300 and be16(s, 2) <= 4096
+               and contains(s, b"\x06\x00\x08\x81\x75\x00", 6, 16))
+
+
+cdef Answer ras(const Sight *s, Found *out) noexcept nogil:
+    """H.225.0, RAS: its protocol's identifier (itu-t 0 8 2250 0, a version) stands near the front."""
+    if contains(s, b"\x06\x00\x08\x91\x4a\x00", 6, 24):
+        return YES
+    return yes(to_or_from(s, 1719) and s.n >= 6 and s.data[0] & 0x80 == 0)
+
+
+cdef Answer skinny(const Sight *s, Found *out) noexcept nogil:
+    """Cisco's SCCP: the length less 8, a version, a message's id, all little-endian."""
+    cdef uint32_t length = le32(s, 0)
+    cdef uint32_t id = le32(s, 8)
+    if s.n < 12 or not 4 <= length <= 4096 or le32(s, 4) > 24 or id > 0x0160 and id not in (0x8000, 0x8100, 0x8101):
+        return NO
+    return yes(length + 8 <= s.n)
+
+
+cdef Answer iax(const Sight *s, Found *out) noexcept nogil:
+    """RFC 5456, 8.1.1: a full frame: F bit, call numbers, type, subclass; the first is IAX control, number 0."""
+    cdef uint8_t kind = byte_at(s, 10)
+    if s.n < 12 or not s.data[0] & 0x80 or not 1 <= kind <= 12:
+        return NO
+    if kind == 6:
+        return yes(1 <= s.data[11] <= 40 and (s.n == 12 or s.n >= 14 and 1 <= s.data[12] <= 55
+                                              and s.data[13] + 14 <= s.wire))
+    return yes(s.data[8] > 0 or s.data[9] > 0)
+
+
+cdef Answer bfcp(const Sight *s, Found *out) noexcept nogil:
+    """RFC 8855, 5.1: version 1 or 2, a primitive of 1 to 18, the length in fours, a conference, who, an attribute."""
+    cdef uint8_t version = byte_at(s, 0) >> 5
+    if s.n < 12 or not 1 <= version <= 2 or s.data[0] & 0x07 or not 1 <= s.data[1] <= 18:
+        return NO
+    if 4 * <uint32_t>be16(s, 2) + 12 != (s.wire if s.proto == UDP else s.n) or be32(s, 4) == 0:
+        return NO
+    if be16(s, 2) == 0:                         # Hello, Goodbye and what acknowledges them
+        return yes(s.data[1] in (11, 13, 14, 16, 17, 18) and be32(s, 4) < 1 << 28 and to_or_from(s, 5070))
+    return yes(s.n >= 14 and 1 <= s.data[12] >> 1 <= 18 and 2 <= s.data[13] <= 4 * be16(s, 2))
+
+
+at_first(BOTH, P_MEGACO, megaco, b"M!")
+at_first(BOTH, P_MGCP, mgcp, b"ACDEMNR0123456789acdemnr")
+at_first(TCP, P_DIAMETER, diameter, b"\x01")
+at_first(TCP, P_H323, h225, b"\x03")
+at_first(TCP, P_H323, h245, b"\x03")
+at_first(TCP, P_SMPP, smpp, b"\x00")
+at_first(UDP, P_H323, ras, b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f")
+at_first(BOTH, P_BFCP, bfcp, b"\x20\x28\x30\x38\x40\x48\x50\x58")
+at_ports(UDP, P_GTP, gtp, (2123, 2152, 3386))
+at_ports(UDP, P_PFCP, pfcp, (8805,))
+at_ports(UDP, P_H323, ras, (1719,))
+at_ports(TCP, P_CISCOSKINNY, skinny, (2000, 2443))
+at_ports(UDP, P_IAX, iax, (4569,))

@@ -1,0 +1,158 @@
+"""Databases and what is asked like one."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
+from dpi.dissect.probes.sight cimport *
+from dpi.dissect.protocols cimport *
+from dpi.wire.cursor cimport Cursor, alive, over, skip, u8
+
+
+cdef Answer mysql(const Sight *s, Found *out) noexcept nogil:
+    """Protocol::HandshakeV10: length, sequence 0, version 10, the server's version as text; or a refusal."""
+    cdef uint32_t length = le32(s, 0)
+    if s.from_opener or s.n < 9 or length >> 24 or not 10 <= length <= 400:
+        return NO
+    if s.data[4] == 0xFF:
+        return yes(1040 <= le16(s, 5) <= 2100 and length + 4 == s.n and printable(s, 7, s.n - 7))
+    if s.data[4] not in (9, 10) or not is_digit(s.data[5]) or not contains(s, b".", 1, 9):
+        return NO
+    set_agent(out, s.data + 5, s.n - 5)
+    return YES
+
+
+cdef Answer postgres(const Sight *s, Found *out) noexcept nogil:
+    """PostgreSQL, 54.7: StartupMessage 3.0, SSLRequest, GSSENCRequest, CancelRequest."""
+    cdef uint32_t length = be32(s, 0)
+    cdef uint32_t code = be32(s, 4)
+    if not s.from_opener or s.n < 8:
+        return NO
+    if length == 8 and code in (80877103, 80877104) or length == 16 and code == 80877102:
+        return YES
+    return yes(code in (0x00030000, 0x00020000) and length == s.n and s.n > 13)
+
+
+cdef Answer mongodb(const Sight *s, Found *out) noexcept nogil:
+    """MongoDB's wire protocol: a little-endian header: length, ids, an opcode in use."""
+    cdef uint32_t length = le32(s, 0)
+    cdef uint32_t opcode = le32(s, 12)
+    if s.n < 16 or not 21 <= length <= 48 << 20 or length < s.n and opcode != 2013:
+        return NO
+    if opcode == 2013 or opcode == 2012 or 2001 <= opcode <= 2007:
+        return yes(be32(s, 8) == 0 or to_or_from(s, 27017) or length == s.n)
+    return yes(opcode == 1 and length == s.n and be32(s, 8) and s.n >= 36 and le32(s, 32) <= 1000)
+
+
+cdef Answer resp(const Sight *s, Found *out) noexcept nogil:
+    """Redis serialization protocol: a command is an array of bulk strings."""
+    cdef uint32_t i = 1
+    while i < s.n and i < 6 and is_digit(s.data[i]):
+        i += 1
+    if i + 3 > s.n:
+        return MORE
+    return yes(i > 1 and has(s, i, b"\r\n$", 3))
+
+
+cdef Answer cassandra(const Sight *s, Found *out) noexcept nogil:
+    """CQL's native protocol, 2: version, flags, a stream, an opcode, the length; between nodes there is a magic."""
+    cdef uint8_t version = byte_at(s, 0) & 0x7F
+    cdef uint32_t at = 4 if version >= 3 else 3
+    cdef uint8_t opcode = byte_at(s, at)
+    cdef uint32_t n = be32(s, at + 1)
+    if be32(s, 0) == 0xCA552DFAU:
+        return YES
+    if s.n < at + 5 or not 1 <= version <= 5 or s.data[1] & 0xE0 or opcode > 0x10 or n + at + 5 != s.n:
+        return NO
+    if s.data[0] & 0x80:
+        return yes(not s.from_opener and opcode in (0, 2, 3, 6, 8) and (to_or_from(s, 9042) or opcode == 6))
+    return yes(opcode == 5 and n == 0 or opcode == 1 and contains(s, b"CQL_VERSION", 11, 64))
+
+
+cdef Answer tds(const Sight *s, Found *out) noexcept nogil:
+    """MS-TDS, 2.2.3.1: type, status, length, process, packet, window 0; pre-login tells its options, or login."""
+    cdef uint8_t kind = byte_at(s, 0)
+    if s.n < 9 or s.data[1] & 0xE0 or s.data[7] or be16(s, 2) < 9:
+        return NO
+    if kind == 0x12:
+        return yes(be16(s, 2) == s.n and s.data[8] <= 6 and be16(s, 9) <= s.n or to_or_from(s, 1433))
+    if kind == 0x10:
+        return yes(be16(s, 2) >= 94 and le32(s, 8) <= 1 << 17 and 0x70 <= byte_at(s, 15) <= 0x74)
+    if kind == 0x04 and not s.from_opener:
+        return yes(be16(s, 2) == s.n and (s.data[8] == 0 and be32(s, 8) >> 8 <= 0x40 or to_or_from(s, 1433)))
+    return yes(to_or_from(s, 1433) and kind in (1, 2, 3, 4, 6, 7, 14, 17) and be16(s, 2) <= 32768)
+
+
+cdef Answer oracle(const Sight *s, Found *out) noexcept nogil:
+    """TNS: length, checksum 0, type, 0, checksum 0; a connect has a version and tells what it wants."""
+    if s.n < 10 or be16(s, 2) or be16(s, 6) or s.data[5] & 0xF7:
+        return NO
+    if s.data[4] == 1:
+        return yes(be16(s, 0) <= s.n + 512 and 300 <= be16(s, 8) <= 330 and 100 <= be16(s, 10) <= 330)
+    if s.from_opener or be16(s, 0) != s.n:
+        return NO
+    return yes(s.data[4] == 2 and 300 <= be16(s, 8) <= 330 or s.data[4] == 11 and s.n <= 10 and to_or_from(s, 1521)
+               or s.data[4] in (4, 5) and contains(s, b"(DESCRIPTION", 12, 64))
+
+
+cdef Answer drda(const Sight *s, Found *out) noexcept nogil:
+    """DRDA, DDM 2.5: length, 0xD0, format, correlation, the same length less 6, a code point: EXCSAT or its reply."""
+    cdef uint16_t point = be16(s, 8)
+    return yes(s.n >= 10 and s.data[2] == 0xD0 and be16(s, 0) == be16(s, 6) + 6 and be16(s, 0) >= 10
+               and (point in (0x1041, 0x106D, 0x106E, 0x2001, 0x1443, 0x14AC, 0x1219)))
+
+
+cdef Answer memcached(const Sight *s, Found *out) noexcept nogil:
+    """protocol.txt and BinaryProtocolRevamped: a command and a key, or a header of 24 bytes; UDP has 8 in front."""
+    cdef Sight inner = s[0]
+    if s.proto == UDP:
+        if s.n < 9 or be16(s, 6) or be16(s, 2) >= be16(s, 4):
+            return NO
+        inner.data += 8
+        inner.n -= 8
+    if inner.data[0] == 0x80 or inner.data[0] == 0x81:
+        return yes(inner.n >= 24 and inner.data[1] <= 0x48 and inner.data[5] == 0
+                   and byte_at(&inner, 4) + be16(&inner, 2) <= be32(&inner, 8) and be32(&inner, 8) < 1 << 20)
+    return yes(has(&inner, 0, b"get ", 4) or has(&inner, 0, b"gets ", 5) or has(&inner, 0, b"set ", 4)
+               or has(&inner, 0, b"add ", 4) or has(&inner, 0, b"stats", 5) or has(&inner, 0, b"version\r\n", 9)
+               or has(&inner, 0, b"STAT ", 5) or has(&inner, 0, b"VALUE ", 6) or has(&inner, 0, b"END\r\n", 5)
+               or has(&inner, 0, b"STORED\r\n", 8) or has(&inner, 0, b"delete ", 7) or has(&inner, 0, b"incr ", 5)
+               or has(&inner, 0, b"flush_all", 9) or has(&inner, 0, b"ERROR\r\n", 7))
+
+
+cdef Answer elasticsearch(const Sight *s, Found *out) noexcept nogil:
+    """Elasticsearch's transport: `ES`, the length, a request's id, a status of a few bits."""
+    return yes(s.n >= 19 and has(s, 0, b"ES", 2) and (be32(s, 2) + 6 <= s.n or be16(s, 2) == 0) and be32(s, 6) == 0
+               and byte_at(s, 14) < 16)
+
+
+cdef Answer z3950(const Sight *s, Found *out) noexcept nogil:
+    """ISO 23950: an initialize request [20] or its response [21] in BER: reference id, version, options."""
+    cdef Cursor c = over(s.data, s.n)
+    cdef uint8_t tag, n
+    skip(&c, 1)
+    n = u8(&c)
+    if n & 0x80:
+        skip(&c, n & 0x7F)
+    tag = u8(&c)
+    if tag == 0x82:                             # reference id
+        skip(&c, u8(&c))
+        tag = u8(&c)
+    n = u8(&c)
+    if tag != 0x83 or not 1 <= n <= 3:
+        return NO
+    skip(&c, n)
+    return yes(u8(&c) == 0x84 and u8(&c) <= 4 and alive(&c))
+
+
+at_first(TCP, P_ELASTICSEARCH, elasticsearch, b"E")
+at_first(TCP, P_RESP, resp, b"*")
+at_first(TCP, P_Z3950, z3950, b"\xb4\xb5")
+at_first(TCP, P_POSTGRESQL, postgres, b"\x00")
+at_first(TCP, P_DRDA, drda, b"\x00\x01\x02\x03\x04")
+at_first(TCP, P_CASSANDRA, cassandra, b"\x01\x02\x03\x04\x05\x81\x82\x83\x84\x85\xca")
+at_first(TCP, P_MSSQLTDS, tds, b"\x12\x10\x04\x01\x02\x03\x06\x07\x0e\x11")
+at_first(TCP, P_ORACLE, oracle, bytes(range(9)))
+at_ports(BOTH, P_MEMCACHED, memcached, (11211,))
+at_any(TCP, P_MONGODB, mongodb)
+at_any(TCP, P_MYSQL, mysql)

@@ -1,0 +1,151 @@
+"""Files: shares, disks, transfer, synchronisation."""
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
+from dpi.dissect.probes.sight cimport *
+from dpi.dissect.protocols cimport *
+from dpi.wire.cursor cimport over
+
+
+cdef Answer rsync(const Sight *s, Found *out) noexcept nogil:
+    """The daemon's greeting (rsyncd, csprotocol.txt)."""
+    return starts(s, b"@RSYNCD:", 8)
+
+
+cdef Answer smb(const Sight *s, uint8_t magic) noexcept nogil:
+    if s.data[0] != 0:
+        return NO
+    if s.n < 8:
+        return MORE if to_or_from(s, 445) or to_or_from(s, 139) else NO
+    return yes(s.data[4] == magic and has(s, 5, b"SMB", 3))
+
+
+cdef Answer smb1(const Sight *s, Found *out) noexcept nogil:
+    """MS-CIFS, 2.2.3.1, behind the 4 bytes of direct TCP transport (MS-SMB2, 2.1)."""
+    return smb(s, 0xFF)
+
+
+cdef Answer smb2(const Sight *s, Found *out) noexcept nogil:
+    """MS-SMB2, 2.2.1; 0xFD is an encrypted message, 0xFC a compressed one."""
+    return yes(smb(s, 0xFE) == YES or smb(s, 0xFD) == YES or smb(s, 0xFC) == YES)
+
+
+cdef Answer netbios_session(const Sight *s, Found *out) noexcept nogil:
+    """RFC 1002, 4.3.2: session request: both names are encoded to 32 bytes."""
+    return yes(be16(s, 0) == 0x8100 and be16(s, 2) in (68, 72) and byte_at(s, 4) == 32)
+
+
+cdef bint rpc_program(uint32_t program) noexcept nogil:
+    """RFC 5531, 13: the port mapper, and what is needed for NFS."""
+    return program in (100000, 100003, 100005, 100021, 100024, 100227, 400122)
+
+
+cdef Answer sun_rpc(const Sight *s, Found *out) noexcept nogil:
+    """RFC 5531, 9: xid, CALL, version 2, the program, its version; over TCP behind a record mark (11)."""
+    cdef uint32_t at = 4 if s.proto == TCP else 0
+    if s.n < at + 20:
+        return NO
+    if at and (be32(s, 0) & 0x7FFFFFFF < 20 or be32(s, 0) & 0x7FFFFFFF > 1 << 24):
+        return NO
+    return yes(be32(s, at + 4) == 0 and be32(s, at + 8) == 2 and rpc_program(be32(s, at + 12))
+               and be32(s, at + 16) <= 4)
+
+
+cdef Answer afp(const Sight *s, Found *out) noexcept nogil:
+    """Apple's Data Stream Interface: request or reply, a command of 1 to 8, an id, an offset, the length, 0."""
+    if s.n < 16 or s.data[0] > 1 or not 1 <= s.data[1] <= 8 or be32(s, 12) or be32(s, 8) > 1 << 16:
+        return NO
+    if s.data[0] == 0 and be32(s, 4) > 1 << 16:
+        return NO
+    return yes((to_or_from(s, 548) or s.data[1] in (3, 4)) and be32(s, 8) + 16 == s.n)
+
+
+cdef Answer iscsi(const Sight *s, Found *out) noexcept nogil:
+    """RFC 7143, 11.12: a login request, immediate; version 0, no header segments, its text names the initiator."""
+    if s.n < 48:
+        return NO
+    if s.data[0] == 0x43:
+        return yes(s.data[2] == 0 and s.data[3] == 0 and contains(s, b"InitiatorName=", 14, 1024))
+    return yes(s.data[0] == 0x23 and not s.from_opener and s.data[2] == 0 and s.data[4] == 0 and be16(s, 38) == 0
+               and (contains(s, b"Target", 6, 512) or contains(s, b"AuthMethod", 10, 512) or to_or_from(s, 3260)))
+
+
+cdef Answer ceph(const Sight *s, Found *out) noexcept nogil:
+    """Ceph's messenger: the banner of version 1 or 2."""
+    return yes(has(s, 0, b"ceph v0", 7) or has(s, 0, b"ceph v2\n", 8))
+
+
+cdef Answer lustre(const Sight *s, Found *out) noexcept nogil:
+    """LNet over sockets: the acceptor's magic, or the one of a connection's hello, in either byte order."""
+    if s.n < 12:
+        return NO
+    return yes(le32(s, 0) in (0xACCE7100U, 0x45726963) or be32(s, 0) in (0xACCE7100U, 0x45726963)
+               or le32(s, 0) == 0xC1 and s.n >= 96 and be16(s, 6) == 0 and le32(s, 52) + 96 <= s.n + 65536
+               and le32(s, 44) <= 4 and to_or_from(s, 988))
+
+
+cdef Answer tftp(const Sight *s, Found *out) noexcept nogil:
+    """RFC 1350, 5: a request: opcode, file name, mode, both ended by a zero; or an answer from a port of its own."""
+    cdef uint32_t i = 2
+    cdef uint32_t j
+    if s.n < 4 or s.data[0] != 0 or not 1 <= s.data[1] <= 6:
+        return NO
+    if s.data[1] == 3:
+        return yes(s.turn == 0 and be16(s, 2) == 1 and (s.wire == 516 or to_or_from(s, 69)))
+    if s.data[1] == 4:
+        return yes(s.turn == 0 and s.wire == 4 and be16(s, 2) <= 1)
+    if s.data[1] == 5:
+        return yes(be16(s, 2) <= 8 and s.n > 7 and s.data[s.n - 1] == 0 and s.wire == s.n and printable(s, 4, s.n - 5))
+    if s.data[1] == 6:
+        return yes(has(s, 2, b"blksize\0", 8) or has(s, 2, b"tsize\0", 6) or has(s, 2, b"timeout\0", 8))
+    while i < s.n and s.data[i] >= 0x20:
+        i += 1
+    if i == 2 or i >= s.n or s.data[i]:
+        return NO
+    j = i + 1
+    while j < s.n and lower(s.data[j]) >= c'a' and lower(s.data[j]) <= c'z':
+        j += 1
+    if j - i == 6:
+        return yes(lower(s.data[i + 1]) == c'o' and lower(s.data[i + 2]) == c'c' and byte_at(s, j) == 0)
+    return yes(j - i == 9 and lower(s.data[i + 1]) == c'n' and lower(s.data[i + 2]) == c'e' and byte_at(s, j) == 0)
+
+
+cdef Answer uftp(const Sight *s, Found *out) noexcept nogil:
+    """UFTP 4 and 5: version, a function, …, 0, then that function's header with its length in words."""
+    return yes(s.n >= 24 and s.data[0] in (0x40, 0x50) and 1 <= s.data[1] <= 22 and s.data[15] == 0
+               and s.data[16] == s.data[1] and 16 + 4 * <uint32_t>s.data[17] <= s.wire and s.data[17])
+
+
+cdef Answer flute(const Sight *s, Found *out) noexcept nogil:
+    """RFC 6726, 3.4.1 in LCT (RFC 5651, 5.1): version 1, the header's length; a table of files in XML."""
+    return yes(s.n >= 16 and s.data[0] >> 4 == 1 and 4 <= s.data[2] <= 32 and contains(s, b"FDT-Instance", 12, 512))
+
+
+cdef Answer syncthing(const Sight *s, Found *out) noexcept nogil:
+    """Syncthing: the magics of local discovery, of the block exchange, of relays."""
+    return yes(be32(s, 0) in (0x2EA7D90B, 0x9E79BC40U, 0x9D79BC40U, 0x9D79BC39U, 0x9F79BC40U) and s.n >= 8)
+
+
+cdef Answer dropbox(const Sight *s, Found *out) noexcept nogil:
+    """LAN sync announces a JSON object."""
+    return yes(has(s, 0, b'{"host_int"', 11) or has(s, 0, b'{"version"', 10) and contains(s, b'"host_int"', 10, 512)
+               or s.data[0] == c'{' and contains(s, b'"namespaces"', 12, 512))
+
+
+at_first(TCP, P_RSYNC, rsync, b"@")
+at_first(TCP, P_SMBV1, smb1, b"\x00")
+at_first(TCP, P_SMBV23, smb2, b"\x00")
+at_first(TCP, P_CEPH, ceph, b"c")
+at_first(TCP, P_LUSTRE, lustre, b"\x00\x63\x45\xac\xc1")
+at_first(TCP, P_ISCSI, iscsi, b"\x43\x23")
+at_first(TCP, P_AFP, afp, b"\x00\x01")
+at_first(TCP, P_NFS, sun_rpc, b"\x00\x80")
+at_first(BOTH, P_SYNCTHING, syncthing, b"\x2e\x9d\x9e\x9f")
+at_first(UDP, P_TFTP, tftp, b"\x00")
+at_first(UDP, P_UFTP, uftp, b"\x40\x50")
+at_first(UDP, P_FLUTE, flute, bytes(range(0x10, 0x20)))
+at_ports(TCP, P_NETBIOS, netbios_session, (139,))
+at_ports(UDP, P_DROPBOX, dropbox, (17500,))
+at_any(UDP, P_NFS, sun_rpc)

@@ -1,0 +1,309 @@
+"""Games."""
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from dpi.dissect.answer cimport NO, YES, Answer, Found
+from dpi.dissect.probes.index cimport TCP, UDP, at_any, at_first, at_ports
+from dpi.dissect.probes.sight cimport *
+from dpi.dissect.protocols cimport *
+from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u8, u16
+
+
+cdef bint zeros(const Sight *s, uint32_t at, uint32_t n) noexcept nogil:
+    """Whether n bytes are there, all of them 0."""
+    cdef uint32_t i
+    if at > s.n or n > s.n - at:
+        return False
+    for i in range(at, at + n):
+        if s.data[i]:
+            return False
+    return True
+
+
+cdef Answer activision(const Sight *s, Found *out) noexcept nogil:
+    """Call of Duty among players: 29 bytes that come back with another first byte."""
+    if s.wire != 29 or s.n < 12 or s.data[1] != 2 or s.data[2] or s.data[0] not in (0x0C, 0x0D):
+        return NO
+    return yes(agreed(s, 0xC0000000U | be32(s, 8) & 0xFFFFFF))
+
+
+cdef Answer among_us(const Sight *s, Found *out) noexcept nogil:
+    """Hazel's hello, number 1: the game's version is year · 25000 + month · 1800 + day · 50."""
+    return yes(s.n > 8 and s.data[0] == 8 and be16(s, 1) == 1 and s.data[3] == 0
+               and 50425000 <= le32(s, 4) < 51000000)
+
+
+cdef Answer cod_mobile(const Sight *s, Found *out) noexcept nogil:
+    """A measurement of delay; a player's outfit in clear."""
+    if s.data[0] == 0xCE and s.wire > 300:
+        return yes(contains(s, b"LOC_PREFAB_LOADOUTNAME", 22, 1500))
+    return yes(s.wire == 12 and has(s, 8, b"ping", 4) and to_or_from(s, 7500))
+
+
+cdef Answer cry_network(const Sight *s, Found *out) noexcept nogil:
+    """CryEngine: the length less 10, a connection's start: fields that are fixed among zeros."""
+    return yes(s.n >= 26 and byte_at(s, 0) + 10 == s.wire and be16(s, 1) == 0 and zeros(s, 5, 11)
+               and be32(s, 16) == 0x01000000 and be32(s, 20) == 0x07000000 and be16(s, 24) == 0x0307)
+
+
+cdef Answer epic_games(const Sight *s, Found *out) noexcept nogil:
+    """Unreal Engine's stateless handshake: a client's has neither time nor cookie yet, an answer has one bit more."""
+    if s.mine == NULL or s.n < 5:
+        return NO
+    if s.from_opener:
+        if s.n >= 34 and s.mine[0] == 0 and be32(s, 0) and be32(s, 0) & 0x08 == 0 and zeros(s, 10, 24):
+            s.mine[0] = be32(s, 0) | 0x08
+        return NO
+    return yes(s.n >= 20 and be32(s, 0) & 0x08 and s.theirs[0] == be32(s, 0))
+
+
+cdef Answer gaijin(const Sight *s, Found *out) noexcept nogil:
+    """ENet with a connect of a checksum; what a start of War Thunder tells of itself."""
+    if has(s, 0, b"app.start", 9) or has(s, 0, b"app.stage", 9) or has(s, 0, b"embeddedupdater.", 16):
+        return yes(contains(s, b",env=", 5, 128))
+    return yes(s.wire == 52 and be16(s, 0) == 0x8FFF and s.data[2] == 0 and be32(s, 4) == 0x82FF0001U)
+
+
+cdef Answer genshin(const Sight *s, Found *out) noexcept nogil:
+    """HoYoverse's handshake before KCP: connect or its answer, and the magic at its end."""
+    if s.wire != 20 or s.n < 20:
+        return NO
+    return yes(be32(s, 0) == 0xFF and be32(s, 16) == 0xFFFFFFFFU or be32(s, 0) == 0x145 and be32(s, 16) == 0x14514545
+               or be32(s, 0) == 0x194 and be32(s, 16) == 0x19419494)
+
+
+cdef Answer genshin_tcp(const Sight *s, Found *out) noexcept nogil:
+    """1, the length of what is there, both of 32 bits, and the game's number."""
+    return yes(s.n >= 17 and be32(s, 0) == 0x01000000 and s.data[4] == s.n and be32(s, 10) == 0xAEC675E1U)
+
+
+cdef Answer source_engine(const Sight *s, Found *out) noexcept nogil:
+    """Valve's server queries: A2S_INFO, PLAYER, RULES and what answers them."""
+    cdef uint8_t kind = byte_at(s, 4)
+    if be32(s, 0) != 0xFFFFFFFFU:
+        return NO
+    if has(s, 4, b"TSource Engine Query\0", 21) or kind in (c'U', c'V') and s.wire == 9:
+        return YES
+    return yes(kind == c'A' and s.wire == 9 or kind == c'I' and s.wire > 20 and byte_at(s, 5) in (17, 7, 48)
+               or kind in (c'D', c'E') and s.wire > 20 and not s.from_opener)
+
+
+cdef Answer half_life(const Sight *s, Found *out) noexcept nogil:
+    """Half-Life 2: a challenge that ends in three zeros of text, from either side."""
+    return yes(s.n >= 20 and s.n == s.wire and be32(s, 0) == 0xFFFFFFFFU and be32(s, s.n - 4) == 0x30303000
+               and agreed(s, 0x30303000))
+
+
+cdef Answer steam(const Sight *s, Found *out) noexcept nogil:
+    """Steam's connections over UDP; in-home streaming looks for machines."""
+    return yes(has(s, 0, b"VS01", 4) or be32(s, 0) == 0xFFFFFFFFU and be32(s, 4) == 0x214C5FA0)
+
+
+cdef Answer steam_relay(const Sight *s, Found *out) noexcept nogil:
+    """Steam Datagram Relay measures delay."""
+    return yes(s.wire >= 100 and has(s, 2, b"sdping", 6))
+
+
+cdef Answer blizzard_udp(const Sight *s, Found *out) noexcept nogil:
+    """Heroes of the Storm: 14 bytes, then 0x4000 and flags, the same in two datagrams."""
+    return yes(s.n >= 20 and be16(s, 14) & 0xFFEF == 0x4000 and agreed(s, 0x40000000))
+
+
+cdef Answer starcraft(const Sight *s, Found *out) noexcept nogil:
+    """StarCraft II's login at Battle.net."""
+    return yes(s.n >= 10 and 0x40 <= s.data[0] <= 0x4F and be32(s, 1) == 0x00000A66 and s.data[5] == 0x02
+               and be32(s, 6) == 0x0AED2D66)
+
+
+cdef Answer starcraft_udp(const Sight *s, Found *out) noexcept nogil:
+    """A measurement of delay to every region's server: 9, and a number that comes back behind 10."""
+    if s.wire != 2 or s.n < 2:
+        return NO
+    if s.from_opener:
+        if s.data[0] == 9:
+            agreed(s, 0x09000000 | s.data[1])
+        return NO
+    return yes(s.data[0] == 10 and s.theirs != NULL and s.theirs[0] == (0x09000000 | s.data[1]))
+
+
+cdef Answer world_of_warcraft(const Sight *s, Found *out) noexcept nogil:
+    """The connection's greeting; a logon challenge or proof of old with the game's name."""
+    if has(s, 0, b"WORLD OF WARCRAFT CONNECTION", 28) or has(s, 2, b"WORLD OF WARCRAFT CONNECTION", 28):
+        return YES
+    return yes(s.data[0] == 0 and has(s, 4, b"WoW\0", 4) and le16(s, 2) + 4 == s.n)
+
+
+cdef Answer wild_rift(const Sight *s, Found *out) noexcept nogil:
+    """Wild Rift: a measurement that ends in a text; a connect of 69 bytes that is answered by 359."""
+    if s.wire == 22 and s.n == 22:
+        return yes(be32(s, 0) == 0x0102C841 and be32(s, 18) == 0x41304231)
+    if s.wire == 69 and be32(s, 0) == 0x04000000:
+        agreed(s, 0x0404A000)
+        return NO
+    return yes(s.wire == 359 and be32(s, 0) == 0x10000000 and s.theirs != NULL and s.theirs[0] == 0x0404A000)
+
+
+cdef Answer maplestory(const Sight *s, Found *out) noexcept nogil:
+    """The server's greeting: length 14, a version, a minor one as text of one letter, two vectors, a locale."""
+    return yes(not s.from_opener and s.n == 16 and le16(s, 0) == 14 and 0x20 <= le16(s, 2) < 0x200
+               and le16(s, 4) == 1 and is_digit(s.data[6]) and s.data[15] <= 9)
+
+
+cdef Answer nintendo(const Sight *s, Found *out) noexcept nogil:
+    """Pia among consoles: its magic, then a version or the flag of an encrypted packet."""
+    return yes(s.n > 24 and be32(s, 0) == 0x32AB9864 and s.data[4] & 0x7F <= 12)
+
+
+cdef Answer netease(const Sight *s, Found *out) noexcept nogil:
+    """NetEase's games: a measurement of 12 bytes; two magics of connections."""
+    if s.wire == 12 and s.n == 12:
+        return yes(s.data[0] == 1 and le16(s, 2) == 0x01D0 and be32(s, 8) == 0x00010101)
+    return yes(s.n >= 30 and (be32(s, 0) == 0xB3AF8DE8U or be32(s, 0) == 0x0708080C))
+
+
+cdef Answer path_of_exile(const Sight *s, Found *out) noexcept nogil:
+    """The first message: kind 3, a number, 2, the character's name, a tail that is fixed."""
+    return yes(25 < s.n < 64 and be16(s, 0) == 3 and s.data[6] == 0 and be16(s, 7) == 0x0200
+               and be32(s, s.n - 8) == 0 and be32(s, s.n - 4) == 0x40000001)
+
+
+cdef const char *RAKNET = b"\0\xff\xff\0\xfe\xfe\xfe\xfe\xfd\xfd\xfd\xfd\x12\x34\x56\x78"
+
+
+cdef Answer raknet(const Sight *s, Found *out) noexcept nogil:
+    """RakNet: the magic of what is said before a connection, at the place that its kind has it."""
+    cdef uint8_t kind = s.data[0]
+    if kind == 0x01 or kind == 0x02:
+        return yes(has(s, 9, RAKNET, 16))
+    if kind == 0x1C:
+        return yes(has(s, 17, RAKNET, 16))
+    if kind == 0x19:
+        return yes(has(s, 2, RAKNET, 16))
+    return yes(has(s, 1, RAKNET, 16))
+
+
+cdef Answer raknet_frames(const Sight *s, Found *out) noexcept nogil:
+    """RakNet: a set of frames whose lengths, in bits, add up to the datagram; the first sets have low numbers."""
+    cdef Cursor c = over(s.data, s.n)
+    cdef uint8_t flags, reliability
+    cdef uint32_t bits
+    cdef int frames = 0
+    if s.n != s.wire or s.n < 8:
+        return NO
+    skip(&c, 1)
+    if byte_at(s, 3) or byte_at(s, 2) > 1:      # its number, 24 bits, little-endian
+        return NO
+    skip(&c, 3)
+    while left(&c) > 0 and frames < 32:
+        flags = u8(&c)
+        reliability = flags >> 5
+        if flags & 0x0F:
+            return NO
+        bits = u16(&c)
+        if bits == 0 or bits & 7:
+            return NO
+        if 2 <= reliability <= 4 or reliability >= 6:
+            skip(&c, 3)
+        if reliability == 1 or reliability == 4:
+            skip(&c, 3)
+        if reliability == 1 or reliability == 3 or reliability == 4 or reliability == 7:
+            skip(&c, 4)
+        if flags & 0x10:
+            skip(&c, 10)
+        skip(&c, bits >> 3)
+        frames += 1
+    return yes(alive(&c) and frames >= 1 and (frames > 1 or byte_at(s, 2) == 0))
+
+
+cdef Answer riot_games(const Sight *s, Found *out) noexcept nogil:
+    """Riot's measurements: what they end in."""
+    if s.n < 16 or s.n != s.wire:
+        return NO
+    return yes(be32(s, s.n - 8) == 0xAAAAAAAAU and be32(s, s.n - 4) == 0xBBBBBBBBU
+               or s.n == 53 and be32(s, 45) == 0x3CB11F2D and be32(s, 49) == 0xEA23460CU)
+
+
+cdef Answer tencent_games(const Sight *s, Found *out) noexcept nogil:
+    """Tencent's connectors (TCLS, GCloud): magic, a header's length, a version."""
+    if s.n <= 24:
+        return NO
+    return yes(be32(s, 0) == 0x3366000B and be16(s, 4) == 0x000B
+               or be32(s, 0) == 0x4366AA00 and be32(s, 12) == 0x10E68601
+               or be32(s, 0) == 0xAA000000U and be32(s, 10) == 0x10E68601)
+
+
+cdef Answer elder_scrolls(const Sight *s, Found *out) noexcept nogil:
+    """The Elder Scrolls Online: the length, and somewhere the realm."""
+    return yes(s.n >= 600 and be32(s, 0) + 4 == s.n and (contains(s, b"eso.live", 8, 1500) or
+                                                        contains(s, b"\x8b\x78\x9c\x01", 4, 1500)))
+
+
+cdef Answer photon(const Sight *s, Found *out) noexcept nogil:
+    """Photon, as Toca Boca's games use it: a connect of a peer that has no number yet; a measurement of its own."""
+    if s.n >= 13 and be32(s, 0) == 0x7D7D7D7D and be32(s, 4) == 0x7D7D7D7D:
+        return YES
+    return yes(s.n >= 24 and be32(s, 0) == 0xFFFF0001U and be32(s, 12) == 0x02FF0104
+               or s.n >= 32 and be16(s, 0) < 256 and 1 <= be16(s, 2) <= 3 and be32(s, 12) in (0x01FF0000, 0x01000000)
+               and be32(s, 16) == 0x14)
+
+
+cdef Answer yojimbo(const Sight *s, Found *out) noexcept nogil:
+    """netcode 1.02: a request for a connection: type 0, the version."""
+    return yes(has(s, 0, b"\0NETCODE ", 9))
+
+
+cdef Answer kcp(const Sight *s, Found *out) noexcept nogil:
+    """KCP: a conversation, a command of 81 to 84, …, a length; segments that fill the datagram."""
+    cdef uint32_t at = 0
+    cdef uint32_t n
+    cdef int _
+    if s.n < 24 or s.n != s.wire:
+        return NO
+    for _ in range(64):
+        if s.n - at < 24 or not 81 <= s.data[at + 4] <= 84 or be32(s, at) != be32(s, 0):
+            return NO
+        n = le32(s, at + 20)
+        if n > s.n - at - 24 or n and s.data[at + 4] != 81:
+            return NO
+        at += 24 + n
+        if at == s.n:
+            return yes(le32(s, 12) < 1 << 24 and le32(s, 16) < 1 << 24)
+    return NO
+
+
+cdef Answer i3d(const Sight *s, Found *out) noexcept nogil:
+    """i3D.net's voice for games: RTP with an extension (RFC 8285, 4.2) and a source that is always the same."""
+    return yes(s.n >= 74 and be16(s, 0) in (0x9078, 0x9067) and be32(s, 8) == 0x0003CFA9 and be32(s, 12) == 0xBEDE0003U)
+
+
+at_first(UDP, P_AMONGUS, among_us, b"\x08")
+at_first(UDP, P_GAIJINENTERTAINMENT, gaijin, b"ae\x8f")
+at_first(UDP, P_GENSHINIMPACT, genshin, b"\x00")
+at_first(UDP, P_HALFLIFE2, half_life, b"\xff")
+at_first(UDP, P_STEAM, steam, b"V\xff")
+at_first(UDP, P_SOURCEENGINE, source_engine, b"\xff")
+at_first(UDP, P_LOLWILDRIFT, wild_rift, b"\x01\x04\x10")
+at_first(UDP, P_NINTENDO, nintendo, b"\x32")
+at_first(UDP, P_NETEASEGAMES, netease, b"\x01\xb3\x07")
+at_first(UDP, P_RAKNET, raknet, b"\x01\x02\x05\x06\x07\x08\x09\x11\x12\x14\x19\x1c")
+at_first(UDP, P_RAKNET, raknet_frames, bytes(range(0x80, 0x90)))
+at_first(UDP, P_TOCABOCA, photon, b"\x7d\xff\x00")
+at_first(UDP, P_YOJIMBO, yojimbo, b"\x00")
+at_first(UDP, P_ACTIVISION, activision, b"\x0c\x0d")
+at_first(UDP, P_I3D, i3d, b"\x90")
+at_first(TCP, P_STARCRAFT, starcraft, bytes(range(0x40, 0x50)))
+at_first(TCP, P_WORLDOFWARCRAFT, world_of_warcraft, b"W\x00\x30")
+at_first(TCP, P_GENSHINIMPACT, genshin_tcp, b"\x01")
+at_first(TCP, P_PATHOFEXILE, path_of_exile, b"\x00")
+at_first(TCP, P_TENCENTGAMES, tencent_games, b"\x33\x43\xaa")
+at_first(TCP, P_TESONLINE, elder_scrolls, b"\x00")
+at_first(TCP, P_MAPLESTORY, maplestory, b"\x0e")
+at_first(UDP, P_CODMOBILE, cod_mobile, b"\xce")
+at_ports(UDP, P_CODMOBILE, cod_mobile, (7500,))
+at_ports(UDP, P_STARCRAFT, starcraft_udp, (1119,))
+at_ports(UDP, P_HEROESOFTHESTORM, blizzard_udp, (1119, 3724))
+at_any(UDP, P_STEAMDATAGRAMRELAY, steam_relay)
+at_any(UDP, P_CRYNETWORK, cry_network)
+at_any(UDP, P_RIOTGAMES, riot_games)
+at_any(UDP, P_KCP, kcp)
+at_any(UDP, P_EPICGAMES, epic_games)

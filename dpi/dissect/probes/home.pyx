@@ -1,0 +1,100 @@
+"""Things at home, and what vendors speak to their own clouds."""
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
+from dpi.dissect.probes.sight cimport *
+from dpi.dissect.protocols cimport *
+from dpi.wire.cursor cimport over
+
+
+cdef bint tplink_json(const Sight *s, uint32_t at) noexcept nogil:
+    """Each byte is the key of the next, from 171 on: it begins as `{"` or `{}` and all of it is text."""
+    cdef uint8_t key = 171
+    cdef uint32_t i
+    if s.n < at + 2 or s.data[at] != 0xD0 or s.data[at + 1] not in (0xF2, 0xAD):
+        return False
+    if s.n < at + 16 and not to_or_from(s, 9999):
+        return False
+    for i in range(at, min(s.n, at + 64)):
+        if not is_print(s.data[i] ^ key) and s.data[i] ^ key not in (9, 10, 13):
+            return False
+        key = s.data[i]
+    return True
+
+
+cdef Answer tplink(const Sight *s, Found *out) noexcept nogil:
+    """TP-Link's smart home: JSON under a running key; over TCP behind its length."""
+    if s.proto == UDP:
+        return yes(tplink_json(s, 0))
+    return yes(be32(s, 0) <= 1 << 16 and tplink_json(s, 4))
+
+
+cdef Answer tuya(const Sight *s, Found *out) noexcept nogil:
+    """Tuya's local protocol: the prefix, a sequence, a command, a length; the suffix where it is all there."""
+    if s.n < 16:
+        return NO
+    if be32(s, 0) == 0x00006699:
+        return yes(be32(s, 14) <= s.n + 4096)
+    return yes(be32(s, 0) == 0x000055AA and be32(s, 8) <= 0x40 and be32(s, 12) <= s.n + 4096)
+
+
+cdef Answer spotify(const Sight *s, Found *out) noexcept nogil:
+    """Spotify's discovery; its connection to an access point: version 4, the length, a hello of protobuf."""
+    if s.proto == UDP:
+        return yes(has(s, 0, b"SpotUdp", 7))
+    return yes(s.n >= 16 and be16(s, 0) == 0x0004 and be32(s, 2) == s.n and s.data[6] == 0x52 and s.data[8] == 0x50)
+
+
+cdef Answer tivo(const Sight *s, Found *out) noexcept nogil:
+    """TiVo Connect: fields in lines, the first is the method."""
+    cdef uint32_t i
+    cdef const char *key = b"tivoconnect="
+    if s.n < 12:
+        return NO
+    for i in range(12):
+        if lower(s.data[i]) != <uint8_t>key[i]:
+            return NO
+    return YES
+
+
+cdef Answer avast(const Sight *s, Found *out) noexcept nogil:
+    """Avast's network of antivirus clients: the magic, the length."""
+    return yes(s.n >= 6 and has(s, 0, b"NOSA", 4) and be16(s, 4) <= s.n)
+
+
+cdef Answer alibaba_cloud(const Sight *s, Found *out) noexcept nogil:
+    """Alibaba Cloud's long connections: the magic, the length of what follows."""
+    if s.n < 8:
+        return MORE if s.n >= 4 and be32(s, 0) == 0xCEFABEBAU else NO
+    return yes(be32(s, 0) == 0xCEFABEBAU)
+
+
+cdef Answer nest(const Sight *s, Found *out) noexcept nogil:
+    """Nest's log sink (Weave over TCP): the length, flags, version 1 and an exchange, little-endian."""
+    return yes(s.n >= 8 and le16(s, 0) + 2 == s.n and s.data[2] & 0xEF == 0 and s.data[3] & 0xF0 == 0x10)
+
+
+cdef Answer ookla(const Sight *s, Found *out) noexcept nogil:
+    """Speedtest's own protocol: a client says HI, with its identity or without, a server HELLO with its version."""
+    if s.from_opener:
+        return yes(s.n == 3 and has(s, 0, b"HI\n", 3) or s.n == 40 and has(s, 0, b"HI ", 3) and s.data[11] == c'-')
+    return yes(has(s, 0, b"HELLO 2.", 8) or has(s, 0, b"HELLO 3.", 8))
+
+
+cdef Answer iqiyi(const Sight *s, Found *out) noexcept nogil:
+    """PPStream among peers: the program's name somewhere."""
+    return yes(100 < s.wire < 400 and contains(s, b"PPStream", 8, 400))
+
+
+at_first(TCP, P_OOKLA, ookla, b"H")
+at_first(TCP, P_AVAST, avast, b"N")
+at_first(TCP, P_ALICLOUD, alibaba_cloud, b"\xce")
+at_first(BOTH, P_TIVOCONNECT, tivo, b"Tt")
+at_first(BOTH, P_TUYALP, tuya, b"\x00")
+at_first(BOTH, P_SPOTIFY, spotify, b"S\x00")
+at_first(UDP, P_TPLINKSHP, tplink, b"\xd0")
+at_first(TCP, P_TPLINKSHP, tplink, b"\x00")
+at_ports(TCP, P_NESTLOGSINK, nest, (11095,))
+at_any(UDP, P_IQIYI, iqiyi)

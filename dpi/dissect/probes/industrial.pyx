@@ -1,0 +1,274 @@
+"""Plants, substations, vehicles, buildings, meters, instruments."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
+from dpi.dissect.probes.sight cimport *
+from dpi.dissect.protocols cimport *
+from dpi.wire.cursor cimport over
+
+
+cdef uint32_t size(const Sight *s) noexcept nogil:
+    return s.wire if s.proto == UDP else s.n
+
+
+cdef Answer modbus(const Sight *s, Found *out) noexcept nogil:
+    """Modbus TCP, 4.1: transaction, protocol 0, the length of the rest, a unit, a function that exists."""
+    cdef uint8_t function = byte_at(s, 7)
+    if s.n < 8 or be16(s, 2) or be16(s, 4) + 6 != s.n:
+        return NO
+    if function & 0x7F == 0x5A:                 # Schneider's own, UMAS
+        out.app = P_UMAS
+    elif function & 0x7F not in (1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 15, 16, 17, 20, 21, 22, 23, 24, 43):
+        return NO
+    return yes(to_or_from(s, 502) or s.n == 12 and 1 <= function <= 6)
+
+
+cdef Answer dnp3(const Sight *s, Found *out) noexcept nogil:
+    """IEEE 1815, 9.2: 0x0564, a length of 5 or more, …, a check sum of the first eight bytes (9.2.4.3)."""
+    cdef uint16_t crc = 0
+    cdef int i, _
+    if s.n < 10 or be16(s, 0) != 0x0564 or s.data[2] < 5:
+        return NO
+    for i in range(8):
+        crc ^= s.data[i]
+        for _ in range(8):
+            crc = crc >> 1 ^ 0xA6BC if crc & 1 else crc >> 1
+    return yes(crc ^ 0xFFFF == le16(s, 8))
+
+
+cdef Answer iec104(const Sight *s, Found *out) noexcept nogil:
+    """IEC 60870-5-104, 5.1: 0x68, the length of an APDU; a control function alone, or a type with its cause."""
+    cdef uint32_t length = byte_at(s, 1)
+    if s.n < 6 or length < 4 or length > 253 or length + 2 > s.n:
+        return NO
+    if length == 4:
+        if s.data[2] & 3 == 3:
+            return yes(s.data[2] in (0x07, 0x0B, 0x13, 0x23, 0x43, 0x83) and s.data[3] == 0 and be16(s, 4) == 0)
+        return yes(s.data[2] == 1 and s.data[3] == 0 and s.data[4] & 1 == 0)
+    if s.data[2] & 1 or s.data[4] & 1:
+        return NO
+    return yes(to_or_from(s, 2404) or s.n >= 12 and 1 <= s.data[6] <= 127 and s.data[7] and 1 <= s.data[8] & 0x3F <= 47
+               and s.data[9] == 0 and (byte_at(s, length + 2) == 0x68 or length + 2 == s.n))
+
+
+cdef Answer iso_on_tcp(const Sight *s, Found *out) noexcept nogil:
+    """TPKT (RFC 1006, 6) with X.224: behind a connect S7 (0x32), S7 Plus (0x72), or a session of MMS (ISO 9506)."""
+    cdef uint32_t at = 0
+    cdef int _
+    for _ in range(3):
+        if s.n < at + 7:
+            return MORE if s.n <= at and at or to_or_from(s, 102) else NO
+        if be16(s, at) != 0x0300 or be16(s, at + 2) < 7:
+            return NO
+        if s.data[at + 5] & 0xF0 not in (0xD0, 0xE0) or s.data[at + 4] + 5U != be16(s, at + 2):     # CC, CR
+            break
+        at += be16(s, at + 2)
+    if be16(s, at + 4) != 0x02F0 or s.data[at + 6] & 0x7F:
+        return NO
+    if s.n < at + 9:
+        return MORE
+    if s.data[at + 7] == 0x32 and s.data[at + 8] in (1, 2, 3, 7):
+        return YES
+    if s.data[at + 7] == 0x72 and 1 <= s.data[at + 8] <= 3 or s.data[at + 7] == 0x72 and s.data[at + 8] in (0xFD, 0xFE):
+        out.label = P_S7COMMPLUS
+        return YES
+    if s.data[at + 7] in (0x0D, 0x0E) and contains(s, b"\x28\xca\x22\x02", 4, at + 300):
+        out.label = P_ISO95061MMS
+        return YES
+    if has(s, at + 7, b"\x01\x00\x01\x00\x61", 5):
+        out.label = P_ISO95061MMS
+        return yes(contains(s, b"\x02\x01\x03\xa0", 4, at + 40))
+    return NO
+
+
+cdef Answer cip_io(const Sight *s, Found *out) noexcept nogil:
+    """CIP, volume 2, 2-6: items: a sequenced address of 8 bytes, connected data of the rest."""
+    return yes(s.n >= 18 and le16(s, 0) == 2 and le16(s, 2) == 0x8002 and le16(s, 4) == 8 and le16(s, 14) == 0x00B1
+               and le16(s, 16) + 18 == s.wire)
+
+
+cdef Answer ethernet_ip(const Sight *s, Found *out) noexcept nogil:
+    """CIP, volume 2, 2-3.1: a command, the length of the rest, a session, a status, the sender's own, no options."""
+    cdef uint16_t command = le16(s, 0)
+    if s.n < 24 or command not in (0x00, 0x04, 0x63, 0x64, 0x65, 0x66, 0x6F, 0x70) or be32(s, 20):
+        return NO
+    if le32(s, 8) > 0x70 or le16(s, 2) + 24 != size(s):
+        return NO
+    return yes(to_or_from(s, 44818) or command >= 0x63 and (command < 0x66) == (le32(s, 4) == 0 or command == 0x65))
+
+
+cdef Answer bacnet(const Sight *s, Found *out) noexcept nogil:
+    """ASHRAE 135, annex J.2: BVLC: 0x81, a function, the length; the network layer's version, 1."""
+    cdef uint8_t function = byte_at(s, 1)
+    if s.n < 4 or function > 12 or be16(s, 2) != s.wire:
+        return NO
+    if function in (9, 10, 11):
+        return yes(byte_at(s, 4) == 1)
+    if function == 4:
+        return yes(byte_at(s, 10) == 1)
+    return yes(to_or_from(s, 47808) and s.wire <= 512)
+
+
+cdef Answer opc_ua(const Sight *s, Found *out) noexcept nogil:
+    """OPC 10000-6, 7.1.2: a kind of message, whether it is final, the length."""
+    return yes(s.n >= 8 and (has(s, 0, b"HELF", 4) or has(s, 0, b"ACKF", 4) or has(s, 0, b"OPNF", 4)
+                             or has(s, 0, b"MSGF", 4) or has(s, 0, b"ERRF", 4) or has(s, 0, b"RHEF", 4)
+                             or has(s, 0, b"CLOF", 4)) and 8 <= le32(s, 4) <= 1 << 24)
+
+
+cdef Answer hart_ip(const Sight *s, Found *out) noexcept nogil:
+    """HCF_SPEC-085, 10.1: version 1, a kind, an id, a status, a sequence, the length of all."""
+    return yes(s.n >= 8 and s.data[0] == 1 and (s.data[1] <= 3 or s.data[1] == 15) and s.data[2] <= 4
+               and be16(s, 6) == size(s))
+
+
+cdef Answer fins_tcp(const Sight *s, Found *out) noexcept nogil:
+    """Omron's FINS over TCP: the magic, the length of the rest, a command."""
+    return yes(s.n >= 16 and has(s, 0, b"FINS", 4) and 8 <= be32(s, 4) <= 1 << 16 and be32(s, 8) <= 6)
+
+
+cdef Answer fins(const Sight *s, Found *out) noexcept nogil:
+    """Omron's FINS: a command or a response through gateways, reserved 0, hops, addresses, a command that there is."""
+    return yes(s.n >= 12 and s.data[0] in (0x80, 0x81, 0xC0, 0xC1) and s.data[1] == 0 and s.data[2] <= 7
+               and (s.data[10] <= 9 or 0x20 <= s.data[10] <= 0x23) and s.data[11] <= 0x34)
+
+
+cdef Answer beckhoff_ads(const Sight *s, Found *out) noexcept nogil:
+    """AMS over TCP: 0, the length; AMS: two addresses, a command, flags, the length of the data, an error, an id."""
+    cdef uint32_t n = le32(s, 2)
+    return yes(s.n >= 38 and be16(s, 0) == 0 and 32 <= n <= 1 << 20 and le16(s, 22) <= 9 and le16(s, 24) in (4, 5)
+               and le32(s, 26) + 32 == n)
+
+
+cdef Answer beckhoff_discovery(const Sight *s, Found *out) noexcept nogil:
+    """TwinCAT's broadcasts: the magic, 0, a service."""
+    return yes(s.n >= 12 and be32(s, 0) == 0x03661471)
+
+
+cdef Answer ether_s_bus(const Sight *s, Found *out) noexcept nogil:
+    """SAIA's S-Bus: the length of all, version 0 or 1, type 0, a sequence, request, response or ack."""
+    return yes(s.n >= 9 and be32(s, 0) == s.wire and s.data[4] <= 1 and s.data[5] == 0 and s.data[8] <= 2)
+
+
+cdef Answer ether_sio(const Sight *s, Found *out) noexcept nogil:
+    """SAIA's S-I/O: the magic, a type of telegram."""
+    return yes(s.n >= 20 and has(s, 0, b"ESIO\0", 5) and s.data[5] <= 2 and s.data[6] == 0)
+
+
+cdef Answer ethernet_global_data(const Sight *s, Found *out) noexcept nogil:
+    """GE's EGD: type 13, version 1, a request's number, the producer's address."""
+    return yes(s.n >= 32 and be16(s, 0) == 0x0D01)
+
+
+cdef Answer knx(const Sight *s, Found *out) noexcept nogil:
+    """KNX 3/8/2, 2.3: a header of 6 bytes, version 1.0, a service, the length of all."""
+    return yes(s.n >= 6 and be16(s, 0) == 0x0610 and 2 <= s.data[2] <= 9 and be16(s, 4) == size(s))
+
+
+cdef uint16_t fcs(const uint8_t *data, uint32_t n) noexcept nogil:
+    """RFC 1662, C.2: the check sum of HDLC's frames."""
+    cdef uint16_t crc = 0xFFFF
+    cdef uint32_t i
+    cdef int _
+    for i in range(n):
+        crc ^= data[i]
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x8408 if crc & 1 else crc >> 1
+    return crc ^ 0xFFFF
+
+
+cdef Answer dlms(const Sight *s, Found *out) noexcept nogil:
+    """IEC 62056-47, 6.3: version 1, two ports, the length of the rest, an APDU; or 62056-46, 6.4: a frame in 0x7E."""
+    cdef uint8_t tag = byte_at(s, 8)
+    if s.n < 9:
+        return NO
+    if s.data[0] == 0x7E:
+        return yes(s.data[1] >> 4 == 0x0A and (be16(s, 1) & 0x7FF) + 2 == s.n and s.n == size(s)
+                   and s.data[s.n - 1] == 0x7E and fcs(s.data + 1, s.n - 4) == le16(s, s.n - 3))
+    return yes(be16(s, 0) == 1 and be16(s, 6) + 8 == size(s) and be16(s, 2) and be16(s, 4)
+               and (0x60 <= tag <= 0x63 or 0xC0 <= tag <= 0xC8
+                    or tag in (0x01, 0x05, 0x06, 0x08, 0x0C, 0x0D, 0x0F, 0xDB, 0xDD)))
+
+
+cdef Answer synchrophasor(const Sight *s, Found *out) noexcept nogil:
+    """IEEE C37.118.2, 6.2: 0xAA, a type and version, the size, …, a check sum (CCITT) over all but itself."""
+    cdef uint16_t crc = 0xFFFF
+    cdef uint32_t n = be16(s, 2)
+    cdef uint32_t i = 0
+    cdef int _
+    if s.n < 16 or s.data[1] & 0x80 or s.data[1] >> 4 > 5 or not 1 <= s.data[1] & 0x0F <= 3 or n < 16 or n > s.n:
+        return NO
+    while i < n - 2:
+        crc ^= <uint16_t>(s.data[i] << 8)
+        for _ in range(8):
+            crc = <uint16_t>(crc << 1) ^ 0x1021 if crc & 0x8000 else <uint16_t>(crc << 1)
+        i += 1
+    return yes(crc == be16(s, n - 2))
+
+
+cdef Answer c1222(const Sight *s, Found *out) noexcept nogil:
+    """ANSI C12.22, 5.3: ACSE's association, the length, an application's title or context."""
+    cdef uint32_t at = 2 + (byte_at(s, 1) & 0x7F if byte_at(s, 1) & 0x80 else 0)
+    return yes(s.n >= 8 and s.data[0] == 0x60
+               and byte_at(s, at) in (0xA1, 0xA2, 0xA4, 0xA6, 0xA7, 0xA8, 0xAB, 0xAC, 0xBE))
+
+
+cdef Answer trdp(const Sight *s, Found *out) noexcept nogil:
+    """IEC 61375-2-3, A.6: a sequence, version 1.x, a type of two letters, …"""
+    if s.n < 40 or s.data[4] != 1 or s.data[5] > 3:
+        return NO
+    if s.data[6] == c'P':
+        return yes(s.data[7] in (c'd', c'p', c'r', c'e') and be32(s, 20) <= 1432)
+    return yes(s.data[6] == c'M' and s.data[7] in (c'n', c'r', c'p', c'q', c'c', c'e') and be32(s, 20) < 1 << 16)
+
+
+cdef Answer can(const Sight *s, Found *out) noexcept nogil:
+    """CAN over a network: the standard's number is the magic."""
+    return starts(s, b"ISO11898", 8)
+
+
+cdef Answer cn_ip(const Sight *s, Found *out) noexcept nogil:
+    """EIA-852, 8.1: the length of all, version 1, a type of packet, no extension, no vendor's own."""
+    return yes(s.n >= 20 and be16(s, 0) == s.wire and s.data[2] == 1 and (s.data[3] == 1 or 0x60 <= s.data[3] < 0x80)
+               and (to_or_from(s, 1628) or to_or_from(s, 1629) or s.data[4] == 0 and be16(s, 6) == 0))
+
+
+cdef Answer hislip(const Sight *s, Found *out) noexcept nogil:
+    """IVI-6.1, 2.1: `HS`, a type of message, a control code, a parameter, a length of 64 bits."""
+    return yes(s.n >= 16 and has(s, 0, b"HS", 2) and s.data[2] <= 27 and be32(s, 8) == 0 and be32(s, 12) <= 1 << 24)
+
+
+cdef Answer tank_gauge(const Sight *s, Found *out) noexcept nogil:
+    """Veeder-Root's serial interface: SOH, a function of one letter and three digits, a tank of two."""
+    return yes(s.n >= 6 and s.data[0] == 1 and s.data[1] in (c'I', c'i', c'S', c's') and is_digit(s.data[2])
+               and lower(s.data[3]) != c' ' and is_print(s.data[3]) and is_print(s.data[4]) and is_digit(s.data[5])
+               and (s.n < 7 or is_digit(s.data[6]) or s.data[6] in (c'\r', c'\n')))
+
+
+at_first(TCP, P_OPCUA, opc_ua, b"HAOMERC")
+at_first(TCP, P_FINS, fins_tcp, b"F")
+at_first(TCP, P_HISLIP, hislip, b"H")
+at_first(TCP, P_IEC60870, iec104, b"\x68")
+at_first(TCP, P_S7COMM, iso_on_tcp, b"\x03")
+at_first(TCP, P_BECKHOFFADS, beckhoff_ads, b"\x00")
+at_first(UDP, P_BECKHOFFADS, beckhoff_discovery, b"\x03")
+at_first(TCP, P_ATG, tank_gauge, b"\x01")
+at_first(BOTH, P_DNP3, dnp3, b"\x05")
+at_first(BOTH, P_IEEEC37118, synchrophasor, b"\xaa")
+at_first(BOTH, P_KNXNETIP, knx, b"\x06")
+at_first(BOTH, P_IEC62056, dlms, b"\x00\x7e")
+at_first(BOTH, P_HARTIP, hart_ip, b"\x01")
+at_first(BOTH, P_ETHERNETIP, ethernet_ip, b"\x00\x04\x63\x64\x65\x66\x6f\x70")
+at_first(BOTH, P_CONTROLLERAREANETWORK, can, b"I")
+at_first(UDP, P_BACNET, bacnet, b"\x81")
+at_first(UDP, P_ETHERSIO, ether_sio, b"E")
+at_first(UDP, P_ETHERSBUS, ether_s_bus, b"\x00")
+at_first(UDP, P_CIP, cip_io, b"\x02")
+at_first(UDP, P_CNPIP, cn_ip, b"\x00\x01\x02\x03\x04\x05")
+at_ports(BOTH, P_FINS, fins, (9600,))
+at_ports(UDP, P_ETHERNETGLOBALDATA, ethernet_global_data, (18246,))
+at_ports(BOTH, P_ANSIC1222, c1222, (1153,))
+at_any(BOTH, P_TRDP, trdp)
+at_any(TCP, P_MODBUS, modbus)

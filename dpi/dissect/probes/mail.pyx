@@ -1,0 +1,105 @@
+"""Mail, news and file transfer by command lines; over_tls.pyx says what they become by STARTTLS."""
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.probes.index cimport TCP, at_first, at_ports
+from dpi.dissect.probes.sight cimport *
+from dpi.dissect.protocols cimport *
+
+
+cdef Answer smtp(const Sight *s, Found *out) noexcept nogil:
+    """RFC 5321, 4.2 and 4.1.1.1: the server's greeting with its name, or the client's EHLO."""
+    cdef uint32_t i = 4
+    cdef bint dot = False
+    if not s.from_opener and starts(s, b"220", 3) == YES and s.n > 4:
+        if not (mentions(s, b"smtp", 4) or to_or_from(s, 25) or to_or_from(s, 587)) or mentions(s, b"ftp", 3):
+            return NO
+        while i < s.n and s.data[i] > 0x20:
+            dot |= s.data[i] == c'.'
+            i += 1
+        if dot:
+            set_host(out, s.data + 4, i - 4)
+        return YES
+    return yes(s.from_opener and (has(s, 0, b"EHLO ", 5) or has(s, 0, b"HELO ", 5) or has(s, 0, b"ehlo ", 5)))
+
+
+cdef Answer ftp(const Sight *s, Found *out) noexcept nogil:
+    """RFC 959, 5.4: 220 and what the server calls itself; the client says who it is, or asks for TLS (RFC 4217, 4)."""
+    if not s.from_opener and starts(s, b"220", 3) == YES:
+        return yes(mentions(s, b"ftp", 3) or to_or_from(s, 21))
+    if not s.from_opener:
+        return NO
+    return yes(has(s, 0, b"AUTH TLS\r\n", 10) or to_or_from(s, 21) and (
+        has(s, 0, b"USER ", 5) or has(s, 0, b"FEAT", 4) or has(s, 0, b"SYST", 4)))
+
+
+cdef Answer listing(const Sight *s, Found *out) noexcept nogil:
+    """A data connection: of a directory the server sends lines as ls(1) has them, a kind and nine permissions first."""
+    cdef const char *modes = b"rwxrwxrwx"
+    cdef uint32_t i
+    if s.n < 20 or s.data[0] not in (c'-', c'd', c'l') or s.data[10] not in (c' ', c'+', c'.'):
+        return NO
+    for i in range(9):
+        if s.data[i + 1] != <uint8_t>modes[i] and s.data[i + 1] != c'-' and (
+                i % 3 != 2 or s.data[i + 1] not in (c's', c't', c'S', c'T')):
+            return NO
+    return YES
+
+
+cdef Answer pop3(const Sight *s, Found *out) noexcept nogil:
+    """RFC 1939, 4: the greeting is a positive reply."""
+    if s.from_opener:
+        if has(s, 0, b"CAPA\r\n", 6) or has(s, 0, b"STLS\r\n", 6) or has(s, 0, b"AUTH\r\n", 6) or (
+                has(s, 0, b"USER ", 5) and to_or_from(s, 110)):
+            return YES
+        return NO
+    if s.n < 3:
+        return starts(s, b"+OK", 3)
+    return yes(has(s, 0, b"+OK", 3) and (to_or_from(s, 110) or mentions(s, b"pop", 3)))
+
+
+cdef Answer imap(const Sight *s, Found *out) noexcept nogil:
+    """RFC 9051, 7.1: an untagged OK or PREAUTH greets; 2.2.1: a command has a tag."""
+    cdef uint32_t i = 0
+    if not s.from_opener:
+        if has(s, 0, b"* OK", 4) or has(s, 0, b"* PREAUTH", 9):
+            return yes(mentions(s, b"imap", 4) or to_or_from(s, 143))
+        return MORE if s.n < 4 and starts(s, b"* OK", 4) == MORE else NO
+    while i < s.n and i < 12 and s.data[i] > 0x20 and s.data[i] < 0x7F:
+        i += 1
+    if i and (has(s, i, b" CAPABILITY\r\n", 13) or has(s, i, b" capability\r\n", 13) or has(s, i, b" STARTTLS\r\n", 11)
+              or has(s, i, b" ID (", 5)):
+        return YES
+    return YES if i and has(s, i, b" LOGIN ", 7) and to_or_from(s, 143) else NO
+
+
+cdef Answer usenet(const Sight *s, Found *out) noexcept nogil:
+    """RFC 3977, 5.1: 200 or 201 greets; RFC 4643, 2.3: AUTHINFO; 5.3: MODE READER."""
+    if s.from_opener:
+        return yes(has(s, 0, b"AUTHINFO USER ", 14) or has(s, 0, b"MODE READER\r\n", 13))
+    if not has(s, 0, b"200 ", 4) and not has(s, 0, b"201 ", 4):
+        return NO
+    return yes(to_or_from(s, 119) or to_or_from(s, 433) or mentions(s, b"nntp", 4) or mentions(s, b"inn ", 4)
+               or mentions(s, b"posting", 7))
+
+
+cdef Answer whois(const Sight *s, Found *out) noexcept nogil:
+    """RFC 3912, 2: a question is one line."""
+    cdef uint32_t i = 0
+    if not s.from_opener:
+        return NO
+    while i < s.n and i < 256 and is_print(s.data[i]):
+        i += 1
+    if i == s.n:
+        return MORE
+    return yes(i > 1 and i + 2 == s.n and has(s, i, b"\r\n", 2))
+
+
+at_first(TCP, P_SMTP, smtp, b"2EHe")
+at_first(TCP, P_FTPCONTROL, ftp, b"2AUFSaufs")
+at_first(TCP, P_FTPDATA, listing, b"-dl")
+at_first(TCP, P_POP3, pop3, b"+CSAU")
+at_first(TCP, P_IMAP, imap, b"*0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.")
+at_first(TCP, P_USENET, usenet, b"2AM")
+at_ports(TCP, P_WHOISDAS, whois, (43, 4343))

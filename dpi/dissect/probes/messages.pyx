@@ -1,0 +1,308 @@
+"""Messages between programs: queues, remote calls, monitoring by agents."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
+from dpi.dissect.probes.sight cimport *
+from dpi.dissect.protocols cimport *
+from dpi.wire.cursor cimport Cursor, alive, left, over, skip, take, u8, u16, u32
+
+
+cdef Answer mqtt(const Sight *s, Found *out) noexcept nogil:
+    """MQTT 5.0, 3.1: CONNECT, its length of up to four bytes, the protocol's name; 3.2: CONNACK of 3.1.1."""
+    cdef Cursor c = over(s.data, s.n)
+    cdef int i = 0
+    cdef uint16_t n
+    if byte_at(s, 0) == 0x20:
+        return yes(to_or_from(s, 1883) and s.n >= 4 and s.data[1] >= 2 and s.data[2] <= 1 and s.data[3] <= 5)
+    if u8(&c) != 0x10:
+        return NO
+    while i < 4 and u8(&c) & 0x80:
+        i += 1
+    n = u16(&c)
+    if left(&c) < 6:
+        return NO if alive(&c) and n not in (4, 6) else MORE
+    return yes(n == 4 and has(s, i + 4, b"MQTT", 4) or n == 6 and has(s, i + 4, b"MQIsdp", 6))
+
+
+cdef Answer mqtt_joined(const Sight *s, Found *out) noexcept nogil:
+    """MQTT 3.1.1, 3.12 and 3.3, joined in the middle: pings, then PUBLISH of exactly what is there with a topic."""
+    cdef uint32_t at = 0
+    cdef uint32_t topic
+    while be16(s, at) in (0xC000, 0xD000) and at < 16:
+        at += 2
+    if s.n <= at + 4:
+        return MORE if at and at < 16 else NO
+    topic = be16(s, at + 2)
+    return yes(byte_at(s, at) & 0xF0 == 0x30 and byte_at(s, at) & 6 != 6 and byte_at(s, at + 1) + at + 2 == s.n
+               and 4 <= topic <= 124 and topic + at + 4 <= s.n and printable(s, at + 4, topic))
+
+
+cdef Answer amqp(const Sight *s, Found *out) noexcept nogil:
+    """AMQP 0-9-1, 4.2.2; 1.0, 2.2; 0-9-1, 4.2.3 and 1.4.2.1: a server's Connection.Start on channel 0."""
+    if byte_at(s, 0) == 1:
+        return yes(s.n >= 13 and be16(s, 1) == 0 and be32(s, 7) == 0x000A000A and be16(s, 11) == 0x0009)
+    if s.n < 8:
+        return MORE if starts(s, b"AMQP", 4) != NO else NO
+    return yes(has(s, 0, b"AMQP", 4) and s.data[4] <= 3)
+
+
+cdef Answer kafka(const Sight *s, Found *out) noexcept nogil:
+    """Kafka's protocol guide: length, API key, its version, a correlation id, and the client's name as text."""
+    cdef uint32_t n = be32(s, 0)
+    cdef uint32_t name = be16(s, 12)
+    if not s.from_opener or s.n < 14 or n < 10 or n > 1 << 26 or be16(s, 4) > 92 or be16(s, 6) > 20:
+        return NO
+    if n + 4 < s.n or n + 4 > s.n and n > 4096:
+        return NO
+    if name == 0xFFFF:
+        return yes(to_or_from(s, 9092) and n + 4 == s.n)
+    return yes(name + 10 <= n and 1 <= name <= 255 and printable(s, 14, name))
+
+
+cdef Answer nats(const Sight *s, Found *out) noexcept nogil:
+    """NATS: INFO of the server, CONNECT of the client, both with JSON."""
+    if s.from_opener:
+        return yes(has(s, 0, b"CONNECT {", 9))
+    return yes(has(s, 0, b'INFO {"', 7) and contains(s, b'"server_id"', 11, 256))
+
+
+cdef Answer stomp(const Sight *s, Found *out) noexcept nogil:
+    """STOMP 1.2: a command alone on its line, then headers."""
+    if has(s, 0, b"STOMP\n", 6) or has(s, 0, b"CONNECTED\n", 10):
+        return YES
+    return yes(has(s, 0, b"CONNECT\n", 8) or has(s, 0, b"STOMP\r\n", 7) or has(s, 0, b"CONNECT\r\n", 9)
+               or has(s, 0, b"CONNECTED\r\n", 11))
+
+
+cdef Answer openwire(const Sight *s, Found *out) noexcept nogil:
+    """OpenWire: the length, WIREFORMAT_INFO, the magic."""
+    return yes(s.n >= 13 and s.data[4] == 1 and has(s, 5, b"ActiveMQ", 8))
+
+
+cdef Answer dcerpc(const Sight *s, Found *out) noexcept nogil:
+    """DCE 1.1 RPC, 12.6.3: version 5.0 or 5.1, a kind, little-endian, the fragment's length."""
+    cdef Cursor c = over(s.data, s.n)
+    if u8(&c) != 5 or u8(&c) > 1:
+        return NO if s.n > 1 else MORE
+    if u8(&c) > 19:
+        return NO
+    skip(&c, 1)
+    if u32(&c) != 0x10000000:
+        return NO if alive(&c) else MORE
+    return yes(le16(s, 8) >= 16) if s.n >= 10 else MORE
+
+
+# PROFINET's interfaces DEA0000?-6C97-11D1-8271-00A02442DF7D, but their first four bytes (IEC 61158-6-10)
+cdef const char *PROFINET = b"\x97\x6c\xd1\x11\x82\x71\x00\xa0\x24\x42\xdf\x7d"
+
+
+cdef Answer dcerpc_udp(const Sight *s, Found *out) noexcept nogil:
+    """DCE 1.1 RPC, 12.5.2.1: version 4, a kind, data representation, 80 bytes and the length of the body."""
+    cdef bint little = byte_at(s, 4) >> 4 == 1
+    if s.n < 80 or s.data[0] != 4 or s.data[1] > 10 or s.data[5] > 3 or s.data[6] or s.data[4] & 0xEF:
+        return NO
+    if (le16(s, 74) if little else be16(s, 74)) + 80 > s.wire:
+        return NO
+    if has(s, 28, PROFINET, 12) or has(s, 12, PROFINET, 12):
+        out.app = P_PROFINETIO
+    return yes(out.app != 0 or to_or_from(s, 135) or (le16(s, 74) if little else be16(s, 74)) + 80 == s.wire)
+
+
+cdef Answer corba(const Sight *s, Found *out) noexcept nogil:
+    """CORBA 3.3, part 2, 9.4.1: GIOP 1.0 to 1.3, a message type of at most 7."""
+    if s.proto == UDP and has(s, 0, b"MIOP\x10", 5):       # 11.3: over multicast
+        return YES
+    if s.n < 8:
+        return starts(s, b"GIOP\x01", 5) if s.n < 5 else MORE
+    return yes((has(s, 0, b"GIOP\x01", 5) or has(s, 0, b"ZIOP\x01", 5)) and s.data[5] <= 3 and s.data[7] <= 7)
+
+
+cdef Answer java_rmi(const Sight *s, Found *out) noexcept nogil:
+    """Java RMI, 10.2: the magic, version 2, one of three protocols."""
+    if s.n < 7:
+        return starts(s, b"JRMI\0\x02", 6) if s.n < 6 else MORE
+    return yes(has(s, 0, b"JRMI\0", 5) and 1 <= s.data[5] <= 2 and 0x4B <= s.data[6] <= 0x4D)
+
+
+cdef bint thrift_name(const Sight *s, uint32_t at) noexcept nogil:
+    """The strict binary form: version 1, a kind, the method's name with its length."""
+    cdef uint32_t n = be32(s, at + 4)
+    return (be16(s, at) == 0x8001 and be16(s, at + 2) in (1, 2, 3, 4) and 1 <= n <= 128 and
+            printable(s, at + 8, n))
+
+
+cdef Answer thrift(const Sight *s, Found *out) noexcept nogil:
+    """Thrift's binary and compact protocols, bare or framed (THRIFT-110, thrift-binary-protocol)."""
+    cdef uint8_t n
+    if thrift_name(s, 0) or be32(s, 0) + 4 == s.n and thrift_name(s, 4):
+        return YES
+    if byte_at(s, 0) != 0x82 or byte_at(s, 1) & 0x1F != 1 or not 0x21 <= s.data[1] <= 0x81 or byte_at(s, 2) & 0x80:
+        return NO
+    n = byte_at(s, 3)
+    return yes(3 <= n <= 64 and printable(s, 4, n))
+
+
+cdef Answer zabbix(const Sight *s, Found *out) noexcept nogil:
+    """Zabbix's header: the magic, flags: 1 always, 2 compressed, 4 large."""
+    if s.n < 5:
+        return starts(s, b"ZBXD", 4)
+    return yes(has(s, 0, b"ZBXD", 4) and 1 <= s.data[4] <= 7)
+
+
+cdef Answer gearman(const Sight *s, Found *out) noexcept nogil:
+    """Gearman's protocol: the magic, a type of at most 42, the length."""
+    if s.n < 12:
+        return NO
+    return yes((has(s, 0, b"\0REQ", 4) or has(s, 0, b"\0RES", 4)) and be32(s, 4) <= 42)
+
+
+cdef Answer git(const Sight *s, Found *out) noexcept nogil:
+    """gitprotocol-pack(5): a pkt-line with the service's name, or a server's first reference."""
+    cdef int i
+    if s.n < 12:
+        return MORE if s.n < 4 and s.from_opener and to_or_from(s, 9418) else NO
+    for i in range(4):
+        if not (is_digit(s.data[i]) or c'a' <= lower(s.data[i]) <= c'f'):
+            return NO
+    return yes(has(s, 4, b"git-upload-", 11) or has(s, 4, b"git-receive", 11) or has(s, 4, b"version ", 8)
+               or to_or_from(s, 9418) and not s.from_opener)
+
+
+cdef Answer fix(const Sight *s, Found *out) noexcept nogil:
+    """FIX, volume 1: BeginString first, with the version (FIX or FIXT), then the length."""
+    return yes(has(s, 0, b"8=FIX.", 6) or has(s, 0, b"8=FIXT.", 7) or has(s, 0, b"8=O\x01", 4) and has(s, 4, b"9=", 2))
+
+
+cdef Answer hl7(const Sight *s, Found *out) noexcept nogil:
+    """HL7 2.x in MLLP: a vertical tab, then the message's header."""
+    return starts(s, b"\x0bMSH|", 5)
+
+
+cdef Answer someip(const Sight *s, Found *out) noexcept nogil:
+    """AUTOSAR SOME/IP, 4.1: message id, length of the rest, request id, version 1, the interface's, type, code."""
+    cdef uint32_t n = be32(s, 4)
+    cdef uint8_t kind = byte_at(s, 14)
+    if s.n < 16 or s.data[12] != 1 or n < 8 or n + 8 > (s.wire if s.proto == UDP else s.n):
+        return NO
+    if kind & 0x20:                         # a segment: SOME/IP-TP
+        kind ^= 0x20
+    if kind not in (0, 1, 2, 0x40, 0x41, 0x42, 0x80, 0x81, 0xC0, 0xC1) or s.data[15] > 0x5E:
+        return NO
+    if be32(s, 0) == 0xFFFF8100U or to_or_from(s, 30490):
+        return YES
+    return yes(n + 8 == (s.wire if s.proto == UDP else s.n) and be16(s, 0) and be16(s, 2))
+
+
+cdef Answer rtps(const Sight *s, Found *out) noexcept nogil:
+    """DDSI-RTPS 2.5, 8.3.3: the protocol's name, version 2.x, or 1.x of old."""
+    return yes((has(s, 0, b"RTPS", 4) or has(s, 0, b"RTPX", 4)) and 1 <= byte_at(s, 4) <= 2 and byte_at(s, 5) < 16)
+
+
+cdef Answer raft(const Sight *s, Found *out) noexcept nogil:
+    """Raft as the C library of Canonical speaks it: type and length, 64 bits each, little-endian."""
+    if s.n < 24 or le32(s, 0) > 6 or le32(s, 0) == 0 or be32(s, 4) or be32(s, 12):
+        return NO
+    return yes(16 <= le32(s, 8) and (le32(s, 8) + 16 == s.n or le32(s, 0) in (3, 4, 6) and le32(s, 8) <= 64))
+
+
+cdef Answer raft_hello(const Sight *s, Found *out) noexcept nogil:
+    """The same library's greeting: version 1, the server's id, its address with its length, padded to eights."""
+    cdef uint32_t n = le32(s, 16)
+    return yes(s.n >= 26 and le32(s, 0) == 1 and be32(s, 4) == 0 and be32(s, 12) == 0 and be32(s, 20) == 0
+               and 8 <= n <= 64 and n % 8 == 0 and s.n >= 24 + n and printable(s, 24, 2)
+               and contains(s, b":", 1, 24 + n))
+
+
+cdef Answer rx(const Sight *s, Found *out) noexcept nogil:
+    """AFS's RPC: epoch, connection, call, sequence, serial, type, flags, status, security; AFS' ports."""
+    return yes(s.n >= 28 and be32(s, 0) and 1 <= s.data[20] <= 13 and s.data[23] <= 4 and be32(s, 12) < 65536
+               and be32(s, 16) < 65536 and be16(s, 26) and (s.data[21] & 1) == s.from_opener)
+
+
+cdef uint32_t varint(Cursor *c) noexcept nogil:
+    """Up to ten bytes of seven bits each, the lowest first; what is above 32 bits is not kept."""
+    cdef uint32_t value = 0
+    cdef uint8_t byte = 0x80
+    cdef int i = 0
+    while byte & 0x80 and i < 10:
+        byte = u8(c)
+        if i < 5:
+            value |= <uint32_t>(byte & 0x7F) << 7 * i
+        i += 1
+    if byte & 0x80:
+        c.p = NULL
+    return value
+
+
+cdef enum:
+    NOT_FIELDS = 0xFFFF
+
+
+cdef uint32_t text_in_fields(const uint8_t *data, uint32_t n, int depth) noexcept nogil:
+    """How many bytes of a Protocol Buffers message are text, NOT_FIELDS where it is no such, to its very end."""
+    cdef Cursor c = over(data, n)
+    cdef const uint8_t *value
+    cdef uint32_t tag, length, i, inside
+    cdef uint32_t text = 0
+    while left(&c) > 0:
+        tag = varint(&c)
+        if tag >> 3 == 0 or tag >> 3 > 2047:
+            return NOT_FIELDS
+        if tag & 7 == 0:
+            varint(&c)
+        elif tag & 7 == 1:
+            skip(&c, 8)
+        elif tag & 7 == 5:
+            skip(&c, 4)
+        elif tag & 7 == 2:
+            length = varint(&c)
+            value = take(&c, length)
+            if value == NULL:
+                return NOT_FIELDS
+            i = 0
+            while i < length and is_print(value[i]):
+                i += 1
+            inside = i
+            if i < length:
+                inside = text_in_fields(value, length, depth - 1) if depth else NOT_FIELDS
+            if inside >= 3 and inside != NOT_FIELDS:
+                text += inside
+        else:
+            return NOT_FIELDS
+    return text if alive(&c) else NOT_FIELDS
+
+
+cdef Answer protobuf(const Sight *s, Found *out) noexcept nogil:
+    """Protocol Buffers, encoding, with nothing before it: from field 1, 2 or 3 to the very end, a quarter of it text."""
+    cdef uint32_t text
+    if s.n < 16 or s.n > 8192 or s.data[0] & 7 > 2 or not 8 <= s.data[0] < 0x20:
+        return NO
+    text = text_in_fields(s.data, s.n - (s.data[s.n - 1] == c'\n'), 3)     # messages in lines end so
+    return yes(text != NOT_FIELDS and text >= 12 and 4 * text >= s.n)
+
+
+at_first(TCP, P_MQTT, mqtt, b"\x10\x20")
+at_first(TCP, P_MQTT, mqtt_joined, b"\x30\x31\x32\x33\x34\x35\xc0\xd0")
+at_first(TCP, P_AMQP, amqp, b"A\x01")
+at_first(TCP, P_NATS, nats, b"CI")
+at_first(TCP, P_STOMP, stomp, b"SC")
+at_first(TCP, P_OPENWIRE, openwire, b"\x00")
+at_first(TCP, P_DCERPC, dcerpc, b"\x05")
+at_first(UDP, P_DCERPC, dcerpc_udp, b"\x04")
+at_first(BOTH, P_CORBA, corba, b"GMZ")
+at_first(TCP, P_JRMI, java_rmi, b"J")
+at_first(TCP, P_ZABBIX, zabbix, b"Z")
+at_first(TCP, P_GEARMAN, gearman, b"\x00")
+at_first(TCP, P_GIT, git, b"0123456789abcdefABCDEF")
+at_first(TCP, P_FIX, fix, b"8")
+at_first(TCP, P_HL7, hl7, b"\x0b")
+at_first(UDP, P_RTPS, rtps, b"R")
+at_first(BOTH, P_THRIFT, thrift, b"\x80\x82\x00")
+at_first(TCP, P_RAFT, raft, b"\x01\x02\x03\x04\x05\x06")
+at_first(TCP, P_RAFT, raft_hello, b"\x01")
+at_first(TCP, P_KAFKA, kafka, b"\x00\x01\x02\x03")
+at_ports(UDP, P_RX, rx, range(7000, 7010))
+at_any(BOTH, P_SOMEIP, someip)
+at_any(TCP, P_PROTOBUF, protobuf)

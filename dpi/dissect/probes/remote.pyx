@@ -1,0 +1,156 @@
+"""Terminals and desktops."""
+
+from libc.stdint cimport uint16_t, uint32_t
+from libc.string cimport memcmp
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.probes.index cimport TCP, UDP, at_any, at_first, at_ports
+from dpi.dissect.probes.sight cimport *
+from dpi.dissect.protocols cimport *
+from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u8, u16
+
+
+cdef Answer ssh(const Sight *s, Found *out) noexcept nogil:
+    """RFC 4253, 4.2: both sides begin with their version."""
+    cdef Answer answer = starts(s, b"SSH-", 4)
+    if answer == YES:
+        set_agent(out, s.data, s.n)
+    return answer
+
+
+cdef Answer telnet(const Sight *s, Found *out) noexcept nogil:
+    """RFC 854: option negotiation comes first: IAC, WILL … DONT or SB, an option that is registered; two of them."""
+    cdef uint32_t i = 0
+    while i + 3 <= s.n and i < 6:
+        if s.data[i] != 0xFF or not 0xFA <= s.data[i + 1] <= 0xFE or s.data[i + 2] > 49:
+            return yes(i > 0 and to_or_from(s, 23))
+        if s.data[i + 1] == 0xFA:           # a subnegotiation is as long as it likes
+            return yes(i > 0 or to_or_from(s, 23))
+        i += 3
+    if i == s.n or i == 6:
+        return yes(i == 6 or to_or_from(s, 23))
+    return MORE if s.data[i] == 0xFF else NO
+
+
+cdef Answer vnc(const Sight *s, Found *out) noexcept nogil:
+    """RFC 6143, 7.1.1."""
+    return starts(s, b"RFB 00", 6)
+
+
+cdef Answer rdp(const Sight *s, Found *out) noexcept nogil:
+    """MS-RDPBCGR, 2.2.1.1: X.224 connection request or confirm in a TPKT (RFC 1006, 6)."""
+    cdef Cursor c = over(s.data, s.n)
+    cdef uint16_t length
+    if u8(&c) != 3 or u8(&c) != 0:
+        return NO if s.n >= 2 or alive(&c) else MORE
+    length = u16(&c)
+    if u8(&c) + 5 != length or length < 11:
+        return NO if alive(&c) else MORE
+    if u8(&c) & 0xE0 != 0xC0 and byte_at(s, 5) & 0xF0 != 0xE0:      # 0xE0 request, 0xD0 confirm
+        return NO if alive(&c) else MORE
+    if to_or_from(s, 3389):
+        return YES
+    skip(&c, 5)
+    if length >= 19 and left(&c) >= 8 and memcmp(c.p, b"Cookie: ", 8) == 0:
+        return YES
+    if u8(&c) in (1, 2) and u8(&c) <= 0x1F and u16(&c) == 0x0800:    # RDP_NEG_REQ, RDP_NEG_RSP
+        return yes(alive(&c))
+    return NO
+
+
+cdef Answer rdp_udp(const Sight *s, Found *out) noexcept nogil:
+    """MS-RDPEUDP, 2.2.2.1: a SYN's source acknowledgement is all ones, its padding to 1,132 bytes or more."""
+    return yes(s.wire >= 1132 and s.n >= 16 and be32(s, 0) == 0xFFFFFFFFU and be16(s, 6) & 0x0001
+               and be16(s, 12) <= 1500 and be16(s, 14) <= 1500)
+
+
+cdef Answer radmin(const Sight *s, Found *out) noexcept nogil:
+    """Radmin 3: version 1, a big-endian length, a checksum; the first message of either side is as long as always."""
+    if s.n < 10 or be32(s, 0) != 0x01000000:
+        return MORE if s.n < 10 and starts(s, b"\x01\0\0\0", 4) != NO and to_or_from(s, 4899) else NO
+    if s.from_opener:
+        return yes(s.data[4] == 1 and be16(s, 8) == 0x0808 or s.data[4] == 5 and be16(s, 8) == 0x2727)
+    return yes(s.data[4] == 0x25 and be32(s, 7) == 0x02120802 or s.data[4] == 5 and be16(s, 8) == 0x2727)
+
+
+cdef Answer nomachine(const Sight *s, Found *out) noexcept nogil:
+    """NX: the name of the side's program and its version, then TLS."""
+    return yes(has(s, 0, b"NXSH-", 5) or has(s, 0, b"NXD-", 4) or has(s, 0, b"NXSSH-", 6))
+
+
+cdef Answer nomachine_udp(const Sight *s, Found *out) noexcept nogil:
+    """NX over UDP: version 1, the datagram's own length, two zeros, all little-endian."""
+    return yes(s.n >= 10 and le16(s, 2) == 1 and le16(s, 4) == s.wire and be16(s, 8) == 0)
+
+
+cdef Answer citrix(const Sight *s, Found *out) noexcept nogil:
+    """ICA's and CGP's greetings."""
+    return yes(has(s, 0, b"\x7f\x7fICA\0", 6) or has(s, 0, b"\x07\x07ICA\0", 6) or has(s, 0, b"\x1aCGP/01", 7))
+
+
+cdef Answer teamviewer(const Sight *s, Found *out) noexcept nogil:
+    """Command 0x1724 or 0x1130 in front, then the version, a command that is known, and the length."""
+    if s.n < 5:
+        return NO
+    return yes((s.data[0] == 0x17 and s.data[1] == 0x24 or s.data[0] == 0x11 and s.data[1] == 0x30)
+               and (to_or_from(s, 5938) or s.data[0] == 0x17 and s.n >= 9 and 0x0A <= s.data[2] <= 0x40
+                    and le16(s, 3) + 5 <= s.n))
+
+
+cdef Answer teamviewer_udp(const Sight *s, Found *out) noexcept nogil:
+    """The same magic number, behind a counter, three zeros and the side's identity."""
+    if s.n < 14 or s.data[0] or s.data[11] != 0x17 or s.data[12] != 0x24:
+        return NO
+    return yes(to_or_from(s, 5938) or s.data[1] == 0 and s.data[2] == 0 or agreed(s, 0x17240000))
+
+
+cdef Answer vmware(const Sight *s, Found *out) noexcept nogil:
+    """The heartbeat of an ESX host to vCenter."""
+    return yes(s.dport == 902 and s.wire == 66 and s.data[0] == 0xA4)
+
+
+cdef Answer vmware_auth(const Sight *s, Found *out) noexcept nogil:
+    """The authentication daemon greets."""
+    return starts(s, b"220 VMware Authentication Daemon", 32)
+
+
+cdef Answer xdmcp(const Sight *s, Found *out) noexcept nogil:
+    """XDMCP 1.1, 6: version 1, an opcode of 1 to 15, the length of the rest."""
+    return yes(s.n >= 6 and be16(s, 0) == 1 and 1 <= be16(s, 2) <= 15 and be16(s, 4) + 6 == s.wire)
+
+
+cdef Answer rsh(const Sight *s, Found *out) noexcept nogil:
+    """RFC 1282 and rshd(8): a port for errors or nothing, then two names that end by a zero, from a privileged port."""
+    cdef uint32_t i = 0
+    cdef int names = 0
+    if not s.from_opener or s.sport > 1023:
+        return NO
+    while i < s.n and is_digit(s.data[i]) and i < 5:
+        i += 1
+    if i < s.n and s.data[i] != 0:
+        return NO
+    i += 1
+    while i < s.n and names < 2:
+        if s.data[i] == 0:
+            names += 1
+        elif not is_print(s.data[i]):
+            return NO
+        i += 1
+    return YES if names == 2 else MORE
+
+
+at_first(TCP, P_SSH, ssh, b"S")
+at_first(TCP, P_VNC, vnc, b"R")
+at_first(TCP, P_NOMACHINE, nomachine, b"N")
+at_first(TCP, P_CITRIX, citrix, b"\x07\x7f\x1a")
+at_first(TCP, P_RDP, rdp, b"\x03")
+at_first(TCP, P_RADMIN, radmin, b"\x01")
+at_first(TCP, P_VMWARE, vmware_auth, b"2")
+at_first(TCP, P_TELNET, telnet, b"\xff")
+at_first(TCP, P_TEAMVIEWER, teamviewer, b"\x11\x17")
+at_ports(TCP, P_RSH, rsh, (512, 513, 514))
+at_first(UDP, P_RDP, rdp_udp, b"\xff")
+at_first(UDP, P_TEAMVIEWER, teamviewer_udp, b"\x00")
+at_ports(UDP, P_VMWARE, vmware, (902,))
+at_ports(UDP, P_XDMCP, xdmcp, (177,))
+at_any(UDP, P_NOMACHINE, nomachine_udp)

@@ -1,0 +1,92 @@
+"""What a probe is shown, and the tools to look at it; see __init__.py for what a probe is.
+
+Every look is bounded: beyond the end there are zeros, and has() finds nothing.  What is read is given as 32 bits, so
+that sums do not overflow.
+"""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcmp
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.wire.cursor cimport Cursor, over, skip, take, u8, u16, u32
+
+
+cdef struct Sight:
+    const uint8_t *data     # TCP: what this side sent, from its first byte on; else this packet's payload
+    uint32_t n
+    uint32_t wire           # not TCP: bytes that the payload had on the wire, of which n were captured
+    uint16_t sport          # of whoever sent it
+    uint16_t dport
+    uint8_t proto           # IP protocol
+    uint8_t from_opener
+    uint8_t turn            # how many payloads this side had sent before; 255 for that or more
+    uint32_t *mine          # UDP: a word that a probe may keep for this side, 0 at first; NULL: there is none
+    uint32_t *theirs        # the other side's
+
+
+ctypedef Answer (*Probe)(const Sight *s, Found *out) noexcept nogil
+
+
+cdef bint agreed(const Sight *s, uint32_t mark) noexcept nogil
+cdef bint mentions(const Sight *s, const char *word, uint32_t n) noexcept nogil
+cdef bint printable(const Sight *s, uint32_t at, uint32_t n) noexcept nogil
+cdef bint contains(const Sight *s, const char *text, uint32_t n, uint32_t limit) noexcept nogil
+cdef void set_host(Found *out, const uint8_t *text, uint32_t n) noexcept nogil
+cdef void set_agent(Found *out, const uint8_t *text, uint32_t n) noexcept nogil
+
+
+cdef inline Answer starts(const Sight *s, const char *text, uint32_t n) noexcept nogil:
+    """YES where the data begins with the text, MORE where it is as yet too short to tell."""
+    if s.n >= n:
+        return YES if memcmp(s.data, text, n) == 0 else NO
+    return MORE if memcmp(s.data, text, s.n) == 0 else NO
+
+
+cdef inline bint has(const Sight *s, uint32_t at, const char *text, uint32_t n) noexcept nogil:
+    """Whether the text stands there."""
+    return at <= s.n and n <= s.n - at and memcmp(s.data + at, text, n) == 0
+
+
+cdef inline uint32_t byte_at(const Sight *s, uint32_t at) noexcept nogil:
+    return s.data[at] if at < s.n else 0
+
+
+cdef inline uint32_t be16(const Sight *s, uint32_t at) noexcept nogil:
+    cdef Cursor c = over(s.data, s.n)
+    skip(&c, at)
+    return u16(&c)
+
+
+cdef inline uint32_t be32(const Sight *s, uint32_t at) noexcept nogil:
+    cdef Cursor c = over(s.data, s.n)
+    skip(&c, at)
+    return u32(&c)
+
+
+cdef inline uint32_t le16(const Sight *s, uint32_t at) noexcept nogil:
+    cdef uint32_t v = be16(s, at)
+    return v >> 8 | (v & 0xFF) << 8
+
+
+cdef inline uint32_t le32(const Sight *s, uint32_t at) noexcept nogil:
+    cdef uint32_t v = be32(s, at)
+    return v >> 24 | v >> 8 & 0xFF00 | (v & 0xFF00) << 8 | v << 24
+
+
+cdef inline bint to_or_from(const Sight *s, uint16_t port) noexcept nogil:
+    return s.sport == port or s.dport == port
+
+
+cdef inline uint8_t lower(uint8_t c) noexcept nogil:
+    return c | 0x20 if c'A' <= c <= c'Z' else c
+
+
+cdef inline bint is_digit(uint8_t c) noexcept nogil:
+    return c'0' <= c <= c'9'
+
+
+cdef inline bint is_print(uint8_t c) noexcept nogil:
+    return 0x20 <= c < 0x7F
+
+
+cdef inline Answer yes(bint is_it) noexcept nogil:
+    return YES if is_it else NO

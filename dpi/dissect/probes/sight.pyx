@@ -1,0 +1,85 @@
+"""The larger tools of probes; sight.pxd has the small ones."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memchr, memcmp
+
+from dpi.dissect.answer cimport Found
+
+
+cdef bint mentions(const Sight *s, const char *word, uint32_t n) noexcept nogil:
+    """Whether the lower-case word occurs in the first line, in whatever case; the line must begin like text."""
+    cdef uint32_t i, j
+    cdef uint32_t end = s.n if s.n < 512 else 512
+    if end and not is_print(s.data[0]):
+        return False
+    for i in range(end):
+        if s.data[i] == c'\n':
+            return False
+        j = 0
+        while j < n and i + j < end and lower(s.data[i + j]) == <uint8_t>word[j]:
+            j += 1
+        if j == n:
+            return True
+    return False
+
+
+cdef bint contains(const Sight *s, const char *text, uint32_t n, uint32_t limit) noexcept nogil:
+    """Whether the text stands anywhere in the first `limit` bytes."""
+    cdef uint32_t end = s.n if s.n < limit else limit
+    cdef uint32_t at = 0
+    cdef const uint8_t *p
+    while at + n <= end:
+        p = <const uint8_t *>memchr(s.data + at, text[0], end - n + 1 - at)
+        if p == NULL:
+            return False
+        if memcmp(p, text, n) == 0:
+            return True
+        at = <uint32_t>(p - s.data) + 1
+    return False
+
+
+cdef void set_host(Found *out, const uint8_t *text, uint32_t n) noexcept nogil:
+    """A name in lower case without its last dot; whatever a name does not have ends it."""
+    cdef uint32_t i = 0
+    cdef uint8_t c
+    while i < n and i < 255:
+        c = lower(text[i])
+        if not (c'a' <= c <= c'z' or is_digit(c) or c in (c'-', c'_', c'.', c':')):
+            break
+        out.host[i] = <char>c
+        i += 1
+    if i and out.host[i - 1] == c'.':
+        i -= 1
+    out.host[i] = 0
+    out.host_len = <uint16_t>i
+
+
+cdef void set_agent(Found *out, const uint8_t *text, uint32_t n) noexcept nogil:
+    """One line of printable text."""
+    cdef uint32_t i = 0
+    while i < n and i < 127 and is_print(text[i]):
+        out.agent[i] = <char>text[i]
+        i += 1
+    out.agent[i] = 0
+
+
+cdef bint agreed(const Sight *s, uint32_t mark) noexcept nogil:
+    """Whether either side has shown the same mark before; if none has shown anything, this one's is kept."""
+    if s.mine == NULL:
+        return False
+    if s.mine[0] == mark or s.theirs[0] == mark:
+        return True
+    if s.mine[0] == 0:
+        s.mine[0] = mark
+    return False
+
+
+cdef bint printable(const Sight *s, uint32_t at, uint32_t n) noexcept nogil:
+    """Whether n bytes are there, all of them text."""
+    cdef uint32_t i
+    if at > s.n or n > s.n - at:
+        return False
+    for i in range(at, at + n):
+        if not is_print(s.data[i]):
+            return False
+    return True

@@ -1,0 +1,99 @@
+"""The web, what stands before it and behind it."""
+
+from libc.stdint cimport uint32_t
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.probes.index cimport TCP, at_first
+from dpi.dissect.probes.sight cimport *
+from dpi.dissect.protocols cimport *
+
+
+cdef Answer http2(const Sight *s, Found *out) noexcept nogil:
+    """RFC 9113, 3.4: the client's preface."""
+    return starts(s, b"PRI * HTTP/2.0\r\n\r\n", 18)
+
+
+cdef Answer http2_settings(const Sight *s, Found *out) noexcept nogil:
+    """RFC 9113, 3.4 and 6.5: a server begins with SETTINGS on stream 0, entries of six bytes that are known."""
+    cdef uint32_t n = be32(s, 0) >> 8
+    if s.from_opener or s.n < 9 or n % 6 or n > 96 or be32(s, 3) != 0x04000000 or be16(s, 7) != 0:
+        return NO
+    return yes(n == 0 or s.n >= 15 and 1 <= be16(s, 9) <= 16)
+
+
+cdef Answer haproxy(const Sight *s, Found *out) noexcept nogil:
+    """The PROXY protocol, 2.1 and 2.2: what a proxy puts before a connection that it passes on."""
+    if s.n and s.data[0] == c'P':
+        return yes(has(s, 0, b"PROXY TCP", 9) or has(s, 0, b"PROXY UNKNOWN", 13))
+    return starts(s, b"\r\n\r\n\0\r\nQUIT\n", 12)
+
+
+cdef Answer fastcgi(const Sight *s, Found *out) noexcept nogil:
+    """FastCGI 1.0, 8: version 1, BEGIN_REQUEST of 8 bytes with a role of 1 to 3; or a server's first record."""
+    if s.n < 16:
+        return NO
+    if s.from_opener:
+        return yes(be16(s, 0) == 0x0101 and be16(s, 4) == 8 and s.data[6] < 8 and 1 <= be16(s, 8) <= 3
+                   and s.data[10] <= 1 and be32(s, 11) == 0)
+    return yes(s.data[0] == 1 and s.data[1] in (6, 7) and be16(s, 2) != 0 and s.data[7] == 0
+               and (has(s, 8, b"Status:", 7) or has(s, 8, b"Content-", 8) or has(s, 8, b"X-Powered", 9)))
+
+
+cdef Answer ajp(const Sight *s, Found *out) noexcept nogil:
+    """AJPv13: 0x1234 or `AB`, the length, a code: forward request, ping, pong, headers, end."""
+    if s.n < 5:
+        return MORE if s.n < 2 and to_or_from(s, 8009) else NO
+    if be16(s, 0) == 0x1234 and be16(s, 2) + 4 <= s.n:
+        return yes(s.data[4] == 2 and 1 <= byte_at(s, 5) <= 27 or s.data[4] in (7, 8, 10) and to_or_from(s, 8009))
+    if be16(s, 0) == 0x4142 and be16(s, 2) + 4 <= s.n:
+        return yes(s.data[4] == 4 and 0x64 <= be16(s, 5) < 600 or s.data[4] in (3, 5, 6, 9) and to_or_from(s, 8009))
+    return NO
+
+
+cdef Answer websocket(const Sight *s, Found *out) noexcept nogil:
+    """RFC 6455, 5.2, joined in the middle: a text frame of exactly what is there, a client's masked."""
+    cdef uint32_t n = byte_at(s, 1) & 0x7F
+    cdef uint32_t at = 2
+    cdef uint32_t i
+    if s.n < 7 or s.data[0] != 0x81:
+        return NO
+    if n == 126:
+        n = be16(s, 2)
+        at = 4
+    elif n == 127:
+        return NO
+    if not s.data[1] & 0x80:
+        return yes(s.n == n + at and n >= 16 and printable(s, at, n))
+    if s.n != n + at + 4 or n < 16:
+        return NO
+    for i in range(n):
+        if not is_print(s.data[at + 4 + i] ^ s.data[at + (i & 3)]):
+            return NO
+    return YES
+
+
+cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
+    """RFC 1928, 3: version 5, the methods and no more; SOCKS4: a command, an address, a name with a zero."""
+    cdef uint32_t i
+    if s.n < 3:
+        return MORE if s.n and s.from_opener and to_or_from(s, 1080) else NO
+    if s.from_opener and s.data[0] == 5 and s.data[1] + 2 == s.n and 1 <= s.data[1] <= 9:
+        for i in range(2, s.n):
+            if s.data[i] > 9:                   # IANA, SOCKS Methods
+                return NO
+        return YES
+    if s.from_opener and s.data[0] == 4 and s.n >= 9 and 1 <= s.data[1] <= 2 and be16(s, 2) and s.data[s.n - 1] == 0:
+        for i in range(8, s.n - 1):
+            if not is_print(s.data[i]) and s.data[i]:
+                return NO
+        return yes(s.n < 512 and (to_or_from(s, 1080) or be16(s, 2) < 1024 or s.n > 12))
+    return NO
+
+
+at_first(TCP, P_HTTP2, http2, b"P")
+at_first(TCP, P_HAPROXY, haproxy, b"P\r")
+at_first(TCP, P_FASTCGI, fastcgi, b"\x01")
+at_first(TCP, P_AJP, ajp, b"\x12A")
+at_first(TCP, P_WEBSOCKET, websocket, b"\x81")
+at_first(TCP, P_SOCKS, socks, b"\x04\x05")
+at_first(TCP, P_HTTP2, http2_settings, b"\x00")

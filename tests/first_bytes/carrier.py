@@ -1,0 +1,26 @@
+"""Networks among themselves."""
+
+from struct import pack
+
+TCP, UDP = 6, 17
+DIAMETER = pack(">IIIII", 0x01000024, 0x80000101, 0, 1, 2) + pack(">II", 264, 0x40000010) + b"host.exa"
+
+KNOWN = [
+    ("gtp", UDP, True, 2123, b"\x32\x01\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00"),
+    ("gtp", UDP, True, 3386, b"\x2e\x01\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00"),
+    ("pfcp", UDP, True, 8805, b"\x20\x05\0\x0c" + bytes(12)),
+    ("diameter", TCP, True, 3868, DIAMETER),
+    ("diameter", TCP, True, 13868, DIAMETER),
+    ("smpp", TCP, True, 2775, pack(">IIII", 40, 9, 0, 1) + b"user\0secret\0\0\x34\0\0\0\0\0\0\0\0\0\0"),
+    ("smpp", TCP, False, 2775, pack(">IIII", 21, 0x80000009, 0, 1) + b"SMSC\0"),
+    ("megaco", UDP, True, 2944, b"MEGACO/1 [192.0.2.1]:2944\nTransaction = 1 {"),
+    ("megaco", UDP, True, 2944, b"!/1 [192.0.2.1]:2944 T=1{"),
+    ("mgcp", UDP, True, 2427, b"RSIP 1201 *@rgw.example.net MGCP 1.0\r\n"),
+    ("mgcp", UDP, False, 2427, b"200 1201 OK\r\n"),
+    ("h323", TCP, True, 1720, b"\x03\0\0\xa0\x08\x02\x77\xf4\x05\x04\x03\x80"),
+    ("h323", TCP, True, 10001, b"\x03\0\0\x1c\x02\x30\x01\x06\0\x08\x81\x75\0\x05\x00\x80\x1b"),
+    ("h323", UDP, True, 1719, b"\x0e\x40\x12\x06\0\x08\x91\x4a\0\x04\x80\0\0"),
+    ("ciscoskinny", TCP, True, 2000, pack("<III", 4, 0, 0)),
+    ("iax", UDP, True, 4569, b"\x80\x01\0\0\0\0\0\x03\0\0\x06\x01\x0b\x02\0\x02"),
+    ("bfcp", TCP, True, 5070, b"\x20\x01\0\x01\0\0\0\x01\0\x01\0\x02\x05\x04\0\x03"),
+]

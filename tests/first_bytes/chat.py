@@ -1,0 +1,32 @@
+"""Messengers."""
+
+from struct import pack
+
+TCP, UDP = 6, 17
+
+KNOWN = [
+    ("irc", TCP, True, 6667, b"NICK someone\r\nUSER a 0 * :b\r\n"),
+    ("irc", TCP, False, 6667, b":irc.example.org NOTICE * :*** Looking up your hostname\r\n"),
+    ("jabber", TCP, True, 5222, b"<?xml version='1.0'?><stream:stream to='example.org'>"),
+    ("whatsapp", TCP, True, 5222, b"ED\0\1\0\0\4\x08"),
+    ("whatsapp", TCP, True, 443, b"WA\6\3\0\0\x24"),
+    ("telegram", TCP, True, 443, b"\xef\x0a" + bytes(40)),
+    ("telegram", TCP, True, 443, b"\xee\xee\xee\xee" + pack("<I", 40) + bytes(40)),
+    ("telegram", UDP, True, 533, bytes(range(16)) + b"\xff" * 12 + bytes(8)),
+    ("xiaomi", TCP, True, 5222, b"\xc2\xfe\0\x05" + pack(">IHH", 100, 2, 22) + bytes(100)),
+    ("dingtalk", TCP, True, 443, b"\x10\x5f\x87\x80\1\0\1\0\2\0" + bytes(80)),
+    ("wechat", TCP, True, 8080, pack(">IHHII", 16, 16, 1, 6, 0xFFFFFFFF)),
+    ("wechat", TCP, True, 443, b"\x16\xf1\x03\0\xbd\0\0\0\xb9" + bytes(100)),
+    ("hpvirtgrp", TCP, True, 5223, b"\x16\0\x20\0" + bytes(28)),
+    ("oicq", UDP, True, 8000, b"\x02\x3b\x0b\0\1\0\x17\x56\x1f\x0c\x7b" + bytes(32) + b"\x03"),
+    ("imo", UDP, True, 40001, b"\x09\x02\xdc\x9a\x02\0\0\0\0\0"),
+    ("imo", UDP, False, 40001, b"\x00\x09\x03\x21\x9a\x02\0\0\0\0\0"),
+    ("discord", UDP, True, 50001, b"\x13\x37\xca\xfe\x0a\0\0\0"),
+    ("discord", UDP, True, 50001, b"\0\1\0\x46\0\x1a\x7e\x73" + bytes(66)),
+    ("viber", UDP, True, 7985, b"\xed\xf6\x09\0" + bytes(16)),
+    ("viber", TCP, True, 5242, b"\x18\0\0\0\0\0\xfc\xff\x05\x80" + bytes(14)),
+]
+TALKS = [
+    ("linecall", UDP, 10000, [(b"\xb6\x07\0\x04" + bytes(4), True), (b"\xb6\x09\0\x0c" + bytes(12), False)]),
+    ("viber", UDP, 7985, [(b"\xed\xf6\x01\0" + bytes(60), True), (b"\xed\xf6\x0c\0" + bytes(60), False)]),
+]

@@ -1,0 +1,33 @@
+"""Files."""
+
+from struct import pack
+
+TCP, UDP = 6, 17
+LOGIN = b"\x43\x87\0\0\0\0\0\x1c" + bytes(40)
+
+KNOWN = [
+    ("rsync", TCP, False, 873, b"@RSYNCD: 31.0\n"),
+    ("smbv1", TCP, True, 445, b"\x00\x00\x00\x54\xffSMBr" + bytes(60)),
+    ("smbv23", TCP, True, 445, b"\x00\x00\x00\x54\xfeSMB\x40\x00" + bytes(60)),
+    ("netbios", TCP, True, 139, b"\x81\0\0\x44\x20" + b"CA" * 16 + b"\0\x20" + b"CA" * 16 + b"\0"),
+    ("nfs", UDP, True, 2049, pack(">IIIIII", 7, 0, 2, 100003, 3, 0) + bytes(16)),
+    ("nfs", TCP, True, 111, pack(">IIIIIII", 0x80000028, 7, 0, 2, 100000, 2, 4) + bytes(16)),
+    ("afp", TCP, True, 548, pack(">BBHIII", 0, 3, 1, 0, 0, 0)),
+    ("afp", TCP, False, 548, pack(">BBHIII", 1, 4, 1, 0, 6, 0) + bytes(6)),
+    ("iscsi", TCP, True, 3260, LOGIN + b"InitiatorName=iqn.2001-04.a\0"),
+    ("iscsi", TCP, False, 3260, b"\x23\x87\0\0\0\0\0\x1c" + bytes(40) + b"TargetPortalGroupTag=1\0\0"),
+    ("ceph", TCP, False, 6789, b"ceph v027" + bytes(20)),
+    ("ceph", TCP, True, 3300, b"ceph v2\n\x10\0" + bytes(16)),
+    ("lustre", TCP, True, 988, pack("<IIQ", 0xACCE7100, 1, 0x2000000000001)),
+    ("tftp", UDP, True, 69, b"\x00\x01boot.img\x00octet\x00"),
+    ("tftp", UDP, True, 69, b"\x00\x02boot.img\x00netascii\x00"),
+    ("tftp", UDP, True, 40001, b"\x00\x03\x00\x01" + bytes(512)),
+    ("tftp", UDP, True, 40001, b"\x00\x04\x00\x00"),
+    ("tftp", UDP, True, 40001, b"\x00\x05\x00\x01File not found\x00"),
+    ("tftp", UDP, True, 40001, b"\x00\x06blksize\x001428\x00"),
+    ("uftp", UDP, True, 1044, b"\x50\x01" + bytes(13) + b"\0\x01\x02" + bytes(6)),
+    ("flute", UDP, True, 40085, b"\x10\x10\x08\x00" + bytes(36) + b'<?xml version="1.0"?><FDT-Instance>'),
+    ("syncthing", UDP, True, 21027, b"\x2e\xa7\xd9\x0b" + bytes(40)),
+    ("syncthing", TCP, True, 22067, b"\x9e\x79\xbc\x40\0\0\0\0\0\0\0\0"),
+    ("dropbox", UDP, True, 17500, b'{"host_int": 12345, "version": [2, 0], "port": 17500}'),
+]

@@ -1,0 +1,32 @@
+"""Things at home and their clouds."""
+
+from struct import pack
+
+TCP, UDP = 6, 17
+
+
+def keyed(text: bytes) -> bytes:
+    out, key = bytearray(), 171
+    for byte in text:
+        key ^= byte
+        out.append(key)
+    return bytes(out)
+
+
+SYSTEM = keyed(b'{"system":{"get_sysinfo":{}}}')
+
+KNOWN = [
+    ("ookla", TCP, True, 8080, b"HI\n"),
+    ("ookla", TCP, True, 8080, b"HI 8e17cb65-c6b5-4b39-adcc-97006a1e4537\n"),
+    ("ookla", TCP, False, 8080, b"HELLO 2.9 (2.9.2) 2021-11-30.2159.ffae0e0\n"),
+    ("avast", TCP, True, 80, b"NOSA\0\x20" + bytes(26)),
+    ("alicloud", TCP, True, 443, b"\xce\xfa\xbe\xba\0\0\0\x04" + bytes(4)),
+    ("tivoconnect", UDP, True, 2190, b"TiVoConnect=1\nMethod=Broadcast\nPlatform=PC\n"),
+    ("tuyalp", UDP, True, 6666, b"\0\0\x55\xaa\0\0\0\0\0\0\0\0\0\0\0\x20" + bytes(28) + b"\0\0\xaa\x55"),
+    ("spotify", UDP, True, 57621, b"SpotUdp0" + bytes(36)),
+    ("spotify", TCP, True, 4070, b"\0\x04" + pack(">I", 40) + b"\x52\x0e\x50" + bytes(31)),
+    ("tplinkshp", UDP, True, 9999, SYSTEM),
+    ("tplinkshp", TCP, True, 9999, pack(">I", len(SYSTEM)) + SYSTEM),
+    ("nestlogsink", TCP, True, 11095, pack("<H", 60) + b"\x10\x13" + bytes(58)),
+    ("iqiyi", UDP, True, 16600, bytes(100) + b"PPStream" + bytes(20)),
+]

@@ -1,0 +1,65 @@
+"""Plants, substations, vehicles, buildings, meters, instruments."""
+
+from binascii import crc_hqx
+from struct import pack
+
+TCP, UDP = 6, 17
+COTP = b"\x03\0\0\x16\x11\xe0\0\0\0\1\0\xc0\1\x0a\xc1\2\1\0\xc2\2\1\2"
+
+
+def reflected(data: bytes, polynomial: int, crc: int) -> bytes:
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ polynomial if crc & 1 else crc >> 1
+    return pack("<H", crc ^ 0xFFFF)
+
+
+def hdlc(body: bytes) -> bytes:
+    inside = pack(">H", 0xA000 | len(body) + 4) + body
+    return b"\x7e" + inside + reflected(inside, 0x8408, 0xFFFF) + b"\x7e"
+
+
+def tpkt(body: bytes) -> bytes:
+    return pack(">BBH", 3, 0, len(body) + 7) + b"\x02\xf0\x80" + body
+
+
+DNP3 = b"\x05\x64\x05\xc0\x01\x00\x00\x04"
+PHASOR = b"\xaa\x41" + pack(">HHII", 18, 7, 1700000000, 0) + b"\0\2"
+MMS = b"\x0d\x40\x05\x06\x13\x01\0\x16\x01\x02" + bytes(30) + b"\x06\x05\x28\xca\x22\x02\x03" + bytes(9)
+ADS = bytes(16) + pack("<HHIII", 4, 4, 0, 0, 1)
+
+KNOWN = [
+    ("opcua", TCP, True, 4840, b"HELF" + pack("<IIIIII", 48, 0, 65535, 65535, 0, 0) + bytes(20)),
+    ("fins", TCP, True, 9600, b"FINS" + pack(">IIII", 12, 0, 0, 0)),
+    ("fins", UDP, True, 9600, b"\x80\0\x02\0\1\0\0\2\0\1\x05\x01"),
+    ("hislip", TCP, True, 4880, b"HS\0\0" + pack(">IQ", 0x01005858, 6) + b"hislip"),
+    ("iec60870", TCP, True, 2404, b"\x68\x04\x07\0\0\0"),
+    ("iec60870", TCP, True, 12404, b"\x68\x0e\0\0\0\0\x64\x01\x06\0\x01\0\0\0\0\x14"),
+    ("s7comm", TCP, True, 102, COTP + tpkt(b"\x32\x01\0\0\0\0\0\x08\0\0")),
+    ("s7commplus", TCP, True, 102, COTP + tpkt(b"\x72\x01\0\xc4\x31\0\0")),
+    ("iso95061mms", TCP, True, 102, COTP + tpkt(MMS)),
+    ("beckhoffads", TCP, True, 48898, pack("<HI", 0, 32) + ADS),
+    ("beckhoffads", UDP, True, 48899, b"\x03\x66\x14\x71" + bytes(20)),
+    ("atg", TCP, True, 10001, b"\x01I20100\n"),
+    ("dnp3", TCP, True, 20000, DNP3 + reflected(DNP3, 0xA6BC, 0)),
+    ("ieeec37118", TCP, True, 4712, PHASOR + pack(">H", crc_hqx(PHASOR, 0xFFFF))),
+    ("knxnetip", UDP, True, 3671, b"\x06\x10\x02\x01\0\x0e\x08\1\xc0\0\2\1\x0e\x57"),
+    ("iec62056", TCP, True, 4059, pack(">HHHH", 1, 16, 1, 5) + b"\x60\x03\xa1\x01\0"),
+    ("iec62056", TCP, True, 4060, hdlc(b"\x03\x21\x93")),
+    ("hartip", UDP, True, 5094, pack(">BBBBHH", 1, 0, 0, 0, 2, 13) + b"\1\0\0\x75\x30"),
+    ("ethernetip", TCP, True, 44818, pack("<HHIIQI", 0x65, 4, 0, 0, 7, 0) + b"\1\0\0\0"),
+    ("ethernetip", UDP, True, 44818, pack("<HHIIQI", 0x63, 0, 0, 0, 0, 0)),
+    ("controllerareanetwork", UDP, True, 40001, b"ISO11898\1\1" + bytes(14)),
+    ("bacnet", UDP, True, 47808, b"\x81\x0b\0\x0c\x01\x20\xff\xff\0\xff\x10\x08"),
+    ("ethersio", UDP, True, 6060, b"ESIO\0\1\0\1" + bytes(16)),
+    ("ethersbus", UDP, True, 5050, pack(">IBBHBBB", 13, 1, 0, 5, 0, 1, 6) + b"\x12\x34"),
+    ("cip", UDP, True, 2222, pack("<HHHIIHH", 2, 0x8002, 8, 1, 1, 0xB1, 4) + bytes(4)),
+    ("cnpip", UDP, True, 1628, pack(">HBB", 28, 1, 0x71) + bytes(24)),
+    ("ethernetglobaldata", UDP, True, 18246, b"\x0d\x01\xd4\xf0\xc0\xa8\x08\x4d" + bytes(40)),
+    ("ansic1222", TCP, True, 1153, b"\x60\x20\xa2\x05\x80\x03\x01\x02\x03" + bytes(25)),
+    ("trdp", UDP, True, 17224, pack(">IHH", 7, 0x0100, 0x5064) + bytes(12) + pack(">I", 24) + bytes(40)),
+    ("trdp", TCP, True, 17225, pack(">IHH", 7, 0x0100, 0x4D72) + bytes(12) + pack(">I", 13) + bytes(100)),
+    ("modbus", TCP, True, 502, pack(">HHHBBHH", 1, 0, 6, 1, 3, 0, 10)),
+    ("modbus", TCP, True, 502, pack(">HHHBBH", 1, 0, 4, 0, 0x5A, 2)),
+]

@@ -1,0 +1,18 @@
+"""Mail, news, transfer, registries."""
+
+TCP = 6
+
+KNOWN = [
+    ("smtp", TCP, False, 25, b"220 mx.example.org ESMTP\r\n"),
+    ("smtp", TCP, True, 587, b"EHLO client.example.org\r\n"),
+    ("ftpcontrol", TCP, False, 21, b"220 Welcome to our FTP server\r\n"),
+    ("ftpcontrol", TCP, True, 2121, b"AUTH TLS\r\n"),
+    ("ftpdata", TCP, False, 40001, b"drwxr-xr-x   2 ftp ftp 4096 Jan 01 2020 pub\r\n"),
+    ("pop3", TCP, False, 110, b"+OK ready\r\n"),
+    ("pop3", TCP, True, 1110, b"CAPA\r\n"),
+    ("imap", TCP, False, 143, b"* OK [CAPABILITY IMAP4rev1] ready\r\n"),
+    ("imap", TCP, True, 1143, b"a1 CAPABILITY\r\n"),
+    ("usenet", TCP, False, 119, b"200 news.example.org InterNetNews server ready (posting ok)\r\n"),
+    ("usenet", TCP, True, 1119, b"AUTHINFO USER someone\r\n"),
+    ("whoisdas", TCP, True, 43, b"example.org\r\n"),
+]

@@ -1,0 +1,48 @@
+"""Messages between programs."""
+
+from struct import pack
+
+TCP, UDP = 6, 17
+PROFINET = bytes.fromhex("0100a0de976cd111827100a02442df7d")  # DEA00001-6C97-11D1-8271-00A02442DF7D
+
+
+def dcerpc_udp(interface: bytes, body: bytes) -> bytes:
+    head = b"\x04\x00\x20\x00\x10\x00\x00\x00" + bytes(16) + interface + bytes(16)
+    return head + pack("<IIIHHHHHBB", 0, 1, 0, 4, 0xFFFF, 0xFFFF, len(body), 0, 0, 0) + body
+
+
+KNOWN = [
+    ("mqtt", TCP, True, 1883, b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02id"),
+    ("mqtt", TCP, False, 1883, b"\x20\x02\x00\x00"),
+    ("mqtt", TCP, True, 2000, b"\x30\x0d\x00\x06house1hello"),
+    ("mqtt", TCP, True, 2000, b"\xc0\x00\x30\x0d\x00\x06house1hello"),
+    ("amqp", TCP, True, 5672, b"AMQP\x00\x00\x09\x01"),
+    ("amqp", TCP, False, 5672, b"\x01\0\0\0\0\x01\xc7\x00\x0a\x00\x0a\x00\x09" + bytes(40)),
+    ("kafka", TCP, True, 9092, pack(">IHHIH", 17, 18, 3, 1, 7) + b"console"),
+    ("nats", TCP, False, 4222, b'INFO {"server_id":"NAB","version":"2.10"}\r\n'),
+    ("nats", TCP, True, 4222, b'CONNECT {"verbose":false}\r\n'),
+    ("stomp", TCP, True, 61613, b"CONNECT\naccept-version:1.2\n\n\0"),
+    ("stomp", TCP, False, 61613, b"CONNECTED\nversion:1.2\n\n\0"),
+    ("openwire", TCP, True, 61616, b"\0\0\0\xf0\x01ActiveMQ\0\0\0\x0c"),
+    ("dcerpc", TCP, True, 135, bytes.fromhex("05000b0310000000480000000100000000")),
+    ("dcerpc", UDP, True, 49152, dcerpc_udp(bytes(range(16)), bytes(20))),
+    ("dcerpc", UDP, True, 34964, dcerpc_udp(PROFINET, bytes(20))),
+    ("corba", TCP, True, 2809, b"GIOP\x01\x02\x01\x00\x20\0\0\0"),
+    ("corba", UDP, True, 9000, b"MIOP\x10\x03" + bytes(26) + b"GIOP\x01\x02"),
+    ("jrmi", TCP, True, 1099, b"JRMI\x00\x02\x4b"),
+    ("thrift", TCP, True, 9090, b"\x80\x01\0\x01\0\0\0\x04ping\0\0\0\0\0"),
+    ("thrift", TCP, True, 9090, b"\0\0\0\x11\x80\x01\0\x01\0\0\0\x04ping\0\0\0\0\0"),
+    ("thrift", UDP, True, 6831, b"\x82\x81\x01\x09emitBatch\x1c"),
+    ("zabbix", TCP, True, 10051, b"ZBXD\x01\x05\0\0\0\0\0\0\0agent"),
+    ("gearman", TCP, True, 4730, b"\0REQ\0\0\0\x01\0\0\0\x07reverse"),
+    ("git", TCP, True, 9418, b"0033git-upload-pack /project.git\0host=example.org\0"),
+    ("fix", TCP, True, 4000, b"8=FIX.4.4\x019=65\x0135=A\x01"),
+    ("hl7", TCP, True, 2575, b"\x0bMSH|^~\\&|ADT|"),
+    ("someip", UDP, True, 30490, pack(">IIIBBBB", 0xFFFF8100, 28, 1, 1, 1, 2, 0) + bytes(20)),
+    ("someip", UDP, True, 30501, pack(">IIIBBBB", 0x12340008, 17, 1, 1, 1, 0, 0) + bytes(9)),
+    ("rtps", UDP, True, 7400, b"RTPS\x02\x03\x01\x0f" + bytes(12)),
+    ("raft", TCP, True, 9001, pack("<QQ", 3, 40) + bytes(40)),
+    ("raft", TCP, True, 9001, pack("<QQQ", 1, 1, 16) + b"127.0.0.1:9001\0\0"),
+    ("protobuf", TCP, True, 12345, b"\x12\x05alice\x22\x0c\x08\x01\x12\x08somebody"),
+    ("rx", UDP, True, 7000, pack(">IIIIIBBBBHH", 1700000000, 4, 1, 1, 1, 1, 5, 0, 0, 0, 1) + bytes(8)),
+]

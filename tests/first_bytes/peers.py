@@ -1,0 +1,45 @@
+"""Peer to peer."""
+
+from struct import pack
+
+TCP, UDP = 6, 17
+HANDSHAKE = b"\x13BitTorrent protocol"
+GUID = bytes(range(8)) + b"\xff" + bytes(range(6)) + b"\0"
+PING = b"h" * 32 + b"s" * 64 + b"\0\x01\xcb" + b"\x04\xc6" + bytes(9)
+
+KNOWN = [
+    ("bittorrent", TCP, True, 6881, HANDSHAKE + bytes(48)),
+    ("bittorrent", TCP, True, 6881, pack(">IBII", 16393, 7, 5, 16384) + bytes(100)),
+    ("bittorrent", UDP, True, 6881, b"d1:ad2:id20:" + bytes(20) + b"e1:q4:ping"),
+    ("bittorrent", UDP, True, 6771, b"BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\n"),
+    ("bittorrent", UDP, True, 6881, b"\x41\x00" + bytes(14) + b"\x00\x01\x00\x00"),
+    ("bittorrent", UDP, True, 6969, pack(">QII", 0x41727101980, 0, 7)),
+    ("gnutella", TCP, True, 6346, b"GNUTELLA CONNECT/0.6\r\n"),
+    ("gnutella", UDP, True, 6346, b"GND\x01\0\1\1\1hello"),
+    ("gnutella", UDP, True, 6346, GUID + b"\0\1\0" + pack("<I", 0)),
+    ("gnutella", UDP, True, 6346, GUID + b"\x44\0\0" + pack("<I", 5) + b"\x05GTKG"),
+    ("edonkey", TCP, True, 4662, b"\xe3" + pack("<IBB", 40, 1, 16) + bytes(38)),
+    ("edonkey", TCP, False, 4662, b"\xe3" + pack("<IB", 20, 0x4C) + bytes(19)),
+    ("edonkey", TCP, False, 4662, b"\xc5" + pack("<IB", 3, 1) + bytes(2)),
+    ("edonkey", UDP, True, 4672, b"\xe4\x20\x02" + bytes(32)),
+    ("bitcoin", TCP, True, 8333, b"\xf9\xbe\xb4\xd9version\0\0\0\0\0" + pack("<I", 86) + bytes(90)),
+    ("ethereum", UDP, True, 30303, PING),
+    ("ethereum", TCP, True, 30303, pack(">H", 400) + b"\x04" + bytes(399)),
+    ("monero", TCP, True, 18080, b"\x01\x21\x01\x01\x01\x01\x01\x01" + bytes(25)),
+    ("mining", TCP, True, 3333, b'{"id":1,"method":"mining.subscribe","params":["miner/1"]}\n'),
+    ("mining", TCP, True, 3333, b'{"method":"login","params":{"login":"4A","pass":"x","agent":"xmr/1"},"id":1}\n'),
+    ("jsonrpc", TCP, True, 8332, b'{"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1}'),
+    ("nano", TCP, True, 7075, b"RC\x14\x14\x12\x0a\x05\0" + bytes(32)),
+    ("zug", UDP, True, 19000, pack(">H", 40) + b"UG\x10" + bytes(35)),
+]
+TALKS = [
+    (
+        "bittorrent",
+        UDP,
+        40001,
+        [
+            (b"\x01\x00\x12\x34" + bytes(12) + b"\0\x05\0\0" + b"data", True),
+            (b"\x21\x00\x12\x33" + bytes(16), False),
+        ],
+    ),
+]

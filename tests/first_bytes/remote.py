@@ -1,0 +1,30 @@
+"""Terminals and desktops."""
+
+from struct import pack
+
+TCP, UDP = 6, 17
+
+KNOWN = [
+    ("ssh", TCP, False, 22, b"SSH-2.0-OpenSSH_9.6\r\n"),
+    ("telnet", TCP, False, 23, b"\xff\xfd\x18\xff\xfd\x20"),
+    ("telnet", TCP, False, 2323, b"\xff\xfd\x18\xff\xfd\x20\xff\xfd\x23"),
+    ("vnc", TCP, False, 5900, b"RFB 003.008\n"),
+    ("rdp", TCP, True, 3389, bytes.fromhex("030000130ee000000000000100080003000000")),
+    ("rdp", TCP, True, 4000, bytes.fromhex("030000130ee000000000000100080003000000")),
+    ("rdp", TCP, True, 4000, pack(">BBHBBHHB", 3, 0, 30, 25, 0xE0, 0, 0, 0) + b"Cookie: mstshash=a\r"),
+    ("rdp", UDP, True, 3389, b"\xff\xff\xff\xff" + pack(">HHIHH", 64, 1, 7, 1232, 1232) + bytes(1216)),
+    ("radmin", TCP, True, 4899, b"\x01\0\0\0\x01\0\0\0\x08\x08"),
+    ("radmin", TCP, False, 4899, b"\x01\0\0\0\x25\0\0\x02\x12\x08\x02" + bytes(35)),
+    ("nomachine", TCP, True, 4000, b"NXSH-8.10.1\n"),
+    ("nomachine", UDP, True, 4000, b"\x01\0\x01\0\x0a\0\0\0\0\0"),
+    ("citrix", TCP, False, 1494, b"\x7f\x7fICA\0\x7f\x7fICA\0"),
+    ("citrix", TCP, True, 2598, b"\x1aCGP/01\x01\0\0"),
+    ("teamviewer", TCP, True, 5938, b"\x17\x24\x0a\x20\x00" + bytes(32)),
+    ("teamviewer", UDP, True, 5938, bytes(11) + b"\x17\x24\x47\x50" + bytes(30)),
+    ("vmware", UDP, True, 902, b"\xa4\0\0\0" + bytes(62)),
+    ("vmware", TCP, False, 902, b"220 VMware Authentication Daemon Version 1.10"),
+    ("xdmcp", UDP, True, 177, b"\0\x01\0\x02\0\x01\0"),
+]
+TALKS = [
+    ("teamviewer", UDP, 40001, [(b"\0\1\2" + bytes(8) + b"\x17\x24\1", True), (b"\0\3\2" + bytes(8) + b"\x17\x24\1", False)]),
+]

@@ -1,0 +1,41 @@
+"""Tunnels."""
+
+from struct import pack
+
+TCP, UDP = 6, 17
+TIME = pack(">II", 1, 1700000000)
+NAME = b"\x012\x0ddnscrypt-cert\x07example\x03org\0\0\x10\0\1"
+AVAST = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01\x32\x09SeCurEdNS\x05avast\x03com\0\0\x10\0\1"
+
+KNOWN = [
+    ("wireguard", UDP, True, 51820, b"\x01\0\0\0" + bytes(144)),
+    ("wireguard", UDP, False, 51820, b"\x02\0\0\0" + bytes(88)),
+    ("wireguard", UDP, False, 443, b"\x03\0\0\0" + bytes(60)),
+    ("openvpn", UDP, True, 1194, b"\x38" + b"\x5a" * 8 + bytes(5)),
+    ("openvpn", UDP, False, 1194, b"\x40" + b"\x5b" * 8 + b"\x01" + bytes(4) + b"\x5a" * 8 + bytes(4)),
+    ("openvpn", UDP, True, 443, b"\x38" + b"\x5a" * 8 + b"\xa5" * 20 + TIME + bytes(5)),
+    ("openvpn", UDP, True, 443, b"\x38" + b"\x5a" * 8 + TIME + b"\xa5" * 37),
+    ("openvpn", TCP, True, 443, b"\0\x0e\x38" + b"\x5a" * 8 + bytes(5)),
+    ("ipsec", UDP, True, 500, b"\x11" * 8 + bytes(8) + b"\x21\x20\x22\x08" + pack(">II", 0, 28)),
+    ("ipsec", UDP, True, 4500, b"\xff"),
+    ("ipsec", UDP, True, 4500, b"\xc1\xc2\xc3\xc4\0\0\0\1" + bytes(40)),
+    ("ipsec", UDP, True, 10500, b"\x11" * 8 + bytes(8) + b"\x21\x20\x22\x08" + pack(">II", 0, 32) + bytes(4)),
+    ("pptp", TCP, True, 1723, pack(">HHIHH", 156, 1, 0x1A2B3C4D, 1, 0) + bytes(144)),
+    ("l2tp", UDP, True, 1701, pack(">HHHHHH", 0xC802, 12, 0, 0, 0, 0)),
+    ("tinc", TCP, True, 655, b"0 alpha 17\n"),
+    ("tinc", TCP, True, 655, b"0 alpha 17.7\n1 ABCDEF\n"),
+    ("softether", UDP, True, 5004, b"A"),
+    ("softether", UDP, False, 5004, b"IP=192.0.2.1,PORT=51381"),
+    ("softether", UDP, True, 5004, pack(">II", 3, 7) + b"opcode" + pack(">III", 2, 1, 9) + b"get_token" + bytes(20)),
+    ("ciscovpn", UDP, True, 10000, b"\xfe\x57\x7e\x2b" + bytes(20)),
+    ("tailscale", UDP, True, 41641, b"TS\xf0\x9f\x92\xac" + bytes(60)),
+    ("ultrasurf", TCP, True, 443, bytes.fromhex("cc1c30415ba43866") + bytes(60)),
+    ("dnscrypt", UDP, False, 443, b"r6fnvWj8" + bytes(280)),
+    ("dnscrypt", UDP, True, 443, b"\x12\x34\x01\0\0\1\0\0\0\0\0\0" + NAME),
+    ("avastsecuredns", UDP, True, 443, AVAST),
+]
+DATA = pack("<IIQ", 4, 7, 1) + bytes(32)
+TALKS = [
+    ("wireguard", UDP, 4000, [(DATA, True), (DATA, True)]),
+    ("openvpn", UDP, 1194, [(b"\x28" + b"\x5a" * 8 + bytes(9), True), (b"\x20" + b"\x5a" * 8 + bytes(60), True)]),
+]

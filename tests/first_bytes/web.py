@@ -1,0 +1,20 @@
+"""The web."""
+
+from struct import pack
+
+TCP = 6
+
+KNOWN = [
+    ("http2", TCP, True, 80, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    ("http2", TCP, False, 80, b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64"),
+    ("haproxy", TCP, True, 443, b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 443\r\n"),
+    ("haproxy", TCP, True, 443, b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12)),
+    ("fastcgi", TCP, True, 9000, b"\1\1\0\1\0\x08\0\0\0\1\1\0\0\0\0\0"),
+    ("fastcgi", TCP, False, 9000, b"\1\6\0\1\0\x20\0\0Status: 200 OK\r\n"),
+    ("ajp", TCP, True, 8009, b"\x12\x34\0\x04\x02\x02\0\0"),
+    ("ajp", TCP, False, 8009, b"AB\0\x05\x04\0\xc8\0\0"),
+    ("websocket", TCP, False, 8000, b"\x81\x17Welcome to this server!"),
+    ("websocket", TCP, True, 8000, b"\x81\x90abcd" + bytes(a ^ b for a, b in zip(b"hello everybody!", b"abcd" * 4))),
+    ("socks", TCP, True, 1080, b"\x05\x01\x00"),
+    ("socks", TCP, True, 1080, pack(">BBHI", 4, 1, 80, 0xC0000201) + b"me\0"),
+]
