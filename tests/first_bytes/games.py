@@ -49,7 +49,12 @@ TALKS = [
     ("activision", UDP, 40001, [(HELLO, True), (b"\x0c" + HELLO[1:], False)]),
     ("lolwildrift", UDP, 15004, [(b"\4\0\0\0" + bytes(65), True), (b"\x10\0\0\0" + bytes(355), False)]),
     ("epicgames", UDP, 7777, [(START, True), (b"\x11\x22\x33\x48" + bytes(30), False)]),
-    ("halflife2", UDP, 27015, [(b"\xff" * 4 + bytes(20) + b"000\0", True), (b"\xff" * 4 + bytes(30) + b"000\0", False)]),
+    (
+        "halflife2",
+        UDP,
+        27015,
+        [(b"\xff" * 4 + bytes(20) + b"000\0", True), (b"\xff" * 4 + bytes(30) + b"000\0", False)],
+    ),
     ("starcraft", UDP, 1119, [(b"\x09\x01", True), (b"\x0a\x01", False)]),
     ("heroesofthestorm", UDP, 3724, [(bytes(14) + b"\x40\0\1\2\3\4", True), (bytes(14) + b"\x40\x10\1\2\3\4", True)]),
 ]

@@ -26,5 +26,10 @@ KNOWN = [
     ("xdmcp", UDP, True, 177, b"\0\x01\0\x02\0\x01\0"),
 ]
 TALKS = [
-    ("teamviewer", UDP, 40001, [(b"\0\1\2" + bytes(8) + b"\x17\x24\1", True), (b"\0\3\2" + bytes(8) + b"\x17\x24\1", False)]),
+    (
+        "teamviewer",
+        UDP,
+        40001,
+        [(b"\0\1\2" + bytes(8) + b"\x17\x24\1", True), (b"\0\3\2" + bytes(8) + b"\x17\x24\1", False)],
+    ),
 ]

@@ -3,6 +3,7 @@
 from struct import pack
 
 TCP = 6
+MASKED = bytes(a ^ b for a, b in zip(b"hello everybody!", b"abcd" * 4, strict=True))
 
 KNOWN = [
     ("http2", TCP, True, 80, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
@@ -14,7 +15,7 @@ KNOWN = [
     ("ajp", TCP, True, 8009, b"\x12\x34\0\x04\x02\x02\0\0"),
     ("ajp", TCP, False, 8009, b"AB\0\x05\x04\0\xc8\0\0"),
     ("websocket", TCP, False, 8000, b"\x81\x17Welcome to this server!"),
-    ("websocket", TCP, True, 8000, b"\x81\x90abcd" + bytes(a ^ b for a, b in zip(b"hello everybody!", b"abcd" * 4))),
+    ("websocket", TCP, True, 8000, b"\x81\x90abcd" + MASKED),
     ("socks", TCP, True, 1080, b"\x05\x01\x00"),
     ("socks", TCP, True, 1080, pack(">BBHI", 4, 1, 80, 0xC0000201) + b"me\0"),
 ]

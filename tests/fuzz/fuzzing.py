@@ -69,7 +69,8 @@ def modules() -> list[str]:
     def file(module: str, suffix: str) -> Path:
         return (TREE / Path(*module.split("."))).with_suffix(suffix)
 
-    todo, seen = ["dpi.fuzz.targets"], set()
+    probes = (TREE / "dpi" / "dissect" / "probes").glob("*.pyx")  # their package imports them by name
+    todo, seen = ["dpi.fuzz.targets", *(f"dpi.dissect.probes.{p.stem}" for p in probes)], set()
     while todo:
         module = todo.pop()
         if module in seen:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dnslib
+import first_bytes
 import handshakes
 import quic_packets
 from scapy.all import (
@@ -141,23 +142,15 @@ def captures() -> list[bytes]:
 
 
 def first_payloads() -> list[bytes]:
-    """For the probes: what some protocols begin with, from and to their ports."""
+    """For the probes: what each protocol begins with, from or to its port."""
 
-    def sight(sport: int, dport: int, udp: bool, payload: bytes) -> bytes:
-        return struct.pack("!HHBBQ", sport, dport, udp | 2, 0, 0) + payload
+    def sight(proto: int, from_opener: bool, port: int, payload: bytes) -> bytes:
+        ports = (40000, port) if from_opener else (port, 40000)
+        return struct.pack("!HHBBQ", *ports, (proto == 17) | from_opener << 1, 0, 0) + payload
 
-    return [
-        sight(40000, 22, False, b"SSH-2.0-OpenSSH_9.2\r\n"),
-        sight(25, 40000, False, b"220 mail.example ESMTP\r\n"),
-        sight(40000, 3478, True, bytes.fromhex("000100002112a442") + bytes(12)),
-        sight(40000, 123, True, b"\x23" + bytes(47)),
-        sight(40000, 68, True, b"\1\1\6\0" + bytes(232) + b"\x63\x82\x53\x63\x35\1\1\xff"),
-        sight(40000, 443, True, dtls_datagrams()[0]),
-        sight(6881, 6881, True, b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q4:ping1:t2:aa1:y1:qe"),
-        sight(40000, 5060, True, b"OPTIONS sip:a@b.example SIP/2.0\r\nFrom: <sip:a@b.example>\r\n\r\n"),
-        sight(40000, 1883, False, b"\x10\x0d\0\4MQTT\4\2\0\x3c\0\1a"),
-        *(sight(40000, 53, udp, bytes(12)) for udp in (False, True)),
-    ]
+    shown = [sight(proto, from_opener, port, payload) for _, proto, from_opener, port, payload in first_bytes.KNOWN]
+    said = [sight(proto, who, port, payload) for _, proto, port, talk in first_bytes.TALKS for payload, who in talk]
+    return shown + said
 
 
 def netlink() -> list[bytes]:

@@ -6,7 +6,6 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport TCP, UDP, at_any, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
-from dpi.wire.cursor cimport alive, over
 
 
 cdef Answer irc(const Sight *s, Found *out) noexcept nogil:

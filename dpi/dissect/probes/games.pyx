@@ -234,8 +234,9 @@ cdef Answer tencent_games(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer elder_scrolls(const Sight *s, Found *out) noexcept nogil:
     """The Elder Scrolls Online: the length, and somewhere the realm."""
-    return yes(s.n >= 600 and be32(s, 0) + 4 == s.n and (contains(s, b"eso.live", 8, 1500) or
-                                                        contains(s, b"\x8b\x78\x9c\x01", 4, 1500)))
+    if s.n < 600 or be32(s, 0) + 4 != s.n:
+        return NO
+    return yes(contains(s, b"eso.live", 8, 1500) or contains(s, b"\x8b\x78\x9c\x01", 4, 1500))
 
 
 cdef Answer photon(const Sight *s, Found *out) noexcept nogil:

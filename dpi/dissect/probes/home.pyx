@@ -6,7 +6,6 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
-from dpi.wire.cursor cimport over
 
 
 cdef bint tplink_json(const Sight *s, uint32_t at) noexcept nogil:

@@ -6,7 +6,6 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
-from dpi.wire.cursor cimport over
 
 
 cdef Answer wireguard(const Sight *s, Found *out) noexcept nogil:
@@ -69,8 +68,8 @@ cdef Answer openvpn_tcp(const Sight *s, Found *out) noexcept nogil:
     inner.turn = 0
     if openvpn(&inner, out) == YES:
         return YES
-    return yes(s.n == n + 2 and n in (42, 46, 54, 58, 66, 78, 86, 90, 98, 118) and (to_or_from(s, 443) or
-                                                                                   to_or_from(s, 1194)))
+    return yes(s.n == n + 2 and n in (42, 46, 54, 58, 66, 78, 86, 90, 98, 118)
+               and (to_or_from(s, 443) or to_or_from(s, 1194)))
 
 
 cdef Answer ike(const Sight *s, Found *out) noexcept nogil:
