@@ -27,6 +27,7 @@ from dpi.dissect.protocols cimport (
     P_DNS,
     P_DOHDOT,
     P_DTLS,
+    P_FASTCGI,
     P_HTTP,
     P_HTTP2,
     P_HTTPCONNECT,
@@ -265,6 +266,12 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
             return YES
         if answer == MORE or f.protocol.id == P_DNS:
             return answer
+    if f.protocol.id == P_FASTCGI:
+        memset(&s.found, 0, sizeof(s.found))
+        shown_name(P_FASTCGI, data, n, &s.found)
+        out.protocol = P_FASTCGI
+        out.complete = 1
+        return YES
     if 0x14 <= data[0] <= 0x18 or f.flags & FLOW_TLS or data[0] & 0x80:
         answer = tls(s, f, side, data, n, out)
         if answer == YES:
@@ -303,6 +310,9 @@ cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8
         shown_name(out.protocol, data, n, &s.found)
     out.app = s.found.app
     out.complete = not s.found.unfinished and not (upgradable(out.protocol) and f.proto == IP_TCP)
+    if out.protocol == P_FASTCGI and s.found.host_len == 0 and p.proto == IP_TCP:
+        out.complete = 0                        # its parameters come next
+        f.based &= <uint8_t>~(1 << side)
     out.replaces = out.protocol == P_DTLS       # calls get through by STUN first
     if s.found.host_len:
         if out.protocol == P_DTLS:

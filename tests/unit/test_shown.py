@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpi.dissect import shown
+from dpi.dissect.protocols import IDS
+from tests.cores import UDP, Connection, core, datagram, find
 
 
 def fcgi(kind: int, content: bytes) -> bytes:
@@ -25,6 +27,7 @@ def pair(name: bytes, value: bytes) -> bytes:
         ("ssdp", b"NOTIFY * HTTP/1.1\r\nSERVER: x\r\nHOST:[FF02::C]:1900\r\n", "[ff02::c]:1900"),
         ("ssdp", b"HTTP/1.1 200 OK\r\nST: x\r\n\r\n", ""),
         ("mgcp", b"CRCX 1204 aaln/1@rgw-2567.example.net MGCP 1.0\r\nC: A3\r\n", "rgw-2567.example.net"),
+        ("mgcp", b"RSIP 1 *@vg224 MGCP 0.1\r\n", "vg224"),
         ("mgcp", b"200 1204 OK\r\n", ""),
         ("munin", b"# munin node at node1.example\n", "node1.example"),
         ("munin", b"# munin node", ""),
@@ -45,6 +48,23 @@ def pair(name: bytes, value: bytes) -> bytes:
 )
 def test_the_name_that_a_payload_shows(slug: str, data: bytes, name: str) -> None:
     assert shown.name(slug, data) == name
+
+
+def test_fast_cgi_is_waited_for_its_parameters() -> None:
+    connection = Connection(core(), dport=9000).shake()
+    begin = fcgi(1, b"\0\1" + bytes(6))
+    connection.segment(0, 0, begin)
+    connection.segment(0, len(begin), fcgi(4, pair(b"HTTP_HOST", b"api.example")))
+    flow = connection.flow()
+    assert (flow["protocol"], flow["host"], flow["needs"]) == (IDS["fastcgi"], "api.example", 0)
+
+
+def test_an_agora_node_is_named_by_its_hello() -> None:
+    name = b"1-2-3-4.edge.agora.io"
+    hello = bytes.fromhex("00b4384c000021000000000004") + b"SNI\0" + bytes([len(name), 0]) + name + b"PDMD" + bytes(40)
+    one = core()
+    datagram(one, hello, dport=8130)
+    assert find(one, 40000, 8130, UDP)["host"] == name.decode()
 
 
 @given(st.sampled_from(["ssdp", "mgcp", "munin", "collectd", "whoisdas", "fastcgi"]), st.binary(max_size=300))

@@ -64,7 +64,7 @@ cdef Answer megaco(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer mgcp(const Sight *s, Found *out) noexcept nogil:
     """RFC 3435, 3.2: a verb of four letters, a number, an endpoint, the version; 3.3: a code and a number."""
-    if mentions(s, b" mgcp 1.0", 9):
+    if mentions(s, b" mgcp 1.0", 9) or mentions(s, b" mgcp 0.1", 9):
         return YES
     if not (to_or_from(s, 2427) or to_or_from(s, 2727)) or s.n < 5:
         return NO

@@ -199,7 +199,7 @@ cdef Answer rtcp(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer sd_rtn(const Sight *s, Found *out) noexcept nogil:
     """Agora's network: a hello with the name of the node that is wanted."""
-    cdef uint32_t n = be16(s, 16) >> 8 | (be16(s, 16) & 0xFF) << 8
+    cdef uint32_t n = le16(s, 17)
     if s.n < 20 or s.data[6] != 0x21 or not has(s, 12, b"\x04SNI", 4):
         return NO
     if n and n <= s.n - 19:
