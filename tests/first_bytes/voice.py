@@ -22,6 +22,7 @@ KNOWN = [
     ("rtsp", TCP, True, 554, b"OPTIONS rtsp://example.org/ RTSP/1.0\r\n"),
     ("rtmp", TCP, True, 1935, b"\x03\0\0\0\1\0\0\0\0" + bytes(1528)),
     ("rtmp", TCP, True, 6002, b"\x03\0\0\0\1\0\0\0\0" + b"\x55" * 1528),
+    ("rtmp", TCP, True, 6002, b"\x03\0\0\0\0\x09\0\x7c\2" + b"\x55" * 1528),
     ("mpegts", UDP, True, 1234, (b"\x47\x01\0\x10" + bytes(184)) * 7),
     ("rtp", TCP, True, 5000, (pack(">H", 172) + rtp(1)) + (pack(">H", 172) + rtp(2))),
     ("rtcp", UDP, True, 40001, b"\x80\xc9\x00\x01\x11\x22\x33\x44"),

@@ -110,7 +110,7 @@ cdef Answer iax(const Sight *s, Found *out) noexcept nogil:
         return NO
     if kind == 6:
         return yes(1 <= s.data[11] <= 40 and (s.n == 12 or s.n >= 14 and 1 <= s.data[12] <= 55
-                                              and s.data[13] + 14 <= s.wire))
+                                              and byte_at(s, 13) + 14 <= s.wire))
     return yes(s.data[8] > 0 or s.data[9] > 0)
 
 
@@ -119,10 +119,10 @@ cdef Answer bfcp(const Sight *s, Found *out) noexcept nogil:
     cdef uint8_t version = byte_at(s, 0) >> 5
     if s.n < 12 or not 1 <= version <= 2 or s.data[0] & 0x07 or not 1 <= s.data[1] <= 18:
         return NO
-    if 4 * <uint32_t>be16(s, 2) + 12 != (s.wire if s.proto == UDP else s.n) or be32(s, 4) == 0:
+    if 4 * be16(s, 2) + 12 != (s.wire if s.proto == UDP else s.n):
         return NO
     if be16(s, 2) == 0:                         # Hello, Goodbye and what acknowledges them
-        return yes(s.data[1] in (11, 13, 14, 16, 17, 18) and be32(s, 4) < 1 << 28 and to_or_from(s, 5070))
+        return yes(s.data[1] in (11, 13, 14, 16, 17, 18) and 0 < be32(s, 4) < 1 << 24)
     return yes(s.n >= 14 and 1 <= s.data[12] >> 1 <= 18 and 2 <= s.data[13] <= 4 * be16(s, 2))
 
 

@@ -51,7 +51,7 @@ cdef Answer epic_games(const Sight *s, Found *out) noexcept nogil:
     if s.mine == NULL or s.n < 5:
         return NO
     if s.from_opener:
-        if s.n >= 34 and s.mine[0] == 0 and be32(s, 0) and be32(s, 0) & 0x08 == 0 and zeros(s, 10, 24):
+        if s.n >= 34 and s.mine[0] == 0 and be32(s, 0) & 0x08 == 0 and zeros(s, 10, 24):
             s.mine[0] = be32(s, 0) | 0x08
         return NO
     return yes(s.n >= 20 and be32(s, 0) & 0x08 and s.theirs[0] == be32(s, 0))
@@ -127,9 +127,11 @@ cdef Answer starcraft_udp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer world_of_warcraft(const Sight *s, Found *out) noexcept nogil:
-    """The connection's greeting; a logon challenge or proof of old with the game's name."""
+    """The connection's greeting; a logon challenge with the game's name; of old the world's own challenge."""
     if has(s, 0, b"WORLD OF WARCRAFT CONNECTION", 28) or has(s, 2, b"WORLD OF WARCRAFT CONNECTION", 28):
         return YES
+    if not s.from_opener:                       # SMSG_AUTH_CHALLENGE
+        return yes(s.data[0] == 0 and s.n >= 8 and be16(s, 0) + 2 == s.n and be16(s, 2) == 0xEC01)
     return yes(s.data[0] == 0 and has(s, 4, b"WoW\0", 4) and le16(s, 2) + 4 == s.n)
 
 
@@ -229,7 +231,8 @@ cdef Answer tencent_games(const Sight *s, Found *out) noexcept nogil:
         return NO
     return yes(be32(s, 0) == 0x3366000B and be16(s, 4) == 0x000B
                or be32(s, 0) == 0x4366AA00 and be32(s, 12) == 0x10E68601
-               or be32(s, 0) == 0xAA000000U and be32(s, 10) == 0x10E68601)
+               or be32(s, 0) == 0xAA000000U and be32(s, 10) == 0x10E68601
+               or be16(s, 0) == 0 and be16(s, 2) + 4 == s.n and be16(s, 4) == 0x7801)
 
 
 cdef Answer elder_scrolls(const Sight *s, Found *out) noexcept nogil:
@@ -296,7 +299,7 @@ at_first(TCP, P_STARCRAFT, starcraft, bytes(range(0x40, 0x50)))
 at_first(TCP, P_WORLDOFWARCRAFT, world_of_warcraft, b"W\x00\x30")
 at_first(TCP, P_GENSHINIMPACT, genshin_tcp, b"\x01")
 at_first(TCP, P_PATHOFEXILE, path_of_exile, b"\x00")
-at_first(TCP, P_TENCENTGAMES, tencent_games, b"\x33\x43\xaa")
+at_first(TCP, P_TENCENTGAMES, tencent_games, b"\x00\x33\x43\xaa")
 at_first(TCP, P_TESONLINE, elder_scrolls, b"\x00")
 at_first(TCP, P_MAPLESTORY, maplestory, b"\x0e")
 at_first(UDP, P_CODMOBILE, cod_mobile, b"\xce")

@@ -218,7 +218,7 @@ cdef Answer raft_hello(const Sight *s, Found *out) noexcept nogil:
 cdef Answer rx(const Sight *s, Found *out) noexcept nogil:
     """AFS's RPC: epoch, connection, call, sequence, serial, type, flags, status, security; AFS' ports."""
     return yes(s.n >= 28 and be32(s, 0) and 1 <= s.data[20] <= 13 and s.data[23] <= 4 and be32(s, 12) < 65536
-               and be32(s, 16) < 65536 and be16(s, 26) and (s.data[21] & 1) == s.from_opener)
+               and be32(s, 16) < 65536 and be16(s, 26))
 
 
 cdef uint32_t varint(Cursor *c) noexcept nogil:

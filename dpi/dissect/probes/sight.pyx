@@ -4,6 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memchr, memcmp
 
 from dpi.dissect.answer cimport Found
+from dpi.wire.cursor cimport Cursor, u8
 
 
 cdef bint mentions(const Sight *s, const char *word, uint32_t n) noexcept nogil:
@@ -83,3 +84,19 @@ cdef bint printable(const Sight *s, uint32_t at, uint32_t n) noexcept nogil:
         if not is_print(s.data[i]):
             return False
     return True
+
+
+cdef uint32_t ber_length(Cursor *c) noexcept nogil:
+    """X.690, 8.1.3: a definite length; the cursor dies of any other."""
+    cdef uint32_t n = u8(c)
+    cdef uint32_t octets = n & 0x7F
+    if n < 0x80:
+        return n
+    if not 1 <= octets <= 3:
+        c.p = NULL
+        return 0
+    n = 0
+    while octets:
+        n = n << 8 | u8(c)
+        octets -= 1
+    return n

@@ -121,12 +121,14 @@ cdef Answer rtsp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer rtmp(const Sight *s, Found *out) noexcept nogil:
-    """Adobe RTMP 1.0, 5.2: C0 with version 3, C1 of 1536 bytes whose second word is zero (or a player's version)."""
+    """Adobe RTMP 1.0, 5.2: C0 with version 3, C1 of 1536 bytes: a time, then zero or a player's version, no more."""
     if s.n < 9:
         return MORE if to_or_from(s, 1935) else NO
     if to_or_from(s, 1935):
         return YES
-    return MORE if s.n < 1537 and be32(s, 5) == 0 and s.n >= 500 else yes(s.n >= 1537 and be32(s, 5) == 0)
+    if be32(s, 1) and be32(s, 5) or s.n < 500:
+        return NO
+    return MORE if s.n < 1537 else yes(s.n == 1537 or be32(s, 5) == 0)
 
 
 cdef Answer mpeg_ts(const Sight *s, Found *out) noexcept nogil:

@@ -77,7 +77,7 @@ cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
     cdef uint32_t i
     if s.n < 3:
         return MORE if s.n and s.from_opener and to_or_from(s, 1080) else NO
-    if s.from_opener and s.data[0] == 5 and s.data[1] + 2 == s.n and 1 <= s.data[1] <= 9:
+    if s.from_opener and s.data[0] == 5 and byte_at(s, 1) + 2 == s.n and 1 <= s.data[1] <= 9:
         for i in range(2, s.n):
             if s.data[i] > 9:                   # IANA, SOCKS Methods
                 return NO

@@ -1,0 +1,93 @@
+"""Who may do what: directories, tickets, access."""
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
+from dpi.dissect.probes.sight cimport *
+from dpi.dissect.protocols cimport *
+from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u8, u16, u32
+
+
+cdef Answer ldap(const Sight *s, Found *out) noexcept nogil:
+    """RFC 4511, 4.1.1: a sequence of a message id and an operation (bind, search, unbind or their replies)."""
+    cdef Cursor c = over(s.data, s.n)
+    cdef uint8_t n, op
+    cdef uint32_t length
+    skip(&c, 1)
+    length = ber_length(&c)
+    if u8(&c) != 2:
+        return NO
+    n = u8(&c)
+    if not 1 <= n <= 4:
+        return NO
+    skip(&c, n)
+    op = u8(&c)
+    if not alive(&c):
+        return MORE if to_or_from(s, 389) else NO
+    if length < 5 or op not in (0x60, 0x61, 0x63, 0x64, 0x65, 0x42, 0x77, 0x78):
+        return NO
+    if to_or_from(s, 389) or to_or_from(s, 3268):
+        return YES
+    ber_length(&c)
+    if op == 0x60:                          # the version, 2 or 3
+        return yes(u8(&c) == 2 and u8(&c) == 1 and u8(&c) in (2, 3))
+    return yes(op == 0x63 and u8(&c) == 4 and length + 2 <= s.n <= length + 6)
+
+
+cdef Answer kerberos_message(Cursor *c, uint32_t whole) noexcept nogil:
+    """RFC 4120, 5.4 and 5.9: an application tag, a sequence, its first field is the version, 5."""
+    cdef uint8_t tag = u8(c)
+    cdef uint32_t n = ber_length(c)
+    if tag & 0x1F not in (10, 11, 12, 13, 14, 15, 30) or tag >> 5 != 3 or n > whole:
+        return NO
+    if u8(c) != 0x30:
+        return NO
+    ber_length(c)
+    tag = u8(c)
+    return yes((tag == 0xA0 or tag == 0xA1) and u8(c) == 3 and u8(c) == 2 and u8(c) == 1 and u8(c) == 5)
+
+
+cdef Answer kerberos(const Sight *s, Found *out) noexcept nogil:
+    """RFC 4120, 7.2.1 and 7.2.2: as it is, or behind its length over TCP; RFC 3244, 2: a change of password."""
+    cdef Cursor c = over(s.data, s.n)
+    cdef uint32_t n = s.wire
+    if s.proto == TCP:
+        n = u32(&c)
+        if n >> 24:
+            return NO
+    if to_or_from(s, 464) and u16(&c) == (n & 0xFFFF) and u16(&c) in (1, 0xFF80):
+        return YES
+    c = over(s.data, s.n)
+    if s.proto == TCP:
+        skip(&c, 4)
+    return kerberos_message(&c, n)
+
+
+cdef Answer radius(const Sight *s, Found *out) noexcept nogil:
+    """RFC 2865, 3 and 5: a code, an id, the length, an authenticator, attributes that fill the rest exactly."""
+    cdef Cursor c
+    cdef uint8_t n
+    if s.n < 20 or be16(s, 2) != s.wire or not 1 <= s.data[0] <= 52:
+        return NO
+    if to_or_from(s, 1812) or to_or_from(s, 1813) or to_or_from(s, 1645) or to_or_from(s, 1646) or to_or_from(s, 3799):
+        return YES
+    if s.n != s.wire or s.n < 26 or not (s.data[0] <= 5 or s.data[0] == 11 or 40 <= s.data[0] <= 45):
+        return NO
+    c = over(s.data + 20, s.n - 20)
+    while left(&c) > 0:
+        if u8(&c) == 0:
+            return NO
+        n = u8(&c)
+        if n < 2:
+            return NO
+        skip(&c, n - 2)
+    return yes(alive(&c))
+
+
+at_first(BOTH, P_LDAP, ldap, b"\x30")
+at_first(TCP, P_KERBEROS, kerberos, b"\x00")
+at_first(UDP, P_KERBEROS, kerberos, b"\x6a\x6b\x6c\x6d\x6e\x6f\x7e")
+at_ports(UDP, P_RADIUS, radius, (1812, 1813, 1645, 1646, 3799))
+at_ports(BOTH, P_KERBEROS, kerberos, (464,))
+at_any(UDP, P_RADIUS, radius)

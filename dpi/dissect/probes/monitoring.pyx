@@ -1,0 +1,135 @@
+"""How machines and networks are watched."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from dpi.dissect.answer cimport NO, YES, Answer, Found
+from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_first, at_ports
+from dpi.dissect.probes.sight cimport *
+from dpi.dissect.protocols cimport *
+from dpi.wire.cursor cimport Cursor, alive, over, skip, u8
+
+
+cdef Answer snmp(const Sight *s, Found *out) noexcept nogil:
+    """RFC 3416, 3: a sequence of all that is there: the version (0, 1 or 3), then a community or a header."""
+    cdef Cursor c = over(s.data, s.n)
+    cdef uint8_t version, tag
+    cdef uint32_t n, length
+    skip(&c, 1)
+    n = ber_length(&c)
+    length = n + <uint32_t>(c.p - s.data) if alive(&c) else 0
+    if u8(&c) != 2 or u8(&c) != 1:
+        return NO
+    version = u8(&c)
+    tag = u8(&c)
+    if not alive(&c) or version not in (0, 1, 3) or tag != (0x30 if version == 3 else 0x04):
+        return NO
+    if to_or_from(s, 161) or to_or_from(s, 162):
+        return YES
+    n = ber_length(&c)
+    skip(&c, n)
+    tag = u8(&c)
+    return yes(alive(&c) and length == s.wire and (tag == 0x04 if version == 3 else 0xA0 <= tag <= 0xA8))
+
+
+cdef Answer syslog(const Sight *s, Found *out) noexcept nogil:
+    """RFC 5424, 6.2.1 and RFC 3164, 4.1.1: a priority of at most 191 in angle brackets, then a version or a month."""
+    cdef uint32_t i = 1
+    cdef uint32_t value = 0
+    if s.n < 5 or s.data[0] != c'<':
+        return NO
+    while i < 4 and is_digit(s.data[i]):
+        value = value * 10 + s.data[i] - c'0'
+        i += 1
+    if i == 1 or s.data[i] != c'>' or value > 191:
+        return NO
+    i += 1
+    if to_or_from(s, 514) or to_or_from(s, 601) or has(s, i, b"1 ", 2) and is_digit(byte_at(s, i + 2)):
+        return YES
+    if byte_at(s, i + 3) == c' ' and is_digit(byte_at(s, i + 5)) and byte_at(s, i + 6) == c' ':
+        return yes(c'A' <= s.data[i] <= c'S' and byte_at(s, i + 9) == c':')
+    return yes(has(s, i, b"date=", 5) or has(s, i, b"20", 2) and byte_at(s, i + 4) == c'-')
+
+
+cdef Answer collectd(const Sight *s, Found *out) noexcept nogil:
+    """collectd's binary protocol: a host's name with a zero, then a time; or an encrypted or signed part."""
+    cdef uint32_t n = be16(s, 2)
+    if be16(s, 0) == 0x0210 or be16(s, 0) == 0x0200:
+        return yes(to_or_from(s, 25826) and 36 <= n <= s.wire)
+    if be16(s, 0) or not 6 <= n < s.n or s.data[n - 1] or not printable(s, 4, n - 5):
+        return NO
+    return yes(be16(s, n) in (1, 8) and be16(s, n + 2) == 12)
+
+
+cdef Answer munin(const Sight *s, Found *out) noexcept nogil:
+    """The node's greeting."""
+    return starts(s, b"# munin node at ", 16)
+
+
+cdef Answer checkmk(const Sight *s, Found *out) noexcept nogil:
+    """The agent's first section."""
+    return starts(s, b"<<<check_mk>>>", 14)
+
+
+cdef Answer kismet(const Sight *s, Found *out) noexcept nogil:
+    """The server's greeting."""
+    return starts(s, b"*KISMET: ", 9)
+
+
+cdef Answer netflow(const Sight *s, Found *out) noexcept nogil:
+    """NetFlow 1, 5, 7, 9 (RFC 3954, 5.1) and IPFIX (RFC 7011, 3.1): version, records or length, a time of this age."""
+    cdef uint16_t version = be16(s, 0)
+    cdef uint16_t count = be16(s, 2)
+    cdef uint32_t time = be32(s, 8)
+    if s.n < 16:
+        return NO
+    if version == 10:
+        return yes(count == s.wire and be32(s, 4) > 900000000 and (be16(s, 16) in (2, 3) or be16(s, 16) > 255))
+    if version == 5:
+        return yes(1 <= count <= 30 and s.wire == 24 + 48 * <uint32_t>count)
+    if version == 1 or version == 7:
+        return yes(1 <= count <= 30 and s.wire == (16 if version == 1 else 24) + 52 * <uint32_t>count)
+    return yes(version == 9 and 1 <= count <= 255 and 900000000 < time < 0xF0000000U
+               and (be16(s, 20) <= 1 or be16(s, 20) > 255) and be16(s, 22) + 20 <= s.wire)
+
+
+cdef Answer sflow(const Sight *s, Found *out) noexcept nogil:
+    """sFlow 5: version, the agent's address of 4 or 16 bytes, …, the number of samples, the first sample's type."""
+    cdef uint32_t at = 8 + (4 if be32(s, 4) == 1 else 16)
+    return yes(be32(s, 0) in (2, 4, 5) and be32(s, 4) in (1, 2) and s.n >= at + 20 and 1 <= be32(s, at + 12) <= 64
+               and be32(s, at + 16) <= 5)
+
+
+cdef Answer ripe_atlas(const Sight *s, Found *out) noexcept nogil:
+    """A probe's measurement with its name."""
+    return starts(s, b"MGLNDD_", 7)
+
+
+cdef Answer rmcp(const Sight *s, Found *out) noexcept nogil:
+    """ASF 2.0, 3.2.2: version 6, 0, a sequence, a class: ASF with its enterprise number, or IPMI."""
+    if s.n < 8 or s.data[0] != 6 or s.data[1] != 0:
+        return NO
+    return yes(s.data[3] & 0x7F == 6 and be32(s, 4) == 4542 or s.data[3] & 0x7F == 7 and to_or_from(s, 623))
+
+
+cdef Answer eaq(const Sight *s, Found *out) noexcept nogil:
+    """The Brazilian measurement of broadband: 16 bytes, of which the first four count in digits, bare or as text."""
+    cdef uint32_t i
+    if s.wire != 16 or s.n < 16:
+        return NO
+    for i in range(4):
+        if not is_digit(s.data[i]) and s.data[i] > 9:
+            return NO
+    return yes(agreed(s, 0xEA000000U) and s.turn >= 1)
+
+
+at_first(TCP, P_MUNIN, munin, b"#")
+at_first(TCP, P_CHECKMK, checkmk, b"<")
+at_first(TCP, P_KISMET, kismet, b"*")
+at_first(BOTH, P_RIPEATLAS, ripe_atlas, b"M")
+at_first(BOTH, P_SYSLOG, syslog, b"<")
+at_first(UDP, P_SNMP, snmp, b"\x30")
+at_first(UDP, P_RMCP, rmcp, b"\x06")
+at_first(UDP, P_COLLECTD, collectd, b"\x00\x02")
+at_first(UDP, P_SFLOW, sflow, b"\x00")
+at_first(UDP, P_NETFLOW, netflow, b"\x00")
+at_ports(UDP, P_EAQ, eaq, (6000,))

@@ -1,0 +1,17 @@
+"""Who may do what: directories, tickets, access."""
+
+from struct import pack
+
+TCP, UDP = 6, 17
+KERBEROS = b"\x6a\x81\x80\x30\x7e\xa1\x03\x02\x01\x05\xa2\x03\x02\x01\x0a" + bytes(116)
+
+KNOWN = [
+    ("ldap", TCP, True, 389, bytes.fromhex("300c020101600702010304008000")),
+    ("ldap", TCP, True, 3890, bytes.fromhex("300c020101600702010304008000")),
+    ("ldap", UDP, True, 389, b"\x30\x25\x02\x01\x01\x63\x20\x04\0\x0a\x01\0\x0a\x01\0" + bytes(23)),
+    ("kerberos", TCP, True, 88, pack(">I", len(KERBEROS)) + KERBEROS),
+    ("kerberos", UDP, True, 88, KERBEROS),
+    ("radius", UDP, True, 1812, b"\x01\x05\x00\x14" + bytes(16)),
+    ("radius", UDP, True, 18120, b"\x01\x05\x00\x1b" + bytes(16) + b"\x01\x07alice"),
+    ("kerberos", UDP, True, 464, pack(">HHH", 26, 1, 20) + bytes(20)),
+]

@@ -1,0 +1,37 @@
+"""How machines and networks are watched."""
+
+from struct import pack
+
+TCP, UDP = 6, 17
+SNMP = bytes.fromhex("301902010104067075626c6963a00c0201010201000201003001ff")
+SNMP3 = bytes.fromhex("300e020103300902010702020fff04010004")
+
+KNOWN = [
+    ("munin", TCP, False, 4949, b"# munin node at host.example\n"),
+    ("checkmk", TCP, False, 6556, b"<<<check_mk>>>\nVersion: 2.2\n"),
+    ("kismet", TCP, False, 2501, b"*KISMET: 0.0.0 1234567890 \x01Kismet\x01\n"),
+    ("ripeatlas", UDP, True, 40001, b"MGLNDD_192.0.2.1_40001"),
+    ("syslog", UDP, True, 514, b"<34>Oct 11 22:14:15 host su: failed"),
+    ("syslog", UDP, True, 5140, b"<165>1 2003-10-11T22:14:15.003Z host app - - - text"),
+    ("syslog", TCP, True, 5140, b"<34>Oct 11 22:14:15 host su: failed"),
+    ("snmp", UDP, True, 161, SNMP),
+    ("snmp", UDP, True, 1610, SNMP),
+    ("snmp", UDP, True, 161, SNMP3),
+    ("rmcp", UDP, True, 623, b"\x06\0\xff\x06\0\0\x11\xbe\x80\0\0\0"),
+    ("rmcp", UDP, True, 623, b"\x06\0\xff\x07\x06\x10\0\0\0\0\0\0\0\0\x20\0"),
+    ("collectd", UDP, True, 25826, b"\0\0\0\x09host\0\0\x08\0\x0c" + bytes(8)),
+    ("collectd", UDP, True, 25826, b"\x02\x10\0\x40" + bytes(60)),
+    ("sflow", UDP, True, 6343, pack(">IIIIIIII", 5, 1, 0xC0000201, 0, 9, 1000, 2, 1) + bytes(40)),
+    ("netflow", UDP, True, 2055, pack(">HHIII", 5, 1, 1000, 1700000000, 0) + bytes(56)),
+    (
+        "netflow",
+        UDP,
+        True,
+        2055,
+        pack(">HHIIII", 9, 1, 1000, 1700000000, 1, 1) + pack(">HHHH", 0, 12, 256, 1) + bytes(4),
+    ),
+    ("netflow", UDP, True, 4739, pack(">HHIII", 10, 28, 1700000000, 1, 1) + pack(">HHHH", 2, 12, 256, 1) + bytes(4)),
+]
+TALKS = [
+    ("eaq", UDP, 6000, [(b"0001" + bytes(12), True), (b"\0\0\0\2" + bytes(12), True)]),
+]
