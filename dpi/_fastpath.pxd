@@ -72,6 +72,7 @@ cdef struct Shard:
     uint8_t *category       # [65536] by label
     uint16_t *video         # [65536] what a nameless flow of an owner's is when it has the shape of video
     uint16_t *calls         # [65536] what an app's STUN, DTLS and RTP are
+    uint16_t *push          # [65536] what an owner's push service is
     uint8_t *traits         # [65536] Trait bits by label
     # What becomes of them; NULL while there is no policy.
     const RuleTable *rules

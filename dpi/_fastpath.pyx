@@ -159,10 +159,11 @@ cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil:
     s.category = <uint8_t *>calloc(65536, 1)
     s.video = <uint16_t *>calloc(65536, sizeof(uint16_t))
     s.calls = <uint16_t *>calloc(65536, sizeof(uint16_t))
+    s.push = <uint16_t *>calloc(65536, sizeof(uint16_t))
     s.traits = <uint8_t *>calloc(65536, 1)
     s.learnt = <Learnt *>calloc(LEARNT, sizeof(Learnt))
     if (s.table == NULL or s.strings == NULL or s.category == NULL
-            or s.video == NULL or s.calls == NULL or s.traits == NULL or s.learnt == NULL
+            or s.video == NULL or s.calls == NULL or s.push == NULL or s.traits == NULL or s.learnt == NULL
             or not ring_init(&s.ring, events) or not inspector_init(&s.inspector, works, STREAMS)
             or pthread_mutex_init(&s.mutex, NULL) != 0):
         shard_free(s)
@@ -185,6 +186,7 @@ cdef void shard_free(Shard *s) noexcept nogil:
     free(s.category)
     free(s.video)
     free(s.calls)
+    free(s.push)
     free(s.traits)
     free(s.learnt)
     free(s)
@@ -590,6 +592,11 @@ cdef void call_again(Shard *s, Flow *f) noexcept nogil:
             return
 
 
+cdef inline bint is_push_port(uint16_t port) noexcept nogil:
+    """Apple's (2195 to 2197, 5223) and Google's (5228 to 5230) tell firewalls to let these through."""
+    return port == 5223 or 2195 <= port <= 2197 or 5228 <= port <= 5230
+
+
 cdef inline bint is_web(const Label *protocol) noexcept nogil:
     """What clouds and networks carry for others by names: seen to be so, not guessed from a port."""
     return protocol.method != BY_PORT and (protocol.id == P_TLS or protocol.id == P_QUIC or protocol.id == P_HTTP
@@ -614,6 +621,8 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
             label = prefix_match(s.prefixes, f.addr[1 - server])
         if s.traits[label] & TRAIT_SHARED and not is_web(&f.protocol):
             label = 0                   # whose machine it is says nothing of what runs there
+        if s.push[label] and f.proto == IP_TCP and (is_push_port(f.port[0]) or is_push_port(f.port[1])):
+            label = s.push[label]
         improve(s, &f.app, label, BY_PREFIX, confidence_of(BY_PREFIX))
     if f.protocol.id == 0 and s.ports != NULL:
         label = port_match(s.ports, f.proto, f.port[server])

@@ -146,16 +146,18 @@ cdef class Core:
     # Set-up
 
     def use(self, Hosts hosts, Prefixes prefixes, Ports ports, Names names, bytes category,
-            video=None, calls=None, shared=()):
+            video=None, calls=None, shared=(), push=None):
         """Label from these tables.
 
         category: a byte for each label number.  video: {label: what it is when it has the shape of video};
         calls: {label: what its calls are}.  shared: labels whose hosts and addresses carry others' apps.
+        push: {label: what its push service is}.
         """
         if len(category) > 65536:
             raise ValueError("there are at most 65536 labels")
         videos = [(<uint16_t>owner, <uint16_t>app) for owner, app in (video or {}).items()]
         talks = [(<uint16_t>owner, <uint16_t>app) for owner, app in (calls or {}).items()]
+        pushes = [(<uint16_t>owner, <uint16_t>app) for owner, app in (push or {}).items()]
         carriers = [<uint16_t>label for label in shared]
         kept = (hosts, prefixes, ports)
         lock(self.shard)
@@ -171,6 +173,9 @@ cdef class Core:
             self.shard.video[<uint16_t>owner] = app
         for owner, app in talks:
             self.shard.calls[<uint16_t>owner] = app
+        memset(self.shard.push, 0, 65536 * sizeof(uint16_t))
+        for owner, app in pushes:
+            self.shard.push[<uint16_t>owner] = app
         memset(self.shard.traits, 0, 65536)
         for label in carriers:
             self.shard.traits[<uint16_t>label] |= TRAIT_SHARED

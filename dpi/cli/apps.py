@@ -107,7 +107,7 @@ def show(slug: str, folders: tuple[str, ...], as_json: bool) -> None:
         click.echo(label.description)
     if label.shared:
         click.echo("shared: carries others' apps too, so any other app's name is better evidence")
-    for part, other in (("video", label.video), ("calls", label.calls)):
+    for part, other in (("video", label.video), ("calls", label.calls), ("push", label.push)):
         if other:
             click.echo(f"its {part}: {signatures.by_slug[other].name} ({other})")
     click.echo(f"defined at {label.where}")

@@ -34,8 +34,9 @@ class Label:
 
     `shared`: clouds and networks that serve others' apps, so an address or a host name of theirs says only who
     carries the traffic; any other app's name is better evidence.
-    `video`, `calls`: slugs of the labels of some of its traffic, none where it has no such: of a nameless flow
-    from its addresses that has the shape of video; of STUN, RTP and DTLS at its names or addresses.
+    `video`, `calls`, `push`: slugs of the labels of some of its traffic, none where it has no such: of a nameless flow
+    from its addresses that has the shape of video; of STUN, RTP and DTLS at its names or addresses; of nameless
+    connections to its addresses at the ports of push services.
     """
 
     id: int
@@ -48,6 +49,7 @@ class Label:
     where: str  # FILE:LINE
     video: str | None = None
     calls: str | None = None
+    push: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ LABELS_MAX = 65535
 CATEGORIES_MAX = 255  # the loop keeps a label's in one byte
 _SLUG = regex(r"[a-z0-9][a-z0-9_-]{0,62}")
 _TEXTS = ("name", "category", "description")
-_PARTS = ("video", "calls")  # labels of some of a label's traffic
+_PARTS = ("video", "calls", "push")  # labels of some of a label's traffic
 _LISTS: tuple[Evidence, ...] = ("hosts", "prefixes", "ports")
 _FLAGS = ("shared", "replace")
 _SECTIONS = ("about", "categories", "apps", "protocols", *_LISTS)
@@ -291,6 +291,7 @@ class _Reader:
                 draft.where,
                 draft.parts.get("video"),
                 draft.parts.get("calls"),
+                draft.parts.get("push"),
             )
         if len(labels) > LABELS_MAX:
             self.findings.append(Finding(str(BUILT_IN), 1, 1, "", f"more than {LABELS_MAX} labels"))

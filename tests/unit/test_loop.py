@@ -471,6 +471,17 @@ def test_the_category_is_the_apps_or_else_the_protocols() -> None:
     assert connection.flow()["category"] == HOSTING
 
 
+def test_a_nameless_connection_to_a_port_of_push_services_is_the_owners() -> None:
+    one = core()
+    one.use(
+        Hosts([]), Prefixes([("192.0.2.0/28", CLOUD)]), Ports([]), Names(1024), bytes(1024), push={CLOUD: CLIPS},
+    )  # fmt: skip
+    for dport in (443, 5223):
+        connection = Connection(one, dport=dport)
+        connection.segment(0, 0, record(bytes(40), kind=23))
+    assert {flow["dport"]: flow["app"] for flow in ended(one)} == {443: CLOUD, 5223: CLIPS}
+
+
 # Calls
 
 STUN_BINDING = b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12)
