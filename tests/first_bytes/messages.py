@@ -18,6 +18,7 @@ KNOWN = [
     ("mqtt", TCP, True, 2000, b"\xc0\x00\x30\x0d\x00\x06house1hello"),
     ("amqp", TCP, True, 5672, b"AMQP\x00\x00\x09\x01"),
     ("amqp", TCP, False, 5672, b"\x01\0\0\0\0\x01\xc7\x00\x0a\x00\x0a\x00\x09" + bytes(40)),
+    ("amqp", TCP, True, 5673, b"\1\0\1\0\0\0\x09\0\x3c\0\x28\0\0\0\0\0\xce"),
     ("kafka", TCP, True, 9092, pack(">IHHIH", 17, 18, 3, 1, 7) + b"console"),
     ("nats", TCP, False, 4222, b'INFO {"server_id":"NAB","version":"2.10"}\r\n'),
     ("nats", TCP, True, 4222, b'CONNECT {"verbose":false}\r\n'),

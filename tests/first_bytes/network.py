@@ -28,6 +28,7 @@ KNOWN = [
         b'<?xml version="1.0"?><soap:Envelope xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery">',
     ),
     ("servicelocationprotocol", UDP, True, 427, b"\x02\x01\0\0\x14\x20\0\0\0\0\0\x01\0\x02en" + bytes(4)),
+    ("ptpv2", UDP, True, 320, b"\x0c\x02\0\x36" + bytes(52)),
     ("ptpv2", UDP, True, 320, b"\x0b\x02\0\x40" + bytes(60)),
     ("lotusnotes", TCP, True, 1352, b"\x78\0\0\0\x03\0\0\0\x02\0\0\x40\x02\x0f\0\x01"),
 ]

@@ -40,9 +40,12 @@ cdef Answer mqtt_joined(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer amqp(const Sight *s, Found *out) noexcept nogil:
-    """AMQP 0-9-1, 4.2.2; 1.0, 2.2; 0-9-1, 4.2.3 and 1.4.2.1: a server's Connection.Start on channel 0."""
-    if byte_at(s, 0) == 1:
-        return yes(s.n >= 13 and be16(s, 1) == 0 and be32(s, 7) == 0x000A000A and be16(s, 11) == 0x0009)
+    """AMQP 0-9-1, 4.2.2; 1.0, 2.2; 0-9-1, 4.2.3: a frame with a class of methods and its end, a server's Start first."""
+    cdef uint32_t size = be32(s, 3)
+    if s.data[0] <= 3:
+        if be16(s, 7) not in (10, 20, 30, 40, 50, 60, 85, 90) or s.n < 13 or size > 1 << 17:
+            return NO
+        return yes(be32(s, 7) == 0x000A000A and be16(s, 11) == 9 or byte_at(s, 7 + size) == 0xCE)
     if s.n < 8:
         return MORE if starts(s, b"AMQP", 4) != NO else NO
     return yes(has(s, 0, b"AMQP", 4) and s.data[4] <= 3)
@@ -285,7 +288,7 @@ cdef Answer protobuf(const Sight *s, Found *out) noexcept nogil:
 
 at_first(TCP, P_MQTT, mqtt, b"\x10\x20")
 at_first(TCP, P_MQTT, mqtt_joined, b"\x30\x31\x32\x33\x34\x35\xc0\xd0")
-at_first(TCP, P_AMQP, amqp, b"A\x01")
+at_first(TCP, P_AMQP, amqp, b"A\x01\x02")
 at_first(TCP, P_NATS, nats, b"CI")
 at_first(TCP, P_STOMP, stomp, b"SC")
 at_first(TCP, P_OPENWIRE, openwire, b"\x00")

@@ -152,8 +152,8 @@ cdef Answer slp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer ptp(const Sight *s, Found *out) noexcept nogil:
-    """IEEE 1588-2008, 13.3: version 2, a message's type, the length."""
-    return yes(s.n >= 34 and s.data[1] & 0x0F == 2 and s.data[0] & 0x0F <= 13 and be16(s, 2) == s.wire)
+    """IEEE 1588-2008, 13.3: version 2, a message's type, the length; two bytes more over IPv6 (annex E)."""
+    return yes(s.n >= 34 and s.data[1] & 0x0F == 2 and s.data[0] & 0x0F <= 13 and be16(s, 2) <= s.wire <= be16(s, 2) + 2)
 
 
 cdef Answer roughtime(const Sight *s, Found *out) noexcept nogil:
