@@ -1,13 +1,14 @@
-"""What being inline costs: the same loads through four routers that differ only in what happens to a packet.
+"""What being inline costs: the same loads through five routers that differ only in what happens to a packet.
 
 plain               forwards
+tracked             forwards and tracks connections, as every router with NAT or a stateful firewall does
 offload             `dpi run` with a policy that shapes nothing: a flow costs user space its first packets
 queued              this program's engine sees every packet of every flow
 python_callback     a Python callback of `netfilterqueue` accepts every packet
 
 Each has namespaces of its own (path.py), all stand at once, and every round takes every measurement through all
-four in turn, one way and then the other, so that a busy moment of the machine hits them alike.  The figures are medians
-over the rounds; the ratios are medians of each round's ratio.
+of them in turn, one way and then the other, so that a busy moment of the machine hits them alike.  The figures are
+medians over the rounds; the ratios are medians of each round's ratio.
 
 What a measurement is:
 
@@ -42,11 +43,16 @@ START_SECONDS = 60.0
 PACKAGE_PARENT = pathlib.Path(__file__).resolve().parents[2]
 POLICY = f"version: 1\ninterfaces: {{lan: {LAN}, wan: {WAN}}}\non_exit: clean\n"
 
+TRACK = (  # a rule that asks for the state of connections makes the kernel track them
+    "add table inet bench; add chain inet bench forward { type filter hook forward priority 0; };"
+    " add rule inet bench forward ct state invalid drop"
+)
+
 Result = dict[str, Any]
 Say = Callable[[str], None]
 
-PLAIN, OFFLOAD, QUEUED, PYTHON = "plain", "offload", "queued", "python_callback"
-VARIANTS = (PLAIN, OFFLOAD, QUEUED, PYTHON)
+PLAIN, TRACKED, OFFLOAD, QUEUED, PYTHON = "plain", "tracked", "offload", "queued", "python_callback"
+VARIANTS = (PLAIN, TRACKED, OFFLOAD, QUEUED, PYTHON)
 READERS = {QUEUED: "engine", PYTHON: "python", "accept": "accept"}  # see reader.py
 MEASURES = (
     "tcp_gbit_s", "packets_s", "tls_connections_s", "latency_us_p50", "latency_us_p99", "cpu_us_per_packet",
@@ -91,7 +97,9 @@ def ratios(found: dict[str, dict[str, list[float]]]) -> dict[str, float | None]:
         return statistics.median(each) if each else None
 
     return {
+        "tracked_tcp_of_plain": ratio("tcp_gbit_s", TRACKED, PLAIN),
         "offload_tcp_of_plain": ratio("tcp_gbit_s", OFFLOAD, PLAIN),
+        "offload_tcp_of_tracked": ratio("tcp_gbit_s", OFFLOAD, TRACKED),
         "queued_tcp_of_plain": ratio("tcp_gbit_s", QUEUED, PLAIN),
         "queued_tcp_of_python": ratio("tcp_gbit_s", QUEUED, PYTHON),
         "offload_packets_of_plain": ratio("packets_s", OFFLOAD, PLAIN),
@@ -119,6 +127,8 @@ def standing(variant: str, folder: pathlib.Path) -> Iterator[Path]:
             queue_all(path, queues)
         else:
             process = None
+            if variant == TRACKED:
+                path.run(ROUTER, "nft", TRACK)
         try:
             yield path
         finally:
