@@ -15,7 +15,7 @@ from typing import Any
 from dpi.errors import DpiError
 from dpi.lab.lab import Lab
 
-START_SECONDS = 120.0  # generous: an emulated machine takes its time
+START_SECONDS = 180.0  # an emulated machine takes its time
 STOP_SECONDS = 60.0
 
 

@@ -45,7 +45,7 @@ class Fetch:
 
 FETCHES = (
     Fetch("ipv4-c001-fra001-ix.1.oca.nflxvideo.net", "netflix", 4, "tls1.3", rate=20_000_000, cached=True),
-    Fetch("rr1---sn-4g5e6nez.googlevideo.com", "youtube", 4, "h3", rate=12_000_000),
+    Fetch("rr1---sn-4g5e6nez.googlevideo.com", "youtube", 4, "h3", rate=8_000_000),
     Fetch("cache1-fra2.steamcontent.com", "steam", 4, "http", rate=6_000_000),
     Fetch("www.netflix.com", "netflix", 6, "tls1.2", cached=True),
     Fetch("www.netflix.com", "netflix", 4, "no-sni", cached=True),
