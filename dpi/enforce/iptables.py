@@ -1,15 +1,13 @@
 """The queue step through iptables, for kernels without nft's queue statement.
 
 A chain of our own, hooked first in mangle's FORWARD, loaded in one atomic `iptables-restore --noflush`.  It
-asks what the nft rule asks: undecided, which the hook asks already, since most packets are not, and between lan
-and wan.  `--queue-balance` picks the queue by a hash
+asks what the nft rule asks: undecided, and between lan and wan.  `--queue-balance` picks the queue by a hash
 of the two addresses that is the same for both directions; `--queue-bypass` lets traffic pass when nobody
 listens.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,7 +21,7 @@ from dpi.policy.plan import KernelPlan
 
 TOOLS = {4: "iptables", 6: "ip6tables"}
 TABLES = {4: "ip", 6: "ip6"}  # what nf_tables calls the families
-HOOK = re.compile(rf"-A FORWARD (.*-j {CHAIN})")
+HOOK = f"-A FORWARD -j {CHAIN}"
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class QueueStep(Resource):
     rank: ClassVar[int] = 9
 
     version: int
-    hook: str  # the rule in FORWARD, empty where there is none
+    hooked: bool
     rules: tuple[str, ...]  # as iptables-save prints them
 
     @property
@@ -43,15 +41,15 @@ class QueueStep(Resource):
         return f"{TOOLS[self.version]} chain {CHAIN}"
 
     def words(self) -> str:
-        return f"{len(self.rules)} rules, {'' if self.hook else 'not '}in mangle FORWARD"
+        return f"{len(self.rules)} rules, {'' if self.hooked else 'not '}in mangle FORWARD"
 
     def add(self, handles: Handles) -> None:
         if not self._table_exists():
             handles.state.iptables.append(self.version)
             handles.state.save()
         lines = [f":{CHAIN} - [0:0]", *self.rules]
-        if self.hook:
-            lines.append(f"-I FORWARD 1 {self.hook}")
+        if self.hooked:
+            lines.append(f"-I FORWARD 1 -j {CHAIN}")
         try:
             self._restore(lines)
         except KernelError:
@@ -59,16 +57,17 @@ class QueueStep(Resource):
             raise
 
     def remove(self, handles: Handles) -> None:
-        unhook = [f"-D FORWARD {self.hook}"] if self.hook else []
+        unhook = [f"-D FORWARD -j {CHAIN}"] if self.hooked else []
         self._restore([*unhook, f"-F {CHAIN}", f"-X {CHAIN}"])
         self._forget_table(handles)
 
     def change(self, handles: Handles, before: Resource) -> None:
         assert isinstance(before, QueueStep)
         lines = [f":{CHAIN} - [0:0]", *self.rules]  # naming the chain empties it
-        if self.hook != before.hook:
-            lines += [f"-I FORWARD 1 {self.hook}"] if self.hook else []
-            lines += [f"-D FORWARD {before.hook}"] if before.hook else []
+        if self.hooked and not before.hooked:
+            lines.append(f"-I FORWARD 1 -j {CHAIN}")
+        elif before.hooked and not self.hooked:
+            lines.insert(0, f"-D FORWARD -j {CHAIN}")
         self._restore(lines)
 
     def _restore(self, lines: list[str]) -> None:
@@ -93,13 +92,12 @@ class QueueStep(Resource):
 
 
 def rules(plan: KernelPlan, pairs: list[tuple[str, str]]) -> tuple[str, ...]:
-    """The chain's rules for (in, out) pairs of devices, and the hook's as the last."""
+    """The chain's rules for (in, out) pairs of devices."""
     last = plan.queue_base + plan.queues - 1
     queue = f"--queue-balance {plan.queue_base}:{last}" if plan.queues > 1 else f"--queue-num {last}"
     undecided = f"-m connmark --mark 0x0/{plan.marks.final:#x}"
     verdict = f"-j NFQUEUE {queue} --queue-bypass"
-    chain = (f"-A {CHAIN} -i {come} -o {leave} {verdict}" for come, leave in pairs)
-    return (*chain, f"-A FORWARD {undecided} -j {CHAIN}")
+    return tuple(f"-A {CHAIN} -i {come} -o {leave} {undecided} {verdict}" for come, leave in pairs)
 
 
 @lru_cache(maxsize=8)
@@ -108,7 +106,7 @@ def desired_step(version: int, wanted: tuple[str, ...]) -> QueueStep:
     tool = TOOLS[version]
     if not shutil.which(f"{tool}-restore"):
         raise KernelError(f"this kernel's nft has no queue statement and {tool} is not installed")
-    text = "\n".join(["*mangle", f":{CHAIN} - [0:0]", *wanted, "COMMIT", ""])
+    text = "\n".join(["*mangle", f":{CHAIN} - [0:0]", *wanted, HOOK, "COMMIT", ""])
     step = parse(version, in_scratch(f"{tool}-restore; {tool}-save -t mangle", text))
     assert step is not None
     return step
@@ -127,5 +125,4 @@ def parse(version: int, saved: str) -> QueueStep | None:
     if not any(line.startswith(f":{CHAIN} ") for line in lines):
         return None
     ours = tuple(line for line in lines if line.startswith(f"-A {CHAIN} "))
-    hook = next(filter(None, map(HOOK.fullmatch, lines)), None)
-    return QueueStep(version, hook[1] if hook else "", ours)
+    return QueueStep(version, HOOK in lines, ours)

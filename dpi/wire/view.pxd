@@ -50,8 +50,9 @@ cdef inline uint32_t on_wire(const View *v) noexcept nogil:
 cdef inline void trim(View *v, uint32_t length) noexcept nogil:
     """From here on there are `length` bytes, or fewer: what follows is padding or a frame check sequence."""
     cdef uint32_t here = <uint32_t>left(&v.c)
-    if length <= here:
+    if length < here:
         v.c.end = v.c.p + length
+    if length <= here:
         v.beyond = 0
     elif length - here < v.beyond:
         v.beyond = length - here

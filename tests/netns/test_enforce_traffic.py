@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -65,14 +66,17 @@ def measured(sock: socket.socket, seconds: float) -> float:
 def test_a_flow_is_held_to_its_classs_rate_within_five_percent(
     world: World, state: Path, version: int, server: str
 ) -> None:
-    enforce.apply(plan(), state_dir=state)
+    wanted = (4 if "DPI_GUEST" in os.environ else 20) * MBIT  # an emulated machine has no time for more
+    classes = tuple(replace(c, rate=wanted, ceil=wanted) if c.name == "video" else c for c in CLASSES)
+    new = plan(trees=tuple(replace(tree, classes=classes) for tree in plan().trees))
+    enforce.apply(new, state_dir=state)
     decider = world.decide(lambda _: final(2))
     world.serve(world.inet, 80, source=1 << 30)
     with world.connect(server, 80) as sock:
         rate = measured(sock, 3.0)
-    assert rate == pytest.approx(20 * MBIT * PAYLOAD[version], rel=0.05)
+    assert rate == pytest.approx(wanted * PAYLOAD[version], rel=0.05)
     assert len(decider.seen) <= 2, "a decided flow does not come back"
-    counters = enforce.counters(plan())
+    counters = enforce.counters(new)
     assert counters.classes["down", "video"].bytes > 5 * MBIT / 8
     assert counters.rules["down", "video"].bytes > 5 * MBIT / 8
 
