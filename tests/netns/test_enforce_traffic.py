@@ -65,27 +65,42 @@ def arrived(space: Space, version: int) -> int:
 
 
 @pytest.mark.parametrize(("version", "server"), [(4, SERVER4), (6, SERVER6)])
-def test_a_flow_is_held_to_its_classs_rate_within_five_percent(
+def test_flows_are_held_to_their_classs_rate_within_five_percent(
     world: World, state: Path, version: int, server: str
 ) -> None:
     wanted = 20 * MBIT
-    # A plain leaf: how much of its class a single stream uses behind CoDel's early drops is TCP's affair.
-    classes = tuple(replace(c, rate=wanted, ceil=wanted, leaf="pfifo") if c.name == "video" else c for c in CLASSES)
+    # A plain leaf: how much of its class TCP uses behind CoDel's early drops is TCP's affair.  And 200 ms of burst:
+    # a virtual machine is not always there when the shaper's timer ends, and what exceeds the burst then is lost.
+    video = replace(CLASSES[0], rate=wanted, ceil=wanted, leaf="pfifo", burst=wanted // 8 // 5)
+    classes = (video, *CLASSES[1:])
     new = plan(trees=tuple(replace(tree, classes=classes) for tree in plan().trees))
     enforce.apply(new, state_dir=state)
     decider = world.decide(lambda _: final(2))
     world.serve(world.inet, 80, source=1 << 30)
-    with world.connect(server, 80) as sock:
-        threading.Thread(target=drain, args=(sock,), daemon=True).start()
-        time.sleep(0.5)
-        begun, before = time.monotonic(), arrived(world.client, version)
-        time.sleep(6)
-        rate = (arrived(world.client, version) - before) * 8 / (time.monotonic() - begun)
+    for _ in range(3):  # there is something to send while one of them waits for a retransmission
+        threading.Thread(target=drain, args=(world.connect(server, 80),), daemon=True).start()
+    time.sleep(0.5)
+    begun, before = time.monotonic(), arrived(world.client, version)
+    time.sleep(6)
+    rate = (arrived(world.client, version) - before) * 8 / (time.monotonic() - begun)
     assert rate == pytest.approx(wanted * PAYLOAD[version], rel=0.05)
-    assert len(decider.seen) <= 2, "a decided flow does not come back"
+    assert len(decider.seen) <= 6, "a decided flow does not come back"
     counters = enforce.counters(new)
     assert counters.classes["down", "video"].bytes > 5 * MBIT / 8
     assert counters.rules["down", "video"].bytes > 5 * MBIT / 8
+
+
+@pytest.mark.guest
+def test_a_burst_goes_at_once_even_where_rate_and_ceil_are_the_same(world: World, state: Path) -> None:
+    classes = (replace(CLASSES[0], rate=MBIT, ceil=MBIT, leaf="pfifo", burst=1_000_000), *CLASSES[1:])
+    enforce.apply(plan(trees=tuple(replace(tree, classes=classes) for tree in plan().trees)), state_dir=state)
+    world.decide(lambda _: final(2))
+    world.serve(world.inet, 80, source=1 << 30)
+    begun, got = time.monotonic(), 0
+    with world.connect(SERVER4, 80) as sock:
+        while got < 800_000:
+            got += len(sock.recv(1 << 16))
+    assert time.monotonic() - begun < 3, "which takes 6.4 s at the rate"
 
 
 def test_uploads_are_shaped_where_they_leave(world: World, state: Path) -> None:

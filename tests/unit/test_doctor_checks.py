@@ -15,6 +15,7 @@ import pytest
 from dpi.enforce.doctor import CHECKS, Box, conntrack, ethtool, examine, kernel, queues, worst
 from dpi.enforce.doctor import check as form
 from dpi.enforce.doctor.check import CannotLookError, Check, Found
+from dpi.enforce.doctor.host import stolen
 from dpi.enforce.doctor.links import offloaded
 from dpi.enforce.probe import Features
 from dpi.policy.plan import Interface, KernelPlan, MarkLayout, Route, Tree
@@ -106,6 +107,11 @@ def test_conntracks_counters_are_hexadecimal_and_summed_over_cpus() -> None:
     text = "entries  drop early_drop\n0000000a  00000001 00000010\n0000000a  0000000f 00000000\n"
     assert conntrack.counters(text) == {"entries": 20, "drop": 16, "early_drop": 16}
     assert conntrack.counters("") == {}
+
+
+def test_stolen_time_is_a_share_of_what_was_not_idle() -> None:
+    assert stolen("cpu  60 0 10 900 50 5 5 20 7 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n") == pytest.approx(0.2)
+    assert stolen("cpu  0 0 0 900 0 0 0 0 0 0\n") == 0
 
 
 def test_a_line_of_the_kernels_queues_is_read() -> None:

@@ -1,4 +1,4 @@
-"""Checks of the rest of the machine: clock, memory, room for records."""
+"""Checks of the rest of the machine: clock, processor, memory, room for records."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ FLOW_BYTES = 320
 UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
 STATUS_OFFSET = 40  # of `status` in struct timex where long has 8 bytes
 LEAST_FREE = 16 << 20
+STOLEN_MUCH = 0.02  # of the time in which the processor was wanted
+STEAL, IDLE = 7, (3, 4)  # columns of the first line of /proc/stat, proc(5): idle, and waiting for a disk
 ZONE = re.compile(r"[A-Z][A-Za-z_]+(/[A-Z][A-Za-z_-]+)+")  # Europe/Berlin; UTC0 and the like need no file
 
 
@@ -48,6 +50,27 @@ def _synchronised() -> bool:
     if ctypes.CDLL(None).adjtimex(timex) < 0:
         return True
     return not int.from_bytes(timex.raw[STATUS_OFFSET : STATUS_OFFSET + 4], "little") & UNSYNCHRONISED
+
+
+@check(
+    "processor",
+    "how much of the processor's time the hypervisor gave to others (steal in /proc/stat, since the start)",
+    "A shaper that is not there when its timer ends sends less than its rate",
+)
+def processor(box: Box) -> Iterator[Found]:
+    share = stolen(Path("/proc/stat").read_text())
+    says = f"{share:.1%} of the time in which it was wanted went to others"
+    if share > STOLEN_MUCH:
+        yield warning(says, "give the virtual machine cores of its own, or its classes a burst of some 50 ms")
+    else:
+        yield ok(says)
+
+
+def stolen(stat: str) -> float:
+    """The share of stolen time in the time that was not idle, of all processors, from /proc/stat."""
+    times = [int(word) for word in stat.splitlines()[0].split()[1:9]]
+    wanted = sum(times) - sum(times[i] for i in IDLE)
+    return times[STEAL] / wanted if wanted and len(times) > STEAL else 0.0
 
 
 @check(

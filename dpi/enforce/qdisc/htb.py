@@ -4,8 +4,10 @@ policy's classes.
 Packets come with their class in skb->priority, so no filter is needed; `default 0` sends what has none (the
 box's own traffic, ARP) straight out, unshaped: shaping never locks an admin out of the box.
 
-* burst: what a class may send at line speed after a pause: 4 ms of its rate, at least two full frames.  Long
-  enough that a timer that fires a little late costs no rate, short enough not to be felt by the class beside.
+* burst: what a class may send at line speed after a pause, of its rate and of its ceil alike: 4 ms, at least two
+  full frames.  Long enough that a timer that fires a little late costs no rate, short enough not to be felt by the
+  class beside.  Where a hypervisor takes the CPU away for longer, the rate that was missed is lost: measured, with
+  a fifth of the CPU stolen, 0.6 to 0.95 of 20 Mbit/s with 4 ms and 0.99 to 1.00 with 200 ms.
 * quantum: bytes that a class may send in its turn when siblings share what is left over.  Explicit, in place
   of rate/r2q, which the kernel complains of below 1,000 and above 200,000.  In proportion to the rate within
   a frame and 60 kB, so that a faster class gets more of the surplus.
@@ -256,7 +258,7 @@ def _class(
         rate=rate,
         ceil=ceil,
         buffer=ticks(rate, burst or max(int(rate * BURST), 2 * MTU)),
-        cbuffer=ticks(ceil, max(int(ceil * BURST), 2 * MTU)),
+        cbuffer=ticks(ceil, burst or max(int(ceil * BURST), 2 * MTU)),
         # The kernel keeps these of the moment when a class was made once it has children: so constants.
         priority=0 if inner else priority,
         quantum=MTU if inner else min(max(rate // 100, MTU), MAX_QUANTUM),
