@@ -1,105 +1,24 @@
-"""The loop's face: a shard, and process(), which takes one packet through it; see _fastpath.pyx.
+"""The loop's face: process(), which takes one packet through a shard; see _fastpath.pyx.
 
 A source holds the shard's lock for a batch and calls process() for each packet in it:
 
     lock(shard); for packet in batch: process(shard, &packet, &decision); unlock(shard)
 """
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from dpi.capture.decision cimport Decision
-from dpi.dissect.inspect cimport Inspector
-from dpi.flow.events cimport Event, Ring
-from dpi.flow.strings cimport Strings
-from dpi.flow.table cimport Flow, Table
-from dpi.match.hosts cimport HostTable
-from dpi.match.names cimport NameTable
-from dpi.match.ports cimport PortTable
-from dpi.match.prefixes cimport PrefixTable
-from dpi.match.rules cimport RuleTable
+from dpi.decide.shard cimport Shard
 from dpi.wire.packet cimport Packet
-
-
-cdef extern from "<pthread.h>" nogil:
-    ctypedef struct pthread_mutex_t:
-        pass
-
-
-cdef enum Wants:            # events beside a flow's end
-    WANT_START = 1
-    WANT_LABELLED = 2
-
-
-cdef enum Trait:            # of a label
-    TRAIT_SHARED = 1        # its hosts and addresses carry others' apps
-    TRAIT_CALL = 2          # it is the calls of some app
-
-
-cdef struct Counters:
-    uint64_t packets
-    uint64_t bytes
-    uint64_t inspected      # packets that a dissector looked at
-    uint64_t flows
-    uint64_t decided
-    uint64_t named          # of these, with an app or a protocol
-    uint64_t decided_at     # sum of the packets that deciding took
-    uint64_t ended
-    uint64_t evicted
-    uint64_t idle
-    uint64_t refused        # packets for which no flow could be made
-    uint64_t held
-    uint64_t learnt
-
-
-cdef struct Learnt:         # what the control plane was told a moment ago
-    uint64_t tag
-    int64_t settled         # from when on the kernel has it as well
-    int64_t until
-
-
-cdef struct Shard:
-    pthread_mutex_t mutex
-    Table *table
-    Strings *strings
-    Inspector inspector
-    Ring ring
-    Counters counters
-    int64_t now             # ns: the newest packet's time
-    # What labels come from; owned by the Core's signatures and names.
-    const HostTable *hosts
-    const PrefixTable *prefixes
-    const PortTable *ports
-    NameTable *names
-    uint8_t *category       # [65536] by label
-    uint16_t *video         # [65536] what a nameless flow of an owner's is when it has the shape of video
-    uint16_t *calls         # [65536] what an app's STUN, DTLS and RTP are
-    uint16_t *push          # [65536] what an owner's push service is
-    uint8_t *traits         # [65536] Trait bits by label
-    # What becomes of them; NULL while there is no policy.
-    const RuleTable *rules
-    const RuleTable *routes
-    Learnt *learnt
-    uint64_t holds          # packets held so far; the number of the last one
-    uint32_t mark_final
-    uint8_t mark_shift
-    uint8_t offload         # decided flows leave the queue
-    uint8_t merge           # a 5-tuple is one flow for as long as the source lasts
-    uint8_t wants           # Wants
 
 
 cdef enum:
     EVENTS_A_PACKET = 48    # room in the ring that one packet may need at the most
     IDLE_SWEEP = 16384      # budget of tick() where there is nothing else to do
-    LEARNT = 4096           # addresses that the control plane was told lately
 
 
-cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil
-cdef void shard_free(Shard *shard) noexcept nogil
-cdef void lock(Shard *shard) noexcept nogil
-cdef void unlock(Shard *shard) noexcept nogil
 cdef void process(Shard *shard, Packet *packet, Decision *decision) noexcept nogil
 cdef void tick(Shard *shard, int64_t now, int budget) noexcept nogil
 cdef void hint(Shard *shard, Packet *packet) noexcept nogil
 cdef void hint_again(Shard *shard, const Packet *packet) noexcept nogil
 cdef void end(Shard *shard, uint32_t flow, uint8_t reason) noexcept nogil
-cdef bint ask(Shard *shard, Flow *flow) noexcept nogil
-cdef void write_event(Shard *shard, const Flow *flow, uint8_t kind, uint8_t reason, Event *event) noexcept nogil

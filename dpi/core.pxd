@@ -1,7 +1,7 @@
 """A shard with its Python face; see core.pyx."""
 from libc.stdint cimport uint32_t
 
-from dpi._fastpath cimport Shard
+from dpi.decide.shard cimport Shard
 from dpi.match.prefixes cimport Prefixes
 from dpi.wire.fragments cimport FragmentTable
 from dpi.wire.view cimport Faults

@@ -8,9 +8,11 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from dpi._fastpath cimport (
-    EVENTS_A_PACKET,
-    IDLE_SWEEP,
+from dpi._fastpath cimport EVENTS_A_PACKET, IDLE_SWEEP, end, process, tick
+from dpi.capture.decision cimport Decision
+from dpi.capture.pcapfile cimport Capture, Record, next_record
+from dpi.decide.disposition cimport ask
+from dpi.decide.shard cimport (
     LEARNT,
     TRAIT_CALL,
     TRAIT_SHARED,
@@ -18,18 +20,12 @@ from dpi._fastpath cimport (
     WANT_START,
     Learnt,
     Shard,
-    ask,
-    end,
     lock,
-    process,
     shard_free,
     shard_new,
-    tick,
     unlock,
-    write_event,
 )
-from dpi.capture.decision cimport Decision
-from dpi.capture.pcapfile cimport Capture, Record, next_record
+from dpi.decide.tell cimport write_event
 from dpi.flow.events cimport (
     END_FLUSHED,
     END_REPORTED,

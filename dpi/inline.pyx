@@ -7,11 +7,12 @@ their memory is on its way meanwhile.  A packet that cannot be decoded is left a
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from dpi._fastpath cimport IDLE_SWEEP, Shard, hint, hint_again, lock, process, tick, unlock
+from dpi._fastpath cimport IDLE_SWEEP, hint, hint_again, process, tick
 from dpi.capture.decision cimport Decision
 from dpi.capture.nfnetlink cimport QueuedPacket
 from dpi.capture.nfqueue cimport PacketHandler
 from dpi.core cimport Core
+from dpi.decide.shard cimport Shard, lock, unlock
 from dpi.match.rules cimport RulePrefix
 from dpi.wire.decode cimport decode_ip
 from dpi.wire.packet cimport ORIGIN_LAN, ORIGIN_UNKNOWN, ORIGIN_WAN, Packet

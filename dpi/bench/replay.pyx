@@ -9,10 +9,11 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
-from dpi._fastpath cimport EVENTS_A_PACKET, Shard, hint, hint_again, lock, process, unlock
+from dpi._fastpath cimport EVENTS_A_PACKET, hint, hint_again, process
 from dpi.capture.decision cimport Decision
 from dpi.capture.pcapfile cimport Capture, Record, next_record
 from dpi.core cimport Core
+from dpi.decide.shard cimport Shard, lock, unlock
 from dpi.flow.events cimport ring_advance, ring_peek
 from dpi.wire.decode cimport decode
 from dpi.wire.packet cimport ORIGIN_UNKNOWN, Packet

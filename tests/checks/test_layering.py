@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-PACKETS = "wire capture dissect flow match _fastpath"
+PACKETS = "wire capture dissect flow match decide _fastpath"
 MAY_KNOW = {
     "__init__": "",
     "__main__": "cli",
@@ -21,7 +21,8 @@ MAY_KNOW = {
     "flow": "errors wire dissect",
     "match": "errors wire dissect flow signatures",
     "signatures": "",
-    "_fastpath": "errors wire capture dissect flow match",
+    "decide": "wire capture dissect flow match",
+    "_fastpath": "wire capture dissect flow match decide",
     "core": PACKETS,  # a shard's Python face
     "inline": f"core {PACKETS}",  # a queue's batch into a shard
     "policy": "errors",

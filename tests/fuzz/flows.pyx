@@ -15,8 +15,9 @@ from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport abort, free, malloc
 from libc.string cimport memcpy, memset
 
-from dpi._fastpath cimport EVENTS_A_PACKET, WANT_LABELLED, WANT_START, Shard, end, process, shard_new
+from dpi._fastpath cimport EVENTS_A_PACKET, end, process
 from dpi.capture.decision cimport Decision
+from dpi.decide.shard cimport WANT_LABELLED, WANT_START, Shard, shard_new
 from dpi.flow.events cimport END_FLUSHED, EVENT_LEARNT, Event, ring_advance, ring_peek
 from dpi.match.hosts cimport Hosts
 from dpi.match.names cimport names_new

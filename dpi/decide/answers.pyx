@@ -1,0 +1,117 @@
+"""What DNS answers teach: which names addresses have, and which servers belong to a cache."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from dpi.capture.decision cimport HOLD, Decision
+from dpi.decide.shard cimport LEARNT, Learnt, Shard
+from dpi.dissect.dns cimport DnsMessage
+from dpi.flow.events cimport EVENT_LEARNT, Event, ring_commit, ring_reserve
+from dpi.flow.table cimport NONE, Flow
+from dpi.match.evidence cimport BY_DNS
+from dpi.match.hosts cimport HostHit, host_match
+from dpi.match.names cimport names_learn
+from dpi.match.rules cimport Question, rules_ask
+from dpi.wire.packet cimport FRAGMENT_FIRST, IP_UDP, Packet
+
+
+cdef enum:
+    SETTLE = 50000000       # ns: what is held is let go after as much
+    TOLD_MAX = 60           # seconds after which the kernel may have lost it: somebody flushed its sets
+    TTL_MIN = 30            # seconds
+    TTL_MAX = 86400
+
+
+cdef inline uint64_t address_tag(const uint8_t *addr, uint8_t route) noexcept nogil:
+    """A number for an address and a route.  Two that share one only cost a route that is learnt a little later."""
+    cdef uint64_t half[2]
+    memcpy(half, addr, 16)
+    half[0] = (half[0] ^ route) * <uint64_t>0x9E3779B97F4A7C15ULL
+    half[0] = (half[0] ^ half[0] >> 29 ^ half[1]) * <uint64_t>0xBF58476D1CE4E5B9ULL
+    return half[0] ^ half[0] >> 32
+
+
+cdef void steer(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m, uint16_t label,
+                Decision *d) noexcept nogil:
+    """Tells the control plane addresses that a cache serves, and holds the answer until the kernel knows them.
+
+    So the client's first connection already takes the way through the cache.  An address that the kernel has is not
+    told again; one that is on its way there is, since this answer must wait for it as well.
+    """
+    cdef Question q
+    cdef Learnt *known
+    cdef Event *e
+    cdef uint32_t i, rule
+    cdef uint64_t tag
+    cdef int64_t ttl
+    memset(&q, 0, sizeof(q))
+    q.app = label
+    q.category = s.category[label]
+    q.host = m.qname
+    q.host_len = m.qname_len
+    q.local = p.dst
+    for i in range(m.n_addresses):
+        q.remote = m.addresses[i].address
+        rule = rules_ask(s.routes, &q)
+        if rule == NONE or s.routes.rules[rule].route == 0:
+            continue
+        tag = address_tag(m.addresses[i].address, s.routes.rules[rule].route)
+        known = &s.learnt[tag & (LEARNT - 1)]
+        if known.tag == tag and known.settled <= s.now < known.until:
+            continue
+        e = ring_reserve(&s.ring)
+        if e == NULL:
+            return                      # nobody listens: the packet goes on
+        ttl = max(min(<int64_t>m.addresses[i].ttl, TTL_MAX), TTL_MIN)
+        if known.tag != tag or s.now >= known.until:
+            known.tag = tag
+            known.settled = s.now + SETTLE
+            known.until = s.now + min(ttl, TOLD_MAX) * 500000000    # half of it
+        if d.verdict != HOLD:
+            d.verdict = HOLD
+            s.holds += 1
+            d.hold = s.holds
+            s.counters.held += 1
+        s.counters.learnt += 1
+        e.kind = EVENT_LEARNT
+        e.time = s.now
+        e.ttl = <uint32_t>ttl
+        e.hold = d.hold
+        e.route = s.routes.rules[rule].route
+        memcpy(e.address, m.addresses[i].address, 16)
+        memcpy(e.host, m.qname, sizeof(e.host))
+        ring_commit(&s.ring)
+
+
+cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept nogil:
+    """Learns which names addresses have from the answers to questions that passed here.
+
+    A flow remembers its open questions by a bit each of 64, chosen by the message's id, so that an answer which
+    nobody asked for teaches nothing.
+    """
+    cdef const DnsMessage *m = &s.inspector.dns
+    cdef uint32_t *open = &f.isn[m.id >> 5 & 1]
+    cdef uint32_t bit = <uint32_t>1 << (m.id & 31)
+    cdef uint16_t label = 0
+    cdef uint32_t i
+    cdef HostHit hit
+    if p.proto == IP_UDP:
+        if not m.response:
+            open[0] |= bit
+            return
+        if not open[0] & bit:
+            return
+        if p.fragment != FRAGMENT_FIRST:            # the whole will come, with all of the answer
+            open[0] &= ~bit
+    elif not m.response:
+        return
+    if m.n_addresses == 0 or m.qname_len == 0 or s.names == NULL or s.hosts == NULL:
+        return
+    label = host_match(s.hosts, m.qname, m.qname_len, &hit)
+    if label == 0 and m.cname_len:
+        label = host_match(s.hosts, m.cname, m.cname_len, &hit)
+    for i in range(m.n_addresses):
+        names_learn(s.names, p.dst, m.addresses[i].address, m.qname, m.qname_len, m.addresses[i].ttl, label, s.now,
+                    BY_DNS)
+    if s.routes != NULL and s.routes.n:
+        steer(s, f, p, m, label, d)

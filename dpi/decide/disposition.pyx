@@ -1,0 +1,60 @@
+"""What becomes of a flow: the policy's rule for it as it is known now, and the mark that tells the kernel.
+
+A label of PROVISIONAL confidence already chooses a rule, and the packets carry its mark; a decided flow's mark has the
+bit `final` beside it, by which the kernel keeps the flow from then on.  A blocked flow is not dropped by the loop: its
+mark tells the kernel, which rejects it.
+"""
+
+from libc.stdint cimport uint16_t, uint32_t
+from libc.string cimport strlen
+
+from dpi.decide.shard cimport Shard
+from dpi.dissect.protocols cimport P_DNS
+from dpi.flow.strings cimport string_text
+from dpi.flow.table cimport FLOW_DECIDED, FLOW_OFFLOADED, NONE, Flow, opener
+from dpi.match.evidence cimport PROVISIONAL
+from dpi.match.rules cimport OPENED_IN, OPENED_OUT, Question, rules_ask
+
+
+cdef void question(Shard *s, const Flow *f, Question *q) noexcept nogil:
+    """What the rules may ask of a flow.  Without knowing where the LAN is, whoever opened is local."""
+    cdef int client = opener(f)
+    cdef int local = f.local if f.local < 2 else client
+    cdef bint sure = f.flags & FLOW_DECIDED or f.app.confidence >= PROVISIONAL
+    cdef bint dns = f.protocol.id == P_DNS      # asking for a name is not using it
+    q.app = f.app.id if sure and not dns else 0
+    q.protocol = f.protocol.id
+    q.category = s.category[q.app] if q.app else s.category[q.protocol]
+    q.host = string_text(s.strings, f.host if sure and not dns else <uint32_t>NONE)
+    q.host_len = <uint32_t>strlen(q.host)
+    q.local = f.addr[local]
+    q.remote = f.addr[1 - local]
+    q.port = f.port[1 - client]
+    q.vlan = f.vlan
+    q.proto = f.proto
+    q.dscp = f.dscp
+    q.opened = OPENED_OUT if local == client else OPENED_IN
+
+
+cdef bint ask(Shard *s, Flow *f) noexcept nogil:
+    """Which rule the flow falls under as it is known now; True where that changes what becomes of it."""
+    cdef Question q
+    cdef uint32_t rule
+    cdef uint16_t before = f.disposition
+    cdef bint final = f.flags & FLOW_DECIDED != 0
+    if s.rules == NULL:
+        return False
+    question(s, f, &q)
+    rule = rules_ask(s.rules, &q)
+    if rule == NONE and not final:
+        return False                # a better label may yet find one
+    f.rule = rule
+    f.disposition = s.rules.rules[rule].disposition if rule != NONE else 1
+    f.route = s.rules.rules[rule].route if rule != NONE else 0
+    f.mark = <uint32_t>f.disposition << s.mark_shift
+    if f.route and (f.app.id == 0 or f.app.confidence >= PROVISIONAL):      # a guess does not move others' traffic
+        f.mark |= <uint32_t>f.route * (s.mark_final << 1)       # its bits are right above: the kernel learns the server
+    if final and s.offload and not f.needs:
+        f.mark |= s.mark_final
+        f.flags |= FLOW_OFFLOADED
+    return f.disposition != before

@@ -1,0 +1,232 @@
+"""A flow's labels: which evidence names its protocol and its app, and which gives way.
+
+    first packet    the name that DNS or another flow gave the server's address: provisional
+    payload         what the dissectors found: protocol, name, and the name's app
+    the end         nothing more is to be had: else by the address's owner, else by the port
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcpy, memset, strlen
+
+from dpi.decide.shard cimport TRAIT_SHARED, Shard
+from dpi.dissect.answer cimport Certificate, Found
+from dpi.dissect.inspect cimport Finding
+from dpi.dissect.protocols cimport *
+from dpi.flow.strings cimport string_drop, string_keep
+from dpi.flow.table cimport FLOW_NAMED, FLOW_OPENER, FLOW_SYN_SEEN, NONE, Flow, Label, opener
+from dpi.match.evidence cimport (
+    BY_CERTIFICATE,
+    BY_DNS,
+    BY_DNS_QUERY,
+    BY_KNOWN_SERVER,
+    BY_NOTHING,
+    BY_PORT,
+    BY_PREFIX,
+    BY_SIGNATURE,
+    confidence_of,
+)
+from dpi.match.hosts cimport HostHit, HostTable, host_match
+from dpi.match.names cimport NameHit, names_find, servers_find, servers_learn
+from dpi.match.ports cimport port_match
+from dpi.match.prefixes cimport prefix_match
+from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_TCP, Packet
+
+
+cdef enum:
+    BY_OTHERS = 15          # confidence that a name loses where it was another client's lookup …
+    BY_MANY = 25            # … and where several apps share the address
+
+
+cdef uint16_t header_label(const Packet *p) noexcept nogil:
+    """What the IP header's protocol number alone tells (IANA, Protocol Numbers)."""
+    if p.proto == IP_ICMP:
+        return P_ICMP
+    if p.proto == IP_ICMPV6:
+        return P_ICMPV6
+    if p.proto == 2:
+        return P_IGMP
+    if p.proto == 4 or p.proto == 41:
+        return P_IPIP
+    if p.proto == 47:
+        return P_GRE
+    if p.proto == 50 or p.proto == 51:
+        return P_IPSEC
+    if p.proto == 88:
+        return P_EIGRP
+    if p.proto == 89:
+        return P_OSPF
+    if p.proto == 103:
+        return P_IPPIM
+    if p.proto == 112:
+        return P_VRRP
+    if p.proto == 113:
+        return P_PGM
+    return 0
+
+
+cdef void categorise(Shard *s, Flow *f) noexcept nogil:
+    """The app's category, else the protocol's."""
+    f.category = s.category[f.app.id] if f.app.id else s.category[f.protocol.id]
+
+
+cdef void name_by_address(Shard *s, Flow *f) noexcept nogil:
+    """What the server's address was called lately: by this client's resolver, by others', by the server itself."""
+    cdef int client = opener(f)
+    cdef int server = 1 - client
+    cdef NameHit hit
+    cdef int confidence
+    if s.names == NULL or f.flags & FLOW_NAMED or f.app.confidence >= confidence_of(BY_DNS):
+        return
+    if names_find(s.names, f.addr[client], f.addr[server], s.now, &hit):
+        confidence = confidence_of(BY_DNS)
+        if not hit.own:
+            confidence -= BY_OTHERS
+    elif servers_find(s.names, f.addr[server], f.port[server], f.proto, s.now, &hit):
+        confidence = confidence_of(BY_KNOWN_SERVER)
+    else:
+        return
+    if hit.ambiguous:
+        confidence -= BY_MANY
+    if improve(&f.app, hit.label, hit.source if hit.source == BY_DNS else BY_KNOWN_SERVER, <uint8_t>confidence):
+        categorise(s, f)
+    if f.host == NONE and hit.n:
+        f.host = string_keep(s.strings, hit.name, hit.n)
+
+
+cdef void replace(Shard *s, uint32_t *string, const char *text) noexcept nogil:
+    cdef uint32_t n = <uint32_t>strlen(text)
+    if n:
+        string_drop(s.strings, string[0])
+        string[0] = string_keep(s.strings, text, n)
+
+
+cdef uint16_t organisation_label(const HostTable *hosts, const char *text) noexcept nogil:
+    """The label of "o=" and a name's letters and digits in lower case, "-" between its words."""
+    cdef char name[72]
+    cdef uint32_t n = 2
+    cdef HostHit hit
+    name[0] = c"o"
+    name[1] = c"="
+    while text[0] and n < 70:
+        if c"A" <= text[0] <= c"Z":
+            name[n] = text[0] + 32
+            n += 1
+        elif c"a" <= text[0] <= c"z" or c"0" <= text[0] <= c"9":
+            name[n] = text[0]
+            n += 1
+        elif name[n - 1] != c"-" and n > 2:
+            name[n] = c"-"
+            n += 1
+        text += 1
+    if name[n - 1] == c"-":
+        n -= 1
+    return host_match(hosts, name, n, &hit)
+
+
+cdef uint16_t certified(Shard *s, Found *found) noexcept nogil:
+    """The app of a certificate, by whichever tells most: a name of an app's, the owner, a network's name, in this order.
+
+    One certificate of a CDN's covers its own name and those of its customers.  The name goes into `found`.
+    """
+    cdef const Certificate *c = &s.inspector.server.certificate
+    cdef const char *name = c.names
+    cdef HostHit hit
+    cdef uint16_t label = 0
+    cdef uint16_t owner
+    cdef uint32_t n
+    cdef int _
+    if s.hosts == NULL:
+        return 0
+    if c.n_names == 0:
+        label = host_match(s.hosts, found.host, found.host_len, &hit)
+    for _ in range(c.n_names):
+        n = <uint32_t>strlen(name)
+        if host_match(s.hosts, name, n, &hit) and (label == 0 or not s.traits[hit.label] & TRAIT_SHARED):
+            label = hit.label
+            found.host_len = <uint16_t>(n - 2 if name[0] == c"*" else n)
+            memcpy(found.host, name + n - found.host_len, found.host_len + 1)
+            if not s.traits[label] & TRAIT_SHARED:
+                return label
+        name += n + 1
+    owner = organisation_label(s.hosts, c.organisation)
+    return owner if owner and (label == 0 or s.traits[label] & TRAIT_SHARED) else label
+
+
+cdef void take_over(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
+    """Copies what the inspector found into the flow, and names the app by the name."""
+    cdef Found *found = &s.inspector.found
+    cdef HostHit hit
+    cdef uint16_t label = 0
+    cdef int server
+    if finding.client < 2 and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
+        f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | finding.client
+    if finding.replaces:
+        f.protocol.confidence = 0
+    improve(&f.protocol, finding.protocol, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
+    replace(s, &f.ja4, found.ja4)
+    replace(s, &f.alpn, found.alpn)
+    replace(s, &f.agent, found.agent)
+    replace(s, &f.content_type, found.content_type)
+    if found.tls_version:
+        f.tls_version = found.tls_version
+    if found.quic_version:
+        f.quic_version = found.quic_version
+    f.ech |= found.ech
+    if finding.method == BY_CERTIFICATE:
+        label = certified(s, found)
+    if f.flags & FLOW_NAMED and finding.method == BY_CERTIFICATE:
+        found.host_len = 0                          # what the client asked for stays the name
+        if f.app.id:
+            label = 0
+    if found.host_len:
+        string_drop(s.strings, f.host)
+        f.host = string_keep(s.strings, found.host, found.host_len)
+        if finding.method != BY_NOTHING:
+            f.flags |= FLOW_NAMED
+            if f.app.method == BY_DNS or f.app.method == BY_KNOWN_SERVER:
+                memset(&f.app, 0, sizeof(f.app))    # another name of the same address
+            if finding.method != BY_CERTIFICATE and s.hosts != NULL:
+                label = host_match(s.hosts, found.host, found.host_len, &hit)
+            improve(&f.app, label, finding.method, confidence_of(finding.method))
+            server = 1 - opener(f)
+            if s.names != NULL and finding.method != BY_DNS_QUERY and finding.method != BY_CERTIFICATE:
+                servers_learn(s.names, f.addr[server], f.port[server], f.proto, found.host, found.host_len,
+                              f.app.id, s.now, finding.method)
+    improve(&f.app, label, finding.method, confidence_of(finding.method))
+    if finding.sure:
+        f.app.confidence = 0
+    improve(&f.app, finding.app, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
+    categorise(s, f)
+
+
+cdef inline bint is_push_port(uint16_t port) noexcept nogil:
+    """Apple's (2195 to 2197, 5223) and Google's (5228 to 5230) tell firewalls to let these through."""
+    return port == 5223 or 2195 <= port <= 2197 or 5228 <= port <= 5230
+
+
+cdef inline bint is_web(const Label *protocol) noexcept nogil:
+    """What clouds and networks carry for others by names: seen to be so, not guessed from a port."""
+    return protocol.method != BY_PORT and (protocol.id == P_TLS or protocol.id == P_QUIC or protocol.id == P_HTTP
+                                           or protocol.id == P_HTTP2)
+
+
+cdef void name_at_end(Shard *s, Flow *f) noexcept nogil:
+    """What no evidence of the flow's own has named: by the address's owner and by the port."""
+    cdef int server = 1 - opener(f)
+    cdef uint16_t label
+    if f.app.id == 0:
+        name_by_address(s, f)
+    if f.app.id == 0 and s.prefixes != NULL:
+        label = prefix_match(s.prefixes, f.addr[server])
+        if label == 0:
+            label = prefix_match(s.prefixes, f.addr[1 - server])
+        if s.traits[label] & TRAIT_SHARED and not is_web(&f.protocol):
+            label = 0                   # whose machine it is says nothing of what runs there
+        if s.push[label] and f.proto == IP_TCP and (is_push_port(f.port[0]) or is_push_port(f.port[1])):
+            label = s.push[label]
+        improve(&f.app, label, BY_PREFIX, confidence_of(BY_PREFIX))
+    if f.protocol.id == 0 and s.ports != NULL:
+        label = port_match(s.ports, f.proto, f.port[server])
+        if label == 0:
+            label = port_match(s.ports, f.proto, f.port[1 - server])
+        improve(&f.protocol, label, BY_PORT, confidence_of(BY_PORT))

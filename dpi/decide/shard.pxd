@@ -1,0 +1,93 @@
+"""A shard: a flow table, what names its flows, what becomes of them, and what is told of it; by one thread at a time.
+
+A source holds the shard's lock for a batch of packets; see _fastpath.pxd.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from dpi.dissect.inspect cimport Inspector
+from dpi.flow.events cimport Ring
+from dpi.flow.strings cimport Strings
+from dpi.flow.table cimport Table
+from dpi.match.hosts cimport HostTable
+from dpi.match.names cimport NameTable
+from dpi.match.ports cimport PortTable
+from dpi.match.prefixes cimport PrefixTable
+from dpi.match.rules cimport RuleTable
+
+
+cdef extern from "<pthread.h>" nogil:
+    ctypedef struct pthread_mutex_t:
+        pass
+
+
+cdef enum Wants:            # events beside a flow's end
+    WANT_START = 1
+    WANT_LABELLED = 2
+
+
+cdef enum Trait:            # of a label
+    TRAIT_SHARED = 1        # its hosts and addresses carry others' apps
+    TRAIT_CALL = 2          # it is the calls of some app
+
+
+cdef struct Counters:
+    uint64_t packets
+    uint64_t bytes
+    uint64_t inspected      # packets that a dissector looked at
+    uint64_t flows
+    uint64_t decided
+    uint64_t named          # of these, with an app or a protocol
+    uint64_t decided_at     # sum of the packets that deciding took
+    uint64_t ended
+    uint64_t evicted
+    uint64_t idle
+    uint64_t refused        # packets for which no flow could be made
+    uint64_t held
+    uint64_t learnt
+
+
+cdef struct Learnt:         # what the control plane was told a moment ago
+    uint64_t tag
+    int64_t settled         # from when on the kernel has it as well
+    int64_t until
+
+
+cdef struct Shard:
+    pthread_mutex_t mutex
+    Table *table
+    Strings *strings
+    Inspector inspector
+    Ring ring
+    Counters counters
+    int64_t now             # ns: the newest packet's time
+    # What labels come from; owned by the Core's signatures and names.
+    const HostTable *hosts
+    const PrefixTable *prefixes
+    const PortTable *ports
+    NameTable *names
+    uint8_t *category       # [65536] by label
+    uint16_t *video         # [65536] what a nameless flow of an owner's is when it has the shape of video
+    uint16_t *calls         # [65536] what an app's STUN, DTLS and RTP are
+    uint16_t *push          # [65536] what an owner's push service is
+    uint8_t *traits         # [65536] Trait bits by label
+    # What becomes of them; NULL while there is no policy.
+    const RuleTable *rules
+    const RuleTable *routes
+    Learnt *learnt
+    uint64_t holds          # packets held so far; the number of the last one
+    uint32_t mark_final
+    uint8_t mark_shift
+    uint8_t offload         # decided flows leave the queue
+    uint8_t merge           # a 5-tuple is one flow for as long as the source lasts
+    uint8_t wants           # Wants
+
+
+cdef enum:
+    LEARNT = 4096           # addresses that the control plane was told lately
+
+
+cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil
+cdef void shard_free(Shard *shard) noexcept nogil
+cdef void lock(Shard *shard) noexcept nogil
+cdef void unlock(Shard *shard) noexcept nogil
