@@ -10,22 +10,34 @@ import click
 
 from dpi.cli.output import json_option, print_json, print_table, rate, size
 
-POLICY = Path(__file__).resolve().parents[2] / "policies" / "lab.yaml"
+
+def _policy() -> Path:
+    """The lab's own: of the checkout, else where the wheel's data was put."""
+    from importlib.metadata import PackageNotFoundError, files
+
+    checkout = Path(__file__).resolve().parents[2] / "policies" / "lab.yaml"
+    if checkout.exists():
+        return checkout
+    try:
+        installed = [Path(str(f.locate())) for f in files("dpi") or () if f.match("share/dpi/policies/lab.yaml")]
+    except PackageNotFoundError:
+        installed = []
+    if not installed:
+        raise click.UsageError("the lab's policy was not installed; name one with --config")
+    return installed[0].resolve()
 
 
 @click.command("demo")
-@click.option(
-    "--config", type=click.Path(path_type=Path), default=POLICY, help="The policy; default: policies/lab.yaml."
-)
+@click.option("--config", type=click.Path(path_type=Path), help="The policy; default: policies/lab.yaml.")
 @json_option
-def command(config: Path, as_json: bool) -> None:
+def command(config: Path | None, as_json: bool) -> None:
     """Build the lab, run real traffic through it and check what came out.
 
     Exit code 1 where anything is not as the policy says.
     """
     from dpi.lab.demo import demo
 
-    report = demo(config, lambda line: click.echo(line, err=as_json))
+    report = demo(config or _policy(), lambda line: click.echo(line, err=as_json))
     if as_json:
         print_json(report)
     else:

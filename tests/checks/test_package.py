@@ -48,3 +48,16 @@ def test_the_wheel_classifies_without_the_checkout(built: Path, tmp_path: Path) 
 
     assert done.returncode == 0, done.stderr
     assert "netflix" in done.stdout
+
+
+@pytest.mark.timeout(900)
+def test_the_wheel_brings_the_example_policies(built: Path, tmp_path: Path) -> None:
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--prefix", str(tmp_path)]
+    subprocess.run([*install, str(next(built.glob("*.whl")))], check=True, capture_output=True)
+    site = next(tmp_path.glob("lib*/python*/site-packages"))
+    others = [p for p in sys.path if p.endswith("site-packages")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), *others])}
+    ask = "from dpi.cli.demo import _policy; print(_policy())"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, cwd=tmp_path, env=environment)
+
+    assert Path(done.stdout.strip()) == tmp_path / "share/dpi/policies/lab.yaml", done.stderr

@@ -39,7 +39,7 @@ def _interfaces(case: Case) -> None:
                 case.error(path, f"{port.device} stands here twice")
             known = case.machine.interfaces if case.machine else None
             if known is not None and port.device not in known:
-                hint = near(port.device, known - {"lo"}) or "; there are " + ", ".join(sorted(known - {"lo"}))
+                hint = near(port.device, known - {"lo"}) or f"; there are {', '.join(sorted(known - {'lo'})) or 'none'}"
                 case.error(path, f"this machine has no interface {port.device}{hint}")
             if port.vlan is not None and ifs.mode == "router":
                 case.error(
