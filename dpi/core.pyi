@@ -4,6 +4,7 @@ from typing import Any, Self
 from typing_extensions import disjoint_base
 
 from dpi.capture.pcapfile import Capture
+from dpi.dissect.declared import Declarations
 from dpi.match.hosts import Hosts
 from dpi.match.names import Names
 from dpi.match.ports import Ports
@@ -40,6 +41,7 @@ class Core:
         calls: dict[int, int] | None = None,
         shared: Iterable[int] = (),
         push: dict[int, int] | None = None,
+        declared: Declarations | None = None,
     ) -> None: ...
     def set_rules(self, rules: Rules, routes: Rules, mark_shift: int, mark_final: int) -> None: ...
     def set_local(self, local: Prefixes | None) -> None: ...

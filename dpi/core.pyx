@@ -26,6 +26,7 @@ from dpi.decide.shard cimport (
     unlock,
 )
 from dpi.decide.tell cimport write_event
+from dpi.dissect.declared cimport Declarations
 from dpi.flow.events cimport (
     END_FLUSHED,
     END_REPORTED,
@@ -142,12 +143,13 @@ cdef class Core:
     # Set-up
 
     def use(self, Hosts hosts, Prefixes prefixes, Ports ports, Names names, bytes category,
-            video=None, calls=None, shared=(), push=None):
+            video=None, calls=None, shared=(), push=None, Declarations declared=None):
         """Label from these tables.
 
         category: a byte for each label number.  video: {label: what it is when it has the shape of video};
         calls: {label: what its calls are}.  shared: labels whose hosts and addresses carry others' apps.
-        push: {label: what its push service is}.
+        push: {label: what its push service is}.  declared: signatures of bytes; what a side has shown of others so far
+        is forgotten.
         """
         if len(category) > 65536:
             raise ValueError("there are at most 65536 labels")
@@ -155,11 +157,12 @@ cdef class Core:
         talks = [(<uint16_t>owner, <uint16_t>app) for owner, app in (calls or {}).items()]
         pushes = [(<uint16_t>owner, <uint16_t>app) for owner, app in (push or {}).items()]
         carriers = [<uint16_t>label for label in shared]
-        kept = (hosts, prefixes, ports)
+        kept = (hosts, prefixes, ports, declared)
         lock(self.shard)
         self.shard.hosts = &hosts.table
         self.shard.prefixes = &prefixes.table
         self.shard.ports = &ports.table
+        self.shard.inspector.declared = &declared.table if declared is not None else NULL
         self.shard.names = names.table
         memset(self.shard.category, 0, 65536)
         memcpy(self.shard.category, <const uint8_t *>category, len(category))

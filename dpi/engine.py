@@ -102,6 +102,7 @@ class Engine:
             {label.id: self.signatures.by_slug[label.calls].id for label in labels if label and label.calls},
             [label.id for label in labels if label and label.shared],
             {label.id: self.signatures.by_slug[label.push].id for label in labels if label and label.push},
+            self.signatures.declared,
         )
 
     # Policy

@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "demo": "Build the lab, run real traffic through it and check what came out.",
     "policy": "Check, plan, apply and show policies.",
     "rules": "List and edit the rules of a policy.",
-    "apps": "List what can be named, and try a name.",
+    "apps": "List what can be named, try a name, and test signature files.",
     "status": "How the running daemon does.",
     "flows": "Flows that the running daemon knows.",
     "top": "Apps, hosts and classes by rate, live.",

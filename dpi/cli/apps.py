@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dpi.cli import apps_test
 from dpi.cli.output import json_option, print_json, print_table
 from dpi.errors import UsageError
 
@@ -46,7 +47,10 @@ def close_to(word: str, known: list[str]) -> str:
 
 @click.group("apps")
 def command() -> None:
-    """List what can be named, and try a name."""
+    """List what can be named, try a name, and test signature files."""
+
+
+command.add_command(apps_test.command)
 
 
 @command.command("list")

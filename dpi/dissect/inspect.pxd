@@ -3,6 +3,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from dpi.dissect.answer cimport Answer, Found, ServerFound
+from dpi.dissect.declared cimport DeclaredTable
 from dpi.dissect.dns cimport DnsMessage
 from dpi.dissect.quic cimport QuicState
 from dpi.dissect.quic_crypto cimport QuicCrypto
@@ -23,6 +24,7 @@ cdef struct Work:           # what only a flow that is being dissected has
     uint32_t shown[2]       # how much of each the dissectors have seen
     QuicState quic
     uint8_t quic_on
+    uint32_t half[2]        # the declared signature that a side showed its half of; see declared.pxd
     uint32_t next           # in the list of the free
 
 
@@ -34,6 +36,7 @@ cdef struct Inspector:      # one a shard
     uint32_t used
     uint64_t refused        # flows that got none
     Pool pool               # what all streams may hold
+    const DeclaredTable *declared   # NULL: there are none
     QuicCrypto *crypto      # NULL: no libcrypto, QUIC is recognised and not opened
     QuicState quic          # a first datagram's, before it is known to need a Work
     Found found

@@ -14,6 +14,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer
+from dpi.dissect.declared cimport Declared, declared_find
 from dpi.dissect.dns cimport dns_message, dns_stream
 from dpi.dissect.http cimport http_request, http_response
 from dpi.dissect.http2 cimport http2_request
@@ -293,9 +294,11 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
 
 cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n, uint32_t wire,
                    Finding *out) noexcept nogil:
-    """What the probes say.  A server's name tells the app; one of DHCP or NetBIOS is a machine's own."""
+    """What declared signatures say, then the probes.  A server's name tells the app; one of DHCP or NetBIOS is a machine's own."""
     cdef Sight sight
     cdef Answer answer = NO
+    cdef Answer declared
+    cdef Found kept
     sight.data, sight.n, sight.wire = data, n, wire
     sight.sport, sight.dport, sight.proto = p.sport, p.dport, p.proto
     sight.from_opener = side == opener(f)
@@ -303,9 +306,17 @@ cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     sight.mine = &f.isn[side] if p.proto == IP_UDP else NULL        # which only TCP and DNS use otherwise
     sight.theirs = &f.isn[1 - side] if p.proto == IP_UDP else NULL
     memset(&s.found, 0, sizeof(s.found))
+    declared = by_declaration(s, f, side, &sight, out)
+    if declared == YES and out.protocol:
+        return YES
+    if declared == YES:                         # an app's bytes: what it speaks is the probes' to say
+        kept = s.found
+        out.protocol = probe(&sight, &s.found, &answer)
+        s.found = kept
+        return YES
     out.protocol = probe(&sight, &s.found, &answer)
     if answer != YES:
-        return answer
+        return MORE if declared == MORE else answer
     if s.found.host_len == 0:
         shown_name(out.protocol, data, n, &s.found)
     out.app = s.found.app
@@ -319,6 +330,32 @@ cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8
             out.method = BY_SNI
         elif out.protocol == P_STUN or out.protocol == P_SMTP or out.protocol == P_SDRTN:
             out.method = BY_SIGNATURE
+    return YES
+
+
+cdef Answer by_declaration(Inspector *s, Flow *f, int side, const Sight *sight, Finding *out) noexcept nogil:
+    """What files declare.  YES: the label is the finding's protocol or app, and certain."""
+    cdef const Declared *d
+    cdef Work *w
+    cdef Answer answer
+    cdef uint32_t half = 0
+    cdef uint32_t theirs = s.works[f.work].half[1 - side] if f.work != NONE else 0
+    if s.declared == NULL:
+        return NO
+    d = declared_find(s.declared, sight, theirs, &half, &s.found, &answer)
+    if d == NULL:
+        if half:
+            w = work_of(s, f)
+            if w != NULL and w.half[side] == 0:
+                w.half[side] = half
+        return answer
+    out.complete = 1
+    if d.app:
+        out.app = d.label
+        out.sure = 1
+    else:
+        out.protocol = d.label
+    out.method = BY_SIGNATURE if s.found.host_len else BY_NOTHING
     return YES
 
 

@@ -9,9 +9,11 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from re import escape, finditer
 from typing import Literal
 
+from dpi.dissect.declared import Declarations
 from dpi.match import hosts, ports, prefixes
 
 Kind = Literal["app", "protocol"]
@@ -70,6 +72,24 @@ class Match:
     how: str
 
 
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """How many flows of a capture agree with what is said of them: {field of the record: its text}."""
+
+    fields: dict[str, str]
+    count: tuple[int, int]
+    where: str  # FILE:LINE:COL
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureTest:
+    """What must come of one capture."""
+
+    capture: Path
+    flows: tuple[Expectation, ...]
+    where: str  # FILE:LINE:COL
+
+
 @dataclass(slots=True)
 class SourceFile:
     path: str
@@ -115,13 +135,18 @@ class Listing:
 
 
 class Signatures:
-    """Labels by number and slug, categories, and the three tables.  Immutable once loaded.
+    """Labels by number and slug, categories, and the tables.  Immutable once loaded.
 
     labels[n] is None where a number is not used.  Category 0 is "unknown".
     """
 
     def __init__(
-        self, labels: Sequence[Label | None], categories: Sequence[Category], lists: dict[Evidence, Listing]
+        self,
+        labels: Sequence[Label | None],
+        categories: Sequence[Category],
+        lists: dict[Evidence, Listing],
+        declared: Declarations,
+        tests: Sequence[CaptureTest] = (),
     ) -> None:
         self.labels = tuple(labels)
         self.by_slug = {label.slug: label for label in labels if label}
@@ -131,6 +156,8 @@ class Signatures:
         self.hosts = hosts.Hosts(lists["hosts"].pairs)
         self.prefixes = prefixes.Prefixes(lists["prefixes"].pairs)
         self.ports = ports.Ports(lists["ports"].pairs)
+        self.declared = declared
+        self.tests = tuple(tests)
 
     def host_entry(self, number: int) -> Entry:
         """The entry that hosts.Hit.entry names."""

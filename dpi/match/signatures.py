@@ -11,35 +11,49 @@ cache to keep right.  The words are taken from the file's text, so that every en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from re import compile as regex
 from typing import NamedTuple
 
 import yaml
 
 from dpi.dissect import protocols
+from dpi.dissect.declaration import Declaration
+from dpi.dissect.declared import Declarations, fault
 from dpi.errors import Finding, FindingsError, UsageError
 from dpi.match import hosts, ports, prefixes
-from dpi.match.labels import Category, Evidence, Kind, Label, Listing, Signatures, SourceFile, Words
+from dpi.match.declare import declarations
+from dpi.match.expect import capture_tests
+from dpi.match.labels import (
+    CaptureTest,
+    Category,
+    Evidence,
+    Kind,
+    Label,
+    Listing,
+    Signatures,
+    SourceFile,
+    Words,
+)
+from dpi.match.nodes import Nodes, Pair
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "signatures"
 LABELS_MAX = 65535
 CATEGORIES_MAX = 255  # the loop keeps a label's in one byte
-_SLUG = regex(r"[a-z0-9][a-z0-9_-]{0,62}")
 _TEXTS = ("name", "category", "description")
 _PARTS = ("video", "calls", "push")  # labels of some of a label's traffic
 _LISTS: tuple[Evidence, ...] = ("hosts", "prefixes", "ports")
 _FLAGS = ("shared", "replace")
-_SECTIONS = ("about", "categories", "apps", "protocols", *_LISTS)
+_SECTIONS = ("about", "categories", "apps", "protocols", *_LISTS, "tests")
 
 
-class _Pair(NamedTuple):
-    """A key of a mapping and its value."""
+class _Spot(NamedTuple):
+    """A signature of bytes, and where it was read."""
 
-    key: yaml.Node
-    value: yaml.Node
+    file: SourceFile
+    node: yaml.Node
+    declaration: Declaration
 
 
 @dataclass(slots=True)
@@ -56,10 +70,11 @@ class _Draft:
     shared: bool = False
     parts: dict[str, str] = field(default_factory=dict)  # by each of _PARTS
     lists: dict[Evidence, list[Words]] = field(default_factory=lambda: {key: [] for key in _LISTS})
+    declared: list[_Spot] = field(default_factory=list)
 
 
 def load(directories: Iterable[str | Path] = ()) -> Signatures:
-    """Reads the built-in signatures, then every *.yaml of the user's directories in name order.
+    """Reads the built-in signatures, then every *.yaml of the user's directories in name order, or a file of theirs.
 
     Raises FindingsError with every finding as FILE:LINE:COL, UsageError where a directory cannot be read.
     """
@@ -71,19 +86,22 @@ def load(directories: Iterable[str | Path] = ()) -> Signatures:
 
 
 def _files(directory: Path) -> list[Path]:
+    if directory.is_file():
+        return [directory]
     try:
         return sorted(path for path in directory.iterdir() if path.suffix in (".yaml", ".yml"))
     except OSError as error:
         raise UsageError(f"{directory}: {error.strerror}") from error
 
 
-class _Reader:
+class _Reader(Nodes):
     """Collects drafts and findings over all files."""
 
     def __init__(self) -> None:
-        self.findings: list[Finding] = []
+        super().__init__()
         self.drafts: dict[str, _Draft] = {}
         self.categories: dict[str, Category] = {"unknown": Category(0, "unknown", "Unknown", None)}
+        self.tests: list[CaptureTest] = []
         self._spots: list[tuple[SourceFile, yaml.Node, str, str]] = []  # uses of categories, checked at the end
         self._parts: list[tuple[SourceFile, yaml.Node, str, str]] = []  # the same of labels
         self._more: list[
@@ -110,60 +128,25 @@ class _Reader:
             return
         if root is None:
             return
-        sections = self._mapping(file, root, "", _SECTIONS)
+        sections = self.mapping(file, root, "", _SECTIONS)
         if "about" in sections:
-            file.about = self._text(file, sections["about"].value, "about")
+            file.about = self.text(file, sections["about"].value, "about")
         for slug, pair in self._section(file, sections, "categories").items():
             self._category(file, slug, pair.value)
         for slug, pair in self._section(file, sections, "apps").items():
             self._label(file, slug, pair, f"apps.{slug}", "app")
         for slug, pair in self._section(file, sections, "protocols").items():
             self._label(file, slug, pair, f"protocols.{slug}", "protocol")
+        if "tests" in sections:
+            tests, slugs = capture_tests(self, file, sections["tests"].value)
+            self.tests += tests
+            self._parts += slugs
         for key in _LISTS:
             for slug, pair in self._section(file, sections, key).items():
                 self._more.append((file, key, slug, pair.value))
 
-    def _section(self, file: SourceFile, sections: dict[str, _Pair], name: str) -> dict[str, _Pair]:
-        return self._mapping(file, sections[name].value, name) if name in sections else {}
-
-    def _finding(self, file: SourceFile, node: yaml.Node, path: str, message: str) -> None:
-        mark = node.start_mark
-        self.findings.append(Finding(file.path, mark.line + 1, mark.column + 1, path, message))
-
-    def _mapping(self, file: SourceFile, node: yaml.Node, path: str, known: Sequence[str] = ()) -> dict[str, _Pair]:
-        """A mapping's pairs by key; unknown and repeated keys are findings.  An empty value is an empty mapping."""
-        if isinstance(node, yaml.ScalarNode) and node.value == "":
-            return {}
-        if not isinstance(node, yaml.MappingNode):
-            self._finding(file, node, path, "a mapping is needed here")
-            return {}
-        pairs: dict[str, _Pair] = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                self._finding(file, key, path, "a plain key is needed here")
-                continue
-            below = f"{path}.{key.value}" if path else key.value
-            if known and key.value not in known:
-                self._finding(file, key, path, f"unknown key {key.value!r} (known: {', '.join(known)})")
-            elif key.value in pairs:
-                self._finding(file, key, below, "stands here twice")
-            elif not known and not _SLUG.fullmatch(key.value):
-                self._finding(file, key, below, "a slug has lower-case letters, digits, - and _")
-            else:
-                pairs[key.value] = _Pair(key, value)
-        return pairs
-
-    def _text(self, file: SourceFile, node: yaml.Node, path: str) -> str:
-        if isinstance(node, yaml.ScalarNode):
-            return " ".join(node.value.split())
-        self._finding(file, node, path, "a text is needed here")
-        return ""
-
-    def _flag(self, file: SourceFile, node: yaml.Node, path: str) -> bool:
-        if isinstance(node, yaml.ScalarNode) and node.value in ("true", "false"):
-            return bool(node.value == "true")
-        self._finding(file, node, path, "true or false is needed here")
-        return False
+    def _section(self, file: SourceFile, sections: dict[str, Pair], name: str) -> dict[str, Pair]:
+        return self.mapping(file, sections[name].value, name) if name in sections else {}
 
     def _words(self, file: SourceFile, node: yaml.Node, path: str) -> Words:
         """The words of a scalar, or of a list of scalars; # starts a comment."""
@@ -173,11 +156,11 @@ class _Reader:
                 if isinstance(item, yaml.ScalarNode):
                     self._split(file, item, result)
                 else:
-                    self._finding(file, item, path, "a word is needed here")
+                    self.finding(file, item, path, "a word is needed here")
         elif isinstance(node, yaml.ScalarNode):
             self._split(file, node, result)
         else:
-            self._finding(file, node, path, "words are needed here")
+            self.finding(file, node, path, "words are needed here")
         return result
 
     def _split(self, file: SourceFile, node: yaml.ScalarNode, into: Words) -> None:
@@ -194,78 +177,83 @@ class _Reader:
 
     def _category(self, file: SourceFile, slug: str, node: yaml.Node) -> None:
         path = f"categories.{slug}"
-        pairs = self._mapping(file, node, path, ("name", "within"))
+        pairs = self.mapping(file, node, path, ("name", "within"))
         known = self.categories.get(slug)
         name, within = (known.name, known.within) if known else (slug, None)
         if "name" in pairs:
-            name = self._text(file, pairs["name"].value, f"{path}.name")
+            name = self.text(file, pairs["name"].value, f"{path}.name")
         if "within" in pairs:
-            within = self._text(file, pairs["within"].value, f"{path}.within")
+            within = self.text(file, pairs["within"].value, f"{path}.within")
             self._spots.append((file, pairs["within"].value, f"{path}.within", within))
         number = known.id if known else len(self.categories)
         if number > CATEGORIES_MAX:
-            self._finding(file, node, path, f"more than {CATEGORIES_MAX} categories")
+            self.finding(file, node, path, f"more than {CATEGORIES_MAX} categories")
             return
         self.categories[slug] = Category(number, slug, name, within)
 
-    def _label(self, file: SourceFile, slug: str, pair: _Pair, path: str, kind: Kind) -> None:
-        pairs = self._mapping(file, pair.value, path, _TEXTS + _PARTS + _LISTS + _FLAGS)
+    def _label(self, file: SourceFile, slug: str, pair: Pair, path: str, kind: Kind) -> None:
+        pairs = self.mapping(file, pair.value, path, (*_TEXTS, *_PARTS, *_LISTS, *_FLAGS, "signatures"))
         where = f"{file.path}:{pair.key.start_mark.line + 1}"
         draft = self.drafts.get(slug)
         if draft and draft.layer == file.layer:
-            self._finding(file, pair.key, path, f"already defined at {draft.where}")
+            self.finding(file, pair.key, path, f"already defined at {draft.where}")
             return
         if draft is None:
             draft = self.drafts[slug] = _Draft(slug, kind, where, file.layer, name=slug)
             if "category" not in pairs:
-                self._finding(file, pair.key, path, "needs a category")
+                self.finding(file, pair.key, path, "needs a category")
         elif draft.kind != kind:
-            self._finding(file, pair.key, path, f"is {draft.kind} at {draft.where}")
+            self.finding(file, pair.key, path, f"is {draft.kind} at {draft.where}")
         draft.where, draft.layer = where, file.layer
-        if "replace" in pairs and self._flag(file, pairs["replace"].value, f"{path}.replace"):
+        if "replace" in pairs and self.flag(file, pairs["replace"].value, f"{path}.replace"):
             draft.lists = {key: [] for key in _LISTS}
+            draft.declared = []
         if "name" in pairs:
-            draft.name = self._text(file, pairs["name"].value, f"{path}.name")
+            draft.name = self.text(file, pairs["name"].value, f"{path}.name")
         if "description" in pairs:
-            draft.description = self._text(file, pairs["description"].value, f"{path}.description")
+            draft.description = self.text(file, pairs["description"].value, f"{path}.description")
         if "shared" in pairs:
-            draft.shared = self._flag(file, pairs["shared"].value, f"{path}.shared")
+            draft.shared = self.flag(file, pairs["shared"].value, f"{path}.shared")
         for part in _PARTS:
             if part in pairs:
                 node = pairs[part].value
-                draft.parts[part] = self._text(file, node, f"{path}.{part}")
+                draft.parts[part] = self.text(file, node, f"{path}.{part}")
                 self._parts.append((file, node, f"{path}.{part}", draft.parts[part]))
         if "category" in pairs:
             node = pairs["category"].value
-            draft.category = self._text(file, node, f"{path}.category")
+            draft.category = self.text(file, node, f"{path}.category")
             self._spots.append((file, node, f"{path}.category", draft.category))
         for key in _LISTS:
             if key in pairs:
                 draft.lists[key].append(self._words(file, pairs[key].value, f"{path}.{key}"))
+        if "signatures" in pairs:
+            read = declarations(self, file, pairs["signatures"].value, f"{path}.signatures")
+            draft.declared += [_Spot(file, node, one) for node, one in read]
 
     # Putting together
 
     def finish(self) -> Signatures:
         for file, node, path, slug in self._spots:
             if slug not in self.categories:
-                self._finding(file, node, path, f"there is no category {slug!r}")
+                self.finding(file, node, path, f"there is no category {slug!r}")
         for file, node, path, slug in self._parts:
             if slug not in self.drafts:
-                self._finding(file, node, path, f"there is no label {slug!r}")
+                self.finding(file, node, path, f"there is no label {slug!r}")
         for file, key, slug, node in self._more:
             if slug in self.drafts:
                 self.drafts[slug].lists[key].append(self._words(file, node, f"{key}.{slug}"))
             else:
-                self._finding(file, node, f"{key}.{slug}", "there is no such label")
+                self.finding(file, node, f"{key}.{slug}", "there is no such label")
         for slug in protocols.SLUGS:
             if slug not in self.drafts:
                 self.findings.append(Finding(str(BUILT_IN), 1, 1, slug, "dissected, but not defined"))
         labels = self._number()
         lists = {key: self._listing(key, labels) for key in _LISTS}
+        declared = self._declared(labels)
         if self.findings:
             raise FindingsError(self.findings)
         try:
-            return Signatures(labels, list(self.categories.values()), lists)
+            return Signatures(labels, list(self.categories.values()), lists, Declarations(declared), self.tests)
         except ValueError as error:
             self._check_spelling(lists)
             if self.findings:
@@ -296,6 +284,16 @@ class _Reader:
         if len(labels) > LABELS_MAX:
             self.findings.append(Finding(str(BUILT_IN), 1, 1, "", f"more than {LABELS_MAX} labels"))
         return labels
+
+    def _declared(self, labels: list[Label | None]) -> list[Declaration]:
+        """All signatures of bytes; one that the loop's index has no room for is a finding."""
+        spots = [(spot, label) for label in labels if label for spot in self.drafts[label.slug].declared]
+        spots.sort(key=lambda each: -each[0].file.layer)  # of equals, the user's own come first
+        found = [replace(spot.declaration, label=label.id, app=label.kind == "app") for spot, label in spots]
+        if wrong := fault(found):
+            number, why = wrong
+            self.finding(spots[number][0].file, spots[number][0].node, "signatures", why)
+        return found
 
     def _listing(self, key: Evidence, labels: list[Label | None]) -> Listing:
         """All words of a kind, built-in files first.  The same word twice within one layer is a finding."""

@@ -18,11 +18,14 @@ from libc.string cimport memcpy, memset
 from dpi._fastpath cimport EVENTS_A_PACKET, end, process
 from dpi.capture.decision cimport Decision
 from dpi.decide.shard cimport WANT_LABELLED, WANT_START, Shard, shard_new
+from dpi.dissect.declared cimport Declarations
 from dpi.flow.events cimport END_FLUSHED, EVENT_LEARNT, Event, ring_advance, ring_peek
 from dpi.match.hosts cimport Hosts
 from dpi.match.names cimport names_new
 from dpi.wire.cursor cimport Cursor, left, over, slice, u8, u16
 from dpi.wire.packet cimport IP_TCP, Packet
+
+from dpi.dissect.declaration import Declaration, Host, Length, Part
 
 
 cdef extern from "<string.h>" nogil:
@@ -55,6 +58,14 @@ cdef extern from *:
 
 cdef Shard *SHARD = shard_new(FLOWS, EVENTS)
 cdef Hosts HOSTS = Hosts([("example.org", 600), ("*.video.example", 601), ("=a.example", 602), ("cdn*.example", 603)])
+
+
+cdef Declarations DECLARED = Declarations([
+    Declaration(604, False, (6, 17), (Part(b"GATE", b"\xff" * 4), Part(b"go", b"\xff\xff", 0, 64, b"k=")),
+                counted=Length(5, 1, 6), host=Host(0, b"to=", b";")),
+    Declaration(605, True, (6, 17), (Part(b"%%", b"\xff\xff"),), both=True, host=Host(2, size=1)),
+    Declaration(606, False, (17,), (Part(b"\x01\x02\x03", b"\xff" * 3, 9),), ((12345, 12345),), packets=(2, 3)),
+])
 
 
 cdef void check(bint promise) noexcept nogil:
@@ -124,6 +135,7 @@ cdef void flows(const uint8_t *data, uint32_t n) noexcept nogil:
     cdef Decision d
     check(s != NULL)
     s.hosts = &HOSTS.table
+    s.inspector.declared = &DECLARED.table
     if s.names == NULL:
         s.names = names_new(64)
     s.wants = WANT_START | WANT_LABELLED

@@ -118,6 +118,9 @@ def conversations() -> list[bytes]:
         packet(0, 3, 0, question) + packet(1, 3, 0, answer) + packet(0, 0, 2, b""),
         packet(0, 2, 0, datagrams()[0]) + packet(1, 2, 0, datagrams()[1]),
         b"".join(packet(0, pair, 0, b"\0" * 20) for pair in range(8)),
+        # what flows.pyx declares
+        packet(0, 4, 0, b"GATE.\x10k=go to=a.exa") + packet(0, 4, 0, b"mple;"),
+        packet(0, 5, 0, b"%%\3a.b") + packet(1, 5, 0, b"%%\3c.d"),
     ]
 
 
