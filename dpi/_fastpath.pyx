@@ -13,9 +13,10 @@ from dpi.capture.decision cimport ACCEPT, Decision
 from dpi.decide.answers cimport answer_learn
 from dpi.decide.calls cimport call_again, call_learn, call_settle
 from dpi.decide.disposition cimport ask
+from dpi.decide.first cimport first_tell
 from dpi.decide.labels cimport categorise, header_label, improve, name_at_end, name_by_address, take_over
 from dpi.decide.shape cimport shape_begin, shape_watch
-from dpi.decide.shard cimport WANT_LABELLED, WANT_START, Shard
+from dpi.decide.shard cimport WANT_FIRST, WANT_LABELLED, WANT_START, Shard
 from dpi.decide.tell cimport emit
 from dpi.dissect.answer cimport NO, YES, Answer
 from dpi.dissect.inspect cimport (
@@ -97,6 +98,7 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
     cdef uint32_t hash = p.hash if p.hash else table_hash(s.table, p)
     cdef uint32_t i
     cdef Flow *f
+    cdef bint new = False
     d.verdict = ACCEPT
     d.has_mark = 0
     d.mark = 0
@@ -118,6 +120,7 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
             s.counters.refused += 1
             return
         side = 0
+        new = True
     f = &s.table.flows[i]
     if f.needs & NEED_SHAPE:
         watch(s, f, p, side)
@@ -134,6 +137,8 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
             study(s, i, f, p, side, d)
         elif f.packets[0] + f.packets[1] >= PACKETS_MAX and not f.flags & FLOW_DECIDED:
             settle(s, i, f)
+    if new and s.wants & WANT_FIRST:
+        first_tell(s, f)
     if f.mark:
         d.has_mark = 1
         d.mark = f.mark

@@ -29,6 +29,8 @@ class Core:
         offload: bool = False,
         starts: bool = False,
         labels: bool = False,
+        firsts: bool = False,
+        blind: int = 0,
     ) -> Self: ...
     def use(
         self,

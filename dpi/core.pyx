@@ -16,6 +16,7 @@ from dpi.decide.shard cimport (
     LEARNT,
     TRAIT_CALL,
     TRAIT_SHARED,
+    WANT_FIRST,
     WANT_LABELLED,
     WANT_START,
     Learnt,
@@ -64,7 +65,7 @@ cdef enum:
 # By Fault in wire/view.pxd.
 FAULT_NAMES = ("decoded", "unknown_link", "not_ip", "truncated", "bad_header", "later_fragment", "too_deep",
                "lost_fragment")
-EVENT_KINDS = ("start", "labelled", "end", "learnt")
+EVENT_KINDS = ("start", "labelled", "end", "learnt", "first")
 END_REASONS = ("", "closed", "idle", "evicted", "reused", "reported", "flushed")
 
 
@@ -120,12 +121,12 @@ cdef class Core:
     """One shard.
 
     max_flows: flows at a time.  events: room in the ring.  merge: a 5-tuple is one flow for as long as the source
-    lasts.  offload: a decided flow's mark is final.  starts, labels: write these events too, not only ends.
-    Raises MemoryError.
+    lasts.  offload: a decided flow's mark is final.  starts, labels, firsts: write these events too, not only ends.
+    blind: 1 leaves out all names that payloads show but DNS', 2 these too.  Raises MemoryError.
     """
 
     def __cinit__(self, uint32_t max_flows, *, uint32_t events=4096, bint merge=False, bint offload=False,
-                  bint starts=False, bint labels=False):
+                  bint starts=False, bint labels=False, bint firsts=False, uint8_t blind=0):
         if max_flows < 1 or max_flows > 1 << 28:
             raise ValueError("max_flows is 1 to 268435456")
         self.shard = shard_new(max_flows, max(events, 4 * EVENTS_A_PACKET))
@@ -134,7 +135,9 @@ cdef class Core:
             raise MemoryError(f"no memory for {max_flows} flows")
         self.shard.merge = merge
         self.shard.offload = offload
-        self.shard.wants = (WANT_START if starts else 0) | (WANT_LABELLED if labels else 0)
+        self.shard.wants = (WANT_START if starts else 0) | (WANT_LABELLED if labels else 0) | (
+            WANT_FIRST if firsts else 0)
+        self.shard.blind = blind
 
     def __dealloc__(self):
         shard_free(self.shard)

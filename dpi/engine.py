@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dpi.capture.pcapfile import Capture
 from dpi.core import Core
@@ -27,6 +27,7 @@ from dpi.record.fields import METHODS, STATES, TLS_VERSIONS, TRANSPORTS, TUNNELS
 
 MAX_FLOWS = 1 << 20
 RISKS: tuple[str, ...] = ()
+BLIND = ("", "names", "dns")  # by Blind in decide/shard.pxd
 V4_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _PROTOCOLS = {"icmp": (1, 58), "tcp": (6,), "udp": (17,), "sctp": (132,)}
 
@@ -162,16 +163,26 @@ class Engine:
 
     # Captures
 
-    def classify(self, path: str | os.PathLike[str], min_confidence: float = 0) -> Iterator[FlowRecord]:
+    def classify(
+        self,
+        path: str | os.PathLike[str],
+        min_confidence: float = 0,
+        *,
+        blind: Literal["", "names", "dns"] = "",
+        first_packet: bool = False,
+    ) -> Iterator[FlowRecord]:
         """The flows of one capture, each as it ends, with fresh state.
 
-        min_confidence: labels that are less sure are left out.  Raises CaptureError (`FILE:OFFSET: …`) where the
-        file is none, and at the end where it was damaged.
+        min_confidence: labels that are less sure are left out.  blind: as if payloads showed no names but those of
+        DNS ("names"), or not even these ("dns").  first_packet: each flow as it is known when its first packet is
+        through, in the order in which they begin.  Raises CaptureError (`FILE:OFFSET: …`) where the file is none,
+        and at the end where it was damaged.
         """
         with Capture(path) as capture:
             name = Path(capture.path).name
             least = round(min_confidence * 100)
-            core = Core(self.max_flows, merge=True)
+            core = Core(self.max_flows, merge=True, firsts=first_packet, blind=BLIND.index(blind))
+            kind = "first" if first_packet else "end"
             names = Names()
             self.use(core, names)
             if self.plan is not None:
@@ -180,20 +191,20 @@ class Engine:
             more = True
             while more:
                 more = core.run(capture)
-                yield from self._ended(core, name, least)
+                yield from self._told(core, kind, name, least)
             go_on = 0
             while True:
                 go_on = core.flush(go_on)
-                yield from self._ended(core, name, least)
+                yield from self._told(core, kind, name, least)
                 if not go_on:
                     break
             if capture.warning:
                 raise CaptureError(capture.warning)
 
-    def _ended(self, core: Core, capture: str, least: int) -> Iterator[FlowRecord]:
+    def _told(self, core: Core, kind: str, capture: str, least: int) -> Iterator[FlowRecord]:
         while events := core.drain(256):
             for event in events:
-                if event[0] == "end":
+                if event[0] == kind:
                     yield self._record(event[5], capture, event[1], least)
 
     # Live

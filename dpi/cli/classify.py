@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -15,10 +15,18 @@ if TYPE_CHECKING:
     from dpi.record.fields import FlowRecord
 
 Printer = Callable[[Iterator["FlowRecord"]], None]
+Blind = Literal["names", "dns"]
 TABLE_FIELDS = ("capture", "l4", "src", "sport", "dst", "dport", "protocol", "app", "hostname", "method", "packets")
 
 
-@click.command()
+class Classify(click.Command):
+    """Takes the value of --blind by = alone, so that a capture behind it is not taken for one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, ["--blind=names" if each == "--blind" else each for each in args])
+
+
+@click.command(cls=Classify)
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--format",
@@ -43,6 +51,14 @@ TABLE_FIELDS = ("capture", "l4", "src", "sport", "dst", "dport", "protocol", "ap
     help="Leave out apps and protocols that are less sure than this.",
 )
 @click.option(
+    "--blind",
+    type=click.Choice(["names", "dns"]),
+    help="Name flows as if no name could be read but those of DNS; --blind=dns: nor these.",
+)
+@click.option(
+    "--first-packet", is_flag=True, help="Each flow as it is known when its first packet is through; and the share."
+)
+@click.option(
     "--policy",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also say which rule of this policy each flow falls under.",
@@ -60,6 +76,8 @@ def command(
     as_json: bool,
     directories: tuple[Path, ...],
     min_confidence: float,
+    blind: Blind | None,
+    first_packet: bool,
     policy: Path | None,
     max_flows: int,
 ) -> None:
@@ -84,18 +102,41 @@ def command(
         if plan.kernel.local:
             engine.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
     faults: list[CaptureError] = []
+    share = Share()
 
     def flows() -> Iterator[FlowRecord]:
         for path in progress(list(files(captures))):
             try:
-                yield from engine.classify(path, min_confidence)
+                yield from share.of(
+                    engine.classify(path, min_confidence, blind=blind or "", first_packet=first_packet)
+                )
             except CaptureError as error:
                 faults.append(error)
                 click.echo(str(error), err=True)
 
     PRINTERS["jsonl" if as_json else format_](flows())
+    if first_packet:
+        click.echo(f"at the first packet: {share}", err=True)
     if faults:
         sys.exit(2)
+
+
+class Share:
+    """Counts, of the flows that pass by, those that have a name."""
+
+    def __init__(self) -> None:
+        self.flows = self.named = self.apps = 0
+
+    def of(self, records: Iterable[FlowRecord]) -> Iterator[FlowRecord]:
+        for record in records:
+            self.flows += 1
+            self.named += record.method is not None
+            self.apps += record.app is not None
+            yield record
+
+    def __str__(self) -> str:
+        named, apps = (f"{n} ({100 * n / max(self.flows, 1):.1f} %)" for n in (self.named, self.apps))
+        return f"of {self.flows} flows {named} had a name, {apps} an app"
 
 
 def files(captures: Iterable[Path]) -> Iterator[Path]:

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dpi.capture.decision cimport HOLD, Decision
-from dpi.decide.shard cimport LEARNT, Learnt, Shard
+from dpi.decide.shard cimport LEARNT, SEES_NONE, Learnt, Shard
 from dpi.dissect.dns cimport DnsMessage
 from dpi.flow.events cimport EVENT_LEARNT, Event, ring_commit, ring_reserve
 from dpi.flow.table cimport NONE, Flow
@@ -106,6 +106,8 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
     elif not m.response:
         return
     if m.n_addresses == 0 or m.qname_len == 0 or s.names == NULL or s.hosts == NULL:
+        return
+    if s.blind == SEES_NONE:
         return
     label = host_match(s.hosts, m.qname, m.qname_len, &hit)
     if label == 0 and m.cname_len:

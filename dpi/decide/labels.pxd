@@ -21,5 +21,5 @@ cdef inline bint improve(Label *label, uint16_t id, uint8_t method, uint8_t conf
 cdef uint16_t header_label(const Packet *packet) noexcept nogil
 cdef void categorise(Shard *shard, Flow *flow) noexcept nogil
 cdef void name_by_address(Shard *shard, Flow *flow) noexcept nogil
-cdef void take_over(Shard *shard, Flow *flow, const Finding *finding) noexcept nogil
+cdef void take_over(Shard *shard, Flow *flow, Finding *finding) noexcept nogil
 cdef void name_at_end(Shard *shard, Flow *flow) noexcept nogil

@@ -8,7 +8,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset, strlen
 
-from dpi.decide.shard cimport TRAIT_SHARED, Shard
+from dpi.decide.shard cimport SEES_DNS, SEES_NAMES, TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate, Found
 from dpi.dissect.inspect cimport Finding
 from dpi.dissect.protocols cimport *
@@ -152,12 +152,25 @@ cdef uint16_t certified(Shard *s, Found *found) noexcept nogil:
     return owner if owner and (label == 0 or s.traits[label] & TRAIT_SHARED) else label
 
 
-cdef void take_over(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
+cdef void hide_name(Shard *s, Finding *finding) noexcept nogil:
+    """As if the name could not be read; with it goes what follows from it."""
+    if finding.method == BY_DNS_QUERY and s.blind == SEES_DNS:
+        return
+    if finding.method == BY_CERTIFICATE and finding.app == P_TOR:       # by names that it makes up
+        finding.app = 0
+    finding.method = BY_NOTHING
+    s.inspector.found.host[0] = 0
+    s.inspector.found.host_len = 0
+
+
+cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     """Copies what the inspector found into the flow, and names the app by the name."""
     cdef Found *found = &s.inspector.found
     cdef HostHit hit
     cdef uint16_t label = 0
     cdef int server
+    if s.blind != SEES_NAMES:
+        hide_name(s, finding)
     if finding.client < 2 and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
         f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | finding.client
     if finding.replaces:

@@ -24,6 +24,13 @@ cdef extern from "<pthread.h>" nogil:
 cdef enum Wants:            # events beside a flow's end
     WANT_START = 1
     WANT_LABELLED = 2
+    WANT_FIRST = 4          # what is known of a flow when its first packet is through
+
+
+cdef enum Blind:            # what of the names that payloads show is left out, to measure what remains
+    SEES_NAMES
+    SEES_DNS                # DNS questions and answers alone
+    SEES_NONE
 
 
 cdef enum Trait:            # of a label
@@ -81,6 +88,7 @@ cdef struct Shard:
     uint8_t offload         # decided flows leave the queue
     uint8_t merge           # a 5-tuple is one flow for as long as the source lasts
     uint8_t wants           # Wants
+    uint8_t blind           # Blind
 
 
 cdef enum:

@@ -9,6 +9,7 @@ cdef enum EventKind:
     EVENT_LABELLED          # app, protocol or disposition were set or refined
     EVENT_END               # the flow has left the table
     EVENT_LEARNT            # a DNS answer gave an address of an app that has a route
+    EVENT_FIRST             # what a flow was called when its first packet was through
 
 
 cdef enum EndReason:
