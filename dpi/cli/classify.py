@@ -107,9 +107,7 @@ def command(
     def flows() -> Iterator[FlowRecord]:
         for path in progress(list(files(captures))):
             try:
-                yield from share.of(
-                    engine.classify(path, min_confidence, blind=blind or "", first_packet=first_packet)
-                )
+                yield from share.of(engine.classify(path, min_confidence, blind=blind or "", first_packet=first_packet))
             except CaptureError as error:
                 faults.append(error)
                 click.echo(str(error), err=True)

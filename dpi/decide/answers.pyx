@@ -4,13 +4,13 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dpi.capture.decision cimport HOLD, Decision
-from dpi.decide.shard cimport LEARNT, SEES_NONE, Learnt, Shard
+from dpi.decide.shard cimport LEARNT, SEES_NONE, TRAIT_SHARED, Learnt, Shard
 from dpi.dissect.dns cimport DnsMessage
 from dpi.flow.events cimport EVENT_LEARNT, Event, ring_commit, ring_reserve
 from dpi.flow.table cimport NONE, Flow
 from dpi.match.evidence cimport BY_DNS
 from dpi.match.hosts cimport HostHit, host_match
-from dpi.match.names cimport names_learn
+from dpi.match.names cimport NameHit, aliases_find, aliases_learn, names_learn, networks_learn
 from dpi.match.rules cimport Question, rules_ask
 from dpi.wire.packet cimport FRAGMENT_FIRST, IP_UDP, Packet
 
@@ -95,6 +95,9 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
     cdef uint16_t label = 0
     cdef uint32_t i
     cdef HostHit hit
+    cdef NameHit first
+    cdef const char *name = m.qname
+    cdef uint16_t n = m.qname_len
     if p.proto == IP_UDP:
         if not m.response:
             open[0] |= bit
@@ -105,15 +108,18 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
             open[0] &= ~bit
     elif not m.response:
         return
-    if m.n_addresses == 0 or m.qname_len == 0 or s.names == NULL or s.hosts == NULL:
+    if m.qname_len == 0 or s.names == NULL or s.hosts == NULL or s.blind == SEES_NONE:
         return
-    if s.blind == SEES_NONE:
-        return
-    label = host_match(s.hosts, m.qname, m.qname_len, &hit)
-    if label == 0 and m.cname_len:
-        label = host_match(s.hosts, m.cname, m.cname_len, &hit)
+    if aliases_find(s.names, p.dst, name, n, s.now, &first):
+        name, n, label = first.name, first.n, first.label
+    else:
+        label = host_match(s.hosts, name, n, &hit)
+    if m.cname_len:
+        aliases_learn(s.names, p.dst, m.cname, m.cname_len, name, n, label, s.now, BY_DNS)
+        if label == 0:
+            label = host_match(s.hosts, m.cname, m.cname_len, &hit)
     for i in range(m.n_addresses):
-        names_learn(s.names, p.dst, m.addresses[i].address, m.qname, m.qname_len, m.addresses[i].ttl, label, s.now,
-                    BY_DNS)
-    if s.routes != NULL and s.routes.n:
+        names_learn(s.names, p.dst, m.addresses[i].address, name, n, m.addresses[i].ttl, label, s.now, BY_DNS)
+        networks_learn(s.names, p.dst, m.addresses[i].address, 0 if s.traits[label] & TRAIT_SHARED else label, s.now)
+    if m.n_addresses and s.routes != NULL and s.routes.n:
         steer(s, f, p, m, label, d)

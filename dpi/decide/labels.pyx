@@ -19,6 +19,7 @@ from dpi.match.evidence cimport (
     BY_DNS,
     BY_DNS_QUERY,
     BY_KNOWN_SERVER,
+    BY_NEIGHBOUR,
     BY_NOTHING,
     BY_PORT,
     BY_PREFIX,
@@ -26,7 +27,7 @@ from dpi.match.evidence cimport (
     confidence_of,
 )
 from dpi.match.hosts cimport HostHit, HostTable, host_match
-from dpi.match.names cimport NameHit, names_find, servers_find, servers_learn
+from dpi.match.names cimport NameHit, names_find, networks_find, networks_learn, servers_find, servers_learn
 from dpi.match.ports cimport port_match
 from dpi.match.prefixes cimport prefix_match
 from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_TCP, Packet
@@ -205,6 +206,8 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
             if s.names != NULL and finding.method != BY_DNS_QUERY and finding.method != BY_CERTIFICATE:
                 servers_learn(s.names, f.addr[server], f.port[server], f.proto, found.host, found.host_len,
                               f.app.id, s.now, finding.method)
+                networks_learn(s.names, f.addr[1 - server], f.addr[server],
+                               0 if s.traits[f.app.id] & TRAIT_SHARED else f.app.id, s.now)
     improve(&f.app, label, finding.method, confidence_of(finding.method))
     if finding.sure:
         f.app.confidence = 0
@@ -217,23 +220,28 @@ cdef inline bint is_push_port(uint16_t port) noexcept nogil:
     return port == 5223 or 2195 <= port <= 2197 or 5228 <= port <= 5230
 
 
+cdef inline bint carries_names(uint16_t protocol) noexcept nogil:
+    return protocol == P_TLS or protocol == P_QUIC or protocol == P_HTTP or protocol == P_HTTP2
+
+
 cdef inline bint is_web(const Label *protocol) noexcept nogil:
     """What clouds and networks carry for others by names: seen to be so, not guessed from a port."""
-    return protocol.method != BY_PORT and (protocol.id == P_TLS or protocol.id == P_QUIC or protocol.id == P_HTTP
-                                           or protocol.id == P_HTTP2)
+    return protocol.method != BY_PORT and carries_names(protocol.id)
 
 
 cdef void name_at_end(Shard *s, Flow *f) noexcept nogil:
     """What no evidence of the flow's own has named: by the address's owner and by the port."""
     cdef int server = 1 - opener(f)
     cdef uint16_t label
+    cdef uint16_t owner = 0
     if f.app.id == 0:
         name_by_address(s, f)
-    if f.app.id == 0 and s.prefixes != NULL:
+    if f.app.id == 0 and s.prefixes != NULL and f.protocol.id != P_DNS:     # a resolver's owner is asked by everybody
         label = prefix_match(s.prefixes, f.addr[server])
         if label == 0:
             label = prefix_match(s.prefixes, f.addr[1 - server])
-        if s.traits[label] & TRAIT_SHARED and not is_web(&f.protocol):
+        owner = label
+        if s.traits[label] & TRAIT_SHARED and (f.host == NONE or not is_web(&f.protocol)):
             label = 0                   # whose machine it is says nothing of what runs there
         if s.push[label] and f.proto == IP_TCP and (is_push_port(f.port[0]) or is_push_port(f.port[1])):
             label = s.push[label]
@@ -243,3 +251,6 @@ cdef void name_at_end(Shard *s, Flow *f) noexcept nogil:
         if label == 0:
             label = port_match(s.ports, f.proto, f.port[1 - server])
         improve(&f.protocol, label, BY_PORT, confidence_of(BY_PORT))
+    if f.app.id == 0 and owner == 0 and f.host == NONE and s.names != NULL and carries_names(f.protocol.id):
+        label = networks_find(s.names, f.addr[1 - server], f.addr[server], s.now)
+        improve(&f.app, label, BY_NEIGHBOUR, confidence_of(BY_NEIGHBOUR))

@@ -14,6 +14,7 @@ and by nothing else, so the table below is the whole order of evidence:
     known-server      80      another flow showed this name at the same address and port
     behaviour         70      the address belongs to the app's owner, and the traffic has the shape of the app's
     prefix            60      the address belongs to the app's owner
+    neighbour         50      the client found the app, and no other, beside that address a moment ago
     port              30      the port that is registered for it
     provisional       80      at and above this, rules act at once; below it, when nothing better can come
 
@@ -35,6 +36,7 @@ cdef enum Method:
     BY_KNOWN_SERVER
     BY_BEHAVIOUR
     BY_PREFIX
+    BY_NEIGHBOUR
     BY_PORT
     METHODS                 # how many there are
 
@@ -62,6 +64,8 @@ cdef inline uint8_t confidence_of(int method) noexcept nogil:
         return 70
     if method == BY_PREFIX:
         return 60
+    if method == BY_NEIGHBOUR:
+        return 50
     if method == BY_PORT:
         return 30
     return 0

@@ -39,6 +39,14 @@ cdef void callers_learn(NameTable *t, const uint8_t *addr, uint16_t port, uint8_
                         int64_t now) noexcept nogil
 cdef uint16_t callers_find(NameTable *t, const uint8_t *addr, uint16_t port, uint8_t proto, int64_t now) noexcept nogil
 
+cdef void aliases_learn(NameTable *t, const uint8_t *client, const char *alias, uint16_t alias_n, const char *name,
+                        uint16_t n, uint16_t label, int64_t now, uint8_t source) noexcept nogil
+cdef bint aliases_find(NameTable *t, const uint8_t *client, const char *alias, uint16_t alias_n, int64_t now,
+                       NameHit *out) noexcept nogil
+cdef void networks_learn(NameTable *t, const uint8_t *client, const uint8_t *server, uint16_t label,
+                         int64_t now) noexcept nogil
+cdef uint16_t networks_find(NameTable *t, const uint8_t *client, const uint8_t *server, int64_t now) noexcept nogil
+
 
 @cython.final
 cdef class Names:

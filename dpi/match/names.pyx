@@ -1,6 +1,6 @@
 """Which name an address has, as DNS answers and other flows have told: what names a flow's first packet.
 
-Four kinds of entry share a table:
+Six kinds of entry share a table:
 
 * what *this* client asked: (client, server).  A flow that follows its own lookup is named by it.
 * what anybody asked: (server).  Weaker, because a CDN's address has many names, but it covers clients whose own
@@ -9,6 +9,9 @@ Four kinds of entry share a table:
   whose ClientHello is encrypted or was not seen.
 * which app called from an end: (client, port, protocol).  A call tries its peers and relays from one socket (ICE,
   RFC 8445, 5.1.1), so one of them that is known names the others.
+* which name an alias stands for: (client, alias).  Some resolvers ask again for the end of a chain of aliases alone
+  once its addresses have expired; what was asked for at first stays the name.
+* what a client found beside an address: (client, network), a /24 or a /64.  Small services keep their servers together.
 
 A shared address is not hidden, it is told: an entry remembers until when another app's name for the same key
 would have been valid, and says `ambiguous` that long, so that the confidence can be lowered.
@@ -62,6 +65,8 @@ cdef enum:
     TTL_CEILING = 86400
     SERVER_TTL = 3600       # how long a server is known by what it showed
     CALLER_TTL = 300        # and an end of a call, before and after
+    ALIAS_TTL = 3600        # how long an alias is remembered
+    NEIGHBOUR_TTL = 600     # and what a network is to a client
     CHUNK = 64              # entries copied under a lock by a dump
 
 
@@ -70,15 +75,17 @@ cdef enum Kind:
     ANYONE
     SERVER
     CALLER
+    ALIAS
+    NETWORK
 
-KINDS = {OWN: "client", ANYONE: "address", SERVER: "server", CALLER: "caller"}
+KINDS = {OWN: "client", ANYONE: "address", SERVER: "server", CALLER: "caller", NETWORK: "network"}
 
 cdef int64_t SECOND = 1_000_000_000
 
 
 cdef struct Entry:          # three cache lines, the key and the times in the first
-    uint8_t client[16]      # zero but for OWN
-    uint8_t server[16]
+    uint8_t client[16]      # zero but for OWN, ALIAS and NETWORK
+    uint8_t server[16]      # ALIAS: a hash of the name; NETWORK: the rest is zero
     int64_t learnt
     int64_t expires         # 0: free
     int64_t shared          # another name for the key is valid until then
@@ -300,6 +307,87 @@ cdef uint16_t callers_find(NameTable *t, const uint8_t *addr, uint16_t port, uin
     return label
 
 
+cdef inline void digest(const char *name, uint16_t n, uint8_t *out) noexcept nogil:
+    """A name as 16 bytes: FNV-1a from two starts."""
+    cdef uint64_t[2] h
+    cdef uint16_t i
+    h[0], h[1] = 0xCBF29CE484222325ULL, 0x84222325CBF29CE4ULL
+    for i in range(n):
+        h[0] = (h[0] ^ <uint8_t>name[i]) * <uint64_t>0x100000001B3ULL
+        h[1] = (h[1] ^ <uint8_t>name[i]) * <uint64_t>0x100000001B3ULL ^ h[1] >> 29
+    memcpy(out, h, 16)
+
+
+cdef void aliases_learn(NameTable *t, const uint8_t *client, const char *alias, uint16_t alias_n, const char *name,
+                        uint16_t n, uint16_t label, int64_t now, uint8_t source) noexcept nogil:
+    """A DNS answer told a client that a name leads to an alias."""
+    cdef Shard *shard
+    cdef Entry key
+    cdef uint8_t[16] hashed
+    digest(alias, alias_n, hashed)
+    shard = shard_of(t, hashed)
+    name = last_labels(name, &n)
+    key_of(&key, ALIAS, client, hashed, 0, 0)
+    pthread_mutex_lock(&shard.mutex)
+    put(t, shard, &key, name, n, ALIAS_TTL * SECOND, label, now, source)
+    pthread_mutex_unlock(&shard.mutex)
+
+
+cdef bint aliases_find(NameTable *t, const uint8_t *client, const char *alias, uint16_t alias_n, int64_t now,
+                       NameHit *out) noexcept nogil:
+    """The name by which this client came to an alias; not where names of several apps lead to it."""
+    cdef Shard *shard
+    cdef Entry key
+    cdef uint8_t[16] hashed
+    cdef bint found
+    digest(alias, alias_n, hashed)
+    shard = shard_of(t, hashed)
+    key_of(&key, ALIAS, client, hashed, 0, 0)
+    pthread_mutex_lock(&shard.mutex)
+    found = take(t, shard, &key, now, out)
+    pthread_mutex_unlock(&shard.mutex)
+    return found and not out.ambiguous
+
+
+cdef inline void network_of(const uint8_t *addr, uint8_t *out) noexcept nogil:
+    """The /24 or /64 that an address is in."""
+    cdef int kept = 15 if word(addr) == 0 and addr[10] == 0xFF and addr[11] == 0xFF else 8
+    memset(out, 0, 16)
+    memcpy(out, addr, kept)
+
+
+cdef void networks_learn(NameTable *t, const uint8_t *client, const uint8_t *server, uint16_t label,
+                         int64_t now) noexcept nogil:
+    """A client found an app (0: none that is known) at an address."""
+    cdef Shard *shard
+    cdef Entry key
+    cdef uint8_t[16] network
+    network_of(server, network)
+    shard = shard_of(t, network)
+    key_of(&key, NETWORK, client, network, 0, 0)
+    pthread_mutex_lock(&shard.mutex)
+    put(t, shard, &key, b"", 0, NEIGHBOUR_TTL * SECOND, label, now, 0)
+    pthread_mutex_unlock(&shard.mutex)
+
+
+cdef uint16_t networks_find(NameTable *t, const uint8_t *client, const uint8_t *server, int64_t now) noexcept nogil:
+    """The one app that this client found beside an address lately, 0 for none, or for several."""
+    cdef Shard *shard
+    cdef const Entry *e
+    cdef Entry key
+    cdef uint8_t[16] network
+    cdef uint16_t label = 0
+    network_of(server, network)
+    shard = shard_of(t, network)
+    key_of(&key, NETWORK, client, network, 0, 0)
+    pthread_mutex_lock(&shard.mutex)
+    e = lookup(t, shard, &key, False, now)
+    if e != NULL and e.expires > now and e.shared <= now:
+        label = e.label
+    pthread_mutex_unlock(&shard.mutex)
+    return label
+
+
 cdef bint take(NameTable *t, Shard *shard, const Entry *key, int64_t now, NameHit *out) noexcept nogil:
     cdef const Entry *e = lookup(t, shard, key, False, now)
     if e == NULL or e.expires <= now:
@@ -426,9 +514,28 @@ cdef class Names:
         """The app that called from this end at about that time, 0 for none."""
         return callers_find(self.table, address(address_), port, proto, now)
 
+    def learn_alias(self, client: bytes, alias: str, name: str, label: int, now: int, source: int) -> None:
+        """A DNS answer told a client that a name leads to an alias."""
+        cdef bytes end = alias.encode(), text = name.encode()
+        aliases_learn(self.table, address(client), end, len(end), text, len(text), label, now, source)
+
+    def find_alias(self, client: bytes, alias: str, now: int) -> dict | None:
+        """What aliases_find() finds, like find()."""
+        cdef bytes end = alias.encode()
+        cdef NameHit hit
+        return as_dict(&hit) if aliases_find(self.table, address(client), end, len(end), now, &hit) else None
+
+    def learn_network(self, client: bytes, server: bytes, label: int, now: int) -> None:
+        """A client found an app (0: none that is known) at an address."""
+        networks_learn(self.table, address(client), address(server), label, now)
+
+    def find_network(self, client: bytes, server: bytes, now: int) -> int:
+        """The one app that this client found beside an address lately, 0 for none, or for several."""
+        return networks_find(self.table, address(client), address(server), now)
+
     def entries(self, now: int):
-        """Yields every live entry as a dict: kind (client, address, server, caller), client, server, port, proto, name,
-        label, source, learnt, expires, ambiguous.  No lock is held for more than 64 entries, nor between them."""
+        """Yields every live entry of an address as a dict: kind (client, address, server, caller, network), client,
+        server, port, proto, name, label, source, learnt, expires, ambiguous.  No lock is held for more than 64 entries, nor between them."""
         cdef Entry[CHUNK] some
         cdef uint32_t shard, at, n, i
         cdef int64_t time = now
@@ -439,9 +546,11 @@ cdef class Names:
                     n = copy_live(self.table, shard, &at, time, some)
                 chunk = []
                 for i in range(n):
+                    if some[i].kind == ALIAS:
+                        continue
                     chunk.append({
                         "kind": KINDS[some[i].kind],
-                        "client": (<char *>some[i].client)[:16] if some[i].kind == OWN else None,
+                        "client": (<char *>some[i].client)[:16] if some[i].kind in (OWN, NETWORK) else None,
                         "server": (<char *>some[i].server)[:16],
                         "port": some[i].port,
                         "proto": some[i].proto,

@@ -27,8 +27,10 @@ cdef extern from "arpa/inet.h" nogil:
 cdef extern from *:
     """
     static const unsigned char dpi_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    static const unsigned char dpi_nat64[12] = {0x00, 0x64, 0xff, 0x9b};
     """
     const uint8_t *dpi_mapped
+    const uint8_t *dpi_nat64
 
 cdef enum:
     UPPER = 65536
@@ -94,19 +96,22 @@ cdef inline uint32_t _range6(const PrefixTable *t, const uint8_t *p) noexcept no
 
 cdef uint16_t prefix_match(const PrefixTable *t, const uint8_t *addr16) noexcept nogil:
     """The label of the longest prefix that holds an address, 0 for none."""
-    if memcmp(addr16, dpi_mapped, 12) == 0:
-        return t.label4[_range4(t, addr16 + 12)]
-    return t.label6[_range6(t, addr16)]
+    cdef uint32_t entry
+    return prefix_entry(t, addr16, &entry)
 
 
 cdef uint16_t prefix_entry(const PrefixTable *t, const uint8_t *addr16, uint32_t *entry) noexcept nogil:
-    """As prefix_match(), and which entry says so."""
+    """As prefix_match(), and which entry says so.  Behind NAT64 the IPv4 address counts (RFC 6052, 2.1)."""
     cdef uint32_t i
     if memcmp(addr16, dpi_mapped, 12) == 0:
         i = _range4(t, addr16 + 12)
         entry[0] = t.entry4[i]
         return t.label4[i]
     i = _range6(t, addr16)
+    if t.label6[i] == 0 and memcmp(addr16, dpi_nat64, 12) == 0:
+        i = _range4(t, addr16 + 12)
+        entry[0] = t.entry4[i]
+        return t.label4[i]
     entry[0] = t.entry6[i]
     return t.label6[i]
 

@@ -23,6 +23,7 @@ METHODS: tuple[str, ...] = (
     "known-server",
     "behaviour",
     "prefix",
+    "neighbour",
     "port",
 )
 STATES: tuple[str, ...] = ("new", "two-way", "opening", "established", "closing", "closed")

@@ -130,6 +130,27 @@ def test_with_a_policy_each_flow_says_the_rule_that_it_falls_under(tmp_path: Pat
     assert dns["rule"] is None  # asking for a name is not using it
 
 
+def test_names_can_be_hidden_and_dns_too(capture: Path) -> None:
+    def tls(*options: str) -> tuple[str | None, str | None]:
+        flow = json.loads(classify(*options, "--json").stdout.splitlines()[-1])
+        return flow["app"], flow["method"]
+
+    assert tls(capture) == ("netflix", "sni")
+    assert tls("--blind", capture) == tls("--blind=names", capture) == ("netflix", "dns")
+    assert tls("--blind=dns", capture)[0] is None
+    assert "--blind" in classify("--blind=all", capture, code=2).stderr
+
+
+def test_the_first_packet_has_a_record_of_its_own_and_a_share(capture: Path) -> None:
+    result = classify("--first-packet", "--json", capture)
+    flows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(flow["app"], flow["method"], flow["packets_up"], flow["packets_down"]) for flow in flows] == [
+        ("netflix", "dns-query", 1, 0),
+        ("netflix", "dns", 1, 0),
+    ]
+    assert result.stderr == "at the first packet: of 2 flows 2 (100.0 %) had a name, 2 (100.0 %) an app\n"
+
+
 def test_a_reader_that_goes_away_is_no_error_message(tmp_path: Path) -> None:
     many = write(tmp_path / "many.pcap", [p for n in range(3000) for p in visit("www.netflix.com", 20000 + n)[2:3]])
     process = subprocess.Popen(

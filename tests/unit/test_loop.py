@@ -152,13 +152,13 @@ def test_a_flow_without_a_name_is_its_addresss_owners_and_its_ports() -> None:
     assert (flow["protocol"], method(flow["protocol_method"])) == (IDS["ssh"], "port")
 
 
-def test_an_address_of_a_network_that_carries_others_names_the_web_alone() -> None:
+def test_an_address_of_a_network_that_carries_others_names_the_web_alone_and_only_beside_a_name() -> None:
     one = core(shared=True)
     datagram(one, b"\xa5" * 50, dport=9999)
-    web = Connection(one).shake()
-    web.segment(0, 0, record(client_hello([])))
+    for dport, hello in ((443, openssl_hello("www.unknown.example")), (8443, record(client_hello([])))):
+        Connection(one, dport=dport).shake().segment(0, 0, hello)
     flows = {flow["dport"]: flow["app"] for flow in ended(one)}
-    assert flows == {9999: 0, 443: CLOUD}
+    assert flows == {9999: 0, 443: CLOUD, 8443: 0}
 
 
 def test_a_flow_that_says_nothing_known_is_given_up_after_a_bounded_number_of_packets() -> None:

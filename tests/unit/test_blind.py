@@ -1,0 +1,185 @@
+"""Naming without visible names: what is hidden, what remains, and what is known when a first packet is through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dpi.dissect.protocols import IDS
+from dpi.match.names import Names
+from dpi.record.fields import METHODS
+from tests.cores import (
+    CLIENT,
+    CLIPS,
+    CLOUD,
+    RESOLVER,
+    SECOND,
+    SERVER,
+    SYN,
+    VIDEO,
+    Connection,
+    answer,
+    as_flow,
+    core,
+    datagram,
+    dns_name,
+    ended,
+    find,
+    ip,
+    question,
+    resolve,
+)
+from tests.handshakes import openssl_hello
+
+ELSEWHERE = "203.0.113.7"  # nobody's in the tables of tests.cores
+BESIDE = "203.0.113.99"
+REQUEST = b"GET / HTTP/1.1\r\nHost: www.video.example\r\n\r\n"
+
+
+def visited(one: Any, dst: str = ELSEWHERE, payload: bytes = b"", sport: int = 40000, dport: int = 443) -> Any:
+    connection = Connection(one, sport=sport, dport=dport, dst=dst).shake()
+    connection.segment(0, 0, payload or openssl_hello("www.video.example"))
+    return connection.flow()
+
+
+def aliased(name: str, alias: str, *addresses: str) -> bytes:
+    """An answer with a CNAME and the addresses that it leads to."""
+    whole = answer(name, *addresses)
+    body = len(question(name))
+    target = dns_name(alias)
+    cname = b"\xc0\x0c\0\5\0\1\0\0\1\x2c" + len(target).to_bytes(2, "big") + target
+    return whole[:6] + (1 + len(addresses)).to_bytes(2, "big") + whole[8:body] + cname + whole[body:]
+
+
+def first(one: Any) -> list[dict[str, Any]]:
+    return [as_flow(event[5]) for event in one.drain() if event[0] == "first"]
+
+
+# Hidden
+
+
+@pytest.mark.parametrize("blind", [1, 2])
+@pytest.mark.parametrize(("payload", "slug"), [(b"", "tls"), (REQUEST, "http")])
+def test_a_blind_shard_takes_no_name_and_teaches_none(payload: bytes, slug: str, blind: int) -> None:
+    names = Names(1024)
+    flow = visited(core(names=names, blind=blind), payload=payload)
+    assert (flow["protocol"], flow["app"], flow["host"]) == (IDS[slug], 0, None)
+    assert list(names.entries(2 * SECOND)) == []
+    assert (flow["ja4"] is not None) == (slug == "tls")  # a fingerprint is no name
+
+
+def test_dns_counts_unless_it_is_hidden_too() -> None:
+    seeing, deaf = core(blind=1), core(blind=2)
+    for one in (seeing, deaf):
+        resolve(one, "www.video.example", ELSEWHERE)
+        visited(one)
+    named, nameless = find(seeing, 40000, 443, dst=ELSEWHERE), find(deaf, 40000, 443, dst=ELSEWHERE)
+    assert (named["app"], METHODS[named["app_method"]], named["host"]) == (VIDEO, "dns", "www.video.example")
+    assert (nameless["app"], nameless["host"]) == (0, None)
+    asked = [flow for one in (seeing, deaf) for flow in ended(one) if flow["dport"] == 53]
+    assert [(flow["app"], flow["host"]) for flow in asked] == [(VIDEO, "www.video.example"), (0, None)]
+
+
+# What remains
+
+
+def test_a_nameless_flow_to_a_network_that_carries_others_is_nobodys() -> None:
+    one = core(shared=True, blind=1)
+    assert visited(one, dst=SERVER)["app"] == 0
+    assert [flow["app"] for flow in ended(one)] == [0]
+
+
+def test_whose_resolver_is_asked_says_nothing_of_what_for() -> None:
+    one = core()
+    datagram(one, question("unknown.example"), dport=53, dst=SERVER)
+    flow = ended(one)[0]
+    assert (flow["protocol"], flow["app"]) == (IDS["dns"], 0)
+
+
+def test_who_asks_again_for_an_alias_means_the_name_that_led_to_it() -> None:
+    one = core()
+    datagram(one, question("www.video.example"), 50000, 53, dst=RESOLVER)
+    datagram(one, aliased("www.video.example", "edge.cloud.example", SERVER), 53, 50000, src=RESOLVER, dst=CLIENT)
+    resolve(one, "edge.cloud.example", ELSEWHERE, sport=50001)
+    connection = Connection(one, dst=ELSEWHERE)
+    connection.segment(0, 0, flags=SYN)
+    flow = connection.flow()
+    assert (flow["app"], flow["host"]) == (VIDEO, "www.video.example")
+
+
+def test_but_not_where_names_of_two_apps_lead_to_it() -> None:
+    one = core()
+    for sport, name in ((50000, "www.video.example"), (50001, "www.cloud.example")):
+        datagram(one, question(name), sport, 53, dst=RESOLVER)
+        datagram(one, aliased(name, "edge.cdn.example", SERVER), 53, sport, src=RESOLVER, dst=CLIENT)
+    resolve(one, "edge.cdn.example", ELSEWHERE, sport=50002)
+    connection = Connection(one, dst=ELSEWHERE)
+    connection.segment(0, 0, flags=SYN)
+    assert (connection.flow()["app"], connection.flow()["host"]) == (0, "edge.cdn.example")
+
+
+def test_a_nameless_flow_is_the_app_that_the_client_found_beside_it() -> None:
+    one = core(blind=1)
+    resolve(one, "www.video.example", BESIDE)
+    visited(one)
+    flow = next(flow for flow in ended(one) if flow["dst"] == ELSEWHERE)
+    assert (flow["app"], METHODS[flow["app_method"]], flow["app_confidence"]) == (VIDEO, "neighbour", 50)
+
+
+@pytest.mark.parametrize("name", ["www.cloud.example", "unknown.example"])
+def test_but_not_where_it_found_others_there_too(name: str) -> None:
+    one = core(blind=1)
+    resolve(one, "www.video.example", BESIDE)
+    resolve(one, name, "203.0.113.98", sport=50001)
+    visited(one)
+    assert next(flow for flow in ended(one) if flow["dst"] == ELSEWHERE)["app"] == 0
+
+
+def test_what_is_known_of_a_network_is_forgotten_and_is_each_clients_own() -> None:
+    names, app = Names(1024), 7
+    names.learn_network(ip(CLIENT), ip(BESIDE), app, SECOND)
+    assert names.find_network(ip(CLIENT), ip(ELSEWHERE), 2 * SECOND) == app
+    assert names.find_network(ip(RESOLVER), ip(ELSEWHERE), 2 * SECOND) == 0
+    assert names.find_network(ip(CLIENT), ip("203.0.114.7"), 2 * SECOND) == 0
+    assert names.find_network(ip(CLIENT), ip(ELSEWHERE), 602 * SECOND) == 0
+    here, there, far = (bytes.fromhex(f"20010db80000000{n}") + bytes([n] * 8) for n in (1, 1, 2))
+    names.learn_network(ip(CLIENT), here, app, SECOND)
+    assert names.find_network(ip(CLIENT), there[:8] + b"somebody", SECOND) == app
+    assert names.find_network(ip(CLIENT), far, SECOND) == 0
+
+
+def test_an_address_behind_nat64_is_the_owners_of_the_ipv4_address() -> None:
+    from dpi.match.prefixes import Prefixes
+
+    table = Prefixes([("192.0.2.0/28", CLOUD), ("64:ff9b::c000:20f/128", CLIPS)])
+    assert [getattr(table.match(f"64:ff9b::{text}"), "label", None) for text in ("192.0.2.1", "192.0.2.15")] == [
+        CLOUD,
+        CLIPS,
+    ]
+    assert table.match("64:ff9b::192.0.2.16") is None
+    assert table.match("64:ff9b:1::192.0.2.1") is None
+
+
+# The first packet
+
+
+def test_a_syn_is_told_with_what_dns_the_address_and_the_port_say() -> None:
+    one = core(firsts=True)
+    resolve(one, "www.video.example", ELSEWHERE)
+    for sport, dst, dport in ((40000, ELSEWHERE, 443), (40001, SERVER, 22), (40002, "198.51.100.1", 22)):
+        Connection(one, sport=sport, dport=dport, dst=dst).shake()
+    flows = [flow for flow in first(one) if flow["dport"] != 53]
+    assert [(flow["app"], METHODS[flow["app_method"]], flow["protocol"], flow["packets_up"]) for flow in flows] == [
+        (VIDEO, "dns", 0, 1),
+        (CLOUD, "prefix", IDS["ssh"], 1),
+        (0, "", IDS["ssh"], 1),
+    ]
+    assert find(one, 40001, 22)["app"] == 0  # the flow itself waits for better evidence
+
+
+def test_a_datagram_that_names_its_flow_names_it_at_the_first_packet() -> None:
+    one = core(firsts=True)
+    datagram(one, question("www.video.example"), dport=53, dst=RESOLVER)
+    datagram(one, answer("www.video.example", SERVER), 53, 40000, src=RESOLVER, dst=CLIENT)
+    assert [(flow["protocol"], flow["app"]) for flow in first(one)] == [(IDS["dns"], VIDEO)]
