@@ -13,7 +13,9 @@ import contextlib
 import grp
 import json
 import os
+import pwd
 import socket
+import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ SOCKET = "/run/dpi/control.sock"
 GROUP = "dpi"
 LINE_MAX = 1 << 20  # bytes of a request
 ANSWER_SECONDS = 60.0
+NOBODY_LOGGED_IN = 0xFFFFFFFF  # /proc/PID/loginuid
 
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]
 
@@ -91,17 +94,18 @@ class Server:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            who = _who(writer.get_extra_info("socket"))
             while line := await reader.readline():
-                writer.write(json.dumps(await self._answer(line), default=str).encode() + b"\n")
+                writer.write(json.dumps(await self._answer(line, who), default=str).encode() + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError):
             pass  # gone, or a line over LINE_MAX
         finally:
             writer.close()
 
-    async def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes, who: str) -> dict[str, Any]:
         try:
-            request = json.loads(line)
+            request = json.loads(line) | {"who": who}
             handler = self._handlers.get(request.pop("do"))
             if handler is None:
                 raise UsageError("the daemon does not know this request: is it of another version?")
@@ -112,3 +116,15 @@ class Server:
             return {"ok": False, "error": str(error), "exit": error.exit_code}
         except Exception as error:  # a fault of ours must not end the daemon: it is said to who asked
             return {"ok": False, "error": f"{type(error).__name__}: {error}", "exit": 1}
+
+
+def _who(connection: socket.socket) -> str:
+    """Who asks, by unix(7): the user that logged in, where the kernel's audit knows (behind a sudo), else the user."""
+    pid, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    with contextlib.suppress(OSError, ValueError):
+        login = int(Path(f"/proc/{pid}/loginuid").read_text())
+        user = user if login == NOBODY_LOGGED_IN else login
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)

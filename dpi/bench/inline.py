@@ -156,6 +156,7 @@ def start_daemon(path: Path, folder: pathlib.Path) -> subprocess.Popen[Any]:
     with log.open("w") as out:
         process = start(
             path, ROUTER, "dpi", "run", "--config", str(policy), "--state-dir", str(folder / "state"),
+            "--versions-dir", str(folder / "versions"),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=out,
             environment={"DPI_SOCKET": str(control)},
         )  # fmt: skip

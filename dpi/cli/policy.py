@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sized
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from dpi.cli import policy_versions
 from dpi.cli.output import json_option, print_json
+from dpi.cli.policy_versions import span
 from dpi.errors import Finding, UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +35,15 @@ set_option = click.option(
 @click.group()
 def command() -> None:
     """Check, plan, apply and show policies."""
+
+
+for versioned in (
+    policy_versions.confirm,
+    policy_versions.history,
+    policy_versions.rollback,
+    policy_versions.wait,
+):
+    command.add_command(versioned)
 
 
 @command.command()
@@ -157,21 +168,30 @@ def plan(file: Path, sets: tuple[str, ...], before: Path | None, kernel: bool | 
 @command.command()
 @click.argument("file", type=FILE, required=False)
 @set_option
+@click.option(
+    "--confirm",
+    metavar="TIME",
+    callback=span,
+    help="Undo it after this time unless `dpi policy confirm` is said; default: as the policy in force says.",
+)
+@click.option("--comment", default="", metavar="TEXT", help="What for; `dpi policy history` shows it.")
 @json_option
-def apply(file: Path | None, sets: tuple[str, ...], as_json: bool) -> None:
+def apply(file: Path | None, sets: tuple[str, ...], confirm: float | None, comment: str, as_json: bool) -> None:
     """Put a policy in force through the running daemon, all of it or nothing.
 
-    Without FILE, the daemon reads its own again.  Flows keep their labels, classes their counters.
+    Without FILE, the daemon reads its own again.  FILE stays in force, over restarts too, until the daemon's own files
+    change.  Flows keep their labels, classes their counters.
     """
     from dpi.control import call
 
+    extra: dict[str, Any] = {"confirm": confirm, "comment": comment}
     if file is None:
         if sets:
             raise UsageError("--set needs the policy's file beside it")
-        answer = call("apply")
+        answer = call("apply", **extra)
     else:
         planned(file, sets)  # what is wrong is told here, with the paths as they were typed
-        answer = call("apply", config=str(file.absolute()), sets=list(sets))
+        answer = call("apply", config=str(file.absolute()), sets=list(sets), **extra)
     if as_json:
         print_json(answer)
         return

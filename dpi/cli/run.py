@@ -30,6 +30,13 @@ STATE_DIR = Path("/run/dpi")
     help="Where what the kernel was before is remembered.",
 )
 @click.option(
+    "--versions-dir",
+    type=click.Path(path_type=Path),
+    default=Path("/var/lib/dpi/versions"),
+    show_default=True,
+    help="Where the policies that were in force are kept.",
+)
+@click.option(
     "--watchdog",
     type=click.FloatRange(0.5, 60),
     default=2.0,
@@ -37,7 +44,9 @@ STATE_DIR = Path("/run/dpi")
     help="Seconds without a sign of life after which a worker is killed and started again.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
-def command(config: Path, sets: tuple[str, ...], state_dir: Path, watchdog: float, verbose: bool) -> None:
+def command(
+    config: Path, sets: tuple[str, ...], state_dir: Path, versions_dir: Path, watchdog: float, verbose: bool
+) -> None:
     """Run inline: classify, shape and steer what passes this box.
 
     SIGHUP, `dpi policy apply` or a changed file put the policy in force anew; SIGTERM leaves the kernel as the
@@ -56,7 +65,7 @@ def command(config: Path, sets: tuple[str, ...], state_dir: Path, watchdog: floa
     from dpi.daemon.supervise import supervise
     from dpi.daemon.worker import Options, work
 
-    options = Options(config.absolute(), sets, state_dir.absolute())
+    options = Options(config.absolute(), sets, state_dir.absolute(), versions_dir.absolute())
     code = supervise(lambda heart: work(options, heart), lambda: void(enforce.clean(state_dir=state_dir)), watchdog)
     sys.exit(code)
 

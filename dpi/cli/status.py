@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
@@ -74,6 +75,13 @@ def _head(status: dict[str, Any]) -> None:
     engine = status["engine"]
     click.echo(f"dpi {status['version']}, process {status['pid']}, up {duration(status['uptime'])}")
     click.echo(f"policy {status['policy_hash'][:12]} of {', '.join(status['config'])}")
+    if status["trial"]:
+        until = time.strftime("%H:%M:%S", time.localtime(status["trial"]["until"]))
+        click.echo(
+            f"on trial: undone at {until} (back to version {status['trial']['back_to']}) unless `dpi policy confirm`"
+        )
+    elif not status["own_files"]:
+        click.echo(f"version {status['version_in_force']} stands in for the daemon's own files (dpi policy history)")
     reload = status["reload"]
     if reload and not reload["ok"]:
         click.echo(f"the last reload failed, the policy before is in force: {reload['message']}")

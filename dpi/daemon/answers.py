@@ -16,6 +16,7 @@ from dpi.control import Handler
 from dpi.daemon.why import why
 from dpi.errors import DpiError, UsageError
 from dpi.policy import show
+from dpi.policy.versions import Source
 from dpi.record.fields import FlowRecord
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def handlers(worker: Worker) -> dict[str, Handler]:
         "top": answers.top,
         "why": answers.why,
         "apply": answers.apply,
+        "confirm": answers.confirm,
+        "rollback": answers.rollback,
+        "history": answers.history,
         "policy": answers.policy,
         "plan": answers.plan,
     }
@@ -45,7 +49,7 @@ class Answers:
         worker = self._inline()
         plan = worker.plan
         counters = await asyncio.to_thread(enforce.counters, plan.kernel)
-        reload = worker.reload_result
+        reload, trial, version = worker.reloads.last, worker.reloads.trial, worker.reloads.version
         engine = worker.engine.counters()
         return {
             "version": __version__,
@@ -56,6 +60,9 @@ class Answers:
             "policy_hash": plan.hash,
             "mode": plan.kernel.mode,
             "interfaces": [{"name": i.name, "role": i.role, "vlan": i.vlan} for i in plan.kernel.interfaces],
+            "version_in_force": version and version.number,
+            "own_files": worker.policies.source == worker.policies.own,
+            "trial": trial and {"until": trial.until, "back_to": trial.before.number},
             "reload": reload and {"time": reload.time, "ok": reload.ok, "message": reload.message},
             "queues": self._queues(),
             "engine": engine,
@@ -180,19 +187,35 @@ class Answers:
         return await asyncio.to_thread(why, worker, str(request.get("what") or ""), self.describe)
 
     async def apply(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Puts the policy in force anew; with `config`, that file from now on."""
+        """Puts the daemon's files in force anew, or with `config` that one; on trial for `confirm` seconds."""
         worker = self._inline()
-        config = request.get("config")
-        before = worker.policies.config, worker.policies.sets
+        config, source = request.get("config"), None
         if config:
             if not Path(config).is_absolute():
                 raise UsageError(f"{config}: the daemon needs an absolute path")
-            worker.policies.config, worker.policies.sets = Path(config), tuple(request.get("sets") or ())
-        try:
-            return await worker.reload()
-        except BaseException:
-            worker.policies.config, worker.policies.sets = before
-            raise
+            source = Source(Path(config), tuple(request.get("sets") or ()))
+        confirm = request.get("confirm")
+        return await worker.reloads.apply(
+            source,
+            who=request["who"],
+            comment=str(request.get("comment") or ""),
+            confirm=worker.plan.control.confirm if confirm is None else float(confirm),
+        )
+
+    async def confirm(self, request: dict[str, Any]) -> dict[str, Any]:
+        return await self._inline().reloads.confirm()
+
+    async def rollback(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Puts version `number` in force, or the one before."""
+        number = request.get("number")
+        return await self._inline().reloads.rollback(None if number is None else int(number), who=request["who"])
+
+    async def history(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """The versions kept, oldest first."""
+        worker = self._inline()
+        now = worker.reloads.version
+        kept = await asyncio.to_thread(worker.policies.versions.all)
+        return [{**version.to_json(), "in_force": version == now} for version in kept]
 
     async def policy(self, request: dict[str, Any]) -> dict[str, Any]:
         """The plan in force."""

@@ -1,4 +1,4 @@
-"""From policy files to a plan, and the numbers that it gave, kept from one life of the daemon to the next."""
+"""From policy files to a plan; its numbers and its versions, kept from one life of the daemon to the next."""
 
 from __future__ import annotations
 
@@ -6,30 +6,50 @@ import dataclasses
 import json
 from pathlib import Path
 
-from dpi.errors import Finding
+from dpi.errors import Finding, UsageError
 from dpi.policy.check import Names, check
 from dpi.policy.compile import compile_policy
 from dpi.policy.load import policy_files
 from dpi.policy.names import Machine
 from dpi.policy.plan import Ids, Plan
+from dpi.policy.versions import Instead, Source, Version, Versions
 
 Stamp = tuple[tuple[str, int, int], ...]  # path, mtime in ns, size
 
 
 class Policies:
-    """The policy at one place, as it is there now."""
+    """The policy in force: the daemon's own files, or a version instead of them (see policy/versions.py)."""
 
-    def __init__(self, config: Path, sets: tuple[str, ...], state_dir: Path, names: Names) -> None:
-        self.config = config
-        self.sets = sets
+    def __init__(self, own: Source, state_dir: Path, versions: Versions, names: Names) -> None:
+        self.own = own
+        self.versions = versions
+        self.source = own
         self._names = names
         self._ids_file = state_dir / "ids.json"
         self._ids = self._read_ids()
 
-    def read(self) -> tuple[Plan, tuple[Finding, ...]]:
+    def find(self) -> str:
+        """Finds what is to be in force at a start; → why it is not the own files, in words."""
+        instead = self.versions.instead()
+        if instead is None:
+            return ""
+        if instead.own != self.own.digest():
+            self.versions.set_instead(None)  # the files were changed since: they count again
+            return ""
+        try:
+            version = self.versions.get(instead.version)
+        except UsageError:
+            return ""
+        self.source = version.source
+        if instead.unconfirmed:
+            return f"version {version.number} is in force, as the change after it was not confirmed"
+        return f"version {version.number} is in force instead of {self.own.config}"
+
+    def read(self, source: Source | None = None) -> tuple[Plan, tuple[Finding, ...]]:
         """The plan, and warnings.  Raises FindingsError with everything that is wrong."""
+        source = source or self.source
         machine = Machine.here()
-        checked = check(self.config, self.sets, names=self._names, machine=machine)
+        checked = check(source.config, source.sets, names=self._names, machine=machine)
         return compile_policy(checked, machine, self._ids), checked.warnings
 
     def keep(self, plan: Plan) -> None:
@@ -40,10 +60,20 @@ class Policies:
         part.write_text(json.dumps(dataclasses.asdict(plan.ids)))
         part.replace(self._ids_file)
 
+    def keep_version(self, plan: Plan, who: str, comment: str) -> Version:
+        """What is in force is written down.  DpiError where there is no room for it."""
+        return self.versions.add(self.source, plan.hash, plan.engine.signature_dirs, who=who, comment=comment)
+
+    def stand(self, version: Version | None, *, unconfirmed: bool = False) -> None:
+        """From now on, at a start too: this version, or the own files again where they are the same (or None)."""
+        own = self.own.digest()
+        same = version is None or (version.digest == own and not unconfirmed)
+        self.versions.set_instead(None if same or version is None else Instead(version.number, own, unconfirmed))
+
     def stamp(self) -> Stamp:
-        """Changes when one of the files does."""
+        """Changes when one of the daemon's own files does."""
         found = []
-        for path in policy_files(self.config):
+        for path in policy_files(self.own.config):
             try:
                 stat = path.stat()
                 found.append((str(path), stat.st_mtime_ns, stat.st_size))

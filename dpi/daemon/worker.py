@@ -24,6 +24,7 @@ from dpi.capture.nfqueue import QueueReader
 from dpi.daemon.account import Accounts, Totals
 from dpi.daemon.change import Policies
 from dpi.daemon.heart import CONTROL, FIRST_QUEUE, Heart
+from dpi.daemon.reload import Reloads
 from dpi.daemon.steer import Caches
 from dpi.enforce import conntrack, drift
 from dpi.engine import Engine, FlowEvent, Learnt
@@ -32,6 +33,7 @@ from dpi.inline import InlineHandler
 from dpi.match import signatures
 from dpi.match.labels import Signatures
 from dpi.policy.plan import Plan
+from dpi.policy.versions import FOLDER, Source, Versions
 from dpi.record.fields import FlowRecord
 from dpi.record.writer import Writer
 from dpi.vocabulary import of_signatures
@@ -51,16 +53,8 @@ class Options:
     config: Path
     sets: tuple[str, ...] = ()
     state_dir: Path = Path("/run/dpi")
+    versions_dir: Path = FOLDER
     socket: Path | None = None  # None: DPI_SOCKET, else as the policy says
-
-
-@dataclass(frozen=True)
-class Reload:
-    """What came of the last change of policy."""
-
-    time: float
-    ok: bool
-    message: str
 
 
 class Worker:
@@ -70,13 +64,13 @@ class Worker:
         self.options = options
         self.heart = heart
         self.started = time.time()
-        self.policies = Policies(options.config, options.sets, options.state_dir, self._vocabulary)
+        own = Source(options.config, options.sets)
+        self.policies = Policies(own, options.state_dir, Versions(options.versions_dir), self._vocabulary)
         self.signatures: Signatures | None = None
         self._folders: tuple[Path, ...] = ()
         self.plan: Plan
         self.engine: Engine
         self.readers: list[QueueReader] = []
-        self.reload_result: Reload | None = None
         self.totals = Totals()
         self.accounts: Accounts
         self.records: Writer | None = None
@@ -84,6 +78,7 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._changing = asyncio.Lock()
+        self.reloads = Reloads(self.policies, self._changing, self._put_in_force, self._spawn)
         self._stop = asyncio.Event()
         self._beating: asyncio.Task[Any] | None = None
         self._classes: dict[int, str | None] = {}
@@ -100,6 +95,8 @@ class Worker:
 
     async def main(self) -> int:
         """Until SIGTERM; the exit code."""
+        if instead := self.policies.find():
+            log.warning("%s", instead)
         plan, warnings = self.policies.read()
         for warning in warnings:
             log.warning("%s", warning)
@@ -108,7 +105,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self.reload()))
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload("SIGHUP")))
         from dpi.daemon.answers import handlers
 
         server = control.Server(self._socket_path(plan), handlers(self), plan.control.group or control.GROUP)
@@ -117,6 +114,7 @@ class Worker:
         try:
             await self._go_inline(plan)
             log.info("inline: policy %s of %s", plan.hash, ", ".join(plan.sources))
+            self.reloads.started(plan)
             self.heart.set_ready()
             keeping = drift.keep(
                 lambda: self.plan.kernel,
@@ -220,20 +218,14 @@ class Worker:
 
     # Change
 
-    async def reload(self) -> dict[str, Any]:
-        """Reads the policy again and puts it in force; what went wrong leaves the one before as it is."""
-        async with self._changing:
-            try:
-                result = await self._change()
-                self.reload_result = Reload(time.time(), True, result["message"])
-                return result
-            except DpiError as error:
-                self.reload_result = Reload(time.time(), False, str(error))
-                log.error("reload: %s", error)
-                raise
+    async def _reload(self, who: str) -> None:
+        """The files may have changed.  What is wrong is logged and shown by `dpi status`."""
+        with contextlib.suppress(DpiError):
+            await self.reloads.apply(who=who, confirm=self.plan.control.confirm)
 
-    async def _change(self) -> dict[str, Any]:
-        plan, warnings = await asyncio.to_thread(self.policies.read)
+    async def _put_in_force(self, source: Source) -> tuple[Plan, dict[str, Any]]:
+        """Reads a policy and puts it in force; what went wrong leaves the one before as it is."""
+        plan, warnings = await asyncio.to_thread(self.policies.read, source)
         old = self.plan
         _refuse_restart_matters(old, plan)
         records = self.records if plan.records == old.records else _writer(plan)
@@ -254,8 +246,7 @@ class Worker:
             await asyncio.to_thread(before.close)
         moved = await asyncio.to_thread(self._remark)
         message = f"policy {plan.hash} in force; changes in the kernel: {len(report.operations)}, flows moved: {moved}"
-        log.info("%s", message)
-        return {
+        return plan, {
             "message": message,
             "hash": plan.hash,
             "warnings": [str(w) for w in warnings],
@@ -343,14 +334,13 @@ class Worker:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             now = self.policies.stamp()
-            if now == known:
+            if now == known or self.reloads.trial:
                 continue
             await asyncio.sleep(WATCH_SECONDS)
             if now != self.policies.stamp():
                 continue
             known = now
-            with contextlib.suppress(DpiError):
-                await self.reload()
+            await self._reload("changed file")
 
     async def _refresh(self) -> None:
         while True:
@@ -369,7 +359,7 @@ def _refuse_restart_matters(old: Plan, new: Plan) -> None:
         ("marks.mask", old.kernel.marks, new.kernel.marks),
         ("queue", (old.kernel.queues, old.kernel.queue_base), (new.kernel.queues, new.kernel.queue_base)),
         ("flows.max", old.engine.max_flows, new.engine.max_flows),
-        ("control", old.control, new.control),
+        ("control", (old.control.socket, old.control.group), (new.control.socket, new.control.group)),
     ):
         if before != after:
             raise UsageError(f"`{what}` cannot change while the daemon runs: restart it; the policy before is in force")

@@ -42,6 +42,7 @@ class Appliance:
                     "run",
                     *("--config", str(self._config)),
                     *("--state-dir", str(self.lab.directory / "state")),
+                    *("--versions-dir", str(self.lab.directory / "versions")),
                     *self._sets,
                 ),
                 env=self.environment(),

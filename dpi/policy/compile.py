@@ -69,7 +69,7 @@ def compile_policy(checked: Checked, machine: Machine, known: p.Ids | None = Non
         sources=checked.document.files,
         hash=meaning(policy),
         records=p.RecordsPlan(records.file, records.rotate, records.keep) if records else None,
-        control=p.ControlPlan(policy.control.socket, policy.control.group),
+        control=p.ControlPlan(policy.control.socket, policy.control.group, policy.control.confirm or 0.0),
     )
 
 

@@ -178,6 +178,9 @@ def _settings(plan: Plan) -> dict[str, Said]:
         "flows": {"": str(engine.max_flows)},
         "signatures": {"": ", ".join(engine.signature_dirs)},
         "records": {"": f"{records.file}, {records.keep} of {size_text(records.rotate)}" if records else ""},
-        "control": {"": ", ".join(part for part in (plan.control.socket, plan.control.group) if part)},
+        "control": {
+            "": ", ".join(part for part in (plan.control.socket, plan.control.group) if part),
+            "confirm": seconds_text(plan.control.confirm) if plan.control.confirm else "",
+        },
         "on exit": {"": plan.on_exit},
     }

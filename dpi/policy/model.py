@@ -256,11 +256,14 @@ class Records(Section):
 
 
 class Control(Section):
-    """The socket through which the CLI reaches the daemon."""
+    """How the CLI reaches the daemon, and how careful it is with changes."""
 
     socket: FilePath | None = Field(default=None, description="Where it is; default: /run/dpi/control.sock")
     group: Annotated[str, Field(min_length=1, max_length=32)] | None = Field(
         default=None, description="Who may use it beside root, where there is such a group; default: dpi"
+    )
+    confirm: Seconds | None = Field(
+        default=None, description="Undo every change of policy that is not confirmed within this time; default: never"
     )
 
 

@@ -207,10 +207,11 @@ class RecordsPlan:
 
 @dataclass(frozen=True)
 class ControlPlan:
-    """The daemon's unix socket; None: the program's default."""
+    """The daemon's unix socket (None: the program's default), and how long changes wait to be confirmed."""
 
     socket: str | None = None
     group: str | None = None
+    confirm: float = 0.0  # seconds; 0: changes stay as they are made
 
 
 @dataclass(frozen=True)

@@ -417,7 +417,8 @@ def test_when_all_of_it_is_killed_traffic_passes_and_the_next_start_takes_over(l
 
 def run_once(lab: Lab, policy: Path, *words: str) -> subprocess.CompletedProcess[str]:
     box = Appliance(lab, policy)
-    return box.cli("run", "--config", str(policy), "--state-dir", str(lab.directory / "state"), *words, timeout=60)
+    folders = [f"--{name}-dir={lab.directory / name}" for name in ("state", "versions")]
+    return box.cli("run", "--config", str(policy), *folders, *words, timeout=60)
 
 
 def test_a_malformed_policy_is_refused_and_the_kernel_is_as_it_was(lab: Lab, policy: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pwd
 import socket
 import stat
 import threading
@@ -18,7 +20,12 @@ from dpi.errors import DpiError, Finding, FindingsError, UsageError
 
 
 async def echo(request: dict[str, Any]) -> Any:
+    del request["who"]
     return request
+
+
+async def who(request: dict[str, Any]) -> Any:
+    return request["who"]
 
 
 async def refuse(request: dict[str, Any]) -> Any:
@@ -33,7 +40,7 @@ async def break_(request: dict[str, Any]) -> Any:
 def daemon(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "run" / "control.sock"
     loop = asyncio.new_event_loop()
-    server = Server(path, {"echo": echo, "refuse": refuse, "break": break_})
+    server = Server(path, {"echo": echo, "who": who, "refuse": refuse, "break": break_})
     started = threading.Event()
 
     async def run() -> None:
@@ -54,6 +61,11 @@ def daemon(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_request_is_answered_with_what_its_handler_returns(daemon: Path) -> None:
     assert call("echo", path=daemon, a=1, b=["x"]) == {"a": 1, "b": ["x"]}
+
+
+def test_who_asks_is_what_the_kernel_says_not_the_request(daemon: Path) -> None:
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert call("who", path=daemon, who="somebody else") == me
 
 
 def test_findings_come_back_as_wrong_input(daemon: Path) -> None:
