@@ -11,6 +11,7 @@ from libc.string cimport memset
 
 from dpi.capture.decision cimport ACCEPT, Decision
 from dpi.decide.answers cimport answer_learn
+from dpi.decide.by_rule cimport by_rule, withdraw_rule
 from dpi.decide.calls cimport call_again, call_learn, call_settle
 from dpi.decide.disposition cimport ask
 from dpi.decide.first cimport first_tell
@@ -189,6 +190,7 @@ cdef uint32_t begin(Shard *s, const Packet *p, uint32_t hash) noexcept nogil:
     if p.proto == IP_TCP or p.proto == IP_UDP or p.proto == IP_SCTP:
         f.needs = NEED_PROTOCOL
         name_by_address(s, f)
+        by_rule(s, f)
         ask(s, f)
     else:
         label = header_label(p)
@@ -249,7 +251,9 @@ cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisi
             ask(s, f)
         return
     if answer == YES:
+        withdraw_rule(f)
         take_over(s, f, &finding)
+        by_rule(s, f)
         if finding.complete:
             settle(s, i, f)
             if f.protocol.id == P_DNS:
@@ -278,6 +282,7 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     name_at_end(s, f)
     call_settle(s, f)
     categorise(s, f)
+    by_rule(s, f)
     f.needs = NEED_SHAPE if shape_begin(s, f) else 0
     f.decided_at = <uint16_t>min(f.packets[0] + f.packets[1], 65535)
     release(&s.inspector, f)

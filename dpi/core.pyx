@@ -12,6 +12,7 @@ from dpi._fastpath cimport EVENTS_A_PACKET, IDLE_SWEEP, end, process, tick
 from dpi.capture.decision cimport Decision
 from dpi.capture.pcapfile cimport Capture, Record, next_record
 from dpi.decide.disposition cimport ask
+from dpi.decide.labels cimport categorise
 from dpi.decide.shard cimport (
     LEARNT,
     TRAIT_CALL,
@@ -146,13 +147,14 @@ cdef class Core:
     # Set-up
 
     def use(self, Hosts hosts, Prefixes prefixes, Ports ports, Names names, bytes category,
-            video=None, calls=None, shared=(), push=None, Declarations declared=None):
+            video=None, calls=None, shared=(), push=None, Declarations declared=None,
+            Rules rules=None):
         """Label from these tables.
 
         category: a byte for each label number.  video: {label: what it is when it has the shape of video};
         calls: {label: what its calls are}.  shared: labels whose hosts and addresses carry others' apps.
         push: {label: what its push service is}.  declared: signatures of bytes; what a side has shown of others so far
-        is forgotten.
+        is forgotten.  rules: whose disposition is an app's label.
         """
         if len(category) > 65536:
             raise ValueError("there are at most 65536 labels")
@@ -160,12 +162,13 @@ cdef class Core:
         talks = [(<uint16_t>owner, <uint16_t>app) for owner, app in (calls or {}).items()]
         pushes = [(<uint16_t>owner, <uint16_t>app) for owner, app in (push or {}).items()]
         carriers = [<uint16_t>label for label in shared]
-        kept = (hosts, prefixes, ports, declared)
+        kept = (hosts, prefixes, ports, declared, rules)
         lock(self.shard)
         self.shard.hosts = &hosts.table
         self.shard.prefixes = &prefixes.table
         self.shard.ports = &ports.table
         self.shard.inspector.declared = &declared.table if declared is not None else NULL
+        self.shard.app_rules = &rules.table if rules is not None else NULL
         self.shard.names = names.table
         memset(self.shard.category, 0, 65536)
         memcpy(self.shard.category, <const uint8_t *>category, len(category))
@@ -428,6 +431,7 @@ cdef class Core:
                 f = &self.shard.table.flows[i]
                 if f.version:
                     mark = f.mark
+                    categorise(self.shard, f)
                     f.rule, f.disposition, f.route, f.mark = NONE, 0, 0, 0
                     ask(self.shard, f)
                     if f.mark != mark:

@@ -104,7 +104,17 @@ class Engine:
             [label.id for label in labels if label and label.shared],
             {label.id: self.signatures.by_slug[label.push].id for label in labels if label and label.push},
             self.signatures.declared,
+            self.signatures.rules,
         )
+
+    def adopt(self, signatures: Signatures) -> None:
+        """Label from these from the next batch on; they were loaded to keep the numbers of those before.
+
+        Flows keep the labels that they have.  load_rules() must follow, for rules know labels by number.
+        """
+        self.signatures = signatures
+        for core in self.cores:
+            self.use(core, self.names)
 
     # Policy
 

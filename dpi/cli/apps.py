@@ -14,6 +14,7 @@ from dpi.cli.output import json_option, print_json, print_table
 from dpi.errors import UsageError
 
 if TYPE_CHECKING:
+    from dpi.match.app_rules import AppRule
     from dpi.match.labels import Category, Label, Match, Signatures
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -96,6 +97,7 @@ def show(slug: str, folders: tuple[str, ...], as_json: bool) -> None:
     if label is None:
         raise UsageError(f"there is no app {slug!r}{close_to(slug, list(signatures.by_slug))}")
     entries = {kind: list(signatures.entries(label, kind)) for kind in ("hosts", "prefixes", "ports")}
+    declared, ruled = signatures.declared_at(label.id), signatures.rules_of(label)
     if as_json:
         print_json(
             _label(label)
@@ -104,6 +106,7 @@ def show(slug: str, folders: tuple[str, ...], as_json: bool) -> None:
                 kind: [{"entry": entry.text, "where": entry.where} for entry in found]
                 for kind, found in entries.items()
             }
+            | {"signatures": declared, "rules": [rule.where for rule in ruled]}
         )
         return
     click.echo(f"{label.name} ({label.slug}), {label.kind}, {label.category.name} ({label.category.slug})")
@@ -120,6 +123,14 @@ def show(slug: str, folders: tuple[str, ...], as_json: bool) -> None:
         if found:
             click.echo(f"\n{kind} ({len(found)})" + "".join(f"; {about}" for about in sources))
             print_table(["entry", "where"], [[entry.text, entry.where] for entry in found])
+    if declared:
+        click.echo(f"\nsignatures of bytes ({len(declared)})\n" + "\n".join(declared))
+    if ruled:
+        click.echo(f"\nrules ({len(ruled)})")
+        rows = [
+            ["; ".join(f"{name} {' '.join(words)}" for name, words in _conditions(rule)), rule.where] for rule in ruled
+        ]
+        print_table(["all of", "where"], rows)
 
 
 @command.command("match")
@@ -186,6 +197,12 @@ def _within(signatures: Signatures, slug: str) -> set[str]:
     for _ in known:
         wanted |= {each.slug for each in signatures.categories if each.within in wanted}
     return wanted
+
+
+def _conditions(rule: AppRule) -> list[tuple[str, list[str]]]:
+    """What must hold, each with the words of which one must."""
+    named = [(name, list(words)) for name, words in rule.words.items()]
+    return named + ([("protocols", [slug for slug, _, _ in rule.protocols])] if rule.protocols else [])
 
 
 def _is_address(text: str) -> bool:

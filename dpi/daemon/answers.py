@@ -225,7 +225,8 @@ class Answers:
     async def plan(self, request: dict[str, Any]) -> dict[str, Any]:
         """What putting the policy in force anew would change, without doing it."""
         worker = self._inline()
-        plan, warnings = await asyncio.to_thread(worker.policies.read)
+        async with worker.changing:  # signatures that are read for this are none to put in force
+            plan, warnings = await asyncio.to_thread(worker.policies.read)
         operations = await asyncio.to_thread(enforce.plan_operations, plan.kernel, state_dir=worker.options.state_dir)
         return {
             "hash": plan.hash,

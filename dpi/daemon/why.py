@@ -83,8 +83,7 @@ def _of_name(worker: Worker, name: str) -> Iterator[dict[str, str]]:
 
 def _of_address(worker: Worker, text: str) -> Iterator[dict[str, str]]:
     """Which names the address had, and whose it is."""
-    address = ipaddress.ip_address(text)
-    packed = address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
+    packed = _packed(text)
     signatures = worker.engine.signatures
     found = worker.engine.names.find(None, packed, time.time_ns())
     if found:
@@ -152,6 +151,12 @@ def _evidence(worker: Worker, record: FlowRecord) -> Iterator[str]:
         if hit is not None:
             entry = worker.engine.signatures.host_entry(hit.entry)
             yield f"`{entry.text}` names {entry.label.slug} ({entry.where})"
+    if record.method == "rule" and (found := _rule_of(worker, record)):
+        yield f"a rule names {found[0]} ({found[1]})"
+    if record.method == "signature":
+        label = worker.engine.signatures.by_slug.get(record.app or record.protocol)
+        for where in worker.engine.signatures.declared_at(label.id if label else 0):
+            yield f"its bytes are as declared ({where})"
     for what, value in (
         ("protocol", "" if record.protocol == "unknown" else record.protocol),
         ("TLS version offered", record.tls_version),
@@ -164,6 +169,27 @@ def _evidence(worker: Worker, record: FlowRecord) -> Iterator[str]:
             yield f"{what} {value}"
     if record.ech:
         yield "the hello is encrypted (ECH): the name is its cover"
+
+
+def _rule_of(worker: Worker, record: FlowRecord) -> tuple[str, str] | None:
+    """The app and the place of the rule of the signature files that holds for a flow."""
+    signatures = worker.engine.signatures
+    spoken = signatures.by_slug.get(record.protocol)
+    number = signatures.rules.ask(
+        protocol=spoken.id if spoken else 0,
+        host=(record.hostname or "").encode(),
+        ja4=(record.ja4 or "").encode(),
+        alpn=(record.alpn or "").encode(),
+        remote=_packed(record.dst),
+        port=record.dport,
+        proto={"tcp": 6, "udp": 17, "sctp": 132}.get(record.l4, 0),
+    )
+    return None if number is None else signatures.rule_at(number)
+
+
+def _packed(text: str) -> bytes:
+    address = ipaddress.ip_address(text)
+    return address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
 
 
 def _class_path(worker: Worker, name: str | None) -> Iterator[dict[str, Any]]:

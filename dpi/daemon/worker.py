@@ -17,7 +17,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dpi import control, enforce
 from dpi.capture.nfqueue import QueueReader
@@ -57,6 +57,14 @@ class Options:
     socket: Path | None = None  # None: DPI_SOCKET, else as the policy says
 
 
+class _Fresh(NamedTuple):
+    """Signatures that were read and are not in use yet."""
+
+    signatures: Signatures
+    folders: tuple[Path, ...]
+    stamp: signatures.Stamp
+
+
 class Worker:
     """One life of the daemon."""
 
@@ -68,6 +76,8 @@ class Worker:
         self.policies = Policies(own, options.state_dir, Versions(options.versions_dir), self._vocabulary)
         self.signatures: Signatures | None = None
         self._folders: tuple[Path, ...] = ()
+        self._stamp: signatures.Stamp = ()  # of the signature files in use
+        self._fresh: _Fresh | None = None  # what a policy that is being read would use instead
         self.plan: Plan
         self.engine: Engine
         self.readers: list[QueueReader] = []
@@ -77,27 +87,36 @@ class Worker:
         self.caches = Caches(self._release)
         self._threads: list[threading.Thread] = []
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._changing = asyncio.Lock()
-        self.reloads = Reloads(self.policies, self._changing, self._put_in_force, self._spawn)
+        self.changing = asyncio.Lock()
+        self.reloads = Reloads(self.policies, self.changing, self._put_in_force, self._spawn)
         self._stop = asyncio.Event()
         self._beating: asyncio.Task[Any] | None = None
         self._classes: dict[int, str | None] = {}
         self._applied = False
 
     def _vocabulary(self, folders: tuple[Path, ...]) -> Any:
-        """The names of the signatures in use; loaded once, since flows carry their numbers."""
-        if self.signatures is None:
-            self.signatures = signatures.load(folders)
-            self._folders = folders
-        elif folders != self._folders:
-            raise UsageError("`signatures` cannot change while the daemon runs: restart it")
-        return of_signatures(self.signatures)
+        """The names of the signatures in these folders.  They are read again only where a file has changed."""
+        stamp = signatures.stamp(folders)
+        self._fresh = None
+        if self.signatures is not None and (folders, stamp) == (self._folders, self._stamp):
+            return of_signatures(self.signatures)
+        self._fresh = _Fresh(signatures.load(folders, self.signatures), folders, stamp)
+        return of_signatures(self._fresh.signatures)
+
+    def _adopt(self) -> bool:
+        """The policy that was read is in force, and so are its signatures.  False: they are the same as before."""
+        if self._fresh is None:
+            return False
+        self.signatures, self._folders, self._stamp = self._fresh
+        self._fresh = None
+        return True
 
     async def main(self) -> int:
         """Until SIGTERM; the exit code."""
         if instead := self.policies.find():
             log.warning("%s", instead)
         plan, warnings = self.policies.read()
+        self._adopt()
         for warning in warnings:
             log.warning("%s", warning)
         self.plan = plan
@@ -119,7 +138,7 @@ class Worker:
             keeping = drift.keep(
                 lambda: self.plan.kernel,
                 state_dir=self.options.state_dir,
-                changing=self._changing,
+                changing=self.changing,
                 repaired=lambda _: self.caches.forget(),
             )
             self._beating = self._spawn(self._beat())
@@ -235,6 +254,10 @@ class Worker:
             if records and records is not self.records:
                 records.close()
             raise
+        if self._adopt():
+            assert self.signatures is not None
+            self.engine.adopt(self.signatures)
+            log.info("signatures read again; flows keep the labels that they have")
         self.engine.load_rules(plan.engine, plan.ids.routes)
         self.plan = plan
         self.records, before = records, self.records
@@ -329,18 +352,21 @@ class Worker:
             )  # fmt: skip
 
     async def _watch(self) -> None:
-        """A policy file or drop-in that has changed is put in force once it has been still for a while."""
-        known = self.policies.stamp()
+        """A policy, drop-in or signature file that has changed is put in force once it has been still for a while."""
+        known = self._stamps()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            now = self.policies.stamp()
+            now = self._stamps()
             if now == known or self.reloads.trial:
                 continue
             await asyncio.sleep(WATCH_SECONDS)
-            if now != self.policies.stamp():
+            if now != self._stamps():
                 continue
             known = now
             await self._reload("changed file")
+
+    def _stamps(self) -> tuple[Any, Any]:
+        return self.policies.stamp(), signatures.stamp(self._folders)
 
     async def _refresh(self) -> None:
         while True:

@@ -2,6 +2,8 @@
 
 from dpi.decide.shard cimport Shard
 from dpi.flow.table cimport Flow
+from dpi.match.rules cimport Question
 
 
+cdef void question(Shard *shard, const Flow *flow, Question *out) noexcept nogil
 cdef bint ask(Shard *shard, Flow *flow) noexcept nogil

@@ -27,6 +27,8 @@ cdef void question(Shard *s, const Flow *f, Question *q) noexcept nogil:
     q.category = s.category[q.app] if q.app else s.category[q.protocol]
     q.host = string_text(s.strings, f.host if sure and not dns else <uint32_t>NONE)
     q.host_len = <uint32_t>strlen(q.host)
+    q.ja4 = string_text(s.strings, f.ja4)
+    q.alpn = string_text(s.strings, f.alpn)
     q.local = f.addr[local]
     q.remote = f.addr[1 - local]
     q.port = f.port[1 - client]

@@ -73,6 +73,7 @@ cdef struct Shard:
     const PrefixTable *prefixes
     const PortTable *ports
     NameTable *names
+    const RuleTable *app_rules  # the signature files' own; NULL: there are none
     uint8_t *category       # [65536] by label
     uint16_t *video         # [65536] what a nameless flow of an owner's is when it has the shape of video
     uint16_t *calls         # [65536] what an app's STUN, DTLS and RTP are

@@ -4,6 +4,7 @@ A label carries its method and a confidence of 0 to 100.  A label is replaced by
 and by nothing else, so the table below is the whole order of evidence:
 
     method        confidence  what was seen
+    rule             100      a rule of the signature files holds for all that is known of the flow
     sni               99      server name in a TLS ClientHello (RFC 6066, 3)
     quic-sni          99      the same in a QUIC Initial (RFC 9001)
     http-host         98      Host or :authority of a request, or the target of CONNECT
@@ -38,6 +39,7 @@ cdef enum Method:
     BY_PREFIX
     BY_NEIGHBOUR
     BY_PORT
+    BY_RULE
     METHODS                 # how many there are
 
 
@@ -46,6 +48,8 @@ cdef enum:
 
 
 cdef inline uint8_t confidence_of(int method) noexcept nogil:
+    if method == BY_RULE:
+        return 100
     if method == BY_SNI or method == BY_QUIC_SNI:
         return 99
     if method == BY_HTTP_HOST:

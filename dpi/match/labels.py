@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from re import escape, finditer
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dpi.dissect.declared import Declarations
-from dpi.match import hosts, ports, prefixes
+from dpi.match import hosts, ports, prefixes, rules
+
+if TYPE_CHECKING:
+    from dpi.match.app_rules import AppRule
 
 Kind = Literal["app", "protocol"]
 Evidence = Literal["hosts", "prefixes", "ports"]
@@ -146,6 +149,7 @@ class Signatures:
         categories: Sequence[Category],
         lists: dict[Evidence, Listing],
         declared: Declarations,
+        ruled: Sequence[tuple[str, AppRule]] = (),
         tests: Sequence[CaptureTest] = (),
     ) -> None:
         self.labels = tuple(labels)
@@ -158,6 +162,10 @@ class Signatures:
         self.ports = ports.Ports(lists["ports"].pairs)
         self.declared = declared
         self.tests = tuple(tests)
+        numbers = {slug: label.id for slug, label in self.by_slug.items()}
+        rows = [(row, slug, rule) for slug, rule in ruled for row in rule.compiled(numbers[slug], numbers)]
+        self.rules = rules.Rules([row for row, _, _ in rows])
+        self._ruled = [(slug, rule) for _, slug, rule in rows]
 
     def host_entry(self, number: int) -> Entry:
         """The entry that hosts.Hit.entry names."""
@@ -166,6 +174,19 @@ class Signatures:
     def prefix_entry(self, number: int) -> Entry:
         """The entry that prefixes.Hit.entry names."""
         return self._entry("prefixes", number)
+
+    def rule_at(self, number: int) -> tuple[str, str]:
+        """The app, and FILE:LINE, of the rule that rules.ask() names."""
+        slug, rule = self._ruled[number]
+        return slug, rule.where
+
+    def declared_at(self, label: int) -> list[str]:
+        """FILE:LINE of each signature of bytes of a label."""
+        return [each.where for each in self.declared.declared if each.label == label]
+
+    def rules_of(self, label: Label) -> list[AppRule]:
+        """The rules of an app, in the order in which they are asked."""
+        return list({id(rule): rule for slug, rule in self._ruled if slug == label.slug}.values())
 
     def explain(self, text: str) -> list[Match]:
         """Every entry that a host name or an address is of, the winner first; empty where nothing is known."""

@@ -32,6 +32,9 @@ class Nodes:
         mark = node.start_mark
         self.findings.append(Finding(file.path, mark.line + 1, mark.column + 1, path, message))
 
+    def finding_at(self, file: SourceFile, line: int, column: int, path: str, message: str) -> None:
+        self.findings.append(Finding(file.path, line, column, path, message))
+
     def mapping(self, file: SourceFile, node: yaml.Node, path: str, known: Sequence[str] = ()) -> dict[str, Pair]:
         """A mapping's pairs by key; unknown and repeated keys are findings.  An empty value is an empty mapping."""
         if isinstance(node, yaml.ScalarNode) and node.value == "":

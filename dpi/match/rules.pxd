@@ -11,6 +11,8 @@ cdef enum Opened:
 cdef struct Question:       # what is known of a flow
     const char *host        # "" for none
     uint32_t host_len
+    const char *ja4         # as host
+    const char *alpn
     const uint8_t *local    # 16 bytes each
     const uint8_t *remote
     uint16_t app
@@ -32,7 +34,9 @@ cdef struct Rule:
     Span apps               # sorted
     Span protocols          # sorted
     Span categories
-    Span hosts              # of RuleTable.keys
+    Span hosts              # of RuleTable.lists: numbers of keys
+    Span ja4                # the same
+    Span alpn
     Span local              # of RuleTable.prefixes
     Span remote
     Span ports              # pairs: from, to
@@ -69,6 +73,7 @@ cdef struct RuleTable:
     uint32_t mask
     uint8_t local_bits[129]     # 1: there is a key for a local prefix of this length
     uint8_t remote_bits[129]
+    uint8_t by_text         # there are rules by JA4 or ALPN
 
 
 cdef uint32_t rules_ask(const RuleTable *t, const Question *q) noexcept nogil

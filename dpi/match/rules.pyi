@@ -14,6 +14,8 @@ class Rules:
         protocol: int = 0,
         category: int = 0,
         host: bytes = b"",
+        ja4: bytes = b"",
+        alpn: bytes = b"",
         local: bytes = ...,
         remote: bytes = ...,
         port: int = 0,

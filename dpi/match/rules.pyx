@@ -11,7 +11,7 @@ The table is never changed: a new policy is a new table, which every shard takes
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy, memset, strlen
 
 from dpi.flow.table cimport NONE
 
@@ -27,6 +27,9 @@ cdef enum Kind:
     KEY_REMOTE
     KEY_PORT
     KEY_VLAN
+    KEY_JA4
+    KEY_JA4_BEGINS          # the beginning of one
+    KEY_ALPN
 
 
 cdef enum:
@@ -111,6 +114,20 @@ cdef bint host_among(const RuleTable *t, Span s, const Question *q) noexcept nog
     return False
 
 
+cdef bint text_among(const RuleTable *t, Span s, const char *value) noexcept nogil:
+    """Whether one of the rule's fingerprints or ALPNs (numbers of keys) is the flow's."""
+    cdef uint32_t n = <uint32_t>strlen(value) if value != NULL else 0
+    cdef uint32_t i
+    cdef const Key *k
+    for i in range(s.at, s.at + s.n):
+        k = &t.keys[t.lists[i]]
+        if k.length - 1 > n or (k.length - 1 < n and t.text[k.text] != KEY_JA4_BEGINS):
+            continue
+        if n and memcmp(value, t.text + k.text + 1, k.length - 1) == 0:
+            return True
+    return False
+
+
 cdef bint holds(const RuleTable *t, const Rule *r, const Question *q) noexcept nogil:
     cdef uint32_t i
     cdef bint found
@@ -137,6 +154,10 @@ cdef bint holds(const RuleTable *t, const Rule *r, const Question *q) noexcept n
     if r.local.n and not within_any(t, r.local, q.local):
         return False
     if r.remote.n and not within_any(t, r.remote, q.remote):
+        return False
+    if r.ja4.n and not text_among(t, r.ja4, q.ja4):
+        return False
+    if r.alpn.n and not text_among(t, r.alpn, q.alpn):
         return False
     return not r.hosts.n or host_among(t, r.hosts, q)
 
@@ -210,6 +231,19 @@ cdef uint32_t best_host(const RuleTable *t, const Question *q, uint32_t so_far) 
     return so_far
 
 
+cdef uint32_t best_text(const RuleTable *t, uint8_t kind, const char *value, const Question *q,
+                        uint32_t so_far) noexcept nogil:
+    cdef uint8_t text[KEY_MAX]
+    cdef size_t n = strlen(value) if value != NULL else 0
+    cdef uint32_t key
+    if n == 0 or n >= KEY_MAX:
+        return so_far
+    text[0] = kind
+    memcpy(text + 1, value, n)
+    key = find_key(t, text, <uint32_t>n + 1)
+    return best(t, key, q, so_far) if key else so_far
+
+
 cdef uint32_t rules_ask(const RuleTable *t, const Question *q) noexcept nogil:
     """The number of the first rule that holds, NONE where none does."""
     cdef uint32_t found
@@ -226,6 +260,9 @@ cdef uint32_t rules_ask(const RuleTable *t, const Question *q) noexcept nogil:
     found = best_number(t, KEY_PORT, q.port, q, found)
     found = best_number(t, KEY_VLAN, q.vlan, q, found)
     found = best_host(t, q, found)
+    if t.by_text:
+        found = best_text(t, KEY_JA4, q.ja4, q, found)
+        found = best_text(t, KEY_ALPN, q.alpn, q, found)
     found = best_prefix(t, KEY_LOCAL, t.local_bits, q.local, q, found)
     return best_prefix(t, KEY_REMOTE, t.remote_bits, q.remote, q, found)
 
@@ -237,7 +274,7 @@ cdef class Rules:
 
     Each rule is a mapping with the keys of `Match` in dpi/policy/plan.py, where labels and categories are numbers,
     prefixes are (16 bytes, bits), transports are IP protocol numbers and direction is 0, 1 (out) or 2 (in), and
-    with `disposition`, `route` (0 for none) and `log`.  All keys may be left out.
+    with `ja4` (the end may be `*`), `alpn`, `disposition`, `route` (0 for none) and `log`.  All keys may be left out.
     """
 
     def __cinit__(self, rules):
@@ -246,7 +283,7 @@ cdef class Rules:
         unkeyed = []
         local_bits, remote_bits = set(), set()
         rules = list(rules)
-        hosts_of = []
+        texts_of = []
         cdef Rule *r
         cdef Py_ssize_t i, j
 
@@ -270,9 +307,14 @@ cdef class Rules:
             patterns = [host_key(host) for host in rule.get("hosts", ())]
             for key in patterns:
                 keys.setdefault(key, [len(keys) + 1, []])
-            hosts_of.append([keys[key][0] for key in patterns])
+            fingerprints = [ja4_key(text) for text in rule.get("ja4", ())]
+            applications = [bytes((KEY_ALPN,)) + text.encode() for text in rule.get("alpn", ())]
+            for key in fingerprints + applications:
+                keys.setdefault(key, [len(keys) + 1, []])
+                self.table.by_text = 1
+            texts_of.append([[keys[key][0] for key in each] for each in (patterns, fingerprints, applications)])
 
-            chosen = choose(rule, patterns)
+            chosen = choose(rule, patterns, fingerprints, applications)
             if chosen is None:
                 unkeyed.append(i)
                 continue
@@ -303,7 +345,9 @@ cdef class Rules:
                 slot = (slot + 1) & self.table.mask
             self.table.slots[slot] = number
         for i in range(len(rules)):
-            self.table.rules[i].hosts = run(lists, hosts_of[i])
+            self.table.rules[i].hosts = run(lists, texts_of[i][0])
+            self.table.rules[i].ja4 = run(lists, texts_of[i][1])
+            self.table.rules[i].alpn = run(lists, texts_of[i][2])
 
         self.table.numbers = <uint16_t *>allocate(len(numbers), sizeof(uint16_t))
         for i in range(len(numbers)):
@@ -339,7 +383,7 @@ cdef class Rules:
         return self.table.n
 
     def ask(self, *, uint16_t app=0, uint16_t protocol=0, uint8_t category=0, bytes host=b"",
-            bytes local=bytes(16), bytes remote=bytes(16), uint16_t port=0, uint8_t proto=0,
+            bytes ja4=b"", bytes alpn=b"", bytes local=bytes(16), bytes remote=bytes(16), uint16_t port=0, uint8_t proto=0,
             uint8_t opened=0, uint8_t dscp=0, uint16_t vlan=0):
         """The number of the first rule that holds for such a flow, or None."""
         cdef Question q
@@ -349,6 +393,7 @@ cdef class Rules:
         q.opened, q.dscp, q.vlan = opened, dscp, vlan
         q.host, q.host_len = host, <uint32_t>len(host)
         q.local, q.remote = local, remote
+        q.ja4, q.alpn = ja4, alpn
         found = rules_ask(&self.table, &q)
         return None if found == NONE else found
 
@@ -384,15 +429,24 @@ cdef bytes host_key(str pattern):
     return bytes((kind,)) + name
 
 
+cdef bytes ja4_key(str text):
+    """A whole fingerprint, or the beginning of one before a `*`."""
+    if text.endswith("*"):
+        return bytes((KEY_JA4_BEGINS,)) + text[:-1].encode()
+    return bytes((KEY_JA4,)) + text.encode()
+
+
 cdef bytes prefix_key(int kind, bytes addr, int bits):
     whole = int.from_bytes(addr, "big") >> (128 - bits) << (128 - bits)
     return bytes((kind, bits)) + whole.to_bytes(16, "big")
 
 
-cdef choose(rule, patterns):
+cdef choose(rule, patterns, fingerprints, applications):
     """The keys that the rule stands under, or None where it has to be asked every time."""
     if patterns:
         return patterns
+    if fingerprints and all(key[0] == KEY_JA4 for key in fingerprints):
+        return fingerprints
     if rule.get("apps"):
         return [number_key(KEY_LABEL, app) for app in rule["apps"]]
     if rule.get("protocols"):
@@ -405,6 +459,8 @@ cdef choose(rule, patterns):
         return [number_key(KEY_CATEGORY, category) for category in rule["categories"]]
     if rule.get("vlans"):
         return [number_key(KEY_VLAN, vlan) for vlan in rule["vlans"]]
+    if applications:
+        return applications
     ports = rule.get("ports")
     if ports and sum(last - first + 1 for first, last in ports) <= FEW_PORTS:
         return [number_key(KEY_PORT, port) for first, last in ports for port in range(first, last + 1)]

@@ -23,6 +23,7 @@ from dpi.dissect.declaration import Declaration
 from dpi.dissect.declared import Declarations, fault
 from dpi.errors import Finding, FindingsError, UsageError
 from dpi.match import hosts, ports, prefixes
+from dpi.match.app_rules import AppRule, app_rules
 from dpi.match.declare import declarations
 from dpi.match.expect import capture_tests
 from dpi.match.labels import (
@@ -40,6 +41,7 @@ from dpi.match.nodes import Nodes, Pair
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "signatures"
 LABELS_MAX = 65535
+Stamp = tuple[tuple[str, int, int], ...]  # path, mtime in ns, size
 CATEGORIES_MAX = 255  # the loop keeps a label's in one byte
 _TEXTS = ("name", "category", "description")
 _PARTS = ("video", "calls", "push")  # labels of some of a label's traffic
@@ -71,18 +73,33 @@ class _Draft:
     parts: dict[str, str] = field(default_factory=dict)  # by each of _PARTS
     lists: dict[Evidence, list[Words]] = field(default_factory=lambda: {key: [] for key in _LISTS})
     declared: list[_Spot] = field(default_factory=list)
+    rules: list[AppRule] = field(default_factory=list)
 
 
-def load(directories: Iterable[str | Path] = ()) -> Signatures:
+def load(directories: Iterable[str | Path] = (), keep: Signatures | None = None) -> Signatures:
     """Reads the built-in signatures, then every *.yaml of the user's directories in name order, or a file of theirs.
 
+    keep: what was loaded before; its labels and categories have the same numbers again, and no other gets them.
     Raises FindingsError with every finding as FILE:LINE:COL, UsageError where a directory cannot be read.
     """
-    reader = _Reader()
+    reader = _Reader(keep)
     for layer, directory in enumerate([BUILT_IN, *map(Path, directories)]):
         for path in _files(directory):
             reader.read(path, layer)
     return reader.finish()
+
+
+def stamp(directories: Iterable[str | Path]) -> Stamp:
+    """Changes when a file of the user's does, or comes, or goes."""
+    found = []
+    for directory in map(Path, directories):
+        try:
+            for path in _files(directory):
+                stat = path.stat()
+                found.append((str(path), stat.st_mtime_ns, stat.st_size))
+        except (OSError, UsageError):
+            found.append((str(directory), 0, 0))
+    return tuple(found)
 
 
 def _files(directory: Path) -> list[Path]:
@@ -97,8 +114,12 @@ def _files(directory: Path) -> list[Path]:
 class _Reader(Nodes):
     """Collects drafts and findings over all files."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Signatures | None = None) -> None:
         super().__init__()
+        self._labels_before = {label.slug: label.id for label in keep.labels if label} if keep else {}
+        self._label_numbers = len(keep.labels) if keep else protocols.RESERVED  # the first that nobody has had
+        self._categories_before = {each.slug: each.id for each in keep.categories} if keep else {}
+        self._category_numbers = len(keep.categories) if keep else 1
         self.drafts: dict[str, _Draft] = {}
         self.categories: dict[str, Category] = {"unknown": Category(0, "unknown", "Unknown", None)}
         self.tests: list[CaptureTest] = []
@@ -185,14 +206,16 @@ class _Reader(Nodes):
         if "within" in pairs:
             within = self.text(file, pairs["within"].value, f"{path}.within")
             self._spots.append((file, pairs["within"].value, f"{path}.within", within))
-        number = known.id if known else len(self.categories)
+        number = known.id if known else self._categories_before.get(slug, self._category_numbers)
+        if number == self._category_numbers:
+            self._category_numbers += 1
         if number > CATEGORIES_MAX:
             self.finding(file, node, path, f"more than {CATEGORIES_MAX} categories")
             return
         self.categories[slug] = Category(number, slug, name, within)
 
     def _label(self, file: SourceFile, slug: str, pair: Pair, path: str, kind: Kind) -> None:
-        pairs = self.mapping(file, pair.value, path, (*_TEXTS, *_PARTS, *_LISTS, *_FLAGS, "signatures"))
+        pairs = self.mapping(file, pair.value, path, (*_TEXTS, *_PARTS, *_LISTS, *_FLAGS, "signatures", "rules"))
         where = f"{file.path}:{pair.key.start_mark.line + 1}"
         draft = self.drafts.get(slug)
         if draft and draft.layer == file.layer:
@@ -208,6 +231,7 @@ class _Reader(Nodes):
         if "replace" in pairs and self.flag(file, pairs["replace"].value, f"{path}.replace"):
             draft.lists = {key: [] for key in _LISTS}
             draft.declared = []
+            draft.rules = []
         if "name" in pairs:
             draft.name = self.text(file, pairs["name"].value, f"{path}.name")
         if "description" in pairs:
@@ -229,6 +253,10 @@ class _Reader(Nodes):
         if "signatures" in pairs:
             read = declarations(self, file, pairs["signatures"].value, f"{path}.signatures")
             draft.declared += [_Spot(file, node, one) for node, one in read]
+        if "rules" in pairs:
+            if kind == "protocol":
+                self.finding(file, pairs["rules"].key, f"{path}.rules", "only apps have rules")
+            draft.rules += app_rules(self, self._words, file, pairs["rules"].value, f"{path}.rules")
 
     # Putting together
 
@@ -250,10 +278,14 @@ class _Reader(Nodes):
         labels = self._number()
         lists = {key: self._listing(key, labels) for key in _LISTS}
         declared = self._declared(labels)
+        ruled = self._rules()
         if self.findings:
             raise FindingsError(self.findings)
         try:
-            return Signatures(labels, list(self.categories.values()), lists, Declarations(declared), self.tests)
+            categories = [self.categories["unknown"]] * self._category_numbers
+            for each in self.categories.values():
+                categories[each.id] = each
+            return Signatures(labels, categories, lists, Declarations(declared), ruled, self.tests)
         except ValueError as error:
             self._check_spelling(lists)
             if self.findings:
@@ -262,9 +294,12 @@ class _Reader(Nodes):
 
     def _number(self) -> list[Label | None]:
         """Gives dissected labels their number and the others those behind, in the order of the files."""
-        others = (slug for slug in self.drafts if slug not in protocols.IDS)
-        numbers = protocols.IDS | {slug: number for number, slug in enumerate(others, protocols.RESERVED)}
-        labels: list[Label | None] = [None] * (max(numbers.values()) + 1)
+        numbers = dict(protocols.IDS)
+        for slug in self.drafts:
+            if slug not in numbers:
+                numbers[slug] = self._labels_before.get(slug, self._label_numbers)
+                self._label_numbers += numbers[slug] == self._label_numbers
+        labels: list[Label | None] = [None] * self._label_numbers
         unknown = self.categories["unknown"]
         for draft in self.drafts.values():
             number = numbers[draft.slug]
@@ -294,6 +329,15 @@ class _Reader(Nodes):
             number, why = wrong
             self.finding(spots[number][0].file, spots[number][0].node, "signatures", why)
         return found
+
+    def _rules(self) -> list[tuple[str, AppRule]]:
+        """Every app's rules, the user's own before the built-in ones, each with the app's slug."""
+        ruled = [(draft.slug, rule) for draft in self.drafts.values() for rule in draft.rules]
+        for _, rule in ruled:
+            for slug, line, column in rule.protocols:
+                if slug not in self.drafts:
+                    self.finding_at(rule.file, line, column, "rules", f"there is no label {slug!r}")
+        return sorted(ruled, key=lambda each: -each[1].file.layer)
 
     def _listing(self, key: Evidence, labels: list[Label | None]) -> Listing:
         """All words of a kind, built-in files first.  The same word twice within one layer is a finding."""

@@ -25,6 +25,7 @@ METHODS: tuple[str, ...] = (
     "prefix",
     "neighbour",
     "port",
+    "rule",
 )
 STATES: tuple[str, ...] = ("new", "two-way", "opening", "established", "closing", "closed")
 TUNNELS: tuple[str, ...] = ("", "gre", "ipip", "gtp", "vxlan", "capwap")

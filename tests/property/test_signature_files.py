@@ -19,7 +19,9 @@ PLACE = re.compile(r".+\.yaml:\d+:\d+: ")
 WORDS = """
     apps protocols hosts prefixes ports categories about name category web x netflix a.example *a* = 10.0.0.0/8
     tcp/1 true shared replace within video calls Ä
-    signatures transport udp bytes at hex text mask after from client packet length length_field size host until both
+    rules ja4 alpn
+    signatures transport udp bytes at hex text mask after from client packet length length_field size
+    host until both
 """
 word = st.sampled_from(["", *WORDS.split()])
 tree = st.recursive(

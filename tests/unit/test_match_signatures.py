@@ -224,7 +224,7 @@ def test_every_mistake_is_told_at_once_with_its_place(tmp_path: Path, small: Pat
         "mine/0.yaml:4:3: apps.b: needs a category",
         "mine/0.yaml:4:14: b: x.example is already listed under a",
         "mine/0.yaml:4:25: apps.b: unknown key 'colour' (known: name, category, description, video, calls, push,"
-        " hosts, prefixes, ports, shared, replace, signatures)",
+        " hosts, prefixes, ports, shared, replace, signatures, rules)",
         "mine/0.yaml:5:3: apps.b: stands here twice",
         "mine/0.yaml:6:3: apps.tls: is protocol at " + f"{small}/protocols.yaml:{_line(small, 'tls')}",
         "mine/0.yaml:7:3: apps.c: needs a category",

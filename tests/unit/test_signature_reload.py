@@ -1,0 +1,101 @@
+"""Signatures are read again while flows live: numbers stay, flows keep their labels, a wrong file changes nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from cores import datagram
+from signature_folders import few
+
+from dpi.daemon.heart import Heart
+from dpi.daemon.worker import Options, Worker
+from dpi.engine import Engine
+from dpi.errors import FindingsError
+from dpi.match import signatures
+from dpi.match.signatures import load
+
+BEFORE = """
+categories: {ours: {}, theirs: {}}
+apps:
+  first: {category: ours, signatures: [{transport: udp, bytes: [{at: 0, text: FIRST}]}]}
+  second: {category: theirs, signatures: [{transport: udp, bytes: [{at: 0, text: SECOND}]}]}
+"""
+AFTER = """
+categories: {new: {}, theirs: {name: Theirs}}
+apps:
+  third: {category: new, signatures: [{transport: udp, bytes: [{at: 0, text: THIRD}]}]}
+  second: {category: theirs, name: Another, signatures: [{transport: udp, bytes: [{at: 0, text: "2ECOND"}]}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return few(tmp_path_factory.mktemp("built-in"))
+
+
+@pytest.fixture
+def mine(stand_in: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(signatures, "BUILT_IN", stand_in)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.yaml").write_text(BEFORE)
+    return tmp_path / "mine"
+
+
+def test_numbers_stay_and_are_not_given_again(mine: Path) -> None:
+    before = load([mine])
+    (mine / "a.yaml").write_text(AFTER)
+    after = load([mine], before)
+    assert after.by_slug["second"].id == before.by_slug["second"].id
+    assert after.by_slug["third"].id == len(before.labels)
+    assert after.labels[before.by_slug["first"].id] is None
+    assert after.category_by_slug["theirs"].id == before.category_by_slug["theirs"].id
+    assert "ours" not in after.category_by_slug
+    assert after.category_by_slug["new"].id == len(before.categories)
+    (mine / "a.yaml").write_text(BEFORE)
+    assert load([mine], after).by_slug["first"].id == len(after.labels)
+
+
+def test_flows_keep_their_labels_and_new_ones_get_the_new(mine: Path) -> None:
+    engine = Engine(load([mine]), max_flows=1024)
+    for sport, data in ((1, b"FIRST"), (2, b"SECOND")):
+        datagram(engine.cores[0], data, sport=sport, dport=9)
+    (mine / "a.yaml").write_text(AFTER)
+    engine.adopt(load([mine], engine.signatures))
+    for sport, data in ((3, b"THIRD"), (4, b"SECOND"), (5, b"2ECOND"), (6, b"FIRST")):
+        datagram(engine.cores[0], data, sport=sport, dport=9)
+    found = {record.sport: (record.app, record.category) for record in engine.flows()}
+    assert found == {
+        1: (None, "unknown"),
+        2: ("second", "theirs"),
+        3: ("third", "new"),
+        4: (None, None),
+        5: ("second", "theirs"),
+        6: (None, None),
+    }
+
+
+def test_the_daemon_reads_them_again_only_where_a_file_has_changed(mine: Path, tmp_path: Path) -> None:
+    worker = Worker(Options(config=tmp_path / "policy.yaml", state_dir=tmp_path), Heart())
+    worker._vocabulary((mine,))
+    assert worker._adopt()
+    first = worker.signatures
+    worker._vocabulary((mine,))
+    assert not worker._adopt() and worker.signatures is first
+    (mine / "a.yaml").write_text(AFTER)
+    os.utime(mine / "a.yaml", (1, 1))
+    assert "third" in worker._vocabulary((mine,)).apps
+    assert worker.signatures is first  # until the policy that was read is in force
+    assert worker._adopt() and worker.signatures is not first
+
+
+def test_a_wrong_file_leaves_what_was_in_use(mine: Path, tmp_path: Path) -> None:
+    worker = Worker(Options(config=tmp_path / "policy.yaml", state_dir=tmp_path), Heart())
+    worker._vocabulary((mine,))
+    worker._adopt()
+    first = worker.signatures
+    (mine / "b.yaml").write_text("apps: 7\n")
+    with pytest.raises(FindingsError):
+        worker._vocabulary((mine,))
+    assert not worker._adopt() and worker.signatures is first
