@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dpi.cli import apps_test
+from dpi.cli import apps_test, apps_update
 from dpi.cli.output import json_option, print_json, print_table
 from dpi.errors import UsageError
 
@@ -52,6 +52,7 @@ def command() -> None:
 
 
 command.add_command(apps_test.command)
+command.add_command(apps_update.command)
 
 
 @command.command("list")

@@ -86,7 +86,7 @@ def _agrees(wanted: Expectation, record: FlowRecord) -> bool:
 def _lines(result: dict[str, Any]) -> list[str]:
     if result["error"]:
         return [result["error"]]
-    lines = [f"{'pass' if result['passed'] else 'FAIL'}  {result['capture']}  ({result['flows']} flows)"]
+    lines = [f"{'pass' if result['passed'] else 'FAIL'}  {result['capture']}  ({_counted((result['flows'],) * 2)})"]
     for miss in result["missed"]:
         wanted = ", ".join(f"{name}: {text}" for name, text in miss["wanted"].items())
         lines.append(f"      {miss['where']}: {{{wanted}}}: {_counted(miss['count'])} wanted, {miss['found']} there")

@@ -47,7 +47,7 @@ _TEXTS = ("name", "category", "description")
 _PARTS = ("video", "calls", "push")  # labels of some of a label's traffic
 _LISTS: tuple[Evidence, ...] = ("hosts", "prefixes", "ports")
 _FLAGS = ("shared", "replace")
-_SECTIONS = ("about", "categories", "apps", "protocols", *_LISTS, "tests")
+_SECTIONS = ("about", "categories", "apps", "protocols", *_LISTS, "tests", "sources")
 
 
 class _Spot(NamedTuple):
@@ -89,6 +89,17 @@ def load(directories: Iterable[str | Path] = (), keep: Signatures | None = None)
     return reader.finish()
 
 
+def sources(file: Path) -> dict[str, dict[str, Path]]:
+    """The lists that one file names: {"hosts": {slug: path}, "prefixes": {…}}.  Raises FindingsError, UsageError."""
+    reader = _Reader()
+    reader.read(file, 0)
+    if reader.findings:
+        raise FindingsError(reader.findings)
+    if not any(reader.sources.values()):
+        raise UsageError(f"{file}: has no `sources`")
+    return reader.sources
+
+
 def stamp(directories: Iterable[str | Path]) -> Stamp:
     """Changes when a file of the user's does, or comes, or goes."""
     found = []
@@ -123,6 +134,7 @@ class _Reader(Nodes):
         self.drafts: dict[str, _Draft] = {}
         self.categories: dict[str, Category] = {"unknown": Category(0, "unknown", "Unknown", None)}
         self.tests: list[CaptureTest] = []
+        self.sources: dict[str, dict[str, Path]] = {"hosts": {}, "prefixes": {}}
         self._spots: list[tuple[SourceFile, yaml.Node, str, str]] = []  # uses of categories, checked at the end
         self._parts: list[tuple[SourceFile, yaml.Node, str, str]] = []  # the same of labels
         self._more: list[
@@ -162,6 +174,14 @@ class _Reader(Nodes):
             tests, slugs = capture_tests(self, file, sections["tests"].value)
             self.tests += tests
             self._parts += slugs
+        for slug, pair in self._section(file, sections, "sources").items():
+            named = self.mapping(file, pair.value, f"sources.{slug}", ("hosts", "prefixes"))
+            self._parts.append((file, pair.key, "sources", slug))
+            for kind, source in named.items():
+                text = self.text(file, source.value, f"sources.{slug}.{kind}")
+                if not text or "\0" in text:
+                    self.finding(file, source.value, f"sources.{slug}.{kind}", "a file's path is needed here")
+                self.sources[kind][slug] = path.parent / text
         for key in _LISTS:
             for slug, pair in self._section(file, sections, key).items():
                 self._more.append((file, key, slug, pair.value))

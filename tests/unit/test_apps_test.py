@@ -84,6 +84,12 @@ def test_a_file_without_tests_or_none_at_all_is_wrong_usage(folder: Path) -> Non
     assert isinstance(result.exception, UsageError) and "no such file" in str(result.exception)
 
 
+def test_the_template_to_copy_passes_its_own_test() -> None:
+    template = Path(__file__).parents[2] / "docs" / "reference" / "signatures-template.yaml"
+    result = CliRunner().invoke(command, ["test", str(template)])
+    assert result.exit_code == 0 and result.output.startswith("pass")
+
+
 def test_every_mistake_in_tests_is_told(folder: Path) -> None:
     result = run(
         folder,

@@ -1,0 +1,111 @@
+"""dpi apps update: lists become entries, what is written holds, and a mistake leaves the file as it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from dpi.cli.apps import command
+from dpi.errors import FindingsError, UsageError
+from dpi.match.lists import MARK
+from dpi.match.signatures import load
+
+HEAD = """# mine
+about: lists, 2026-11
+sources:
+  ours: {hosts: data/ours, prefixes: nets.txt}
+apps:
+  ours: {category: web}   # stays
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "ours").write_text(
+        "# a comment\nours.example @cn\nfull:one.example # why\nkeyword:ourword\nregexp:^a.*$\nkeyword:ab\n"
+        "include:more @good @-bad\n"
+    )
+    (tmp_path / "data" / "more").write_text("domain:m1.example @good\nm2.example\nm3.example @good @bad\n")
+    (tmp_path / "nets.txt").write_text("192.0.2.0/24 2001:db8::/32\n198.51.100.1 # one\n")
+    (tmp_path / "mine.yaml").write_text(HEAD)
+    return tmp_path / "mine.yaml"
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(command, ["update", *arguments])
+    if result.exception:
+        raise result.exception
+    return result.output
+
+
+def words(file: Path, kind: str) -> set[str]:
+    signatures = load([file])
+    label = signatures.by_slug["ours"]
+    return {entry.text for entry in signatures.entries(label, kind)}  # type: ignore[arg-type]
+
+
+def test_lists_become_entries_and_what_changed_is_told(file: Path) -> None:
+    out = run(str(file))
+    assert f"{file}: ours hosts: 4 added, 0 removed, 4 in all" in out
+    assert out.count("  skipped ") == 2 and f"{file.parent}/data/ours:5: regexp:^a.*$" in out
+    assert words(file, "hosts") == {"ours.example", "=one.example", "*ourword*", "m1.example"}
+    assert words(file, "prefixes") == {"192.0.2.0/24", "2001:db8::/32", "198.51.100.1"}
+    assert file.read_text().startswith(HEAD) and file.read_text().count(MARK) == 1
+
+
+def test_a_second_time_changes_only_what_the_lists_changed(file: Path) -> None:
+    run(str(file))
+    first = file.read_text()
+    assert "0 added, 0 removed" in run(str(file)) and file.read_text() == first
+    (file.parent / "data" / "ours").write_text("ours.example\nnew.example\n")
+    (change, _) = json.loads(run(str(file), "--json"))
+    assert change["added"] == ["new.example"] and len(change["removed"]) == 3 and change["total"] == 2
+    assert file.read_text().startswith(HEAD)
+
+
+def test_a_dry_run_writes_nothing(file: Path) -> None:
+    assert "4 added" in run(str(file), "--dry-run")
+    assert file.read_text() == HEAD and {each.name for each in file.parent.iterdir()} == {
+        "data",
+        "nets.txt",
+        "mine.yaml",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("nets.txt", "192.0.2.0/24\n 192.0.2.1/24\n", "nets.txt:2:2: "),
+        ("data/ours", "fine.example\nnot a host!\nÄ\n", "data/ours:3:1: "),
+        ("data/ours", "include:ours\n", "data/ours:1:1: "),
+        ("data/ours", "include:../nets.txt\n", "data/ours:1:1: "),
+    ],
+)
+def test_a_mistake_in_a_list_is_told_and_the_file_stays(file: Path, name: str, text: str, said: str) -> None:
+    (file.parent / name).write_text(text)
+    with pytest.raises(FindingsError) as caught:
+        run(str(file))
+    assert said in str(caught.value) and file.read_text() == HEAD
+
+
+def test_lists_that_contradict_the_file_are_refused(file: Path) -> None:
+    file.write_text(HEAD + "hosts:\n  ours: other.example\n")
+    with pytest.raises(UsageError, match="hosts: stands here twice"):
+        run(str(file))
+    assert MARK not in file.read_text()
+
+
+def test_a_list_that_is_not_there_or_a_file_without_sources_is_wrong_input(file: Path) -> None:
+    (file.parent / "nets.txt").unlink()
+    with pytest.raises(UsageError, match=r"nets\.txt: No such file"):
+        run(str(file))
+    file.write_text("about: nothing\n")
+    with pytest.raises(UsageError, match="has no `sources`"):
+        run(str(file))
+    file.write_text("sources: {nobody: {hosts: 7, colour: x}, a: []}\n")
+    with pytest.raises(FindingsError):
+        run(str(file))
