@@ -16,11 +16,13 @@ from dpi.decide.calls cimport call_again, call_learn, call_settle
 from dpi.decide.disposition cimport ask
 from dpi.decide.first cimport first_tell
 from dpi.decide.labels cimport categorise, header_label, improve, name_at_end, name_by_address, take_over
+from dpi.decide.risks cimport answer_awaited, port_risks, server_risks
 from dpi.decide.shape cimport shape_begin, shape_watch
 from dpi.decide.shard cimport WANT_FIRST, WANT_LABELLED, WANT_START, Shard
 from dpi.decide.tell cimport emit
 from dpi.dissect.answer cimport NO, YES, Answer
 from dpi.dissect.inspect cimport (
+    NEED_ANSWER,
     NEED_MESSAGES,
     NEED_NAME,
     NEED_PROTOCOL,
@@ -136,8 +138,11 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
     if f.needs & ~<uint16_t>NEED_SHAPE:
         if p.n:
             study(s, i, f, p, side, d)
-        elif f.packets[0] + f.packets[1] >= PACKETS_MAX and not f.flags & FLOW_DECIDED:
-            settle(s, i, f)
+        elif f.packets[0] + f.packets[1] >= PACKETS_MAX:
+            if not f.flags & FLOW_DECIDED:
+                settle(s, i, f)
+            elif f.needs & NEED_ANSWER:
+                leave(s, f)
     if new and s.wants & WANT_FIRST:
         first_tell(s, f)
     if f.mark:
@@ -211,6 +216,7 @@ cdef void begin_again(Shard *s, Flow *f, const Packet *p, int side) noexcept nog
     f.flags |= <uint8_t>(FLOW_SYN_SEEN << side)
     f.isn[side] = p.seq
     f.based = <uint8_t>(1 << side)
+    f.asked = 0
     if f.needs:
         f.spent = 0
         release(&s.inspector, f)
@@ -242,13 +248,14 @@ cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisi
     cdef bint first = not f.flags & FLOW_DECIDED
     s.counters.inspected += 1
     answer = inspect(&s.inspector, f, p, side, &finding)
+    f.risks |= finding.risks
+    if finding.server:
+        server_risks(s, f, &finding, p.time)
     if answer == YES and finding.message and (f.protocol.id == 0 or f.protocol.id == P_DNS):
         answer_learn(s, f, p, d)
     if not first:
-        if answer == NO or f.spent == 3:        # the two messages of a DNS connection over TCP
-            f.needs = 0
-            release(&s.inspector, f)
-            ask(s, f)
+        if answer == NO or f.spent == 3 or (f.needs & NEED_ANSWER and f.packets[0] + f.packets[1] >= PACKETS_MAX):
+            leave(s, f)                         # both messages of a DNS connection, or the server's answer
         return
     if answer == YES:
         withdraw_rule(f)
@@ -283,7 +290,8 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     call_settle(s, f)
     categorise(s, f)
     by_rule(s, f)
-    f.needs = NEED_SHAPE if shape_begin(s, f) else 0
+    port_risks(s, f)
+    f.needs = NEED_SHAPE if shape_begin(s, f) else NEED_ANSWER if answer_awaited(s, f) else 0
     f.decided_at = <uint16_t>min(f.packets[0] + f.packets[1], 65535)
     release(&s.inspector, f)
     table_decided(s.table, i)
@@ -293,6 +301,13 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     ask(s, f)
     if s.wants & WANT_LABELLED:
         emit(s, f, EVENT_LABELLED, 0)
+
+
+cdef void leave(Shard *s, Flow *f) noexcept nogil:
+    """Nothing is looked for any more in a decided flow: the kernel may have it."""
+    f.needs = 0
+    release(&s.inspector, f)
+    ask(s, f)
 
 
 cdef void watch(Shard *s, Flow *f, const Packet *p, int side) noexcept nogil:

@@ -27,6 +27,7 @@ class Core:
         events: int = 4096,
         merge: bool = False,
         offload: bool = False,
+        risks: bool = False,
         starts: bool = False,
         labels: bool = False,
         firsts: bool = False,

@@ -122,12 +122,13 @@ cdef class Core:
     """One shard.
 
     max_flows: flows at a time.  events: room in the ring.  merge: a 5-tuple is one flow for as long as the source
-    lasts.  offload: a decided flow's mark is final.  starts, labels, firsts: write these events too, not only ends.
-    blind: 1 leaves out all names that payloads show but DNS', 2 these too.  Raises MemoryError.
+    lasts.  offload: a decided flow's mark is final.  risks: the server's answer is looked at for them.
+    starts, labels, firsts: write these events too, not only ends.  blind: 1 leaves out all names that payloads show
+    but DNS', 2 these too.  Raises MemoryError.
     """
 
     def __cinit__(self, uint32_t max_flows, *, uint32_t events=4096, bint merge=False, bint offload=False,
-                  bint starts=False, bint labels=False, bint firsts=False, uint8_t blind=0):
+                  bint risks=False, bint starts=False, bint labels=False, bint firsts=False, uint8_t blind=0):
         if max_flows < 1 or max_flows > 1 << 28:
             raise ValueError("max_flows is 1 to 268435456")
         self.shard = shard_new(max_flows, max(events, 4 * EVENTS_A_PACKET))
@@ -136,6 +137,7 @@ cdef class Core:
             raise MemoryError(f"no memory for {max_flows} flows")
         self.shard.merge = merge
         self.shard.offload = offload
+        self.shard.risks = risks
         self.shard.wants = (WANT_START if starts else 0) | (WANT_LABELLED if labels else 0) | (
             WANT_FIRST if firsts else 0)
         self.shard.blind = blind

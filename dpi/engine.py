@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from dpi.capture.pcapfile import Capture
 from dpi.core import Core
+from dpi.dissect import risks as known_risks
 from dpi.errors import CaptureError
 from dpi.flow.table import TIMEOUT_NAMES
 from dpi.match.labels import Signatures
@@ -26,7 +27,6 @@ from dpi.policy.plan import EnginePlan, Match, PlannedRule
 from dpi.record.fields import METHODS, STATES, TLS_VERSIONS, TRANSPORTS, TUNNELS, FlowRecord
 
 MAX_FLOWS = 1 << 20
-RISKS: tuple[str, ...] = ()
 BLIND = ("", "names", "dns")  # by Blind in decide/shard.pxd
 V4_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _PROTOCOLS = {"icmp": (1, 58), "tcp": (6,), "udp": (17,), "sctp": (132,)}
@@ -63,7 +63,8 @@ class Engine:
     """Names flows, and decides what becomes of them.
 
     max_flows: flows at a time over all shards; merge: a 5-tuple is one flow for as long as the source lasts;
-    offload: the mark of a decided flow is final; live: events also for a flow's start and labels.
+    offload: the mark of a decided flow is final; live: events also for a flow's start and labels;
+    risks: the server's answer is looked at as well, where only risks can be told from it.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Engine:
         merge: bool = False,
         offload: bool = False,
         live: bool = False,
+        risks: bool = False,
         events: int = 4096,
     ) -> None:
         self.signatures = signatures if signatures is not None else load()
@@ -84,7 +86,7 @@ class Engine:
         self.local: Prefixes | None = None  # what is behind the LAN, for captures; None: whoever opens is local
         per_shard = max(1, max_flows // shards)
         self.cores = [
-            Core(per_shard, events=events, merge=merge, offload=offload, starts=live, labels=live)
+            Core(per_shard, events=events, merge=merge, offload=offload, risks=risks, starts=live, labels=live)
             for _ in range(shards)
         ]
         for core in self.cores:
@@ -191,7 +193,7 @@ class Engine:
         with Capture(path) as capture:
             name = Path(capture.path).name
             least = round(min_confidence * 100)
-            core = Core(self.max_flows, merge=True, firsts=first_packet, blind=BLIND.index(blind))
+            core = Core(self.max_flows, merge=True, risks=True, firsts=first_packet, blind=BLIND.index(blind))
             kind = "first" if first_packet else "end"
             names = Names()
             self.use(core, names)
@@ -343,7 +345,8 @@ class Engine:
             bytes_down,
             start / 1_000_000_000,
             last / 1_000_000_000,
-            [name for bit, name in enumerate(RISKS) if risks >> bit & 1],
+            known_risks.names(risks),
+            known_risks.score(risks),
             alpn,
             TLS_VERSIONS.get(tls_version, f"{tls_version:#06x}") if tls_version else None,
             f"{quic_version:08x}" if quic_version else None,

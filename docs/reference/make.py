@@ -91,7 +91,15 @@ def fields() -> str:
     return "\n".join(["| field | |", "|---|---|", *(f"| `{name}` | {_cell(says)} |" for name, says in FIELDS.items())])
 
 
-PARTS: dict[str, Callable[[], str]] = {"commands": commands, "fields": fields}
+def risks() -> str:
+    """Every risk with its score."""
+    from dpi.dissect.risks import RISKS
+
+    rows = (f"| `{risk.slug}` | {risk.score} | {_cell(risk.meaning)} |" for risk in RISKS)
+    return "\n".join(["| risk | score | |", "|---|---|---|", *rows])
+
+
+PARTS: dict[str, Callable[[], str]] = {"commands": commands, "fields": fields, "risks": risks}
 
 
 def made(page: str) -> str:

@@ -16,7 +16,20 @@ if TYPE_CHECKING:
 
 Printer = Callable[[Iterator["FlowRecord"]], None]
 Blind = Literal["names", "dns"]
-TABLE_FIELDS = ("capture", "l4", "src", "sport", "dst", "dport", "protocol", "app", "hostname", "method", "packets")
+TABLE_FIELDS = (
+    "capture",
+    "l4",
+    "src",
+    "sport",
+    "dst",
+    "dport",
+    "protocol",
+    "app",
+    "hostname",
+    "method",
+    "packets",
+    "risks",
+)
 
 
 class Classify(click.Command):
@@ -50,6 +63,7 @@ class Classify(click.Command):
     default=0.0,
     help="Leave out apps and protocols that are less sure than this.",
 )
+@click.option("--risky", is_flag=True, help="Only flows with a risk (see the reference of risks).")
 @click.option(
     "--blind",
     type=click.Choice(["names", "dns"]),
@@ -76,6 +90,7 @@ def command(
     as_json: bool,
     directories: tuple[Path, ...],
     min_confidence: float,
+    risky: bool,
     blind: Blind | None,
     first_packet: bool,
     policy: Path | None,
@@ -107,7 +122,11 @@ def command(
     def flows() -> Iterator[FlowRecord]:
         for path in progress(list(files(captures))):
             try:
-                yield from share.of(engine.classify(path, min_confidence, blind=blind or "", first_packet=first_packet))
+                for record in share.of(
+                    engine.classify(path, min_confidence, blind=blind or "", first_packet=first_packet)
+                ):
+                    if record.risks or not risky:
+                        yield record
             except CaptureError as error:
                 faults.append(error)
                 click.echo(str(error), err=True)
@@ -201,6 +220,8 @@ def cell(record: FlowRecord, name: str) -> Any:
     if name == "packets":
         return record.packets_up + record.packets_down
     value = getattr(record, name)
+    if isinstance(value, list):
+        return " ".join(value) or "-"
     return "-" if value is None else value
 
 

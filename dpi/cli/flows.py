@@ -14,17 +14,18 @@ from dpi.control import call
 @click.option("--app", help="Only of this app or protocol.")
 @click.option("--host", help="Only with this address at either end, or this host name (or one below it).")
 @click.option("--class", "class_", help="Only in this class.")
+@click.option("--risky", is_flag=True, help="Only with a risk, the highest score first.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1_000_000), help="At most so many.")
 @json_option
-def command(app: str | None, host: str | None, class_: str | None, limit: int, as_json: bool) -> None:
+def command(app: str | None, host: str | None, class_: str | None, risky: bool, limit: int, as_json: bool) -> None:
     """Flows that the running daemon knows, the busiest first.  With --json: one flow a line."""
-    flows = call("flows", app=app, host=host, class_=class_, limit=limit)
+    flows = call("flows", app=app, host=host, class_=class_, risky=risky, limit=limit)
     if as_json:
         for flow in flows:
             click.echo(json.dumps(flow))
         return
     print_table(
-        ["l4", "from", "to", "app", "protocol", "name", "method", ">conf", "class", ">up", ">down", "kernel"],
+        ["l4", "from", "to", "app", "protocol", "name", "method", ">conf", "class", ">up", ">down", "kernel", "risks"],
         [
             (
                 f["l4"],
@@ -39,6 +40,7 @@ def command(app: str | None, host: str | None, class_: str | None, limit: int, a
                 size(f["bytes_up"]),
                 size(f["bytes_down"]),
                 "yes" if f["offloaded"] else "",
+                " ".join(f["risks"]),
             )
             for f in flows
         ],

@@ -48,6 +48,9 @@ def lines(answer: dict[str, Any], every: bool = False) -> list[str]:
         )
         for evidence in flow["evidence"]:
             out.append(f"  evidence    {evidence}")
+        out += [f"  risk        {each}" for each in flow["why_risky"]]
+        if flow["risks"]:
+            out.append(f"  risk score  {flow['risk_score']} of 100")
         passed = [rule for rule in flow["rules"] if not rule["matched"]]
         if every:
             # A cache's apps make two of one rule, which fail alike.

@@ -151,6 +151,7 @@ class Answers:
     def _flows(self, worker: Worker, request: dict[str, Any]) -> list[dict[str, Any]]:
         limit = int(request.get("limit") or 100)
         app, host, class_ = request.get("app"), request.get("host"), request.get("class_")
+        risky = bool(request.get("risky"))
         found = []
         for record in worker.engine.flows():
             if app and app not in (record.app, record.protocol):
@@ -159,8 +160,10 @@ class Answers:
                 continue
             if class_ and worker.class_of(record) != class_:
                 continue
+            if risky and not record.risks:
+                continue
             found.append(record)
-        found.sort(key=lambda r: -(r.bytes_up + r.bytes_down))
+        found.sort(key=lambda r: (-r.risk_score if risky else 0, -(r.bytes_up + r.bytes_down)))
         return [self.describe(record) for record in found[:limit]]
 
     def describe(self, record: FlowRecord) -> dict[str, Any]:

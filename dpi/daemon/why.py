@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from dpi.dissect.risks import BY_SLUG
 from dpi.errors import UsageError
 from dpi.policy.explain import Facts, explain
 from dpi.policy.plan import ShapedClass
@@ -138,6 +139,7 @@ def _flow(worker: Worker, described: dict[str, Any], record: FlowRecord) -> dict
     return described | {
         "id": flow_id(record),
         "evidence": list(_evidence(worker, record)),
+        "why_risky": [f"{slug} ({BY_SLUG[slug].score}): {BY_SLUG[slug].meaning}" for slug in record.risks],
         "rules": rules,
         "class_path": list(_class_path(worker, described["class"])),
         "inspected": record.decided_at if described["offloaded"] else record.packets_up + record.packets_down,

@@ -174,7 +174,13 @@ class Worker:
     async def _go_inline(self, plan: Plan) -> None:
         assert self.signatures is not None
         kernel = plan.kernel
-        self.engine = Engine(self.signatures, max_flows=plan.engine.max_flows, shards=kernel.queues, offload=True)
+        self.engine = Engine(
+            self.signatures,
+            max_flows=plan.engine.max_flows,
+            shards=kernel.queues,
+            offload=True,
+            risks=plan.engine.risks,
+        )
         self.engine.load_rules(plan.engine, plan.ids.routes)
         self.accounts = Accounts(self.engine)
         self.records = _writer(plan)
@@ -385,6 +391,7 @@ def _refuse_restart_matters(old: Plan, new: Plan) -> None:
         ("marks.mask", old.kernel.marks, new.kernel.marks),
         ("queue", (old.kernel.queues, old.kernel.queue_base), (new.kernel.queues, new.kernel.queue_base)),
         ("flows.max", old.engine.max_flows, new.engine.max_flows),
+        ("flows.risks", old.engine.risks, new.engine.risks),
         ("control", (old.control.socket, old.control.group), (new.control.socket, new.control.group)),
     ):
         if before != after:

@@ -24,6 +24,7 @@ from dpi.match.evidence cimport (
     BY_PORT,
     BY_PREFIX,
     BY_SIGNATURE,
+    BY_SNI,
     confidence_of,
 )
 from dpi.match.hosts cimport HostHit, HostTable, host_match
@@ -195,6 +196,7 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     if found.host_len:
         string_drop(s.strings, f.host)
         f.host = string_keep(s.strings, found.host, found.host_len)
+        f.asked = finding.method == BY_SNI and f.proto == IP_TCP
         if finding.method != BY_NOTHING:
             f.flags |= FLOW_NAMED
             if f.app.method == BY_DNS or f.app.method == BY_KNOWN_SERVER:

@@ -90,6 +90,7 @@ cdef struct Shard:
     uint8_t merge           # a 5-tuple is one flow for as long as the source lasts
     uint8_t wants           # Wants
     uint8_t blind           # Blind
+    uint8_t risks           # the server's answer is looked at for risks, where that alone keeps a flow
 
 
 cdef enum:

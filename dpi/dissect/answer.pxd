@@ -30,6 +30,7 @@ cdef struct Found:
     uint32_t quic_version
     uint8_t target          # HTTP: Target
     uint8_t soap            # HTTP: there is a SOAPAction field
+    uint8_t credentials     # HTTP: a password stands in it in clear
     uint16_t label          # probes: another label than the one that the probe is registered with; 0: that one
     uint16_t app            # … whose traffic it is, where the payload itself tells; 0: it does not
     uint8_t unfinished      # … what comes may tell more
@@ -40,6 +41,7 @@ cdef struct Found:
 cdef struct Certificate:
     uint8_t present
     uint8_t self_signed     # issuer and subject are the same
+    uint8_t partial         # it may have more names: it was cut, or they did not fit
     uint16_t n_names
     int64_t not_before      # s since 1970
     int64_t not_after
@@ -58,6 +60,8 @@ cdef struct ServerFound:
     uint16_t status         # HTTP
     char server[64]         # HTTP: the Server field
     char content_type[64]
+    uint8_t program         # HTTP: what is sent is a program, by its type or first bytes
+    uint32_t body           # HTTP: bytes of the body that are there
     Certificate certificate
 
 

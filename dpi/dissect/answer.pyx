@@ -17,6 +17,7 @@ cdef dict found_dict(const Found *found):
         "alpn": text(found.alpn),
         "agent": text(found.agent),
         "content_type": text(found.content_type),
+        "credentials": bool(found.credentials),
         "tls_version": found.tls_version,
         "quic_version": found.quic_version,
         "ech": bool(found.ech),
@@ -39,6 +40,7 @@ cdef dict certificate_dict(const Certificate *found):
         "not_before": found.not_before,
         "not_after": found.not_after,
         "self_signed": bool(found.self_signed),
+        "partial": bool(found.partial),
     }
 
 
@@ -52,5 +54,6 @@ cdef dict server_dict(const ServerFound *found):
         "status": found.status,
         "server": text(found.server),
         "content_type": text(found.content_type),
+        "program": bool(found.program),
         "certificate": certificate_dict(&found.certificate),
     }

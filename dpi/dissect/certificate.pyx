@@ -143,7 +143,10 @@ cdef void add_name(Cursor *value, Certificate *out, uint32_t *at) noexcept nogil
     if left(value) > 2 and value.p[0] == 42 and value.p[1] == 46:
         wildcard = 2
     n = host_name(value.p + wildcard, <uint32_t>left(value) - wildcard, host)
-    if n == 0 or at[0] + wildcard + n + 1 > sizeof(out.names):
+    if n == 0:
+        return
+    if at[0] + wildcard + n + 1 > sizeof(out.names):
+        out.partial = 1
         return
     if wildcard:
         out.names[at[0]] = 42
@@ -207,6 +210,7 @@ cdef Answer certificate(const uint8_t *der, uint32_t n, Certificate *out) noexce
     if not alive(&subject):
         return NO if whole else MORE
     out.present = 1
+    out.partial = not whole
     out.self_signed = left(&issuer) == left(&subject) and memcmp(issuer.p, subject.p, left(&issuer)) == 0
     out.not_before = time(&validity)
     out.not_after = time(&validity)

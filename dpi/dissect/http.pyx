@@ -13,6 +13,8 @@ from libc.string cimport memchr, memcmp, memset
 
 from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer, Found, ServerFound
 from dpi.dissect.answer cimport answer_name, found_dict, server_dict
+from dpi.dissect.login cimport basic_authorization
+from dpi.dissect.program cimport program_bytes, program_type
 from dpi.dissect.text cimport authority, lower, put_text
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, left, over, skip
@@ -243,6 +245,8 @@ cdef Answer http_request(const uint8_t *data, uint32_t n, Found *out) noexcept n
             media_type(value, out.content_type, sizeof(out.content_type))
         elif same(name, b"soapaction", 10):
             out.soap = 1
+        elif same(name, b"authorization", 13) or same(name, b"proxy-authorization", 19):
+            out.credentials |= basic_authorization(value.p, value.n)
     return YES if ended or out.host_len or n >= HEADER_MAX else MORE
 
 
@@ -273,6 +277,10 @@ cdef Answer http_response(const uint8_t *data, uint32_t n, ServerFound *out) noe
             media_type(value, out.content_type, sizeof(out.content_type))
         elif out.server[0] == 0 and same(name, b"server", 6):
             put_text(value.p, value.n, out.server, sizeof(out.server))
+    if ended:
+        out.body = <uint32_t>left(&c)
+    if out.status == 200 or out.status == 206:
+        out.program = program_type(out.content_type) or (ended and program_bytes(c.p, out.body))
     return YES if ended or out.content_type[0] or n >= HEADER_MAX else MORE
 
 

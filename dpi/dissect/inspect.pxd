@@ -17,6 +17,7 @@ cdef enum Need:             # Flow.needs
     NEED_NAME = 0x02        # it is TLS or HTTP, and the half that names it was not seen yet
     NEED_MESSAGES = 0x04    # DNS: every message is read, for as long as the flow lives
     NEED_SHAPE = 0x08       # nameless: its bursts are watched for a while
+    NEED_ANSWER = 0x10      # decided: what the server answers is looked at for risks
 
 
 cdef struct Work:           # what only a flow that is being dissected has
@@ -44,6 +45,12 @@ cdef struct Inspector:      # one a shard
     DnsMessage dns
 
 
+cdef enum ServerSaid:       # what Inspector.server holds
+    SAID_NOTHING
+    SAID_TLS
+    SAID_HTTP
+
+
 cdef struct Finding:        # what inspect() adds to Inspector.found
     uint16_t protocol       # 0: nothing new
     uint16_t app            # that the payload itself tells; 0: none
@@ -53,6 +60,8 @@ cdef struct Finding:        # what inspect() adds to Inspector.found
     uint8_t message         # Inspector.dns holds one
     uint8_t sure            # the app is certain, whatever a name says
     uint8_t replaces        # the protocol takes the place of what was said before
+    uint8_t server          # ServerSaid
+    uint32_t risks          # dissect/risks.pxd: those that the payload itself shows
 
 
 cdef bint inspector_init(Inspector *s, uint32_t capacity, size_t budget) noexcept nogil

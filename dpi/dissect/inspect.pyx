@@ -16,8 +16,11 @@ from libc.string cimport memcpy, memset
 from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer
 from dpi.dissect.declared cimport Declared, declared_find
 from dpi.dissect.dns cimport dns_message, dns_stream
+from dpi.dissect.dns_names cimport TUNNEL_WEIGHT, made_up, tunnel_weight
 from dpi.dissect.http cimport http_request, http_response
 from dpi.dissect.http2 cimport http2_request
+from dpi.dissect.login cimport login_in_clear
+from dpi.dissect.noise cimport expects_text, noise
 from dpi.dissect.over_http cimport over_http
 from dpi.dissect.over_tls cimport BEGINS, STAYS, Step, carried_by_tls, implicit_tls, secured, upgradable, upgrade
 from dpi.dissect.probes.index cimport probe
@@ -46,11 +49,18 @@ from dpi.dissect.protocols cimport (
 )
 from dpi.dissect.quic cimport quic_datagram, quic_looks, quic_state_free, quic_state_init
 from dpi.dissect.quic_crypto cimport quic_crypto_free, quic_crypto_new
+from dpi.dissect.risks cimport (
+    RISK_CREDENTIALS,
+    RISK_DNS_TUNNEL,
+    RISK_ENTROPY,
+    RISK_MADE_UP_NAME,
+    RISK_OBSOLETE_TLS,
+)
 from dpi.dissect.tor cimport tor_certificate, tor_name
 from dpi.dissect.shown cimport shown_name
 from dpi.dissect.tls cimport tls_client_hello, tls_records, tls_server_hello
 from dpi.flow.stream cimport Stream, pool_init, stream_bytes, stream_free, stream_init, stream_put, stream_ready
-from dpi.flow.table cimport FLOW_TLS, NONE, Flow, opener
+from dpi.flow.table cimport FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener
 from dpi.match.evidence cimport (
     BY_CERTIFICATE,
     BY_DNS_QUERY,
@@ -67,8 +77,12 @@ cdef enum:
     PAYLOADS_MAX = 10       # packets with payload that each side is looked at for
     HELLO_PAYLOADS = 40     # the same while a ClientHello goes on: one cut small, or filled up, hides no name
     STREAM_MAX = 16384      # bytes of a TCP direction that are looked at
+    BODY_MIN = 4            # bytes of an HTTP body that tell a program
     HTTP2_PATIENCE = 4      # payloads after which HTTP/2 is not waited for a request any more
     NOBODY = 2
+    TLS_1_2 = 0x0303
+    DTLS_1_0 = 0xFEFF
+    ODD_SHARE = 4           # packets of a DNS flow that one odd question explains
 
 
 cdef bint inspector_init(Inspector *s, uint32_t capacity, size_t budget) noexcept nogil:
@@ -193,6 +207,7 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     cdef Work *w
     cdef Answer answer
     if upgradable(f.protocol.id) and not f.flags & FLOW_TLS:
+        out.risks = login_risk(f.protocol.id, p.payload, p.n)
         answer = goes_over(s, f, p, side)
         if answer != YES:
             return answer
@@ -218,6 +233,8 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
             return answer
     if offset >= STREAM_MAX:
         return MORE if f.work != NONE else NO
+    if f.needs & NEED_ANSWER and s.used > s.capacity // 2:
+        return NO                               # what is left is for flows that have no name yet
     w = work_of(s, f)
     if w == NULL:
         return NO
@@ -230,6 +247,10 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
         return MORE
     w.shown[side] = ready
     return stream(s, f, p, side, stream_bytes(&w.streams[side]), ready, out)
+
+
+cdef inline uint32_t login_risk(uint16_t protocol, const uint8_t *data, uint32_t n) noexcept nogil:
+    return RISK_CREDENTIALS if login_in_clear(protocol, data, n) else 0
 
 
 cdef Answer goes_over(Inspector *s, Flow *f, const Packet *p, int side) noexcept nogil:
@@ -263,7 +284,7 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
         answer = dns_stream(data, n, &s.dns)
         if answer == YES:
             f.spent |= <uint8_t>(1 << side)
-            asked(s, side, P_DNS, out)
+            asked(s, f, side, P_DNS, out)
             return YES
         if answer == MORE or f.protocol.id == P_DNS:
             return answer
@@ -289,6 +310,8 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     if f.protocol.id == P_HTTP:
         return MORE if more else NO
     answer = probed(s, f, p, side, data, n, n, out)
+    if answer != YES and f.flags & FLOW_SYN_SEEN << side and expects_text(server_port(f)) and noise(data, n):
+        out.risks |= RISK_ENTROPY
     return MORE if more and answer == NO else answer
 
 
@@ -320,6 +343,10 @@ cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     if s.found.host_len == 0:
         shown_name(out.protocol, data, n, &s.found)
     out.app = s.found.app
+    if p.proto == IP_TCP:
+        out.risks |= login_risk(out.protocol, data, n)
+    if s.found.tls_version == DTLS_1_0:
+        out.risks |= RISK_OBSOLETE_TLS
     out.complete = not s.found.unfinished and not (upgradable(out.protocol) and f.proto == IP_TCP)
     if out.protocol == P_FASTCGI and s.found.host_len == 0 and p.proto == IP_TCP:
         out.complete = 0                        # its parameters come next
@@ -402,6 +429,8 @@ cdef Answer tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n
     client = tls_client_hello(data, n, &s.found)
     if client == YES:
         over_tls(s, f, out)
+        if 0 < s.found.tls_version < TLS_1_2:
+            out.risks |= RISK_OBSOLETE_TLS
         out.client = <uint8_t>side
         out.method = BY_SNI if s.found.host_len else BY_NOTHING
         out.complete = s.found.host_len > 0 and not names_nobody(s.found.host) and not tor_name(s.found.host)
@@ -409,6 +438,8 @@ cdef Answer tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n
         return YES
     memset(&s.server, 0, sizeof(s.server))
     server = tls_server_hello(data, n, &s.server)
+    if s.server.tls_version:
+        out.server = SAID_TLS
     if server == YES:
         memset(&s.found, 0, sizeof(s.found))
         out.complete = f.flags & FLOW_TLS != 0
@@ -449,6 +480,8 @@ cdef Answer http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t 
         return YES
     if request == YES:
         out.protocol = P_HTTP
+        if s.found.credentials:
+            out.risks |= RISK_CREDENTIALS
         if s.found.target == TARGET_AUTHORITY:
             out.protocol = P_HTTPCONNECT
         elif s.found.target == TARGET_ABSOLUTE:
@@ -463,6 +496,9 @@ cdef Answer http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t 
     memset(&s.server, 0, sizeof(s.server))
     response = http_response(data, n, &s.server)
     if response == YES:
+        out.server = SAID_HTTP
+        if f.needs & NEED_ANSWER and s.server.status == 200 and s.server.body < BODY_MIN and n < STREAM_MAX:
+            return MORE
         memset(&s.found, 0, sizeof(s.found))
         memcpy(s.found.content_type, s.server.content_type, sizeof(s.found.content_type))
         out.protocol = P_HTTP
@@ -474,8 +510,21 @@ cdef Answer http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t 
 
 # Datagrams
 
-cdef void asked(Inspector *s, int side, uint16_t label, Finding *out) noexcept nogil:
+cdef uint32_t question_risks(const Inspector *s, Flow *f) noexcept nogil:
+    """Of a question to DNS; one flow's are taken together, and must be a good part of its packets."""
+    cdef uint8_t weight = tunnel_weight(s.dns.qname, s.dns.qname_len, s.dns.qtype)
+    cdef uint32_t risks = 0
+    if weight:
+        f.odd = <uint8_t>min(f.odd + weight, 255)
+        if f.odd >= TUNNEL_WEIGHT and f.packets[0] + f.packets[1] <= ODD_SHARE * f.odd:
+            risks = RISK_DNS_TUNNEL
+    return risks | RISK_MADE_UP_NAME if made_up(s.dns.qname, s.dns.qname_len) else risks
+
+
+cdef void asked(Inspector *s, Flow *f, int side, uint16_t label, Finding *out) noexcept nogil:
     """A DNS message: a flow is named by the first question that it asks."""
+    if label == P_DNS and not s.dns.response:
+        out.risks = question_risks(s, f)
     memset(&s.found, 0, sizeof(s.found))
     memcpy(s.found.host, s.dns.qname, sizeof(s.found.host))
     s.found.host_len = s.dns.qname_len
@@ -502,7 +551,7 @@ cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *
         if label and dns_message(p.payload, p.n, &s.dns) == YES:
             if f.protocol.id == 0:
                 f.isn[0] = f.isn[1] = 0         # where probes may have kept a word, questions are kept now
-            asked(s, side, label, out)
+            asked(s, f, side, label, out)
             return YES
         if f.protocol.id and f.protocol.id != P_STUN:
             return MORE

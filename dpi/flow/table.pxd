@@ -43,7 +43,9 @@ cdef struct Flow:
     uint8_t version
     uint8_t state           # State
     uint8_t flags           # FlowFlag
-    uint16_t needs          # _fastpath.pxd: what is still looked for; 0: no more work
+    uint16_t needs          # dissect/inspect.pxd: what is still looked for; 0: no more work
+    uint8_t asked           # its host is the name that the client asked for in TLS
+    uint8_t odd             # DNS: how much its questions look like data (dissect/dns_names.pxd)
     int64_t last            # ns: newest packet
     uint32_t work           # index of the state of its dissection, or NONE
     uint32_t mark           # the mark that its packets get
@@ -66,7 +68,7 @@ cdef struct Flow:
     uint32_t ja4
     uint32_t quic_version
     uint32_t rule           # index in the rule table, or NONE
-    uint32_t risks          # record/fields.py names the bits
+    uint32_t risks          # dissect/risks.pxd
     uint16_t disposition    # 0: rules were not asked yet
     uint16_t tls_version
     uint16_t decided_at     # packets seen when it was decided

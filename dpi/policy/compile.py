@@ -58,6 +58,7 @@ def compile_policy(checked: Checked, machine: Machine, known: p.Ids | None = Non
         lan_devices=tuple(dict.fromkeys(port.device for port in policy.interfaces.lan)),
         marks=marks,
         max_flows=policy.flows.max,
+        risks=policy.flows.risks,
         signature_dirs=tuple(str(signature_folder(checked.document.files[0], d)) for d in policy.signatures),
     )
     records = policy.records

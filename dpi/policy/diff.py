@@ -175,7 +175,7 @@ def _settings(plan: Plan) -> dict[str, Said]:
         "local": {"": ", ".join(kernel.local)},
         "marks": {"": f"{kernel.marks.mask:#010x}"},
         "queues": {"": f"{kernel.queues} from {kernel.queue_base}"},
-        "flows": {"": str(engine.max_flows)},
+        "flows": {"": str(engine.max_flows) + (", risks" if engine.risks else "")},
         "signatures": {"": ", ".join(engine.signature_dirs)},
         "records": {"": f"{records.file}, {records.keep} of {size_text(records.rotate)}" if records else ""},
         "control": {

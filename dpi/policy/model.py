@@ -245,6 +245,7 @@ class Flows(Section):
     max: Annotated[int, Field(ge=1024, le=1 << 26)] = Field(
         default=262144, description="Flows known at once; about 320 bytes each"
     )
+    risks: bool = Field(default=False, description="Look at what servers answer as well, for risks")
 
 
 class Records(Section):

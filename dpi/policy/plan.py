@@ -194,6 +194,7 @@ class EnginePlan:
     marks: MarkLayout
     max_flows: int
     signature_dirs: tuple[str, ...] = ()  # the user's own signature files
+    risks: bool = False  # what servers answer is looked at as well
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,12 @@
+"""A flow's risks: see risks.pyx."""
+
+from libc.stdint cimport int64_t
+
+from dpi.decide.shard cimport Shard
+from dpi.dissect.inspect cimport Finding
+from dpi.flow.table cimport Flow
+
+
+cdef void server_risks(Shard *shard, Flow *flow, const Finding *finding, int64_t time) noexcept nogil
+cdef void port_risks(Shard *shard, Flow *flow) noexcept nogil
+cdef bint answer_awaited(Shard *shard, Flow *flow) noexcept nogil

@@ -1,0 +1,164 @@
+"""A flow's risks, as far as they are not in one payload alone: what the server answers, and where it listens.
+
+dissect/risks.py says what each risk means.  They are only ever added; no rule asks for them, so that looking for
+them never changes what becomes of a flow.
+"""
+
+from libc.stdint cimport int64_t, uint16_t, uint32_t
+from libc.string cimport strchr, strlen
+
+from dpi.decide.shard cimport Shard
+from dpi.dissect.answer cimport Certificate
+from dpi.dissect.ciphers cimport weak_cipher
+from dpi.dissect.inspect cimport SAID_HTTP, SAID_TLS, Finding
+from dpi.dissect.protocols cimport *
+from dpi.dissect.risks cimport *
+from dpi.dissect.text cimport lower
+from dpi.flow.strings cimport string_text
+from dpi.flow.table cimport FLOW_TLS, Flow, opener
+from dpi.match.evidence cimport BY_SIGNATURE
+from dpi.match.ports cimport port_match
+from dpi.wire.packet cimport IP_TCP
+
+
+cdef enum:
+    TLS_1_2 = 0x0303
+    SYSTEM_PORTS = 1024     # RFC 6335, 6
+
+
+cdef int64_t SECOND = 1000000000
+cdef int64_t NO_CLOCK = 788918400   # s: 1995, before the first certificates; a capture that says so has no clock
+
+
+# The certificate
+
+cdef bint covers(const char *name, const char *host, uint32_t n) noexcept nogil:
+    """Whether a certificate's name is the host's: RFC 9525, 6.3.  "*" stands for the first label alone."""
+    cdef const char *rest = host
+    cdef uint32_t length
+    cdef uint32_t i
+    if name[0] == c"*" and name[1] == c".":
+        rest = strchr(host, c".")
+        if rest == NULL:
+            return False
+        n -= <uint32_t>(rest - host)
+        name += 1
+    length = <uint32_t>strlen(name)
+    if length and name[length - 1] == c".":
+        length -= 1
+    if length != n:
+        return False
+    for i in range(n):
+        if lower(name[i]) != <unsigned char>rest[i]:
+            return False
+    return True
+
+
+cdef bint is_name(const char *host, uint32_t n) noexcept nogil:
+    """Not an address, nor a word without a dot: for those, certificates have other fields, or none."""
+    cdef bint letters = False
+    cdef bint dots = False
+    cdef uint32_t i
+    for i in range(n):
+        letters |= c"a" <= host[i] <= c"z"
+        dots |= host[i] == c"."
+        if host[i] == c":":
+            return False
+    return letters and dots
+
+
+cdef bint mismatch(const Certificate *c, const char *host) noexcept nogil:
+    """Whether no name of the certificate is the host's; the subject's where it has none (RFC 6125, 6.4.4)."""
+    cdef uint32_t n = <uint32_t>strlen(host)
+    cdef const char *name = c.names
+    cdef int _
+    if c.partial or not is_name(host, n):
+        return False
+    if c.n_names == 0:
+        return not covers(c.common_name, host, n)
+    for _ in range(c.n_names):
+        if covers(name, host, n):
+            return False
+        name += strlen(name) + 1
+    return True
+
+
+cdef uint32_t certificate_risks(Shard *s, const Flow *f, const Certificate *c, int64_t seconds) noexcept nogil:
+    cdef uint32_t risks = 0
+    if seconds >= NO_CLOCK and (seconds < c.not_before or (c.not_after and seconds > c.not_after)):
+        risks |= RISK_CERTIFICATE_DATES
+    if c.self_signed:
+        risks |= RISK_SELF_SIGNED
+    if f.asked and mismatch(c, string_text(s.strings, f.host)):
+        risks |= RISK_NAME_MISMATCH
+    return risks
+
+
+cdef void server_risks(Shard *s, Flow *f, const Finding *finding, int64_t time) noexcept nogil:
+    """What the server has said, as it stands in the inspector; time: of its packet, ns since 1970."""
+    if finding.server == SAID_TLS:
+        if s.inspector.server.tls_version < TLS_1_2:
+            f.risks |= RISK_OBSOLETE_TLS
+        if weak_cipher(s.inspector.server.cipher):
+            f.risks |= RISK_WEAK_CIPHER
+        if s.inspector.server.certificate.present:
+            f.risks |= certificate_risks(s, f, &s.inspector.server.certificate, time // SECOND)
+    elif finding.server == SAID_HTTP and s.inspector.server.program:
+        f.risks |= RISK_PROGRAM
+
+
+cdef bint answer_awaited(Shard *s, Flow *f) noexcept nogil:
+    """Whether a decided flow's server has yet to say what risks can be told from; the client's side is done with."""
+    cdef int client = opener(f)
+    cdef bint tls = f.flags & FLOW_TLS and f.tls_version != 0
+    cdef bint http = (f.protocol.id == P_HTTP or f.protocol.id == P_HTTPPROXY) and f.protocol.method == BY_SIGNATURE
+    if not s.risks or f.proto != IP_TCP or not (tls or http) or f.spent & (1 << (1 - client)):
+        return False
+    f.spent |= 1 << client
+    return True
+
+
+# The port
+
+cdef bint keeps_its_port(uint16_t protocol) noexcept nogil:
+    """Protocols of servers that are expected where IANA has them."""
+    return (protocol == P_SSH or protocol == P_TELNET or protocol == P_FTPCONTROL or protocol == P_SMTP
+            or protocol == P_IMAP or protocol == P_POP3 or protocol == P_RDP or protocol == P_VNC
+            or protocol == P_SMBV1 or protocol == P_SMBV23 or protocol == P_LDAP)
+
+
+cdef bint may_hide(uint16_t protocol) noexcept nogil:
+    """Protocols that run anywhere, which is odd only on the ports of those above and of the web."""
+    return (protocol == P_HTTP or protocol == P_TLS or protocol == P_QUIC or protocol == P_OPENVPN
+            or protocol == P_WIREGUARD or protocol == P_SOCKS or protocol == P_BITTORRENT or protocol == P_IRC)
+
+
+cdef bint akin(uint16_t registered, uint16_t protocol) noexcept nogil:
+    """Names of one thing, and what has always shared a port."""
+    if registered == protocol:
+        return True
+    if protocol == P_SMBV1 or protocol == P_SMBV23:
+        return registered == P_SMBV23 or registered == P_NETBIOS    # RFC 1001: SMB over NetBIOS, at 139
+    return False
+
+
+cdef bint foreign(Shard *s, const Flow *f) noexcept nogil:
+    cdef uint16_t protocol = f.protocol.id
+    cdef uint16_t here = port_match(s.ports, f.proto, f.port[1 - opener(f)])
+    cdef uint16_t there = port_match(s.ports, f.proto, f.port[opener(f)])
+    if akin(here, protocol) or akin(there, protocol):       # who opened is not always known
+        return False
+    if keeps_its_port(protocol):
+        return here < P_RESERVED        # a port that a signature gives to an app of its own is meant
+    if not may_hide(protocol) or f.port[1 - opener(f)] >= SYSTEM_PORTS:
+        return False
+    return keeps_its_port(here) or here == P_DNS or here == P_HTTP or here == P_TLS
+
+
+cdef void port_risks(Shard *s, Flow *f) noexcept nogil:
+    """Of a flow that is settled.  What has a name is no noise, however it looks."""
+    if f.protocol.method != BY_SIGNATURE:
+        return
+    f.risks &= ~<uint32_t>RISK_ENTROPY
+    if s.ports != NULL and foreign(s, f):
+        f.risks |= RISK_FOREIGN_PORT

@@ -1,0 +1,129 @@
+"""Logins that anyone on the way can read: a password, or a token that is as good as one, in clear.
+
+What proves a password without showing it (APOP, CRAM-MD5, SCRAM, Digest, NTLM, Kerberos) is none, and nor is an
+anonymous login.  Of a command that asks for the password in a later step (USER, AUTH LOGIN) the command counts, since
+nothing is looked for after it.
+"""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport free
+from libc.string cimport strlen
+
+from dpi.dissect.protocols cimport (
+    P_FTPCONTROL,
+    P_IMAP,
+    P_JABBER,
+    P_POP3,
+    P_SMTP,
+    P_TELNET,
+    P_UNKNOWN,
+    P_USENET,
+)
+from dpi.dissect.text cimport lower
+from dpi.wire.block cimport block_of
+
+from dpi.dissect.protocols import IDS
+
+
+cdef struct Command:
+    const char *text        # in lower case
+    uint16_t protocol
+
+
+cdef Command *LOGINS = [
+    Command(b"user ", P_FTPCONTROL),            # RFC 959, 4.1.1
+    Command(b"user ", P_POP3),                  # RFC 1939, 7
+    Command(b"auth plain", P_POP3),             # RFC 5034, RFC 4616
+    Command(b"auth login", P_POP3),
+    Command(b"auth xoauth2", P_POP3),
+    Command(b"auth oauthbearer", P_POP3),       # RFC 7628
+    Command(b"login ", P_IMAP),                 # RFC 9051, 6.2.3
+    Command(b"authenticate plain", P_IMAP),     # RFC 9051, 6.2.2
+    Command(b"authenticate login", P_IMAP),
+    Command(b"authenticate xoauth2", P_IMAP),
+    Command(b"authenticate oauthbearer", P_IMAP),
+    Command(b"auth plain", P_SMTP),             # RFC 4954, 4
+    Command(b"auth login", P_SMTP),
+    Command(b"auth xoauth2", P_SMTP),
+    Command(b"auth oauthbearer", P_SMTP),
+    Command(b"authinfo user ", P_USENET),       # RFC 4643, 2.3
+    Command(NULL, P_UNKNOWN),
+]
+# Whom FTP lets in without a password (RFC 1635, 3).
+cdef const char *NOBODY_FTP = b"ftp"
+cdef const char *NOBODY_ANONYMOUS = b"anonymous"
+
+
+cdef bint begins(const uint8_t *p, uint32_t n, const char *text) noexcept nogil:
+    """In any case."""
+    cdef uint32_t i
+    cdef uint32_t length = <uint32_t>strlen(text)
+    if length > n:
+        return False
+    for i in range(length):
+        if lower(p[i]) != <uint8_t>text[i]:
+            return False
+    return True
+
+
+cdef bint is_word(const uint8_t *p, uint32_t n, const char *text) noexcept nogil:
+    """Whether the text stands there, and ends there."""
+    cdef uint32_t length = <uint32_t>strlen(text)
+    return begins(p, n, text) and (n == length or p[length] <= 32)
+
+
+cdef bint plain_sasl(const uint8_t *p, uint32_t n) noexcept nogil:
+    """XMPP's <auth …> (RFC 6120, 6.4.2) with the mechanism PLAIN."""
+    cdef uint32_t i
+    if not begins(p, n, b"<auth"):
+        return False
+    for i in range(5, n if n < 256 else 256):
+        if p[i] == c">":
+            return False
+        if begins(p + i, n - i, b"mechanism=") and n - i > 11:
+            return begins(p + i + 11, n - i - 11, b"plain")
+    return False
+
+
+cdef bint login_in_clear(uint16_t protocol, const uint8_t *data, uint32_t n) noexcept nogil:
+    """Whether what one side sends, by its protocol in clear, is or begins a login."""
+    cdef const Command *command = LOGINS
+    cdef uint32_t start = 0
+    cdef uint32_t length
+    if protocol == P_TELNET:            # RFC 854: there is no other way to log in
+        return True
+    if protocol == P_JABBER:
+        return plain_sasl(data, n)
+    if protocol == P_IMAP:              # each command has a tag before it (RFC 9051, 2.2.1)
+        while start < n and start < 16 and data[start] > 32:
+            start += 1
+        start += 1
+    while command.text != NULL and start < n:
+        if command.protocol == protocol and begins(data + start, n - start, command.text):
+            length = start + <uint32_t>strlen(command.text)
+            if protocol != P_FTPCONTROL:
+                return True
+            return not is_word(data + length, n - length, NOBODY_FTP) and (
+                not is_word(data + length, n - length, NOBODY_ANONYMOUS))
+        command += 1
+    return False
+
+
+cdef bint basic_authorization(const uint8_t *value, uint32_t n) noexcept nogil:
+    """The value of an Authorization field in HTTP: name and password, only coded (RFC 7617, 2)."""
+    return n > 6 and begins(value, n, b"basic ")
+
+
+def in_clear(str slug, bytes data) -> bool:
+    """Whether a side of this protocol that sends these bytes logs in in clear."""
+    cdef uint8_t *block = block_of(data)
+    found = bool(login_in_clear(IDS[slug], block, len(data)))
+    free(block)
+    return found
+
+
+def basic(bytes value) -> bool:
+    """Whether the value of an Authorization field shows a password."""
+    cdef uint8_t *block = block_of(value)
+    found = bool(basic_authorization(block, len(value)))
+    free(block)
+    return found
