@@ -18,16 +18,25 @@ from scapy.layers.tls.crypto.suites import _tls_cipher_suites
 from dpi.cli.classify import command
 from dpi.core import Core
 from dpi.dissect import ciphers, dns_names, login, noise, program, risks
+from dpi.dissect.protocols import IDS
 from dpi.match.hosts import Hosts
 from dpi.match.names import Names
 from dpi.match.ports import Ports
 from dpi.match.prefixes import Prefixes
 from tests.captures import packet, write
-from tests.cores import ACK, CLIENT, RESOLVER, SECOND, SERVER, SYN, TCP, Connection, as_flow, core, datagram, find
+from tests.cores import ACK, CLIENT, RESOLVER, SECOND, SERVER, SYN, TCP, Connection, core, datagram, find
 from tests.cores import dns_name as wire_name
-from tests.handshakes import NOT_AFTER, NOT_BEFORE, client_hello, openssl_hello, record, self_signed, server_flight
-from tests.handshakes import server_name, vector
-from dpi.dissect.protocols import IDS
+from tests.handshakes import (
+    NOT_AFTER,
+    NOT_BEFORE,
+    client_hello,
+    openssl_hello,
+    record,
+    self_signed,
+    server_flight,
+    server_name,
+    vector,
+)
 
 GOOD_TIME = int(NOT_BEFORE.timestamp()) + 86400
 NAME = "www.example.org"
