@@ -140,6 +140,7 @@ cdef void flows(const uint8_t *data, uint32_t n) noexcept nogil:
         s.names = names_new(64)
     s.wants = WANT_START | WANT_LABELLED
     s.offload = n & 1
+    s.risks = n >> 1 & 1
     memset(&p, 0, sizeof(p))
     memset(sequence, 0xff, sizeof(sequence))    # numbers wrap soon
     p.time = s.now + DAY
