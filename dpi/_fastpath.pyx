@@ -16,7 +16,7 @@ from dpi.decide.calls cimport call_again, call_learn, call_settle
 from dpi.decide.disposition cimport ask
 from dpi.decide.first cimport first_tell
 from dpi.decide.labels cimport categorise, header_label, improve, name_at_end, name_by_address, take_over
-from dpi.decide.risks cimport answer_awaited, port_risks, server_risks
+from dpi.decide.risks cimport add_risks, answer_awaited, port_risks
 from dpi.decide.shape cimport shape_begin, shape_watch
 from dpi.decide.shard cimport WANT_FIRST, WANT_LABELLED, WANT_START, Shard
 from dpi.decide.tell cimport emit
@@ -248,9 +248,7 @@ cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisi
     cdef bint first = not f.flags & FLOW_DECIDED
     s.counters.inspected += 1
     answer = inspect(&s.inspector, f, p, side, &finding)
-    f.risks |= finding.risks
-    if finding.server:
-        server_risks(s, f, &finding, p.time)
+    add_risks(s, f, &finding, p.time)
     if answer == YES and finding.message and (f.protocol.id == 0 or f.protocol.id == P_DNS):
         answer_learn(s, f, p, d)
     if not first:

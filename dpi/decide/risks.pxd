@@ -7,6 +7,6 @@ from dpi.dissect.inspect cimport Finding
 from dpi.flow.table cimport Flow
 
 
-cdef void server_risks(Shard *shard, Flow *flow, const Finding *finding, int64_t time) noexcept nogil
+cdef void add_risks(Shard *shard, Flow *flow, const Finding *finding, int64_t time) noexcept nogil
 cdef void port_risks(Shard *shard, Flow *flow) noexcept nogil
 cdef bint answer_awaited(Shard *shard, Flow *flow) noexcept nogil

@@ -94,8 +94,9 @@ cdef uint32_t certificate_risks(Shard *s, const Flow *f, const Certificate *c, i
     return risks
 
 
-cdef void server_risks(Shard *s, Flow *f, const Finding *finding, int64_t time) noexcept nogil:
-    """What the server has said, as it stands in the inspector; time: of its packet, ns since 1970."""
+cdef void add_risks(Shard *s, Flow *f, const Finding *finding, int64_t time) noexcept nogil:
+    """Those of a payload, and of what the server has said as it stands in the inspector; time: ns since 1970."""
+    f.risks |= finding.risks
     if finding.server == SAID_TLS:
         if s.inspector.server.tls_version < TLS_1_2:
             f.risks |= RISK_OBSOLETE_TLS

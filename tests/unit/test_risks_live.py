@@ -1,0 +1,83 @@
+"""Risks of the flows of a running daemon: what `dpi flows --risky` and `dpi why` print of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from dpi.cli import flows as flows_command
+from dpi.cli import why as why_command
+from dpi.daemon.answers import Answers
+from dpi.daemon.heart import Heart
+from dpi.daemon.why import why
+from dpi.daemon.worker import Options, Worker
+from dpi.engine import Engine
+from dpi.policy.check import check
+from dpi.policy.compile import compile_policy
+from dpi.policy.names import Machine
+from tests.cores import Connection
+
+GET = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
+POLICY = """
+version: 1
+interfaces: {lan: lan0, wan: wan0}
+link: {down: 100mbit, up: 20mbit}
+classes: {rest: {rate: 10mbit, default: true}}
+flows: {risks: true}
+"""
+
+
+@pytest.fixture
+def answers(tmp_path: Path) -> Answers:
+    """Of a worker that has its policy and its engine, and is not in the path."""
+    config = tmp_path / "policy.yaml"
+    config.write_text(POLICY)
+    worker = Worker(Options(config, state_dir=tmp_path), Heart())
+    worker.plan = compile_policy(check(config, names=worker._vocabulary), Machine(cores=1))
+    worker._know_classes(worker.plan)
+    plan = worker.plan
+    worker.engine = Engine(worker.signatures, max_flows=1024, offload=True, risks=plan.engine.risks)
+    worker.engine.load_rules(plan.engine, plan.ids.routes)
+    return Answers(worker)
+
+
+def test_risky_flows_are_listed_with_the_worst_first_and_explained(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = answers._worker
+    (core,) = worker.engine.cores
+    for sport, request, answer in (
+        (40000, GET, b"HTTP/1.1 200 OK\r\n\r\nplain text, and nothing else"),
+        (40001, GET, b"HTTP/1.1 200 OK\r\n\r\n" + b"#!/bin/sh\necho"),
+        (40002, GET.replace(b"Host", b"Authorization: Basic YTpi\r\nHost"), b"HTTP/1.1 401 No\r\n\r\nno, and no again"),
+    ):
+        connection = Connection(core, sport=sport, dport=80).shake()
+        final = worker.plan.engine.marks.final
+        assert not (connection.segment(0, 0, request) or 0) & final
+        assert (connection.segment(1, 0, answer) or 0) & final
+
+    def call(do: str, **request: Any) -> Any:
+        if do == "flows":
+            return answers._flows(worker, request)
+        return why(worker, request["what"], answers.describe)
+
+    monkeypatch.setattr(flows_command, "call", call)
+    monkeypatch.setattr(why_command, "call", call)
+    assert len(CliRunner().invoke(flows_command.command, []).stdout.splitlines()) == 4
+    _, *rows = CliRunner().invoke(flows_command.command, ["--risky"]).stdout.splitlines()
+    assert [row.split()[-1] for row in rows] == ["clear-text-credentials", "program-over-http"]
+    said = CliRunner().invoke(why_command.command, ["10.0.0.1:40002"], catch_exceptions=False).stdout
+    assert "risk        clear-text-credentials (50): a login that anyone on the way can read" in said
+    assert "risk score  50 of 100" in said
+    assert "risk" not in CliRunner().invoke(why_command.command, ["10.0.0.1:40000"]).stdout
+
+
+def test_without_the_policys_word_a_decided_flow_is_the_kernels_at_once(answers: Answers) -> None:
+    worker = answers._worker
+    worker.engine = Engine(worker.signatures, max_flows=1024, offload=True)
+    worker.engine.load_rules(worker.plan.engine, worker.plan.ids.routes)
+    connection = Connection(worker.engine.cores[0], dport=80).shake()
+    assert (connection.segment(0, 0, GET) or 0) & worker.plan.engine.marks.final
