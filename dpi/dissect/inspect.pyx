@@ -494,6 +494,7 @@ cdef Answer http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t 
         out.complete = 1
         return YES
     memset(&s.server, 0, sizeof(s.server))
+    out.server = SAID_NOTHING                   # what TLS may have left there is gone
     response = http_response(data, n, &s.server)
     if response == YES:
         out.server = SAID_HTTP

@@ -143,6 +143,17 @@ def test_a_subject_is_the_name_where_the_certificate_has_no_others(tmp_path: Pat
     assert found == {"certificate-self-signed"}
 
 
+@pytest.mark.parametrize("step", [200, 500, 9000])
+def test_a_server_whose_client_was_not_seen_is_judged_by_its_certificate_alone(tmp_path: Path, step: int) -> None:
+    connection = Connection(core(risks=True))
+    connection.clock = GOOD_TIME * SECOND
+    connection.shake()
+    answer = flight(tmp_path, ["example.org"])
+    for at in range(0, len(answer), step):
+        connection.segment(1, at, answer[at : at + step])
+    assert of(connection.flow()) == {"certificate-self-signed"}
+
+
 def test_a_server_of_tls_1_3_has_none(tmp_path: Path) -> None:
     assert handshake(tmp_path, openssl_hello(NAME), flight(tmp_path, ["x.example"], ssl.TLSVersion.TLSv1_3)) == set()
 
