@@ -432,7 +432,7 @@ cdef bytes host_key(str pattern):
 cdef bytes ja4_key(str text):
     """A whole fingerprint, or the beginning of one before a `*`."""
     if text.endswith("*"):
-        return bytes((KEY_JA4_BEGINS,)) + text[:-1].encode()
+        return bytes((KEY_JA4_BEGINS,)) + text.removesuffix("*").encode()
     return bytes((KEY_JA4,)) + text.encode()
 
 
