@@ -52,8 +52,10 @@ def test_the_wheel_classifies_without_the_checkout(built: Path, tmp_path: Path) 
 
 @pytest.mark.timeout(900)
 def test_the_wheel_brings_the_example_policies(built: Path, tmp_path: Path) -> None:
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--prefix", str(tmp_path)]
-    subprocess.run([*install, str(next(built.glob("*.whl")))], check=True, capture_output=True)
+    # Installed already, as it is here: without --ignore-installed pip would take that one away.
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--ignore-installed"]
+    wheel = str(next(built.glob("*.whl")))
+    subprocess.run([*pip, "--prefix", str(tmp_path), wheel], check=True, capture_output=True)
     site = next(tmp_path.glob("lib*/python*/site-packages"))
     others = [p for p in sys.path if p.endswith("site-packages")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), *others])}
