@@ -71,6 +71,8 @@ def _print(report: dict[str, Any]) -> None:
         f"seen by user space  {report['packets_user_space']} of {report['packets_forwarded']} packets "
         f"({report['share_user_space']:.1%})"
     )
+    for again in report["measured_again"]:
+        click.echo(f"measured again      {again}")
     for fault in report["faults"]:
         click.echo(f"FAULT               {fault}")
     click.echo(f"{'all as the policy says' if report['ok'] else 'not as the policy says'}, {report['seconds']} s")

@@ -26,6 +26,7 @@ ETHERNET = 14
 OVERHEAD = {"tcp4": 1514 / 1448, "tcp6": 1514 / 1428, "quic4": 1392 / 1318, "quic6": 1412 / 1318}
 NAMED_SECONDS = 2.0  # until a flow that has ended must be known
 SECONDS = 5.0  # of download at the configured rate
+TRIES = 3  # of a download that was too slow; a machine that is not there for a while cannot make one too fast
 
 Say = Callable[[str], None]
 
@@ -76,6 +77,11 @@ class Outcome:
         kind = "quic" if self.fetch.how.startswith("h3") else "tcp"
         return self.bit_s * OVERHEAD[f"{kind}{self.fetch.family}"]
 
+    @property
+    def short(self) -> bool:
+        """It came, and slower than its rate."""
+        return not self.error and self.fetch.rate is not None and self.wire_bit_s < self.fetch.rate * (1 - WITHIN)
+
 
 def demo(policy: Path, say: Say) -> dict[str, Any]:
     """Builds a lab of its own, runs everything, removes it; the report, with `ok`."""
@@ -101,6 +107,13 @@ def _run(lab: Lab, appliance: Appliance) -> dict[str, Any]:
     heavy = [f for f in FETCHES if f.rate]
     with concurrent.futures.ThreadPoolExecutor(len(heavy)) as pool:
         outcomes = list(pool.map(lambda f: observed(lab, appliance, f), heavy))
+    again = []
+    for i, outcome in enumerate(outcomes):
+        for _ in range(TRIES - 1):
+            if not outcomes[i].short:
+                break
+            again.append(f"{outcome.fetch.host}: {outcomes[i].wire_bit_s / 1e6:.2f} Mbit/s before")
+            outcomes[i] = observed(lab, appliance, outcome.fetch)
     outcomes += [observed(lab, appliance, f) for f in FETCHES if not f.rate]
     packets = forwarded(lab) - before
     status = appliance.call("status")
@@ -110,6 +123,7 @@ def _run(lab: Lab, appliance: Appliance) -> dict[str, Any]:
     seen = status["engine"]["packets"]
     report: dict[str, Any] = {
         "fetches": [_words(o) for o in outcomes],
+        "measured_again": again,
         "cache_bytes": cached[0]["bytes"] if cached else 0,
         "packets_forwarded": packets,
         "packets_user_space": seen,
