@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dpi.cli import apps_test, apps_update
 from dpi.cli.output import json_option, print_json, print_table
+from dpi.cli.signatures import signatures_option
 from dpi.errors import UsageError
 
 if TYPE_CHECKING:
     from dpi.match.app_rules import AppRule
     from dpi.match.labels import Category, Label, Match, Signatures
 
-F = TypeVar("F", bound=Callable[..., Any])
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?\.?")
 
 
-def signatures_option(function: F) -> F:
-    return click.option(
-        "--signatures",
-        "folders",
-        multiple=True,
-        type=click.Path(exists=True, file_okay=False),
-        help="A folder of your own signatures, read after the built-in ones.  May be given more than once.",
-    )(function)
-
-
-def load(folders: tuple[str, ...]) -> Signatures:
+def load(folders: tuple[Path, ...]) -> Signatures:
     from dpi.match import signatures
 
     return signatures.load(folders)
@@ -59,7 +49,7 @@ command.add_command(apps_update.command)
 @click.option("--category", metavar="CATEGORY", help="Only those of a category and of those within it.")
 @signatures_option
 @json_option
-def list_(category: str | None, folders: tuple[str, ...], as_json: bool) -> None:
+def list_(category: str | None, folders: tuple[Path, ...], as_json: bool) -> None:
     """List apps and protocols with what they are told by."""
     signatures = load(folders)
     wanted = _within(signatures, category) if category else None
@@ -91,7 +81,7 @@ def list_(category: str | None, folders: tuple[str, ...], as_json: bool) -> None
 @click.argument("slug")
 @signatures_option
 @json_option
-def show(slug: str, folders: tuple[str, ...], as_json: bool) -> None:
+def show(slug: str, folders: tuple[Path, ...], as_json: bool) -> None:
     """Show everything that is known of an app or protocol."""
     signatures = load(folders)
     label = signatures.by_slug.get(slug.lower())
@@ -138,7 +128,7 @@ def show(slug: str, folders: tuple[str, ...], as_json: bool) -> None:
 @click.argument("what", metavar="NAME|ADDRESS")
 @signatures_option
 @json_option
-def match(what: str, folders: tuple[str, ...], as_json: bool) -> None:
+def match(what: str, folders: tuple[Path, ...], as_json: bool) -> None:
     """Tell what a host name or an address would be named, and by which line of which file."""
     if not _is_address(what) and not _NAME.fullmatch(what):
         raise UsageError(f"{what!r} is neither a host name nor an address")
@@ -165,7 +155,7 @@ def match(what: str, folders: tuple[str, ...], as_json: bool) -> None:
 @command.command("categories")
 @signatures_option
 @json_option
-def categories(folders: tuple[str, ...], as_json: bool) -> None:
+def categories(folders: tuple[Path, ...], as_json: bool) -> None:
     """List categories and how many apps and protocols each has."""
     signatures = load(folders)
     kinds = {kind: Counter[str]() for kind in ("app", "protocol")}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dpi.cli.output import json_option, print_json
+from dpi.cli.signatures import signatures_option
 from dpi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,13 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("test")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--signatures",
-    "folders",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of your own signatures that FILE builds on.  May be given more than once.",
-)
+@signatures_option
 @json_option
 def command(file: Path, folders: tuple[Path, ...], as_json: bool) -> None:
     """Run the captures in a signature file's `tests` and tell which are named as it says.

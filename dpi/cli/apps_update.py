@@ -8,19 +8,14 @@ from pathlib import Path
 import click
 
 from dpi.cli.output import json_option, print_json
+from dpi.cli.signatures import signatures_option
 
 SHOWN = 5  # entries of a change that are named
 
 
 @click.command("update")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--signatures",
-    "folders",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of your own signatures that FILES build on.  May be given more than once.",
-)
+@signatures_option
 @click.option("--dry-run", is_flag=True, help="Tell what would change, and write nothing.")
 @json_option
 def command(files: tuple[Path, ...], folders: tuple[Path, ...], dry_run: bool, as_json: bool) -> None:

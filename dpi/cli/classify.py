@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from dpi.cli.signatures import signatures_option
+
 if TYPE_CHECKING:
     from dpi.record.fields import FlowRecord
 
@@ -50,13 +52,7 @@ class Classify(click.Command):
     help="A table for people; one JSON object a flow; or comma-separated values with a head line.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
-@click.option(
-    "--signatures",
-    "directories",
-    multiple=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="A directory of your own signature files; may be given again.",
-)
+@signatures_option
 @click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
@@ -88,7 +84,7 @@ def command(
     captures: tuple[Path, ...],
     format_: str,
     as_json: bool,
-    directories: tuple[Path, ...],
+    folders: tuple[Path, ...],
     min_confidence: float,
     risky: bool,
     blind: Blind | None,
@@ -109,10 +105,10 @@ def command(
     from dpi.match.signatures import load
 
     if policy is None:
-        engine = Engine(load(directories), max_flows=max_flows)
+        engine = Engine(load(folders), max_flows=max_flows)
     else:
         plan = planned(policy)
-        engine = Engine(load([*plan.engine.signature_dirs, *directories]), max_flows=max_flows)
+        engine = Engine(load([*plan.engine.signature_dirs, *folders]), max_flows=max_flows)
         engine.load_rules(plan.engine, plan.ids.routes)
         if plan.kernel.local:
             engine.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])

@@ -18,7 +18,7 @@ from dpi.dissect.protocols cimport (
     P_UNKNOWN,
     P_USENET,
 )
-from dpi.dissect.text cimport lower
+from dpi.dissect.text cimport begins
 from dpi.wire.block cimport block_of
 
 from dpi.dissect.protocols import IDS
@@ -51,18 +51,6 @@ cdef Command *LOGINS = [
 # Whom FTP lets in without a password (RFC 1635, 3).
 cdef const char *NOBODY_FTP = b"ftp"
 cdef const char *NOBODY_ANONYMOUS = b"anonymous"
-
-
-cdef bint begins(const uint8_t *p, uint32_t n, const char *text) noexcept nogil:
-    """In any case."""
-    cdef uint32_t i
-    cdef uint32_t length = <uint32_t>strlen(text)
-    if length > n:
-        return False
-    for i in range(length):
-        if lower(p[i]) != <uint8_t>text[i]:
-            return False
-    return True
 
 
 cdef bint is_word(const uint8_t *p, uint32_t n, const char *text) noexcept nogil:

@@ -40,7 +40,7 @@ from dpi.dissect.protocols cimport (
     P_UNKNOWN,
     P_USENET,
 )
-from dpi.dissect.text cimport lower
+from dpi.dissect.text cimport begins
 from dpi.wire.block cimport block_of
 
 from dpi.dissect.protocols import IDS, SLUGS
@@ -72,18 +72,6 @@ cdef Row *SETTLED = [
 ]
 
 
-cdef inline bint starting(const uint8_t *p, uint32_t n, const char *text) noexcept nogil:
-    """Whether the bytes begin with a text, in any case; the text is in lower case."""
-    cdef uint32_t i
-    cdef uint32_t length = <uint32_t>strlen(text)
-    if length > n:
-        return False
-    for i in range(length):
-        if lower(p[i]) != <uint8_t>text[i]:
-            return False
-    return True
-
-
 cdef bint upgradable(uint16_t label) noexcept nogil:
     """Whether a protocol, seen in clear, may go over to TLS."""
     return (label == P_SMTP or label == P_IMAP or label == P_POP3 or label == P_FTPCONTROL or label == P_JABBER
@@ -103,7 +91,7 @@ cdef Step upgrade(uint16_t label, uint32_t turn, const uint8_t *data, uint32_t n
             start += 1
         start += 1
     while row.text != NULL and start < n:
-        if row.label == label and starting(data + start, n - start, row.text):
+        if row.label == label and begins(data + start, n - start, row.text):
             return STAYS
         row += 1
     return WAITS
@@ -140,7 +128,7 @@ cdef uint16_t carried_by_tls(uint16_t port, const char *alpn) noexcept nogil:
     cdef const Row *row = ALPNS
     cdef uint32_t n = <uint32_t>strlen(alpn)
     while row.text != NULL:
-        if starting(<const uint8_t *>alpn, n, row.text):
+        if begins(<const uint8_t *>alpn, n, row.text):
             return row.label
         row += 1
     return P_DOHDOT if port == 853 else P_UNKNOWN       # RFC 7858, 3.1 and RFC 9250, 4.1.1

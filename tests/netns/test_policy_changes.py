@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from test_appliance import POLICY, until
 
+from dpi.errors import DpiError
 from dpi.lab.appliance import Appliance
 from dpi.lab.lab import Lab
 
@@ -178,7 +179,7 @@ def kill_worker(box: Appliance) -> None:
     def alive() -> bool:
         try:
             return box.worker_pid() != old
-        except Exception:
+        except DpiError:  # not back yet
             return False
 
     until(alive, 60)

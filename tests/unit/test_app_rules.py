@@ -9,26 +9,17 @@ import pytest
 from click.testing import CliRunner
 from cores import Connection, as_flow, datagram, ip, resolve
 from handshakes import openssl_hello
-from signature_folders import few, folder
+from signature_folders import folder
 
 from dpi.cli.apps import command as apps
 from dpi.engine import Engine
 from dpi.errors import FindingsError
-from dpi.match import signatures
 from dpi.match.signatures import load
 from dpi.record.fields import METHODS
 
+pytestmark = pytest.mark.usefixtures("small")
+
 TCP, UDP = 6, 17
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return few(tmp_path_factory.mktemp("built-in"))
-
-
-@pytest.fixture(autouse=True)
-def small(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signatures, "BUILT_IN", stand_in)
 
 
 def engine(tmp_path: Path, *rules: str) -> Engine:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from dpi.cli.apps import command
 from dpi.errors import FindingsError, UsageError
+from dpi.match.labels import Evidence
 from dpi.match.lists import MARK
 from dpi.match.signatures import load
 
@@ -42,10 +43,10 @@ def run(*arguments: str) -> str:
     return result.output
 
 
-def words(file: Path, kind: str) -> set[str]:
+def words(file: Path, kind: Evidence) -> set[str]:
     signatures = load([file])
     label = signatures.by_slug["ours"]
-    return {entry.text for entry in signatures.entries(label, kind)}  # type: ignore[arg-type]
+    return {entry.text for entry in signatures.entries(label, kind)}
 
 
 def test_lists_become_entries_and_what_changed_is_told(file: Path) -> None:

@@ -8,28 +8,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from cores import Connection, as_flow, core, datagram, ip
-from signature_folders import few, folder
+from signature_folders import folder
 
 from dpi.cli.bench_signatures import command as bench
 from dpi.core import Core
 from dpi.dissect.declared import Declarations
 from dpi.engine import Engine
 from dpi.errors import FindingsError
-from dpi.match import signatures
 from dpi.match.signatures import load
+
+pytestmark = pytest.mark.usefixtures("small")
 
 TCP, UDP = 6, 17
 HEAD = "protocols:\n  mine:\n    category: network\n    signatures:\n"
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return few(tmp_path_factory.mktemp("built-in"))
-
-
-@pytest.fixture(autouse=True)
-def small(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signatures, "BUILT_IN", stand_in)
 
 
 def table(tmp_path: Path, *items: str) -> Declarations:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from signature_folders import few, folder
+from signature_folders import folder
 
 from dpi.dissect import protocols
 from dpi.errors import FindingsError, UsageError
-from dpi.match import signatures
 from dpi.match.labels import Signatures
 from dpi.match.signatures import load
 
@@ -22,18 +21,6 @@ def built_in() -> Signatures:
 def slug(signatures: Signatures, name: str) -> str | None:
     found = signatures.explain(name)
     return found[0].entry.label.slug if found else None
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return few(tmp_path_factory.mktemp("built-in"))
-
-
-@pytest.fixture
-def small(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """load() takes the stand-in for the built-in files."""
-    monkeypatch.setattr(signatures, "BUILT_IN", stand_in)
-    return stand_in
 
 
 def findings(*folders: Path) -> list[str]:

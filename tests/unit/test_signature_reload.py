@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 from cores import datagram
-from signature_folders import few
 
 from dpi.daemon.heart import Heart
 from dpi.daemon.worker import Options, Worker
 from dpi.engine import Engine
 from dpi.errors import FindingsError
-from dpi.match import signatures
 from dpi.match.signatures import load
 
 BEFORE = """
@@ -30,14 +28,8 @@ apps:
 """
 
 
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return few(tmp_path_factory.mktemp("built-in"))
-
-
 @pytest.fixture
-def mine(stand_in: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(signatures, "BUILT_IN", stand_in)
+def mine(small: Path, tmp_path: Path) -> Path:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.yaml").write_text(BEFORE)
     return tmp_path / "mine"
