@@ -21,15 +21,14 @@ from dpi.decide.shape cimport shape_begin, shape_watch
 from dpi.decide.shard cimport WANT_FIRST, WANT_LABELLED, WANT_START, Shard
 from dpi.decide.tell cimport emit
 from dpi.dissect.answer cimport NO, YES, Answer
-from dpi.dissect.inspect cimport (
+from dpi.dissect.inspect cimport inspect, inspect_end
+from dpi.dissect.inspector cimport (
     NEED_ANSWER,
     NEED_MESSAGES,
     NEED_NAME,
     NEED_PROTOCOL,
     NEED_SHAPE,
     Finding,
-    inspect,
-    inspect_end,
     release,
 )
 from dpi.dissect.protocols cimport P_DNS

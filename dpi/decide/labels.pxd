@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint16_t
 
 from dpi.decide.shard cimport Shard
-from dpi.dissect.inspect cimport Finding
+from dpi.dissect.inspector cimport Finding
 from dpi.flow.table cimport Flow, Label
 from dpi.wire.packet cimport Packet
 

@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset, strlen
 
 from dpi.decide.shard cimport SEES_DNS, SEES_NAMES, TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate, Found
-from dpi.dissect.inspect cimport Finding
+from dpi.dissect.inspector cimport Finding
 from dpi.dissect.protocols cimport *
 from dpi.flow.strings cimport string_drop, string_keep
 from dpi.flow.table cimport FLOW_NAMED, FLOW_OPENER, FLOW_SYN_SEEN, NONE, Flow, Label, opener

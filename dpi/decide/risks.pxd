@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 
 from dpi.decide.shard cimport Shard
-from dpi.dissect.inspect cimport Finding
+from dpi.dissect.inspector cimport Finding
 from dpi.flow.table cimport Flow
 
 

@@ -10,7 +10,7 @@ from libc.string cimport strchr, strlen
 from dpi.decide.shard cimport Shard
 from dpi.dissect.answer cimport Certificate
 from dpi.dissect.ciphers cimport weak_cipher
-from dpi.dissect.inspect cimport SAID_HTTP, SAID_TLS, Finding
+from dpi.dissect.inspector cimport SAID_HTTP, SAID_TLS, Finding
 from dpi.dissect.protocols cimport *
 from dpi.dissect.risks cimport *
 from dpi.dissect.text cimport lower

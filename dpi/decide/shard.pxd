@@ -5,7 +5,7 @@ A source holds the shard's lock for a batch of packets; see _fastpath.pxd.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from dpi.dissect.inspect cimport Inspector
+from dpi.dissect.inspector cimport Inspector
 from dpi.flow.events cimport Ring
 from dpi.flow.strings cimport Strings
 from dpi.flow.table cimport Table

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 
-from dpi.dissect.inspect cimport inspector_free, inspector_init, release
+from dpi.dissect.inspector cimport inspector_free, inspector_init, release
 from dpi.flow.events cimport ring_free, ring_init
 from dpi.flow.strings cimport strings_free, strings_new
 from dpi.flow.table cimport table_free, table_new

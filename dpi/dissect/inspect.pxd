@@ -1,71 +1,10 @@
 """Shows a flow's payload to the dissectors, in the order that their answers call for; see inspect.pyx."""
-from libc.stddef cimport size_t
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from dpi.dissect.answer cimport Answer, Found, ServerFound
-from dpi.dissect.declared cimport DeclaredTable
-from dpi.dissect.dns cimport DnsMessage
-from dpi.dissect.quic cimport QuicState
-from dpi.dissect.quic_crypto cimport QuicCrypto
-from dpi.flow.stream cimport Pool, Stream
+from dpi.dissect.answer cimport Answer
+from dpi.dissect.inspector cimport Finding, Inspector
 from dpi.flow.table cimport Flow
 from dpi.wire.packet cimport Packet
 
 
-cdef enum Need:             # Flow.needs
-    NEED_PROTOCOL = 0x01    # what it is
-    NEED_NAME = 0x02        # it is TLS or HTTP, and the half that names it was not seen yet
-    NEED_MESSAGES = 0x04    # DNS: every message is read, for as long as the flow lives
-    NEED_SHAPE = 0x08       # nameless: its bursts are watched for a while
-    NEED_ANSWER = 0x10      # decided: what the server answers is looked at for risks
-
-
-cdef struct Work:           # what only a flow that is being dissected has
-    Stream streams[2]
-    uint32_t shown[2]       # how much of each the dissectors have seen
-    QuicState quic
-    uint8_t quic_on
-    uint32_t half[2]        # the declared signature that a side showed its half of; see declared.pxd
-    uint32_t next           # in the list of the free
-
-
-cdef struct Inspector:      # one a shard
-    Work *works             # [capacity], touched as they are first used
-    uint32_t capacity
-    uint32_t fresh
-    uint32_t free
-    uint32_t used
-    uint64_t refused        # flows that got none
-    Pool pool               # what all streams may hold
-    const DeclaredTable *declared   # NULL: there are none
-    QuicCrypto *crypto      # NULL: no libcrypto, QUIC is recognised and not opened
-    QuicState quic          # a first datagram's, before it is known to need a Work
-    Found found
-    ServerFound server
-    DnsMessage dns
-
-
-cdef enum ServerSaid:       # what Inspector.server holds
-    SAID_NOTHING
-    SAID_TLS
-    SAID_HTTP
-
-
-cdef struct Finding:        # what inspect() adds to Inspector.found
-    uint16_t protocol       # 0: nothing new
-    uint16_t app            # that the payload itself tells; 0: none
-    uint8_t method          # of the name in Inspector.found, BY_NOTHING where there is none
-    uint8_t complete        # nothing more is wanted
-    uint8_t client          # the side that is the client; 2: not told
-    uint8_t message         # Inspector.dns holds one
-    uint8_t sure            # the app is certain, whatever a name says
-    uint8_t replaces        # the protocol takes the place of what was said before
-    uint8_t server          # ServerSaid
-    uint32_t risks          # dissect/risks.pxd: those that the payload itself shows
-
-
-cdef bint inspector_init(Inspector *s, uint32_t capacity, size_t budget) noexcept nogil
-cdef void inspector_free(Inspector *s) noexcept nogil
 cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil
 cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil
-cdef void release(Inspector *s, Flow *f) noexcept nogil

@@ -2,146 +2,58 @@
 
 A TCP segment that comes in order is shown as it lies in the packet; only what is split or out of order is put
 together, in streams that are lent to the flow out of a bounded pool.  UDP is shown datagram by datagram.  What was
-found is left in the inspector, one place a thread, and copied by the loop.
+found is left in the inspector (inspector.pyx), one place a thread, and copied by the loop.
 
-TLS, HTTP, DNS and QUIC have dissectors of their own, all else is in the table of probes.  Both sides are looked
-at independently, so it does not matter which comes first, or whether only one is there.
+TLS, HTTP, DNS and QUIC have dissectors of their own (find.pyx), all else is in the table of probes.  Both sides are
+looked at independently, so it does not matter which comes first, or whether only one is there.
 """
 
-from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
-from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.declared cimport Declared, declared_find
 from dpi.dissect.dns cimport dns_message, dns_stream
-from dpi.dissect.dns_names cimport TUNNEL_WEIGHT, made_up, tunnel_weight
-from dpi.dissect.http cimport http_request, http_response
-from dpi.dissect.http2 cimport http2_request
+from dpi.dissect.find cimport find_http, find_question, find_quic, find_tls, server_port
+from dpi.dissect.inspector cimport (
+    NEED_ANSWER,
+    NEED_MESSAGES,
+    STREAM_MAX,
+    Finding,
+    Inspector,
+    Work,
+    work_of,
+)
 from dpi.dissect.login cimport login_in_clear
 from dpi.dissect.noise cimport expects_text, noise
-from dpi.dissect.over_http cimport over_http
-from dpi.dissect.over_tls cimport BEGINS, STAYS, Step, carried_by_tls, implicit_tls, secured, upgradable, upgrade
+from dpi.dissect.over_tls cimport BEGINS, STAYS, Step, upgradable, upgrade
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
 from dpi.dissect.protocols cimport (
-    P_ANYDESK,
-    P_APPLEPUSH,
     P_DNS,
-    P_DOHDOT,
     P_DTLS,
     P_FASTCGI,
     P_HTTP,
-    P_HTTP2,
-    P_HTTPCONNECT,
-    P_HTTPPROXY,
     P_LLMNR,
     P_MDNS,
-    P_OCSP,
     P_QUIC,
-    P_RDP,
     P_SDRTN,
     P_SMTP,
     P_STUN,
-    P_TLS,
-    P_TOR,
 )
-from dpi.dissect.quic cimport quic_datagram, quic_looks, quic_state_free, quic_state_init
-from dpi.dissect.quic_crypto cimport quic_crypto_free, quic_crypto_new
-from dpi.dissect.risks cimport (
-    RISK_CREDENTIALS,
-    RISK_DNS_TUNNEL,
-    RISK_ENTROPY,
-    RISK_MADE_UP_NAME,
-    RISK_OBSOLETE_TLS,
-)
-from dpi.dissect.tor cimport tor_certificate, tor_name
+from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_ENTROPY, RISK_OBSOLETE_TLS
 from dpi.dissect.shown cimport shown_name
-from dpi.dissect.tls cimport tls_client_hello, tls_records, tls_server_hello
-from dpi.flow.stream cimport Stream, pool_init, stream_bytes, stream_free, stream_init, stream_put, stream_ready
+from dpi.flow.stream cimport Stream, stream_bytes, stream_free, stream_init, stream_put, stream_ready
 from dpi.flow.table cimport FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener
-from dpi.match.evidence cimport (
-    BY_CERTIFICATE,
-    BY_DNS_QUERY,
-    BY_HTTP_HOST,
-    BY_NOTHING,
-    BY_QUIC_SNI,
-    BY_SIGNATURE,
-    BY_SNI,
-)
+from dpi.match.evidence cimport BY_NOTHING, BY_SIGNATURE, BY_SNI
 from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN, Packet
 
 
 cdef enum:
     PAYLOADS_MAX = 10       # packets with payload that each side is looked at for
     HELLO_PAYLOADS = 40     # the same while a ClientHello goes on: one cut small, or filled up, hides no name
-    STREAM_MAX = 16384      # bytes of a TCP direction that are looked at
-    BODY_MIN = 4            # bytes of an HTTP body that tell a program
-    HTTP2_PATIENCE = 4      # payloads after which HTTP/2 is not waited for a request any more
     NOBODY = 2
-    TLS_1_2 = 0x0303
     DTLS_1_0 = 0xFEFF
-    ODD_SHARE = 4           # packets of a DNS flow that one odd question explains
-
-
-cdef bint inspector_init(Inspector *s, uint32_t capacity, size_t budget) noexcept nogil:
-    """capacity: flows that may be in work at a time; budget: bytes that their streams may hold together."""
-    memset(s, 0, sizeof(Inspector))
-    s.capacity = capacity
-    s.free = NONE
-    pool_init(&s.pool, budget, STREAM_MAX)
-    s.crypto = quic_crypto_new()
-    s.works = <Work *>calloc(capacity, sizeof(Work))
-    return s.works != NULL
-
-
-cdef void inspector_free(Inspector *s) noexcept nogil:
-    """Every flow's work must have been released."""
-    if s.crypto != NULL:
-        quic_crypto_free(s.crypto)
-    free(s.works)
-    s.works = NULL
-
-
-cdef Work *work_of(Inspector *s, Flow *f) noexcept nogil:
-    """The flow's work, a new one where it has none; NULL where all are in use."""
-    cdef uint32_t i = f.work
-    cdef Work *w
-    if i != NONE:
-        return &s.works[i]
-    if s.free != NONE:
-        i = s.free
-        s.free = s.works[i].next
-    elif s.fresh < s.capacity:
-        i = s.fresh
-        s.fresh += 1
-    else:
-        s.refused += 1
-        return NULL
-    w = &s.works[i]
-    memset(w, 0, sizeof(Work))
-    stream_init(&w.streams[0], &s.pool)
-    stream_init(&w.streams[1], &s.pool)
-    f.work = i
-    s.used += 1
-    return w
-
-
-cdef void release(Inspector *s, Flow *f) noexcept nogil:
-    """Takes back what the flow was lent."""
-    cdef Work *w
-    if f.work == NONE:
-        return
-    w = &s.works[f.work]
-    stream_free(&w.streams[0])
-    stream_free(&w.streams[1])
-    if w.quic_on:
-        quic_state_free(&w.quic)
-    w.next = s.free
-    s.free = f.work
-    f.work = NONE
-    s.used -= 1
 
 
 cdef inline bint hello_begun(const Inspector *s, const Flow *f, int side) noexcept nogil:
@@ -284,7 +196,7 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
         answer = dns_stream(data, n, &s.dns)
         if answer == YES:
             f.spent |= <uint8_t>(1 << side)
-            asked(s, f, side, P_DNS, out)
+            find_question(s, f, side, P_DNS, out)
             return YES
         if answer == MORE or f.protocol.id == P_DNS:
             return answer
@@ -295,13 +207,13 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
         out.complete = 1
         return YES
     if 0x14 <= data[0] <= 0x18 or f.flags & FLOW_TLS or data[0] & 0x80:
-        answer = tls(s, f, side, data, n, out)
+        answer = find_tls(s, f, side, data, n, out)
         if answer == YES:
             return YES
         more |= answer == MORE
     if f.flags & FLOW_TLS:
         return MORE if more else NO
-    answer = http(s, f, side, data, n, out)
+    answer = find_http(s, f, side, data, n, out)
     if answer == YES:
         return YES
     if answer == MORE and s.found.alpn[0]:      # HTTP/2 by its preface
@@ -386,155 +298,7 @@ cdef Answer by_declaration(Inspector *s, Flow *f, int side, const Sight *sight, 
     return YES
 
 
-cdef inline uint16_t server_port(const Flow *f) noexcept nogil:
-    return f.port[1 - opener(f)]
-
-
-cdef uint16_t tls_by_port(const Flow *f, const char *alpn) noexcept nogil:
-    """Either port counts: of a flow joined in the middle, who opened it is not known."""
-    cdef uint16_t label = implicit_tls(server_port(f), alpn)
-    return label if label != P_TLS else implicit_tls(f.port[opener(f)], alpn)
-
-
-cdef void over_tls(Inspector *s, Flow *f, Finding *out) noexcept nogil:
-    """The protocol's name, and what it carries, by what is in s.found."""
-    cdef uint16_t before = f.protocol.id
-    if f.flags & FLOW_TLS and upgradable(before):
-        out.protocol = secured(before)
-        out.replaces = 1
-        out.app = P_RDP if before == P_RDP else 0
-    else:
-        out.protocol = tls_by_port(f, s.found.alpn)
-        out.app = carried_by_tls(server_port(f), s.found.alpn)
-        out.sure = out.app in (P_ANYDESK, P_APPLEPUSH, P_DOHDOT)
-    f.flags |= FLOW_TLS
-
-
-cdef bint names_nobody(const char *host) noexcept nogil:
-    """A server name without a dot, or an address: the certificate may tell more."""
-    cdef uint32_t i = 0
-    cdef bint dotted = False
-    cdef bint letters = False
-    while host[i]:
-        dotted |= host[i] == c"."
-        letters |= c"a" <= host[i] <= c"z"
-        i += 1
-    return not dotted or not letters
-
-
-cdef Answer tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
-    """The client's hello names the flow.  Where it is nameless, or was not seen, the server's certificate does."""
-    cdef Answer client, server
-    memset(&s.found, 0, sizeof(s.found))
-    client = tls_client_hello(data, n, &s.found)
-    if client == YES:
-        over_tls(s, f, out)
-        if 0 < s.found.tls_version < TLS_1_2:
-            out.risks |= RISK_OBSOLETE_TLS
-        out.client = <uint8_t>side
-        out.method = BY_SNI if s.found.host_len else BY_NOTHING
-        out.complete = s.found.host_len > 0 and not names_nobody(s.found.host) and not tor_name(s.found.host)
-        f.spent |= <uint8_t>(1 << side)
-        return YES
-    memset(&s.server, 0, sizeof(s.server))
-    server = tls_server_hello(data, n, &s.server)
-    if s.server.tls_version:
-        out.server = SAID_TLS
-    if server == YES:
-        memset(&s.found, 0, sizeof(s.found))
-        out.complete = f.flags & FLOW_TLS != 0
-        over_tls(s, f, out)
-        out.client = <uint8_t>(1 - side)
-        memcpy(s.found.host, s.server.host, sizeof(s.found.host))
-        s.found.host_len = s.server.host_len
-        if s.server.certificate.present:
-            out.method = BY_CERTIFICATE
-            if out.app == 0 and tor_certificate(&s.server.certificate):
-                out.app = P_TOR
-        f.spent |= <uint8_t>(1 << side)
-        return YES
-    if client == MORE or server == MORE:
-        return MORE
-    if f.protocol.id == 0 and tls_records(data, n) == YES:  # joined in the middle of it
-        memset(&s.found, 0, sizeof(s.found))
-        over_tls(s, f, out)
-        f.spent |= <uint8_t>(1 << side)
-        return YES
-    return NO
-
-
-cdef Answer http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
-    """The request names the flow; a response seen first says what it is."""
-    cdef Answer request, response
-    memset(&s.found, 0, sizeof(s.found))
-    request = http_request(data, n, &s.found)
-    if request == YES and s.found.alpn[0]:      # HTTP/2 by its preface
-        request = http2_request(data, n, &s.found)
-        if request != YES and f.payloads[side] < HTTP2_PATIENCE and n < STREAM_MAX:
-            return MORE
-        out.protocol = P_HTTP2
-        out.client = <uint8_t>side
-        out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
-        out.complete = 1
-        out.replaces = 1
-        return YES
-    if request == YES:
-        out.protocol = P_HTTP
-        if s.found.credentials:
-            out.risks |= RISK_CREDENTIALS
-        if s.found.target == TARGET_AUTHORITY:
-            out.protocol = P_HTTPCONNECT
-        elif s.found.target == TARGET_ABSOLUTE:
-            out.protocol = P_HTTPPROXY
-        out.replaces = 1
-        out.client = <uint8_t>side
-        out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
-        out.app = over_http(data, n, &s.found)
-        out.sure = out.app == P_OCSP
-        out.complete = 1
-        return YES
-    memset(&s.server, 0, sizeof(s.server))
-    out.server = SAID_NOTHING                   # what TLS may have left there is gone
-    response = http_response(data, n, &s.server)
-    if response == YES:
-        out.server = SAID_HTTP
-        if f.needs & NEED_ANSWER and s.server.status == 200 and s.server.body < BODY_MIN and n < STREAM_MAX:
-            return MORE
-        memset(&s.found, 0, sizeof(s.found))
-        memcpy(s.found.content_type, s.server.content_type, sizeof(s.found.content_type))
-        out.protocol = P_HTTP
-        out.client = <uint8_t>(1 - side)
-        f.spent |= <uint8_t>(1 << side)
-        return YES
-    return MORE if request == MORE or response == MORE else NO
-
-
 # Datagrams
-
-cdef uint32_t question_risks(const Inspector *s, Flow *f) noexcept nogil:
-    """Of a question to DNS; one flow's are taken together, and must be a good part of its packets."""
-    cdef uint8_t weight = tunnel_weight(s.dns.qname, s.dns.qname_len, s.dns.qtype)
-    cdef uint32_t risks = 0
-    if weight:
-        f.odd = <uint8_t>min(f.odd + weight, 255)
-        if f.odd >= TUNNEL_WEIGHT and f.packets[0] + f.packets[1] <= ODD_SHARE * f.odd:
-            risks = RISK_DNS_TUNNEL
-    return risks | RISK_MADE_UP_NAME if made_up(s.dns.qname, s.dns.qname_len) else risks
-
-
-cdef void asked(Inspector *s, Flow *f, int side, uint16_t label, Finding *out) noexcept nogil:
-    """A DNS message: a flow is named by the first question that it asks."""
-    if label == P_DNS and not s.dns.response:
-        out.risks = question_risks(s, f)
-    memset(&s.found, 0, sizeof(s.found))
-    memcpy(s.found.host, s.dns.qname, sizeof(s.found.host))
-    s.found.host_len = s.dns.qname_len
-    out.protocol = label
-    out.method = BY_DNS_QUERY if s.dns.qname_len else BY_NOTHING
-    out.client = <uint8_t>(1 - side if s.dns.response else side)
-    out.complete = 1
-    out.message = 1
-
 
 cdef uint16_t dns_label(const Packet *p) noexcept nogil:
     """RFC 1035, 4.2.1; RFC 6762, 3; RFC 4795, 2."""
@@ -544,6 +308,7 @@ cdef uint16_t dns_label(const Packet *p) noexcept nogil:
         return P_MDNS
     return P_LLMNR if p.sport == 5355 or p.dport == 5355 else 0
 
+
 cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
     cdef Answer answer
     cdef uint16_t label
@@ -552,54 +317,12 @@ cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *
         if label and dns_message(p.payload, p.n, &s.dns) == YES:
             if f.protocol.id == 0:
                 f.isn[0] = f.isn[1] = 0         # where probes may have kept a word, questions are kept now
-            asked(s, f, side, label, out)
+            find_question(s, f, side, label, out)
             return YES
         if f.protocol.id and f.protocol.id != P_STUN:
             return MORE
-        answer = quic(s, f, p, side, out)
+        answer = find_quic(s, f, p, side, out)
         if answer != NO:
             return answer
     answer = probed(s, f, p, side, p.payload, p.n, p.payload_len, out)
     return YES if answer == YES else MORE       # the next datagram may be another matter
-
-
-cdef Answer quic(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
-    cdef Work *w
-    cdef QuicState *state
-    cdef Answer answer
-    if f.work != NONE and s.works[f.work].quic_on:
-        state = &s.works[f.work].quic
-    elif s.crypto != NULL and quic_looks(p.payload, p.n):
-        state = &s.quic
-        quic_state_init(state, &s.pool)
-    else:
-        return NO
-    memset(&s.found, 0, sizeof(s.found))
-    answer = quic_datagram(state, s.crypto, p.payload, p.n, side == opener(f), &s.found)
-    if answer == YES:
-        out.protocol = P_QUIC
-        out.client = <uint8_t>(opener(f) if state.client else 1 - opener(f))
-        out.method = BY_QUIC_SNI if s.found.host_len else BY_NOTHING
-        out.app = carried_by_tls(server_port(f), s.found.alpn)
-        out.sure = out.app in (P_ANYDESK, P_APPLEPUSH, P_DOHDOT)
-        out.complete = 1
-        if s.found.quic_version == 0:
-            s.found.quic_version = state.version
-    elif answer == NO and state.version:
-        memset(&s.found, 0, sizeof(s.found))
-        out.protocol = P_QUIC
-        out.complete = 1
-        s.found.quic_version = state.version
-        answer = YES
-    elif answer == MORE and state == &s.quic:
-        w = work_of(s, f)
-        if w != NULL:
-            memcpy(&w.quic, state, sizeof(QuicState))
-            w.quic_on = 1
-            return MORE
-        out.protocol = P_QUIC
-        out.complete = 1
-        answer = YES
-    if state == &s.quic:
-        quic_state_free(state)
-    return answer

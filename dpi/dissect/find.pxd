@@ -1,0 +1,18 @@
+"""What TLS, HTTP, DNS and QUIC tell of a flow; see find.pyx."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from dpi.dissect.answer cimport Answer
+from dpi.dissect.inspector cimport Finding, Inspector
+from dpi.flow.table cimport Flow, opener
+from dpi.wire.packet cimport Packet
+
+
+cdef inline uint16_t server_port(const Flow *f) noexcept nogil:
+    return f.port[1 - opener(f)]
+
+
+cdef Answer find_tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil
+cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil
+cdef void find_question(Inspector *s, Flow *f, int side, uint16_t label, Finding *out) noexcept nogil
+cdef Answer find_quic(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil

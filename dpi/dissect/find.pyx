@@ -1,0 +1,240 @@
+"""What TLS, HTTP, DNS and QUIC tell of a flow: which protocol it is, whose name it shows, what is still wanted.
+
+Their dissectors read bytes and know nothing of flows; here what they found becomes a finding about one.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcpy, memset
+
+from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer
+from dpi.dissect.dns_names cimport TUNNEL_WEIGHT, made_up, tunnel_weight
+from dpi.dissect.http cimport http_request, http_response
+from dpi.dissect.http2 cimport http2_request
+from dpi.dissect.inspector cimport (
+    NEED_ANSWER,
+    SAID_HTTP,
+    SAID_NOTHING,
+    SAID_TLS,
+    STREAM_MAX,
+    Finding,
+    Inspector,
+    Work,
+    work_of,
+)
+from dpi.dissect.over_http cimport over_http
+from dpi.dissect.over_tls cimport carried_by_tls, implicit_tls, secured, upgradable
+from dpi.dissect.protocols cimport (
+    P_ANYDESK,
+    P_APPLEPUSH,
+    P_DNS,
+    P_DOHDOT,
+    P_HTTP,
+    P_HTTP2,
+    P_HTTPCONNECT,
+    P_HTTPPROXY,
+    P_OCSP,
+    P_QUIC,
+    P_RDP,
+    P_TLS,
+    P_TOR,
+)
+from dpi.dissect.quic cimport QuicState, quic_datagram, quic_looks, quic_state_free, quic_state_init
+from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_DNS_TUNNEL, RISK_MADE_UP_NAME, RISK_OBSOLETE_TLS
+from dpi.dissect.tls cimport tls_client_hello, tls_records, tls_server_hello
+from dpi.dissect.tor cimport tor_certificate, tor_name
+from dpi.flow.table cimport FLOW_TLS, NONE, Flow, opener
+from dpi.match.evidence cimport BY_CERTIFICATE, BY_DNS_QUERY, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI
+from dpi.wire.packet cimport Packet
+
+
+cdef enum:
+    BODY_MIN = 4            # bytes of an HTTP body that tell a program
+    HTTP2_PATIENCE = 4      # payloads after which HTTP/2 is not waited for a request any more
+    TLS_1_2 = 0x0303
+    ODD_SHARE = 4           # packets of a DNS flow that one odd question explains
+
+
+cdef uint16_t tls_by_port(const Flow *f, const char *alpn) noexcept nogil:
+    """Either port counts: of a flow joined in the middle, who opened it is not known."""
+    cdef uint16_t label = implicit_tls(server_port(f), alpn)
+    return label if label != P_TLS else implicit_tls(f.port[opener(f)], alpn)
+
+
+cdef void over_tls(Inspector *s, Flow *f, Finding *out) noexcept nogil:
+    """The protocol's name, and what it carries, by what is in s.found."""
+    cdef uint16_t before = f.protocol.id
+    if f.flags & FLOW_TLS and upgradable(before):
+        out.protocol = secured(before)
+        out.replaces = 1
+        out.app = P_RDP if before == P_RDP else 0
+    else:
+        out.protocol = tls_by_port(f, s.found.alpn)
+        out.app = carried_by_tls(server_port(f), s.found.alpn)
+        out.sure = out.app in (P_ANYDESK, P_APPLEPUSH, P_DOHDOT)
+    f.flags |= FLOW_TLS
+
+
+cdef bint names_nobody(const char *host) noexcept nogil:
+    """A server name without a dot, or an address: the certificate may tell more."""
+    cdef uint32_t i = 0
+    cdef bint dotted = False
+    cdef bint letters = False
+    while host[i]:
+        dotted |= host[i] == c"."
+        letters |= c"a" <= host[i] <= c"z"
+        i += 1
+    return not dotted or not letters
+
+
+cdef Answer find_tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
+    """The client's hello names the flow.  Where it is nameless, or was not seen, the server's certificate does."""
+    cdef Answer client, server
+    memset(&s.found, 0, sizeof(s.found))
+    client = tls_client_hello(data, n, &s.found)
+    if client == YES:
+        over_tls(s, f, out)
+        if 0 < s.found.tls_version < TLS_1_2:
+            out.risks |= RISK_OBSOLETE_TLS
+        out.client = <uint8_t>side
+        out.method = BY_SNI if s.found.host_len else BY_NOTHING
+        out.complete = s.found.host_len > 0 and not names_nobody(s.found.host) and not tor_name(s.found.host)
+        f.spent |= <uint8_t>(1 << side)
+        return YES
+    memset(&s.server, 0, sizeof(s.server))
+    server = tls_server_hello(data, n, &s.server)
+    if s.server.tls_version:
+        out.server = SAID_TLS
+    if server == YES:
+        memset(&s.found, 0, sizeof(s.found))
+        out.complete = f.flags & FLOW_TLS != 0
+        over_tls(s, f, out)
+        out.client = <uint8_t>(1 - side)
+        memcpy(s.found.host, s.server.host, sizeof(s.found.host))
+        s.found.host_len = s.server.host_len
+        if s.server.certificate.present:
+            out.method = BY_CERTIFICATE
+            if out.app == 0 and tor_certificate(&s.server.certificate):
+                out.app = P_TOR
+        f.spent |= <uint8_t>(1 << side)
+        return YES
+    if client == MORE or server == MORE:
+        return MORE
+    if f.protocol.id == 0 and tls_records(data, n) == YES:  # joined in the middle of it
+        memset(&s.found, 0, sizeof(s.found))
+        over_tls(s, f, out)
+        f.spent |= <uint8_t>(1 << side)
+        return YES
+    return NO
+
+
+cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
+    """The request names the flow; a response seen first says what it is."""
+    cdef Answer request, response
+    memset(&s.found, 0, sizeof(s.found))
+    request = http_request(data, n, &s.found)
+    if request == YES and s.found.alpn[0]:      # HTTP/2 by its preface
+        request = http2_request(data, n, &s.found)
+        if request != YES and f.payloads[side] < HTTP2_PATIENCE and n < STREAM_MAX:
+            return MORE
+        out.protocol = P_HTTP2
+        out.client = <uint8_t>side
+        out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
+        out.complete = 1
+        out.replaces = 1
+        return YES
+    if request == YES:
+        out.protocol = P_HTTP
+        if s.found.credentials:
+            out.risks |= RISK_CREDENTIALS
+        if s.found.target == TARGET_AUTHORITY:
+            out.protocol = P_HTTPCONNECT
+        elif s.found.target == TARGET_ABSOLUTE:
+            out.protocol = P_HTTPPROXY
+        out.replaces = 1
+        out.client = <uint8_t>side
+        out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
+        out.app = over_http(data, n, &s.found)
+        out.sure = out.app == P_OCSP
+        out.complete = 1
+        return YES
+    memset(&s.server, 0, sizeof(s.server))
+    out.server = SAID_NOTHING                   # what TLS may have left there is gone
+    response = http_response(data, n, &s.server)
+    if response == YES:
+        out.server = SAID_HTTP
+        if f.needs & NEED_ANSWER and s.server.status == 200 and s.server.body < BODY_MIN and n < STREAM_MAX:
+            return MORE
+        memset(&s.found, 0, sizeof(s.found))
+        memcpy(s.found.content_type, s.server.content_type, sizeof(s.found.content_type))
+        out.protocol = P_HTTP
+        out.client = <uint8_t>(1 - side)
+        f.spent |= <uint8_t>(1 << side)
+        return YES
+    return MORE if request == MORE or response == MORE else NO
+
+
+cdef uint32_t question_risks(const Inspector *s, Flow *f) noexcept nogil:
+    """Of a question to DNS; one flow's are taken together, and must be a good part of its packets."""
+    cdef uint8_t weight = tunnel_weight(s.dns.qname, s.dns.qname_len, s.dns.qtype)
+    cdef uint32_t risks = 0
+    if weight:
+        f.odd = <uint8_t>min(f.odd + weight, 255)
+        if f.odd >= TUNNEL_WEIGHT and f.packets[0] + f.packets[1] <= ODD_SHARE * f.odd:
+            risks = RISK_DNS_TUNNEL
+    return risks | RISK_MADE_UP_NAME if made_up(s.dns.qname, s.dns.qname_len) else risks
+
+
+cdef void find_question(Inspector *s, Flow *f, int side, uint16_t label, Finding *out) noexcept nogil:
+    """A DNS message: a flow is named by the first question that it asks."""
+    if label == P_DNS and not s.dns.response:
+        out.risks = question_risks(s, f)
+    memset(&s.found, 0, sizeof(s.found))
+    memcpy(s.found.host, s.dns.qname, sizeof(s.found.host))
+    s.found.host_len = s.dns.qname_len
+    out.protocol = label
+    out.method = BY_DNS_QUERY if s.dns.qname_len else BY_NOTHING
+    out.client = <uint8_t>(1 - side if s.dns.response else side)
+    out.complete = 1
+    out.message = 1
+
+
+cdef Answer find_quic(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
+    cdef Work *w
+    cdef QuicState *state
+    cdef Answer answer
+    if f.work != NONE and s.works[f.work].quic_on:
+        state = &s.works[f.work].quic
+    elif s.crypto != NULL and quic_looks(p.payload, p.n):
+        state = &s.quic
+        quic_state_init(state, &s.pool)
+    else:
+        return NO
+    memset(&s.found, 0, sizeof(s.found))
+    answer = quic_datagram(state, s.crypto, p.payload, p.n, side == opener(f), &s.found)
+    if answer == YES:
+        out.protocol = P_QUIC
+        out.client = <uint8_t>(opener(f) if state.client else 1 - opener(f))
+        out.method = BY_QUIC_SNI if s.found.host_len else BY_NOTHING
+        out.app = carried_by_tls(server_port(f), s.found.alpn)
+        out.sure = out.app in (P_ANYDESK, P_APPLEPUSH, P_DOHDOT)
+        out.complete = 1
+        if s.found.quic_version == 0:
+            s.found.quic_version = state.version
+    elif answer == NO and state.version:
+        memset(&s.found, 0, sizeof(s.found))
+        out.protocol = P_QUIC
+        out.complete = 1
+        s.found.quic_version = state.version
+        answer = YES
+    elif answer == MORE and state == &s.quic:
+        w = work_of(s, f)
+        if w != NULL:
+            memcpy(&w.quic, state, sizeof(QuicState))
+            w.quic_on = 1
+            return MORE
+        out.protocol = P_QUIC
+        out.complete = 1
+        answer = YES
+    if state == &s.quic:
+        quic_state_free(state)
+    return answer
