@@ -21,15 +21,13 @@ from dpi.flow.table import TIMEOUT_NAMES
 from dpi.match.labels import Signatures
 from dpi.match.names import Names
 from dpi.match.prefixes import Prefixes
-from dpi.match.rules import Rules
 from dpi.match.signatures import load
-from dpi.policy.plan import EnginePlan, Match, PlannedRule
+from dpi.policy.plan import EnginePlan
 from dpi.record.fields import METHODS, STATES, TLS_VERSIONS, TRANSPORTS, TUNNELS, FlowRecord
+from dpi.rule_tables import packed, tables
 
 MAX_FLOWS = 1 << 20
 BLIND = ("", "names", "dns")  # by Blind in decide/shard.pxd
-V4_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
-_PROTOCOLS = {"icmp": (1, 58), "tcp": (6,), "udp": (17,), "sctp": (132,)}
 
 Tuple5 = tuple[str, int, str, int, int, int]  # src, sport, dst, dport, vlan, IP protocol number
 PackedKey = tuple[bytes, int, bytes, int, int, int]  # the same, addresses as 16 bytes
@@ -57,6 +55,7 @@ class Learnt:
     route: int
     hold: int  # 0: nothing waits
     name: str
+    time: float
 
 
 class Engine:
@@ -126,47 +125,11 @@ class Engine:
         routes: the numbers of the routes that its rules name (Plan.ids.routes).  Raises KeyError for an app, a
         category or a route that is not known.
         """
-        numbers = routes or {}
-        rules = Rules([self._rule(rule, numbers) for rule in plan.rules])
-        steer = Rules([self._steer(rule, numbers) for rule in plan.rules if rule.route is not None])
+        rules, steer = tables(plan, routes or {}, self.signatures)
         for core in self.cores:
             core.set_rules(rules, steer, plan.marks.shift, plan.marks.final)
         self._rules = (rules, steer, plan.marks.shift, plan.marks.final)
         self.plan = plan
-
-    def _rule(self, rule: PlannedRule, routes: Mapping[str, int]) -> dict[str, Any]:
-        match = rule.match
-        return {
-            "apps": [self.signatures.by_slug[slug].id for slug in match.apps],
-            "protocols": [self.signatures.by_slug[slug].id for slug in match.protocols],
-            "categories": self._categories(match),
-            "hosts": match.hosts,
-            "local": [prefix for text in match.local for prefix in _prefixes(text)],
-            "remote": [prefix for text in match.remote for prefix in _prefixes(text)],
-            "ports": match.ports,
-            "transports": [number for name in match.transports for number in _PROTOCOLS[name]],
-            "direction": {None: 0, "out": 1, "in": 2}[match.direction],
-            "dscp": match.dscp,
-            "vlans": match.vlans,
-            "disposition": rule.disposition,
-            "route": routes[rule.route] if rule.route else 0,
-            "log": rule.log,
-        }
-
-    def _steer(self, rule: PlannedRule, routes: Mapping[str, int]) -> dict[str, Any]:
-        """The rule as it is asked of a name and an address, before there is a flow."""
-        whole = self._rule(rule, routes)
-        return {key: whole[key] for key in ("apps", "categories", "hosts", "local", "remote", "disposition", "route")}
-
-    def _categories(self, match: Match) -> list[int]:
-        """The categories named, and those within them."""
-        wanted = set(match.categories)
-        for slug in wanted:
-            self.signatures.category_by_slug[slug]
-        categories = self.signatures.categories
-        for _ in categories:
-            wanted |= {each.slug for each in categories if each.within in wanted}
-        return [each.id for each in categories if each.slug in wanted]
 
     def reevaluate(self) -> Iterator[FlowRecord]:
         """Asks the rules again for every flow; yields those whose mark changed, to be told to the kernel."""
@@ -190,34 +153,46 @@ class Engine:
         through, in the order in which they begin.  Raises CaptureError (`FILE:OFFSET: …`) where the file is none,
         and at the end where it was damaged.
         """
+        least = round(min_confidence * 100)
+        core = Core(self.max_flows, merge=True, risks=True, firsts=first_packet, blind=BLIND.index(blind))
+        kind = "first" if first_packet else "end"
         with Capture(path) as capture:
             name = Path(capture.path).name
-            least = round(min_confidence * 100)
-            core = Core(self.max_flows, merge=True, risks=True, firsts=first_packet, blind=BLIND.index(blind))
-            kind = "first" if first_packet else "end"
-            names = Names()
-            self.use(core, names)
-            if self.plan is not None:
-                core.set_rules(*self._rules)
-            core.set_local(self.local)
-            more = True
-            while more:
-                more = core.run(capture)
-                yield from self._told(core, kind, name, least)
-            go_on = 0
-            while True:
-                go_on = core.flush(go_on)
-                yield from self._told(core, kind, name, least)
-                if not go_on:
-                    break
-            if capture.warning:
-                raise CaptureError(capture.warning)
-
-    def _told(self, core: Core, kind: str, capture: str, least: int) -> Iterator[FlowRecord]:
-        while events := core.drain(256):
-            for event in events:
+            for event in self._run(core, capture):
                 if event[0] == kind:
-                    yield self._record(event[5], capture, event[1], least)
+                    yield self._record(event[5], name, event[1], least)
+
+    def replay(self, path: str | os.PathLike[str]) -> Iterator[FlowEvent | Learnt]:
+        """All that would be told of one capture, in order: flows' starts, labels and ends, and what was learnt.
+
+        As classify(), with fresh state and by the rules that are loaded.
+        """
+        core = Core(self.max_flows, merge=True, starts=True, labels=True)
+        with Capture(path) as capture:
+            name = Path(capture.path).name
+            for event in self._run(core, capture):
+                yield _learnt(0, event) if event[0] == "learnt" else self._event(event, name)
+
+    def _run(self, core: Core, capture: Capture) -> Iterator[tuple[Any, ...]]:
+        """The events of one capture.  Raises CaptureError at its end where it was damaged."""
+        self.use(core, Names())
+        if self.plan is not None:
+            core.set_rules(*self._rules)
+        core.set_local(self.local)
+        more = True
+        while more:
+            more = core.run(capture)
+            while events := core.drain(256):
+                yield from events
+        go_on = 0
+        while True:
+            go_on = core.flush(go_on)
+            while events := core.drain(256):
+                yield from events
+            if not go_on:
+                break
+        if capture.warning:
+            raise CaptureError(capture.warning)
 
     # Live
 
@@ -227,13 +202,15 @@ class Engine:
         for number, core in enumerate(self.cores):
             for event in core.drain(limit):
                 if event[0] == "learnt":
-                    _, addr, ttl, route, hold, name, _ = event
-                    out.append(Learnt(number, _address(addr), ttl, route, hold, name or ""))
+                    out.append(_learnt(number, event))
                 else:
-                    kind, reason, time, logged, route, flow = event
-                    record = self._record(flow, None, reason)
-                    out.append(FlowEvent(kind, reason, time / 1_000_000_000, logged, route, record))
+                    out.append(self._event(event, None))
         return out
+
+    def _event(self, event: tuple[Any, ...], capture: str | None) -> FlowEvent:
+        kind, reason, time, logged, route, flow = event
+        record = self._record(flow, capture, reason)
+        return FlowEvent(kind, reason, time / 1_000_000_000, logged, route, record)
 
     def flows(self) -> Iterator[FlowRecord]:
         """Every flow now known, in chunks between which the loop goes on."""
@@ -363,25 +340,16 @@ class Engine:
         )
 
 
+def _learnt(shard: int, event: tuple[Any, ...]) -> Learnt:
+    _, addr, ttl, route, hold, name, time = event
+    return Learnt(shard, _address(addr), ttl, route, hold, name or "", time / 1_000_000_000)
+
+
 def _address(addr: bytes) -> str:
     address = ipaddress.IPv6Address(addr)
     return str(address.ipv4_mapped or address)
 
 
-def _packed(text: str) -> bytes:
-    address = ipaddress.ip_address(text)
-    return address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
-
-
 def _key(key: Tuple5) -> PackedKey:
     src, sport, dst, dport, vlan, proto = key
-    return _packed(src), sport, _packed(dst), dport, vlan, proto
-
-
-def _prefixes(text: str) -> list[tuple[bytes, int]]:
-    """A prefix as the rules take it.  One of IPv6 leaves out where IPv4 addresses are kept; ::/0 would have them."""
-    network = ipaddress.ip_network(text, strict=False)
-    if isinstance(network, ipaddress.IPv4Network):
-        return [(_packed(str(network.network_address)), network.prefixlen + 96)]
-    parts = network.address_exclude(V4_MAPPED) if V4_MAPPED.subnet_of(network) else [network]
-    return [(part.network_address.packed, part.prefixlen) for part in parts]
+    return packed(src), sport, packed(dst), dport, vlan, proto

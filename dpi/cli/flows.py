@@ -6,7 +6,7 @@ import json
 
 import click
 
-from dpi.cli.output import json_option, print_table, size
+from dpi.cli.output import end, json_option, print_table, size
 from dpi.control import call
 
 
@@ -29,8 +29,8 @@ def command(app: str | None, host: str | None, class_: str | None, risky: bool, 
         [
             (
                 f["l4"],
-                _end(f["src"], f["sport"]),
-                _end(f["dst"], f["dport"]),
+                end(f["src"], f["sport"]),
+                end(f["dst"], f["dport"]),
                 f["app"],
                 f["protocol"],
                 f["hostname"],
@@ -45,7 +45,3 @@ def command(app: str | None, host: str | None, class_: str | None, risky: bool, 
             for f in flows
         ],
     )
-
-
-def _end(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -75,3 +75,8 @@ def duration(seconds: float) -> str:
             parts.append(f"{left // length} {unit}")
             left %= length
     return " ".join(parts[:2])
+
+
+def end(address: str, port: int) -> str:
+    """One end of a flow: `10.0.0.5:443`, `[fd00::5]:443`."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dpi.cli import policy_versions
+from dpi.cli import policy_simulate, policy_versions
 from dpi.cli.output import json_option, print_json
 from dpi.cli.policy_versions import span
 from dpi.errors import Finding, UsageError
@@ -37,13 +37,14 @@ def command() -> None:
     """Check, plan, apply and show policies."""
 
 
-for versioned in (
+for elsewhere in (
     policy_versions.confirm,
     policy_versions.history,
     policy_versions.rollback,
     policy_versions.wait,
+    policy_simulate.simulate,
 ):
-    command.add_command(versioned)
+    command.add_command(elsewhere)
 
 
 @command.command()

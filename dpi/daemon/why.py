@@ -13,12 +13,12 @@ from dpi.policy.explain import Facts, explain
 from dpi.policy.plan import ShapedClass
 from dpi.policy.show import actions
 from dpi.record.fields import FlowRecord
+from dpi.rule_tables import categories_of, facts_of, packed
 
 if TYPE_CHECKING:
     from dpi.daemon.worker import Worker
 
 MOST = 20  # flows of one answer
-PROVISIONAL = 0.8  # match/evidence.pxd
 
 Describe = Callable[[FlowRecord], dict[str, Any]]
 
@@ -73,7 +73,7 @@ def _of_name(worker: Worker, name: str) -> Iterator[dict[str, str]]:
     else:
         entry = signatures.host_entry(hit.entry)
         yield {"what": name, "says": f"{entry.label.slug}, by `{entry.text}` ({entry.where})"}
-        facts = Facts(app=entry.label.slug, host=name, categories=_categories(worker, entry.label.slug))
+        facts = Facts(app=entry.label.slug, host=name, categories=categories_of(entry.label.slug, signatures))
     for verdict in explain(worker.plan.engine, facts):
         if verdict.matched:
             yield {"what": name, "says": f"rule {verdict.rule.name} ({verdict.rule.where})"}
@@ -84,13 +84,13 @@ def _of_name(worker: Worker, name: str) -> Iterator[dict[str, str]]:
 
 def _of_address(worker: Worker, text: str) -> Iterator[dict[str, str]]:
     """Which names the address had, and whose it is."""
-    packed = _packed(text)
+    address = packed(text)
     signatures = worker.engine.signatures
-    found = worker.engine.names.find(None, packed, time.time_ns())
+    found = worker.engine.names.find(None, address, time.time_ns())
     if found:
         shared = ", with other names beside it" if found.get("ambiguous") else ""
         yield {"what": text, "says": f"answered by DNS for {found['name']}{shared}"}
-    hit = signatures.prefixes.match(packed)
+    hit = signatures.prefixes.match(address)
     if hit is not None:
         entry = signatures.prefix_entry(hit.entry)
         yield {"what": text, "says": f"{entry.label.slug}, by prefix {entry.text} ({entry.where})"}
@@ -98,31 +98,8 @@ def _of_address(worker: Worker, text: str) -> Iterator[dict[str, str]]:
         yield {"what": text, "says": "no name was seen for it, and no signature has its prefix"}
 
 
-def _categories(worker: Worker, slug: str | None) -> tuple[str, ...]:
-    from dpi.vocabulary import of_signatures
-
-    return tuple(of_signatures(worker.engine.signatures).categories_of(slug)) if slug else ()
-
-
 def _flow(worker: Worker, described: dict[str, Any], record: FlowRecord) -> dict[str, Any]:
-    inward = record.direction == "in"
-    # As the loop asks: by a name that is not sure rules act only when the flow is settled, and asking for a name
-    # is not using it.
-    named = record.protocol != "dns" and (record.decided_at > 0 or record.confidence >= PROVISIONAL)
-    app = record.app if named else None
-    facts = Facts(
-        app=app or "",
-        protocol=record.protocol,
-        categories=_categories(worker, app or record.protocol),
-        host=(record.hostname or "") if named else "",
-        local=record.dst if inward else record.src,
-        remote=record.src if inward else record.dst,
-        port=record.dport,
-        transport="icmp" if record.l4.startswith("icmp") else record.l4,
-        direction="in" if inward else "out",
-        dscp=record.dscp,
-        vlan=record.vlan,
-    )
+    facts = facts_of(record, worker.engine.signatures)
     verdicts = explain(worker.plan.engine, facts)
     dispositions = {d.number: d for d in worker.plan.kernel.dispositions}
     rules = [
@@ -182,16 +159,11 @@ def _rule_of(worker: Worker, record: FlowRecord) -> tuple[str, str] | None:
         host=(record.hostname or "").encode(),
         ja4=(record.ja4 or "").encode(),
         alpn=(record.alpn or "").encode(),
-        remote=_packed(record.dst),
+        remote=packed(record.dst),
         port=record.dport,
         proto={"tcp": 6, "udp": 17, "sctp": 132}.get(record.l4, 0),
     )
     return None if number is None else signatures.rule_at(number)
-
-
-def _packed(text: str) -> bytes:
-    address = ipaddress.ip_address(text)
-    return address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
 
 
 def _class_path(worker: Worker, name: str | None) -> Iterator[dict[str, Any]]:

@@ -30,12 +30,14 @@ MAY_KNOW = {
     "record": "errors",
     "analyse": "errors record",
     "vocabulary": f"errors {PACKETS} policy",
-    "engine": f"errors core {PACKETS} signatures policy record",
+    "rule_tables": f"{PACKETS} policy record",  # a plan's rules as the loop asks them
+    "engine": f"errors core rule_tables {PACKETS} signatures policy record",
+    "simulate": f"errors engine rule_tables {PACKETS} policy enforce record",
     "control": "errors",
-    "daemon": f"errors control engine core inline vocabulary {PACKETS} policy enforce record",
+    "daemon": f"errors control engine core inline rule_tables simulate vocabulary {PACKETS} policy enforce record",
     "lab": "errors control",
     "bench": f"errors engine core inline control lab daemon {PACKETS} policy enforce record",
-    "cli": f"errors engine control vocabulary {PACKETS} policy enforce record analyse daemon lab bench web",
+    "cli": f"errors engine control simulate vocabulary {PACKETS} policy enforce record analyse daemon lab bench web",
     "web": "errors policy record analyse control",
 }
 ONLY_IN = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 import pytest
@@ -10,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpi.engine import Engine
-from dpi.match.rules import Rules
 from dpi.policy.explain import Facts, explain
 from dpi.policy.plan import EnginePlan, MarkLayout, Match, PlannedRule
+from dpi.rule_tables import ask, tables
 from dpi.vocabulary import of_signatures
 
 APPS = ["netflix", "youtube", "zoom", "bittorrent", ""]
@@ -30,7 +29,7 @@ PREFIXES = [
     "2001:db8:1::7/128",
     "::/64",
 ]
-NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "sctp": 132}
+TRANSPORTS = ["icmp", "tcp", "udp", "sctp"]
 
 
 def some(values: list[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
@@ -47,7 +46,7 @@ matches = st.builds(
     local=some(PREFIXES),
     remote=some(PREFIXES),
     ports=some([(443, 443), (80, 90), (1, 65535), (8000, 8100)]),
-    transports=some(list(NUMBERS)),
+    transports=some(TRANSPORTS),
     direction=st.sampled_from([None, "out", "in"]),
     dscp=some([0, 46]),
     vlans=some([0, 7]),
@@ -60,7 +59,7 @@ facts = st.builds(
     local=st.sampled_from(ADDRESSES),
     remote=st.sampled_from(ADDRESSES),
     port=st.sampled_from([0, 80, 443, 8050]),
-    transport=st.sampled_from(list(NUMBERS)),
+    transport=st.sampled_from(TRANSPORTS),
     direction=st.sampled_from([None, "out", "in"]),
     dscp=st.sampled_from([0, 46]),
     vlan=st.sampled_from([0, 7]),
@@ -70,30 +69,6 @@ facts = st.builds(
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     return Engine(max_flows=1024)
-
-
-def packed(address: str) -> bytes:
-    known = ipaddress.ip_address(address)
-    return known.packed if known.version == 6 else bytes(10) + b"\xff\xff" + known.packed
-
-
-def asked(engine: Engine, plan: EnginePlan, flow: Facts) -> int | None:
-    """The number of the rule that the table finds."""
-    slugs = engine.signatures.by_slug
-    label = slugs.get(flow.app or flow.protocol)
-    return Rules([engine._rule(rule, {}) for rule in plan.rules]).ask(
-        app=slugs[flow.app].id if flow.app else 0,
-        protocol=slugs[flow.protocol].id if flow.protocol else 0,
-        category=label.category.id if label else 0,
-        host=flow.host.encode(),
-        local=packed(flow.local),
-        remote=packed(flow.remote),
-        port=flow.port,
-        proto=NUMBERS[flow.transport],
-        opened={None: 0, "out": 1, "in": 2}[flow.direction],
-        dscp=flow.dscp,
-        vlan=flow.vlan,
-    )
 
 
 @given(st.lists(matches, max_size=6), facts)
@@ -107,5 +82,5 @@ def test_the_explanation_agrees_with_the_table(engine: Engine, conditions: list[
     verdicts = explain(plan, flow)
     found = next((i for i, verdict in enumerate(verdicts) if verdict.matched), None)
 
-    assert found == asked(engine, plan, flow)
+    assert found == ask(tables(plan, {}, engine.signatures)[0], flow, engine.signatures)
     assert all(verdict.reason for verdict in verdicts if not verdict.matched)
