@@ -59,10 +59,12 @@ for elsewhere in (
     help="One line a finding, or a JSON list.",
 )
 @click.option("--here", is_flag=True, help="Also look whether this machine has the interfaces.")
-def check(file: Path, sets: tuple[str, ...], form: str, here: bool) -> None:
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+def check(file: Path, sets: tuple[str, ...], form: str, here: bool, strict: bool) -> None:
     """Say everything that is wrong with a policy, as FILE:LINE:COL: message.
 
-    Exits 0 where nothing is, 2 otherwise.  Warnings are printed and do not count.
+    Exits 0 where nothing is, 2 otherwise.  Warnings (rules that can never match, rates that do not add up) are printed
+    and do not count, unless --strict is said.
     """
     from dpi.policy.check import inspect
     from dpi.policy.names import Machine
@@ -74,7 +76,7 @@ def check(file: Path, sets: tuple[str, ...], form: str, here: bool) -> None:
     else:
         for finding in findings:
             click.echo(str(finding))
-    if checked is None:
+    if checked is None or (strict and findings):
         raise SystemExit(2)
     if form == "text":
         policy = checked.policy

@@ -51,6 +51,14 @@ def test_a_right_policy_passes(policy: Path) -> None:
     assert "right: 2 rules, 2 classes" in run("policy", "check", policy).output
 
 
+def test_warnings_count_only_where_that_is_asked_for(policy: Path) -> None:
+    policy.write_text(policy.read_text() + "  again: {match: {port: 443}, allow: true}\n")
+    for words, code in ((), 0), (("--strict",), 2), (("--strict", "--format", "json"), 2):
+        found = run("policy", "check", policy, *words, code=code)
+        assert "can never match: shadowed by web at" in found.output
+    assert "right:" not in run("policy", "check", "--strict", policy, code=2).output
+
+
 def test_a_wrong_policy_is_told_with_places_and_exit_code_2(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "rules:\n  a: {match: {port: 1}, shape: x}\n  b: {}\n")
     lines = run("policy", "check", path, code=2).output.splitlines()
@@ -123,7 +131,7 @@ def test_a_rule_is_added_removed_and_the_file_is_as_before(policy: Path) -> None
 
 def test_an_edit_says_when_the_rule_can_never_match(policy: Path) -> None:
     done = run("rules", "add", "again", "--config", policy, "--app", "netflix", "--shape", "rest")
-    assert "rules.again: warning: can never match: films at" in done.stderr
+    assert "rules.again: warning: can never match: shadowed by films at" in done.stderr
 
 
 def test_a_dry_run_prints_the_difference_and_writes_nothing(policy: Path) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 from dpi.policy.checks.case import Case
+from dpi.policy.checks.shadow import reaching
 from dpi.policy.findings import near
 from dpi.policy.load import Path_
 from dpi.policy.model import Cache
+from dpi.policy.order import ordered
+from dpi.policy.show import said_actions
 
 MAX_CACHES = 7  # three bits of the mark
 RESERVED_TABLES = {253: "default", 254: "main", 255: "local"}
@@ -38,6 +41,22 @@ def check(case: Case) -> None:
                 case.error((*path, "apps", i), f"there is no app {app}{near(app, vocabulary.apps)}")
         if not (cache.apps or cache.prefixes or name in routed) and "rules" not in case.broken:
             case.warn(path, "nothing goes to this cache: it has no apps, no prefixes and no rule", key=True)
+        _unreached(case, path, name, cache)
+
+
+def _unreached(case: Case, path: Path_, name: str, cache: Cache) -> None:
+    """Apps that rules block, allow or send elsewhere before the cache's turn comes."""
+    rules = case.policy.rules
+    active = [(each, rules[each].match) for each in ordered(rules)[0] if rules[each].enabled]
+    for i, app in enumerate(cache.apps):
+        for rule_name, whole in reaching(active, app, case.policy.groups, case.vocabulary):
+            rule = rules[rule_name]
+            if not (rule.block or rule.allow or rule.route not in (None, name)):
+                break
+            if whole:
+                does = said_actions(rule.shape, rule.dscp, rule.block, rule.route, rule.log)
+                where = case.document.where(("rules", rule_name))
+                case.warn((*path, "apps", i), f"{app} never goes there: {rule_name} at {where} takes it all ({does})")
 
 
 def _way(case: Case, path: Path_, cache: Cache) -> None:

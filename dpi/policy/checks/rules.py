@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable
 
 from dpi.policy.checks.case import Case
 from dpi.policy.checks.classes import children
-from dpi.policy.checks.shadow import shadowed
+from dpi.policy.checks.shadow import Shadow, shadowed
 from dpi.policy.findings import near
 from dpi.policy.load import Path_
 from dpi.policy.model import Rule
 from dpi.policy.order import ordered
+from dpi.policy.show import said_actions
 
 
 def check(case: Case) -> None:
@@ -31,9 +32,30 @@ def check(case: Case) -> None:
     for name in rings:
         case.error(("rules", name, "before"), f"{name} and {rules[name].before} wait for each other")
     active = [(name, rules[name].match) for name in order if rules[name].enabled]
-    for name, earlier in shadowed(active, case.policy.groups, case.vocabulary):
-        where = case.document.where(("rules", earlier))
-        case.warn(("rules", name), f"can never match: {earlier} at {where} takes it all", key=True)
+    for shadow in shadowed(active, case.policy.groups, case.vocabulary):
+        _dead(case, shadow)
+
+
+def _dead(case: Case, shadow: Shadow) -> None:
+    """A rule, or a word of one, that never has anything left to match."""
+    rules = case.policy.rules
+    mine = actions_of(rules[shadow.name])
+    by = []
+    for name in shadow.by:
+        does = actions_of(rules[name])
+        where = case.document.where(("rules", name))
+        by.append(f"{name} at {where} ({'which does the same' if does == mine else does})")
+    text = f"can never match: shadowed by {' and '.join(by)}"
+    path: Path_ = ("rules", shadow.name)
+    if shadow.value is None:
+        case.warn(path, text, key=True)
+    else:
+        case.warn((*path, "match", *shadow.value), text)
+
+
+def actions_of(rule: Rule) -> str:
+    """What it does, in words."""
+    return said_actions(rule.shape, rule.dscp, rule.block, rule.route, rule.log)
 
 
 def _actions(case: Case, path: Path_, rule: Rule) -> None:
@@ -73,6 +95,8 @@ def _labels(case: Case, path: Path_, rule: Rule) -> None:
             case.warn((*path, "category"), f"can never match: {app} is {' and '.join(of[app])}")
     if match.port and match.transport and not {"tcp", "udp", "sctp"} & set(match.transport):
         case.error((*path, "port"), "icmp has no ports")
+    if match.host and (match.protocol == ["dns"] or match.app == ["dns"]):
+        case.warn((*path, "host"), "can never match: to ask DNS for a name is not to use it")
 
 
 def _known(case: Case, path: Path_, what: str, given: Iterable[str], known: Collection[str]) -> None:
@@ -87,3 +111,15 @@ def _peers(case: Case, path: Path_, rule: Rule) -> None:
         for i, peer in enumerate(getattr(rule.match, side)):
             if "/" not in peer and peer not in groups:
                 case.error((*path, "match", side, i), f"there is no group {peer}{near(peer, groups)}")
+    local, remote = (_versions(case, getattr(rule.match, side)) for side in ("local", "remote"))
+    if local and remote and not local & remote:
+        names = [" and ".join(f"IPv{v}" for v in sorted(each)) for each in (local, remote)]
+        case.warn((*path, "match", "remote"), f"can never match: local is {names[0]}, remote is {names[1]}")
+
+
+def _versions(case: Case, peers: Iterable[str]) -> set[int]:
+    """The IP versions that these have; none where a group is not there."""
+    groups = case.policy.groups
+    if any("/" not in peer and peer not in groups for peer in peers):
+        return set()
+    return {6 if ":" in prefix else 4 for peer in peers for prefix in groups.get(peer, (peer,))}

@@ -1,6 +1,7 @@
-"""Finds rules that can never match because one earlier rule takes all that they could.
+"""Finds rules, and single values of conditions, that can never match because earlier rules take all that they could.
 
-A rule covers a later one when each of its conditions is also a condition of the later one, and there no wider.
+A rule covers a later one when each of its conditions is also a condition of the later one, and there no wider.  Where
+a condition has several values the later rule is asked value by value, so two earlier rules may cover it together.
 Each rule is indexed under the values of that condition which fewest rules share, and a later rule looks up only
 what could hold its own; so thousands of rules cost milliseconds, not a comparison of each with each.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import NamedTuple
 
@@ -47,25 +49,81 @@ class Network(NamedTuple):
         return Network(self.version, bits, self.address >> low << low)
 
 
+@dataclass(frozen=True)
+class Shadow:
+    """A rule that can never match, or one value (`kind`, its place in the list) of a condition of it."""
+
+    name: str
+    by: tuple[str, ...]  # the earlier rules that take it all
+    value: tuple[str, int] | None = None
+
+
 def shadowed(
     rules: Iterable[tuple[str, Match]], groups: Mapping[str, list[str]], words: Vocabulary | None
-) -> Iterator[tuple[str, str]]:
-    """Pairs of a rule's name and the earlier one's that covers it."""
-    known = [(name, _conditions(match, groups)) for name, match in rules]
-    every = [(name, conditions) for name, conditions in known if conditions is not None]
-    shared = Counter(key for _, conditions in every for key in _values(conditions))
+) -> Iterator[Shadow]:
+    """What is dead, in the order of the rules."""
+    known = [(name, match, _conditions(match, groups)) for name, match in rules]
+    every = [(name, match, conditions) for name, match, conditions in known if conditions is not None]
+    shared = Counter(key for _, _, conditions in every for key in _values(conditions))
     cover = _Cover(words, {(v.version, v.bits) for _, v in shared if isinstance(v, Network)})
     index: dict[Key, list[tuple[str, Conditions]]] = {}
-    for name, mine in every:
+
+    def taker(mine: Conditions) -> str | None:
+        """The earlier rule that takes all of this."""
         for key in dict.fromkeys(cover.keys(mine)):
-            earlier = next((n for n, theirs in index.get(key, ()) if cover.covers(theirs, mine)), None)
-            if earlier:
-                yield name, earlier
+            for name, theirs in index.get(key, ()):
+                if cover.covers(theirs, mine):
+                    return name
+        return None
+
+    for name, match, mine in every:
+        if earlier := taker(mine):
+            yield Shadow(name, (earlier,))
+            continue
+        dead: list[Shadow] = []
+        for kind in KINDS:
+            items = _items(match, kind, groups)
+            takers = [taker({**mine, kind: item}) for item in items] if len(items) > 1 else []
+            if takers and all(takers):
+                dead = [Shadow(name, tuple(dict.fromkeys(t for t in takers if t)))]
                 break
-        else:
-            rarest = min(mine, key=lambda kind: max(shared[key] for key in _values({kind: mine[kind]})), default="")
-            for key in dict.fromkeys(_values({rarest: mine[rarest]}) if rarest else [EVERYTHING]):
-                index.setdefault(key, []).append((name, mine))
+            dead += [Shadow(name, (t,), (kind, i)) for i, t in enumerate(takers) if t]
+        yield from dead
+        if dead and dead[0].value is None:
+            continue
+        rarest = min(mine, key=lambda kind: max(shared[key] for key in _values({kind: mine[kind]})), default="")
+        for key in dict.fromkeys(_values({rarest: mine[rarest]}) if rarest else [EVERYTHING]):
+            index.setdefault(key, []).append((name, mine))
+
+
+def reaching(
+    rules: Iterable[tuple[str, Match]], app: str, groups: Mapping[str, list[str]], words: Vocabulary | None
+) -> Iterator[tuple[str, bool]]:
+    """The rules under which flows of an app may fall, in order, to the one that takes what is left of them (True)."""
+    cover = _Cover(words, set())
+    mine: Conditions = {"app": frozenset([app])}
+    of = set(cover.categories("app", app))
+    protocols = words.protocols if words else frozenset[str]()
+    for name, match in rules:
+        if match.app and app not in match.app and not protocols & set(match.app):
+            continue
+        if words and match.category and not of & set(match.category):
+            continue
+        conditions = _conditions(match, groups)
+        whole = conditions is not None and cover.covers(conditions, mine)
+        yield name, whole
+        if whole:
+            return
+
+
+def _items(match: Match, kind: str, groups: Mapping[str, list[str]]) -> list[frozenset[object]]:
+    """What is listed of one kind, each with all that it stands for."""
+    if kind == "direction":
+        return []
+    given = getattr(match, kind)
+    if kind in ("local", "remote"):
+        return [frozenset(map(_network, groups.get(peer, (peer,)))) for peer in given]
+    return [frozenset([value]) for value in given]
 
 
 def _values(conditions: Conditions) -> Iterator[Key]:
