@@ -12,6 +12,7 @@ import click
 from dpi.cli import policy_simulate, policy_versions
 from dpi.cli.output import json_option, print_json
 from dpi.cli.policy_versions import span
+from dpi.cli.session import force_option, guarded
 from dpi.errors import Finding, UsageError
 
 if TYPE_CHECKING:
@@ -178,16 +179,20 @@ def plan(file: Path, sets: tuple[str, ...], before: Path | None, kernel: bool | 
     help="Undo it after this time unless `dpi policy confirm` is said; default: as the policy in force says.",
 )
 @click.option("--comment", default="", metavar="TEXT", help="What for; `dpi policy history` shows it.")
+@force_option
 @json_option
-def apply(file: Path | None, sets: tuple[str, ...], confirm: float | None, comment: str, as_json: bool) -> None:
+def apply(
+    file: Path | None, sets: tuple[str, ...], confirm: float | None, comment: str, force: bool, as_json: bool
+) -> None:
     """Put a policy in force through the running daemon, all of it or nothing.
 
     Without FILE, the daemon reads its own again.  FILE stays in force, over restarts too, until the daemon's own files
-    change.  Flows keep their labels, classes their counters.
+    change.  Flows keep their labels, classes their counters.  What would cut the session in which this is typed, or one
+    of sshd's, is refused.
     """
     from dpi.control import call
 
-    extra: dict[str, Any] = {"confirm": confirm, "comment": comment}
+    extra: dict[str, Any] = {"confirm": confirm, "comment": comment, **guarded(force)}
     if file is None:
         if sets:
             raise UsageError("--set needs the policy's file beside it")

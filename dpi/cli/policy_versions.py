@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from dpi.cli.output import json_option, print_json, print_table
+from dpi.cli.session import force_option, guarded
 from dpi.control import call
 from dpi.errors import DpiError, UsageError
 from dpi.policy import units
@@ -62,13 +63,14 @@ def history(as_json: bool) -> None:
 
 @click.command()
 @click.argument("version", type=click.IntRange(min=1), required=False)
+@force_option
 @json_option
-def rollback(version: int | None, as_json: bool) -> None:
+def rollback(version: int | None, force: bool, as_json: bool) -> None:
     """Put an earlier version in force; without VERSION the one before.
 
     It stays, over restarts too, until the daemon's own files change or `dpi policy apply` puts them in force.
     """
-    _say(call("rollback", number=version), as_json)
+    _say(call("rollback", number=version, **guarded(force)), as_json)
 
 
 @click.command()

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from dpi import __version__, enforce
 from dpi.control import Handler
+from dpi.daemon.reload import Guard
+from dpi.daemon.session import session_of
 from dpi.daemon.why import why
 from dpi.errors import DpiError, UsageError
 from dpi.policy import show
@@ -203,6 +205,7 @@ class Answers:
             who=request["who"],
             comment=str(request.get("comment") or ""),
             confirm=worker.plan.control.confirm if confirm is None else float(confirm),
+            guard=_guard(request),
         )
 
     async def confirm(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -211,7 +214,9 @@ class Answers:
     async def rollback(self, request: dict[str, Any]) -> dict[str, Any]:
         """Puts version `number` in force, or the one before."""
         number = request.get("number")
-        return await self._inline().reloads.rollback(None if number is None else int(number), who=request["who"])
+        return await self._inline().reloads.rollback(
+            None if number is None else int(number), who=request["who"], guard=_guard(request)
+        )
 
     async def history(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         """The versions kept, oldest first."""
@@ -236,6 +241,14 @@ class Answers:
             "warnings": [str(w) for w in warnings],
             "operations": [o.to_json() for o in operations],
         }
+
+
+def _guard(request: dict[str, Any]) -> Guard:
+    """What a change may not cut: `session` is the caller's, as SSH_CONNECTION says it; `force`: it may."""
+    if request.get("force"):
+        return None
+    session = request.get("session")
+    return (session_of(str(session)),) if session else ()
 
 
 def enforce_not_ready() -> DpiError:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dpi.daemon.change import Policies
+from dpi.daemon.session import Session
 from dpi.errors import DpiError, UsageError
 from dpi.policy.plan import Plan
 from dpi.policy.versions import Source, Version
@@ -22,7 +23,8 @@ log = logging.getLogger("dpi")
 
 UNDO_AGAIN = 5.0  # seconds after which a way back that failed is tried again
 
-PutInForce = Callable[[Source], Awaitable[tuple[Plan, dict[str, Any]]]]
+Guard = tuple[Session, ...] | None  # sessions that are not to be cut, beside those of sshd; None: cut what you will
+PutInForce = Callable[[Source, Guard], Awaitable[tuple[Plan, dict[str, Any]]]]
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
@@ -64,7 +66,13 @@ class Reloads:
             self._settle()  # it is undone; what is in force is not on trial
 
     async def apply(
-        self, source: Source | None = None, *, who: str = "", comment: str = "", confirm: float = 0.0
+        self,
+        source: Source | None = None,
+        *,
+        who: str = "",
+        comment: str = "",
+        confirm: float = 0.0,
+        guard: Guard = (),
     ) -> dict[str, Any]:
         """Puts a policy in force, by default the daemon's own files; on trial for `confirm` seconds."""
         async with self._changing:
@@ -74,20 +82,20 @@ class Reloads:
                         f"a change waits to be confirmed until {clock(self.trial.until)}: "
                         "`dpi policy confirm` or `dpi policy rollback` first"
                     )
-                return await self._apply(source or self._policies.own, who, comment, confirm)
+                return await self._apply(source or self._policies.own, who, comment, confirm, guard)
             except DpiError as error:
                 self.last = Reload(time.time(), False, str(error))
                 log.error("reload: %s", error)
                 raise
 
-    async def _apply(self, source: Source, who: str, comment: str, confirm: float) -> dict[str, Any]:
+    async def _apply(self, source: Source, who: str, comment: str, confirm: float, guard: Guard) -> dict[str, Any]:
         before, instead = self.version, self._policies.versions.instead()
         if confirm:
             if before is None:
                 raise DpiError(f"there is no way back: {self._policies.versions.folder} cannot be written")
             self._policies.stand(before, unconfirmed=True)
         try:
-            result = await self._put(source, who, comment)
+            result = await self._put(source, who, comment, guard=guard)
         except BaseException:
             if confirm:
                 self._policies.versions.set_instead(instead)
@@ -113,13 +121,13 @@ class Reloads:
             log.info("%s", message)
             return {"message": message, "version": self.version and self.version.number}
 
-    async def rollback(self, number: int | None = None, *, who: str = "") -> dict[str, Any]:
+    async def rollback(self, number: int | None = None, *, who: str = "", guard: Guard = ()) -> dict[str, Any]:
         """Puts an earlier version in force; by default the one before the change on trial, else before the newest."""
         async with self._changing:
             version = self._earlier(number)
             log.info("back to version %d, says %s", version.number, who)
             try:
-                return await self._back(version)
+                return await self._back(version, guard)
             except DpiError as error:
                 self.last = Reload(time.time(), False, str(error))
                 raise
@@ -135,9 +143,9 @@ class Reloads:
             raise UsageError("there is no version before the one in force")
         return earlier[-1]
 
-    async def _back(self, version: Version) -> dict[str, Any]:
+    async def _back(self, version: Version, guard: Guard) -> dict[str, Any]:
         own = self._policies.own
-        result = await self._put(own if version.digest == own.digest() else version.source, kept=version)
+        result = await self._put(own if version.digest == own.digest() else version.source, kept=version, guard=guard)
         if self.trial:
             self.trial.end.cancel()
             self.trial = None
@@ -145,9 +153,9 @@ class Reloads:
         return result
 
     async def _put(
-        self, source: Source, who: str = "", comment: str = "", kept: Version | None = None
+        self, source: Source, who: str = "", comment: str = "", kept: Version | None = None, *, guard: Guard
     ) -> dict[str, Any]:
-        plan, result = await self._put_in_force(source)
+        plan, result = await self._put_in_force(source, guard)
         self._policies.source = source
         if kept:
             self.version = kept
@@ -182,7 +190,7 @@ class Reloads:
                     return
                 log.warning("not confirmed: back to %s", _number(self.trial.before))
                 try:
-                    await self._back(self.trial.before)
+                    await self._back(self.trial.before, None)  # nobody is asked who could say --force
                     return
                 except DpiError as error:
                     self.last = Reload(time.time(), False, f"not confirmed, and cannot be undone: {error}")

@@ -24,7 +24,8 @@ from dpi.capture.nfqueue import QueueReader
 from dpi.daemon.account import Accounts, Totals
 from dpi.daemon.change import Policies
 from dpi.daemon.heart import CONTROL, FIRST_QUEUE, Heart
-from dpi.daemon.reload import Reloads
+from dpi.daemon.reload import Guard, Reloads
+from dpi.daemon.session import Session, refuse_to_cut
 from dpi.daemon.steer import Caches
 from dpi.enforce import conntrack, drift
 from dpi.engine import Engine, FlowEvent, Learnt
@@ -36,6 +37,7 @@ from dpi.policy.plan import Plan
 from dpi.policy.versions import FOLDER, Source, Versions
 from dpi.record.fields import FlowRecord
 from dpi.record.writer import Writer
+from dpi.simulate.outcome import Judge
 from dpi.vocabulary import of_signatures
 
 log = logging.getLogger("dpi")
@@ -248,11 +250,13 @@ class Worker:
         with contextlib.suppress(DpiError):
             await self.reloads.apply(who=who, confirm=self.plan.control.confirm)
 
-    async def _put_in_force(self, source: Source) -> tuple[Plan, dict[str, Any]]:
+    async def _put_in_force(self, source: Source, guard: Guard) -> tuple[Plan, dict[str, Any]]:
         """Reads a policy and puts it in force; what went wrong leaves the one before as it is."""
         plan, warnings = await asyncio.to_thread(self.policies.read, source)
         old = self.plan
         _refuse_restart_matters(old, plan)
+        if guard is not None:
+            await asyncio.to_thread(self._guard, plan, guard)
         records = self.records if plan.records == old.records else _writer(plan)
         try:
             report = await asyncio.to_thread(enforce.apply, plan.kernel, state_dir=self.options.state_dir)
@@ -282,6 +286,12 @@ class Worker:
             "flows_moved": moved,
             **report.to_json(),
         }
+
+    def _guard(self, plan: Plan, sessions: tuple[Session, ...]) -> None:
+        """Raises DpiError where this plan would cut off who changes the policy."""
+        assert self.signatures is not None
+        new = Judge(plan, self._fresh.signatures if self._fresh else self.signatures)
+        refuse_to_cut(sessions, self.engine.flows(), Judge(self.plan, self.signatures), new)
 
     def _remark(self) -> int:
         """Flows for which the rules now say something else: their connections get the new mark."""
