@@ -15,7 +15,7 @@ from dpi.decide.by_rule cimport by_rule, withdraw_rule
 from dpi.decide.calls cimport call_again, call_learn, call_settle
 from dpi.decide.disposition cimport ask
 from dpi.decide.first cimport first_tell
-from dpi.decide.labels cimport categorise, header_label, improve, name_at_end, name_by_address, take_over
+from dpi.decide.labels cimport categorise, header_label, improve, name_at_end, name_by_address, name_late, take_over
 from dpi.decide.risks cimport add_risks, answer_awaited, port_risks
 from dpi.decide.shape cimport shape_begin, shape_watch
 from dpi.decide.shard cimport WANT_FIRST, WANT_LABELLED, WANT_START, Shard
@@ -227,6 +227,7 @@ cdef void end(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
     if not f.flags & FLOW_DECIDED:
         settle(s, i, f)
     call_again(s, f)                # another flow of the call may have been named since
+    name_late(s, f)
     s.counters.ended += 1
     emit(s, f, EVENT_END, reason)
     release(&s.inspector, f)

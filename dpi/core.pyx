@@ -16,6 +16,7 @@ from dpi.decide.labels cimport categorise
 from dpi.decide.shard cimport (
     LEARNT,
     TRAIT_CALL,
+    TRAIT_MIXED,
     TRAIT_SHARED,
     WANT_FIRST,
     WANT_LABELLED,
@@ -150,13 +151,13 @@ cdef class Core:
 
     def use(self, Hosts hosts, Prefixes prefixes, Ports ports, Names names, bytes category,
             video=None, calls=None, shared=(), push=None, Declarations declared=None,
-            Rules rules=None):
+            Rules rules=None, mixed=()):
         """Label from these tables.
 
         category: a byte for each label number.  video: {label: what it is when it has the shape of video};
         calls: {label: what its calls are}.  shared: labels whose hosts and addresses carry others' apps.
         push: {label: what its push service is}.  declared: signatures of bytes; what a side has shown of others so far
-        is forgotten.  rules: whose disposition is an app's label.
+        is forgotten.  rules: whose disposition is an app's label.  mixed: labels whose owner has others at its addresses.
         """
         if len(category) > 65536:
             raise ValueError("there are at most 65536 labels")
@@ -164,6 +165,7 @@ cdef class Core:
         talks = [(<uint16_t>owner, <uint16_t>app) for owner, app in (calls or {}).items()]
         pushes = [(<uint16_t>owner, <uint16_t>app) for owner, app in (push or {}).items()]
         carriers = [<uint16_t>label for label in shared]
+        owners = [<uint16_t>label for label in mixed]
         kept = (hosts, prefixes, ports, declared, rules)
         lock(self.shard)
         self.shard.hosts = &hosts.table
@@ -186,6 +188,8 @@ cdef class Core:
         memset(self.shard.traits, 0, 65536)
         for label in carriers:
             self.shard.traits[<uint16_t>label] |= TRAIT_SHARED
+        for label in owners:
+            self.shard.traits[<uint16_t>label] |= TRAIT_MIXED
         for _, app in talks:
             self.shard.traits[<uint16_t>app] |= TRAIT_CALL
         unlock(self.shard)

@@ -106,6 +106,7 @@ class Engine:
             {label.id: self.signatures.by_slug[label.push].id for label in labels if label and label.push},
             self.signatures.declared,
             self.signatures.rules,
+            [label.id for label in labels if label and label.mixed],
         )
 
     def adopt(self, signatures: Signatures) -> None:

@@ -92,7 +92,7 @@ def show(slug: str, folders: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         print_json(
             _label(label)
-            | {"description": label.description, "shared": label.shared, "where": label.where}
+            | {"description": label.description, "shared": label.shared, "mixed": label.mixed, "where": label.where}
             | {
                 kind: [{"entry": entry.text, "where": entry.where} for entry in found]
                 for kind, found in entries.items()
@@ -105,6 +105,8 @@ def show(slug: str, folders: tuple[Path, ...], as_json: bool) -> None:
         click.echo(label.description)
     if label.shared:
         click.echo("shared: carries others' apps too, so any other app's name is better evidence")
+    if label.mixed:
+        click.echo("mixed: other services of its owner are at its addresses, so an address alone names none")
     for part, other in (("video", label.video), ("calls", label.calls), ("push", label.push)):
         if other:
             click.echo(f"its {part}: {signatures.by_slug[other].name} ({other})")

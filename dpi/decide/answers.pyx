@@ -4,11 +4,13 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dpi.capture.decision cimport HOLD, Decision
+from dpi.decide.labels cimport categorise, improve
 from dpi.decide.shard cimport LEARNT, SEES_NONE, TRAIT_SHARED, Learnt, Shard
 from dpi.dissect.dns cimport DnsMessage
 from dpi.flow.events cimport EVENT_LEARNT, Event, ring_commit, ring_reserve
+from dpi.flow.strings cimport string_drop, string_keep
 from dpi.flow.table cimport NONE, Flow
-from dpi.match.evidence cimport BY_DNS
+from dpi.match.evidence cimport BY_DNS, BY_DNS_QUERY, confidence_of
 from dpi.match.hosts cimport HostHit, host_match
 from dpi.match.names cimport NameHit, aliases_find, aliases_learn, names_learn, networks_learn
 from dpi.match.rules cimport Question, rules_ask
@@ -83,6 +85,18 @@ cdef void steer(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m, u
         ring_commit(&s.ring)
 
 
+cdef void name_by_answer(Shard *s, Flow *f, const DnsMessage *m) noexcept nogil:
+    """A flow may ask much: it is named by its first question, until one is answered, and then by that."""
+    cdef HostHit hit
+    f.asked = 1
+    string_drop(s.strings, f.host)
+    f.host = string_keep(s.strings, m.qname, m.qname_len)
+    if f.app.method == BY_DNS_QUERY:
+        memset(&f.app, 0, sizeof(f.app))
+    improve(&f.app, host_match(s.hosts, m.qname, m.qname_len, &hit), BY_DNS_QUERY, confidence_of(BY_DNS_QUERY))
+    categorise(s, f)
+
+
 cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept nogil:
     """Learns which names addresses have from the answers to questions that passed here.
 
@@ -110,6 +124,8 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
         return
     if m.qname_len == 0 or s.names == NULL or s.hosts == NULL or s.blind == SEES_NONE:
         return
+    if m.answers and not f.asked:
+        name_by_answer(s, f, m)
     if aliases_find(s.names, p.dst, name, n, s.now, &first):
         name, n, label = first.name, first.n, first.label
     else:

@@ -8,7 +8,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset, strlen
 
-from dpi.decide.shard cimport SEES_DNS, SEES_NAMES, TRAIT_SHARED, Shard
+from dpi.decide.shard cimport SEES_DNS, SEES_NAMES, TRAIT_CALL, TRAIT_MIXED, TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate, Found
 from dpi.dissect.inspector cimport Finding
 from dpi.dissect.protocols cimport *
@@ -30,7 +30,7 @@ from dpi.match.evidence cimport (
 from dpi.match.hosts cimport HostHit, HostTable, host_match
 from dpi.match.names cimport NameHit, names_find, networks_find, networks_learn, servers_find, servers_learn
 from dpi.match.ports cimport port_match
-from dpi.match.prefixes cimport prefix_match
+from dpi.match.prefixes cimport prefix_told
 from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_TCP, Packet
 
 
@@ -89,6 +89,8 @@ cdef void name_by_address(Shard *s, Flow *f) noexcept nogil:
         return
     if hit.ambiguous:
         confidence -= BY_MANY
+    if s.traits[hit.label] & TRAIT_SHARED:          # the name of who carries it, at the end of a chain of aliases
+        hit.label = 0
     if improve(&f.app, hit.label, hit.source if hit.source == BY_DNS else BY_KNOWN_SERVER, <uint8_t>confidence):
         categorise(s, f)
     if f.host == NONE and hit.n:
@@ -236,17 +238,22 @@ cdef void name_at_end(Shard *s, Flow *f) noexcept nogil:
     cdef int server = 1 - opener(f)
     cdef uint16_t label
     cdef uint16_t owner = 0
+    cdef bint numbered = False
     if f.app.id == 0:
         name_by_address(s, f)
     if f.app.id == 0 and s.prefixes != NULL and f.protocol.id != P_DNS:     # a resolver's owner is asked by everybody
-        label = prefix_match(s.prefixes, f.addr[server])
+        label = prefix_told(s.prefixes, f.addr[server], &numbered)
         if label == 0:
-            label = prefix_match(s.prefixes, f.addr[1 - server])
+            label = prefix_told(s.prefixes, f.addr[1 - server], &numbered)
         owner = label
         if s.traits[label] & TRAIT_SHARED and (f.host == NONE or not is_web(&f.protocol)):
             label = 0                   # whose machine it is says nothing of what runs there
+        if f.protocol.id == P_STUN and not s.calls[label] and not s.traits[label] & TRAIT_CALL:
+            label = 0                   # a public STUN server is everybody's
         if s.push[label] and f.proto == IP_TCP and (is_push_port(f.port[0]) or is_push_port(f.port[1])):
             label = s.push[label]
+        elif s.traits[label] & TRAIT_MIXED and f.host == NONE and not numbered:
+            label = 0                   # any of its owner's services may be there
         improve(&f.app, label, BY_PREFIX, confidence_of(BY_PREFIX))
     if f.protocol.id == 0 and s.ports != NULL:
         label = port_match(s.ports, f.proto, f.port[server])
@@ -256,3 +263,10 @@ cdef void name_at_end(Shard *s, Flow *f) noexcept nogil:
     if f.app.id == 0 and owner == 0 and f.host == NONE and s.names != NULL and carries_names(f.protocol.id):
         label = networks_find(s.names, f.addr[1 - server], f.addr[server], s.now)
         improve(&f.app, label, BY_NEIGHBOUR, confidence_of(BY_NEIGHBOUR))
+
+
+cdef void name_late(Shard *s, Flow *f) noexcept nogil:
+    """What a nameless flow's address, or one beside it, was called since: for its record, since its end has come."""
+    if f.app.id == 0 and f.host == NONE and carries_names(f.protocol.id):
+        name_at_end(s, f)
+        categorise(s, f)

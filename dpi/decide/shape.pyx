@@ -1,12 +1,13 @@
 """The shape of a nameless flow: where its owner has video, the first minute is watched for bursts."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint16_t
 
 from dpi.decide.labels cimport categorise, improve
 from dpi.decide.shard cimport Shard
 from dpi.dissect.protocols cimport P_QUIC, P_TLS
-from dpi.flow.table cimport FLOW_NAMED, Flow, opener
+from dpi.flow.table cimport FLOW_NAMED, NONE, Flow, opener
 from dpi.match.evidence cimport BY_BEHAVIOUR, BY_PORT, BY_PREFIX, confidence_of
+from dpi.match.prefixes cimport prefix_match
 from dpi.wire.packet cimport Packet
 
 
@@ -20,6 +21,13 @@ cdef int64_t BURST_GAP = 400000000      # ns: longer than a round trip, shorter 
 cdef int64_t WATCH_TIME = 60000000000
 
 
+cdef uint16_t owner_of(Shard *s, const Flow *f) noexcept nogil:
+    """Whose address it is, where nothing better names the flow; 0 for nobody's."""
+    if f.app.id:
+        return f.app.id if f.app.method == BY_PREFIX else 0
+    return prefix_match(s.prefixes, f.addr[1 - opener(f)]) if s.prefixes != NULL and f.host == NONE else 0
+
+
 cdef bint shape_begin(Shard *s, Flow *f) noexcept nogil:
     """Whether the shape of the flow may yet tell what it is.
 
@@ -27,7 +35,7 @@ cdef bint shape_begin(Shard *s, Flow *f) noexcept nogil:
     """
     cdef bint hidden = f.protocol.id == P_TLS or f.protocol.id == P_QUIC or f.protocol.id == 0 or (
         f.protocol.method == BY_PORT)
-    if not hidden or not s.video[f.app.id] or f.app.method != BY_PREFIX or f.flags & FLOW_NAMED:
+    if not hidden or not s.video[owner_of(s, f)] or f.flags & FLOW_NAMED:
         return False
     if not f.bytes[1 - opener(f)]:
         return False
@@ -48,6 +56,6 @@ cdef bint shape_watch(Shard *s, Flow *f, const Packet *p, int side) noexcept nog
     if side == server and f.isn[0] < BURST_MIN:
         f.isn[0] += p.length
     video = f.isn[1] >= BURSTS and f.bytes[server] > 16 * f.bytes[1 - server]
-    if video and improve(&f.app, s.video[f.app.id], BY_BEHAVIOUR, confidence_of(BY_BEHAVIOUR)):
+    if video and improve(&f.app, s.video[owner_of(s, f)], BY_BEHAVIOUR, confidence_of(BY_BEHAVIOUR)):
         categorise(s, f)
     return video or p.time - f.start >= WATCH_TIME or f.packets[0] + f.packets[1] >= WATCH_PACKETS

@@ -36,6 +36,7 @@ cdef enum Blind:            # what of the names that payloads show is left out, 
 cdef enum Trait:            # of a label
     TRAIT_SHARED = 1        # its hosts and addresses carry others' apps
     TRAIT_CALL = 2          # it is the calls of some app
+    TRAIT_MIXED = 4         # services with labels of their own are at its addresses
 
 
 cdef struct Counters:

@@ -44,7 +44,7 @@ cdef struct Flow:
     uint8_t state           # State
     uint8_t flags           # FlowFlag
     uint16_t needs          # dissect/inspector.pxd: what is still looked for; 0: no more work
-    uint8_t asked           # its host is the name that the client asked for in TLS
+    uint8_t asked           # its host is the name that the client asked for in TLS; DNS: that was answered
     uint8_t odd             # DNS: how much its questions look like data (dissect/dns_names.pxd)
     int64_t last            # ns: newest packet
     uint32_t work           # index of the state of its dissection, or NONE

@@ -8,7 +8,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from re import escape, finditer
 from typing import TYPE_CHECKING, Literal
@@ -39,6 +38,7 @@ class Label:
 
     `shared`: clouds and networks that serve others' apps, so an address or a host name of theirs says only who
     carries the traffic; any other app's name is better evidence.
+    `mixed`: services of its owner that have labels of their own are at its addresses, and nothing tells which.
     `video`, `calls`, `push`: slugs of the labels of some of its traffic, none where it has no such: of a nameless flow
     from its addresses that has the shape of video; of STUN, RTP and DTLS at its names or addresses; of nameless
     connections to its addresses at the ports of push services.
@@ -55,6 +55,7 @@ class Label:
     video: str | None = None
     calls: str | None = None
     push: str | None = None
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +192,18 @@ class Signatures:
     def explain(self, text: str) -> list[Match]:
         """Every entry that a host name or an address is of, the winner first; empty where nothing is known."""
         try:
-            address = ip_address(text)
+            address = prefixes.pack(text)
         except ValueError:
             hits = self.hosts.matches(text)
             return [Match(self.host_entry(hit.entry), hit.kind) for hit in hits]
         holding: list[tuple[int, int]] = []
         for number, (prefix, _) in enumerate(self._lists["prefixes"].pairs):
-            net = ip_network(prefix)
-            if net.version == address.version and address in net:
-                holding.append((net.prefixlen, number))
-        return [Match(self.prefix_entry(number), "prefix") for _, number in sorted(holding, reverse=True)]
+            bits = prefixes.fixes(prefix, address)
+            if bits >= 0:
+                holding.append((bits, number))
+        hit = self.prefixes.match(address)
+        holding.sort(key=lambda each: (hit is not None and each[1] == hit.entry, *each), reverse=True)
+        return [Match(self.prefix_entry(number), "prefix") for _, number in holding]
 
     def owners(self, kind: Evidence) -> Iterator[Label]:
         """The label of every entry of a kind."""

@@ -6,7 +6,12 @@ the upper 16 bits narrows it beforehand to the few ranges that start there.  IPv
 own: IPv4's are small, and most of what passes is looked up there.
 
 A table of 2^24 first steps would save a few comparisons and cost 32 MB, which the caches of a router do not
-have; this costs 10 bytes a range, two 256 kB indices and no more.  Measured by tests/bench/match.py.
+have; this costs 11 bytes a range, two 256 kB indices and no more.  Measured by tests/bench/match.py.
+
+Some owners number their services alike at every place, so that a service is told by the end of its addresses: such an
+entry is an address with a mask whose bits are not contiguous (151.101.0.140/255.255.0.255).  Entries of one mask lie in
+order; a lookup masks the address once for each of the few masks and searches among these.  Of all that hold an address
+the one that fixes the most bits wins.
 
 Addresses are 16 bytes, IPv4 mapped (::ffff:a.b.c.d), as everywhere behind the decoder.  The table is immutable
 once built, so any number of threads may read it.
@@ -32,6 +37,9 @@ cdef extern from *:
     const uint8_t *dpi_mapped
     const uint8_t *dpi_nat64
 
+cdef extern from *:
+    int popcount "__builtin_popcountll"(unsigned long long bits) noexcept nogil
+
 cdef enum:
     UPPER = 65536
 
@@ -39,10 +47,12 @@ cdef enum:
 cdef struct Net:
     Wide first              # IPv4 in the lower 32 bits of low
     Wide last
+    Wide mask               # where it is no prefix: the bits that count
     uint32_t entry
     uint16_t label
-    uint8_t length          # of the prefix
+    uint8_t length          # of the prefix; of a mask: how many bits count
     uint8_t family          # 4 or 6
+    uint8_t masked
 
 
 class Hit(NamedTuple):
@@ -64,9 +74,8 @@ cdef inline uint64_t _be64(const uint8_t *p) noexcept nogil:
     return v
 
 
-cdef inline uint32_t _range4(const PrefixTable *t, const uint8_t *p) noexcept nogil:
+cdef inline uint32_t _range4(const PrefixTable *t, uint32_t key) noexcept nogil:
     """The range that an IPv4 address is in."""
-    cdef uint32_t key = <uint32_t>p[0] << 24 | <uint32_t>p[1] << 16 | <uint32_t>p[2] << 8 | p[3]
     cdef uint32_t low = t.index4[key >> 16], high = t.index4[(key >> 16) + 1], middle
     while low < high:       # the first range that starts behind the address
         middle = (low + high) >> 1
@@ -77,14 +86,9 @@ cdef inline uint32_t _range4(const PrefixTable *t, const uint8_t *p) noexcept no
     return low - 1
 
 
-cdef inline uint32_t _range6(const PrefixTable *t, const uint8_t *p) noexcept nogil:
+cdef inline uint32_t _range6(const PrefixTable *t, Wide key) noexcept nogil:
     """The range that an IPv6 address is in."""
-    cdef Wide key
-    cdef uint32_t low, high, middle
-    key.high = _be64(p)
-    key.low = _be64(p + 8)
-    low = t.index6[key.high >> 48]
-    high = t.index6[(key.high >> 48) + 1]
+    cdef uint32_t low = t.index6[key.high >> 48], high = t.index6[(key.high >> 48) + 1], middle
     while low < high:
         middle = (low + high) >> 1
         if _less(key, t.start6[middle]):
@@ -94,57 +98,128 @@ cdef inline uint32_t _range6(const PrefixTable *t, const uint8_t *p) noexcept no
     return low - 1
 
 
-cdef uint16_t prefix_match(const PrefixTable *t, const uint8_t *addr16) noexcept nogil:
-    """The label of the longest prefix that holds an address, 0 for none."""
-    cdef uint32_t entry
-    return prefix_entry(t, addr16, &entry)
+cdef const Masked *_masked(const MaskTable *t, Wide key, uint8_t bits) noexcept nogil:
+    """The entry with a mask that holds an address, if it fixes more bits than that; NULL for none."""
+    cdef uint32_t i, low, high, middle
+    cdef Wide rest
+    for i in range(t.n):                    # the mask that fixes the most first
+        if t.masks[i].bits <= bits:
+            return NULL
+        rest.high = key.high & t.masks[i].mask.high
+        rest.low = key.low & t.masks[i].mask.low
+        low, high = t.masks[i].first, t.masks[i].end
+        while low < high:
+            middle = (low + high) >> 1
+            if _less(t.entries[middle].value, rest):
+                low = middle + 1
+            else:
+                high = middle
+        if low < t.masks[i].end and t.entries[low].value.high == rest.high and t.entries[low].value.low == rest.low:
+            return &t.entries[low]
+    return NULL
 
 
-cdef uint16_t prefix_entry(const PrefixTable *t, const uint8_t *addr16, uint32_t *entry) noexcept nogil:
-    """As prefix_match(), and which entry says so.  Behind NAT64 the IPv4 address counts (RFC 6052, 2.1)."""
+cdef uint16_t _entry4(const PrefixTable *t, const uint8_t *p, uint32_t *entry, bint *told) noexcept nogil:
+    cdef const Masked *masked = NULL
+    cdef uint32_t key = <uint32_t>p[0] << 24 | <uint32_t>p[1] << 16 | <uint32_t>p[2] << 8 | p[3]
+    cdef uint32_t i = _range4(t, key)
+    cdef Wide wide
+    if t.masked4.begins[p[0]]:
+        wide.high, wide.low = 0, key
+        masked = _masked(&t.masked4, wide, t.bits4[i])
+    told[0] = masked != NULL
+    entry[0] = masked.entry if masked != NULL else t.entry4[i]
+    return masked.label if masked != NULL else t.label4[i]
+
+
+cdef uint16_t _entry(const PrefixTable *t, const uint8_t *addr16, uint32_t *entry, bint *told) noexcept nogil:
+    """The entry for an address, and whether it has a mask.  Behind NAT64 the IPv4 address counts (RFC 6052, 2.1)."""
+    cdef const Masked *masked = NULL
     cdef uint32_t i
+    cdef Wide key
     if memcmp(addr16, dpi_mapped, 12) == 0:
-        i = _range4(t, addr16 + 12)
-        entry[0] = t.entry4[i]
-        return t.label4[i]
-    i = _range6(t, addr16)
+        return _entry4(t, addr16 + 12, entry, told)
+    key.high = _be64(addr16)
+    key.low = _be64(addr16 + 8)
+    i = _range6(t, key)
+    if t.masked6.begins[addr16[0]]:
+        masked = _masked(&t.masked6, key, t.bits6[i])
+    told[0] = masked != NULL
+    if masked != NULL:
+        entry[0] = masked.entry
+        return masked.label
     if t.label6[i] == 0 and memcmp(addr16, dpi_nat64, 12) == 0:
-        i = _range4(t, addr16 + 12)
-        entry[0] = t.entry4[i]
-        return t.label4[i]
+        return _entry4(t, addr16 + 12, entry, told)
     entry[0] = t.entry6[i]
     return t.label6[i]
 
 
-cdef str _parse(str text, Net *net):
-    """Reads "192.0.2.0/24", "2001:db8::/32" or a lone address.  What is wrong with it, or ""."""
-    cdef uint8_t raw[16]
+cdef uint16_t prefix_match(const PrefixTable *t, const uint8_t *addr16) noexcept nogil:
+    """The label of the longest prefix that holds an address, 0 for none."""
+    cdef uint32_t entry
+    cdef bint masked
+    return _entry(t, addr16, &entry, &masked)
+
+
+cdef uint16_t prefix_told(const PrefixTable *t, const uint8_t *addr16, bint *numbered) noexcept nogil:
+    """As prefix_match(), and whether an entry with a mask says so."""
+    cdef uint32_t entry
+    return _entry(t, addr16, &entry, numbered)
+
+
+cdef uint16_t prefix_entry(const PrefixTable *t, const uint8_t *addr16, uint32_t *entry) noexcept nogil:
+    """As prefix_match(), and which entry says so."""
+    cdef bint masked
+    return _entry(t, addr16, entry, &masked)
+
+
+cdef inline bint _read(str text, uint8_t *raw, uint8_t *family, Wide *value):
+    """An address, IPv4 in the lower 32 bits of value.low."""
     cdef bytes address
+    if not text.isascii() or "\0" in text:
+        return False
+    address = text.encode("ascii")
+    if inet_pton(AF_INET, address, raw) == 1:
+        family[0] = 4
+        value.high = 0
+        value.low = <uint32_t>raw[0] << 24 | <uint32_t>raw[1] << 16 | <uint32_t>raw[2] << 8 | raw[3]
+        return True
+    if inet_pton(AF_INET6, address, raw) == 1:
+        family[0] = 6
+        value.high = _be64(raw)
+        value.low = _be64(raw + 8)
+        return True
+    return False
+
+
+cdef str _parse(str text, Net *net):
+    """Reads "192.0.2.0/24", "2001:db8::/32", a lone address or one with a mask.  What is wrong with it, or ""."""
+    cdef uint8_t raw[16]
+    cdef uint8_t family
     cdef int bits
     cdef Wide behind        # the bits that the prefix leaves free
     behind.high = behind.low = 0
     head, slash, tail = text.partition("/")
-    if not head.isascii() or "\0" in head:
-        return "not an address or prefix"
-    address = head.encode("ascii")
     memset(net, 0, sizeof(Net))
-    if inet_pton(AF_INET, address, raw) == 1:
-        net.family = 4
-        bits = 32
-        net.first.low = <uint32_t>raw[0] << 24 | <uint32_t>raw[1] << 16 | <uint32_t>raw[2] << 8 | raw[3]
-    elif inet_pton(AF_INET6, address, raw) == 1:
-        if memcmp(raw, dpi_mapped, 12) == 0:
-            return "an IPv4 address in IPv6 clothes: write it as IPv4"
-        net.family = 6
-        bits = 128
-        net.first.high = _be64(raw)
-        net.first.low = _be64(raw + 8)
-    else:
+    if not _read(head, raw, &net.family, &net.first):
         return "not an address or prefix"
+    if net.family == 6 and memcmp(raw, dpi_mapped, 12) == 0:
+        return "an IPv4 address in IPv6 clothes: write it as IPv4"
+    bits = 32 if net.family == 4 else 128
     net.length = bits
+    if slash and not tail.isdigit() and _read(tail, raw, &family, &net.mask):
+        if family != net.family:
+            return "the mask is of the other kind of address"
+        if raw[0] != 0xFF:
+            return "a mask begins with eight bits that are set"
+        if net.first.high & ~net.mask.high or net.first.low & ~net.mask.low:
+            return "bits that the mask leaves free are set"
+        net.masked = 1
+        net.length = popcount(net.mask.high) + popcount(net.mask.low)
+        return ""
     if slash:
         if not (tail.isascii() and tail.isdigit() and len(tail) <= 3 and int(tail) <= bits):
-            return f"the prefix length is not 0 to {bits}"
+            return f"the prefix length is not 0 to {bits}, nor is it a mask"
         net.length = int(tail)
     net.last = net.first
     if bits == 32:
@@ -167,6 +242,31 @@ def problem(text: str) -> str:
     return _parse(text, &net)
 
 
+def fixes(text: str, address: bytes) -> int:
+    """How many bits of an address (16 bytes) an entry fixes that holds it; -1 where it does not.
+
+    Raises ValueError for an entry that problem() finds fault with.
+    """
+    cdef Net net
+    cdef Wide key
+    cdef const uint8_t *raw = address
+    wrong = _parse(text, &net)
+    if wrong or len(address) != 16:
+        raise ValueError(f"{text}: {wrong or 'asked for an address that has not 16 bytes'}")
+    key.high, key.low = _be64(raw), _be64(raw + 8)
+    if memcmp(raw, dpi_mapped, 12) == 0:
+        if net.family == 6:
+            return -1
+        key.high, key.low = 0, key.low & 0xFFFFFFFF
+    elif net.family == 4:
+        return -1
+    if net.masked:
+        held = key.high & net.mask.high == net.first.high and key.low & net.mask.low == net.first.low
+    else:
+        held = not _less(key, net.first) and not _less(net.last, key)
+    return net.length if held else -1
+
+
 def pack(text: str) -> bytes:
     """An address as the 16 bytes that tables use.  Raises ValueError where it is none."""
     try:
@@ -180,11 +280,20 @@ def pack(text: str) -> bytes:
 
 
 cdef int _order(const void *a, const void *b) noexcept nogil:
-    """IPv4 first, by first address, outer before inner, earlier entries before later."""
+    """Prefixes first, IPv4 first, by first address, outer before inner, earlier entries before later.
+
+    Those with a mask: by how many bits count, the most first, then by mask, value and entry.
+    """
     cdef const Net *x = <const Net *>a
     cdef const Net *y = <const Net *>b
+    if x.masked != y.masked:
+        return -1 if x.masked < y.masked else 1
     if x.family != y.family:
         return -1 if x.family < y.family else 1
+    if x.masked and x.length != y.length:
+        return -1 if x.length > y.length else 1
+    if x.mask.high != y.mask.high or x.mask.low != y.mask.low:
+        return -1 if _less(x.mask, y.mask) else 1
     if x.first.high != y.first.high or x.first.low != y.first.low:
         return -1 if _less(x.first, y.first) else 1
     if x.length != y.length:
@@ -196,16 +305,18 @@ cdef struct Flat:           # what the sweep writes
     Wide *start
     uint16_t *label
     uint32_t *entry
+    uint8_t *bits
     uint32_t n
 
 
-cdef void _emit(Flat *flat, Wide start, uint16_t label, uint32_t entry) noexcept nogil:
-    """A range starts here.  One that starts where the last does replaces it."""
+cdef void _emit(Flat *flat, Wide start, const Net *net) noexcept nogil:
+    """A range of a prefix's (NULL: nobody's) starts here.  One that starts where the last does replaces it."""
     if flat.n and flat.start[flat.n - 1].high == start.high and flat.start[flat.n - 1].low == start.low:
         flat.n -= 1
     flat.start[flat.n] = start
-    flat.label[flat.n] = label
-    flat.entry[flat.n] = entry
+    flat.label[flat.n] = net.label if net != NULL else 0
+    flat.entry[flat.n] = net.entry if net != NULL else 0
+    flat.bits[flat.n] = net.length if net != NULL else 0
     flat.n += 1
 
 
@@ -218,10 +329,7 @@ cdef void _close(Flat *flat, const Net **stack, int *depth) noexcept nogil:
     depth[0] -= 1
     if after.high == 0 and after.low == 0:
         return              # it was the last address of all
-    if depth[0]:
-        _emit(flat, after, stack[depth[0] - 1].label, stack[depth[0] - 1].entry)
-    else:
-        _emit(flat, after, 0, 0)
+    _emit(flat, after, stack[depth[0] - 1] if depth[0] else NULL)
 
 
 cdef void _sweep(Flat *flat, const Net *nets, uint32_t n) noexcept nogil:
@@ -231,7 +339,7 @@ cdef void _sweep(Flat *flat, const Net *nets, uint32_t n) noexcept nogil:
     cdef uint32_t i
     cdef Wide zero
     zero.high = zero.low = 0
-    _emit(flat, zero, 0, 0)
+    _emit(flat, zero, NULL)
     for i in range(n):
         while depth and _less(stack[depth - 1].last, nets[i].first):
             _close(flat, stack, &depth)
@@ -239,7 +347,7 @@ cdef void _sweep(Flat *flat, const Net *nets, uint32_t n) noexcept nogil:
             depth -= 1      # the same prefix again: the later entry is right
         stack[depth] = nets + i
         depth += 1
-        _emit(flat, nets[i].first, nets[i].label, nets[i].entry)
+        _emit(flat, nets[i].first, nets + i)
     while depth:
         _close(flat, stack, &depth)
 
@@ -254,12 +362,13 @@ cdef int _fill(PrefixTable *t, const Net *nets, uint32_t n, bint is4) except -1:
     flat.start = <Wide *>malloc((2 * n + 2) * sizeof(Wide))
     flat.label = <uint16_t *>malloc((2 * n + 2) * sizeof(uint16_t))
     flat.entry = <uint32_t *>malloc((2 * n + 2) * sizeof(uint32_t))
+    flat.bits = <uint8_t *>malloc(2 * n + 2)
     if is4:
-        t.index4, t.label4, t.entry4 = index, flat.label, flat.entry
+        t.index4, t.label4, t.entry4, t.bits4 = index, flat.label, flat.entry, flat.bits
         short_starts = t.start4 = <uint32_t *>malloc((2 * n + 2) * sizeof(uint32_t))
     else:
-        t.index6, t.label6, t.entry6, t.start6 = index, flat.label, flat.entry, flat.start
-    if not index or not flat.start or not flat.label or not flat.entry or (is4 and not short_starts):
+        t.index6, t.label6, t.entry6, t.bits6, t.start6 = index, flat.label, flat.entry, flat.bits, flat.start
+    if not (index and flat.start and flat.label and flat.entry and flat.bits) or (is4 and not short_starts):
         if is4:
             free(flat.start)
         raise MemoryError
@@ -281,15 +390,40 @@ cdef int _fill(PrefixTable *t, const Net *nets, uint32_t n, bint is4) except -1:
     return 0
 
 
-cdef class Prefixes:
-    """A table of (prefix, label) pairs, "192.0.2.0/24" or a lone address.  Labels are 1 to 65535.
+cdef int _fill_masked(MaskTable *t, const Net *nets, uint32_t n) except -1:
+    """Takes over the sorted entries with a mask of one family."""
+    cdef uint32_t i, k
+    t.entries = <Masked *>malloc((n + 1) * sizeof(Masked))
+    t.masks = <Mask *>malloc((n + 1) * sizeof(Mask))
+    if not t.entries or not t.masks:
+        raise MemoryError
+    for i in range(n):
+        if i == 0 or nets[i].mask.high != nets[i - 1].mask.high or nets[i].mask.low != nets[i - 1].mask.low:
+            t.masks[t.n].mask = nets[i].mask
+            t.masks[t.n].bits = nets[i].length
+            t.masks[t.n].first = t.masks[t.n].end = t.masks[t.n - 1].end if t.n else 0
+            t.n += 1
+        k = t.masks[t.n - 1].end
+        if (k > t.masks[t.n - 1].first and t.entries[k - 1].value.high == nets[i].first.high
+                and t.entries[k - 1].value.low == nets[i].first.low):
+            k -= 1          # the same again: the later entry is right
+        t.entries[k].value = nets[i].first
+        t.entries[k].label = nets[i].label
+        t.entries[k].entry = nets[i].entry
+        t.masks[t.n - 1].end = k + 1
+        t.begins[nets[i].first.low >> 24 if nets[i].family == 4 else nets[i].first.high >> 56] = 1
+    return 0
 
-    Where a prefix is listed twice the later entry holds.  Raises ValueError for the first entry that problem()
+
+cdef class Prefixes:
+    """A table of (prefix, label) pairs, "192.0.2.0/24", a lone address, or one with a mask.  Labels are 1 to 65535.
+
+    Where a prefix is listed twice the later entry holds; a prefix holds against a mask that fixes as many bits.  Raises ValueError for the first entry that problem()
     finds fault with.
     """
 
     def __cinit__(self, entries: Iterable[tuple[str, int]]) -> None:
-        cdef uint32_t n4 = 0, i = 0
+        cdef uint32_t n4 = 0, plain = 0, masked4 = 0, i = 0
         cdef str text, wrong
         listed = entries if isinstance(entries, list) else list(entries)
         self.size = len(listed)
@@ -305,11 +439,15 @@ cdef class Prefixes:
                     raise ValueError(f"{text}: {wrong}")
                 nets[i].label = label
                 nets[i].entry = i
-                n4 += nets[i].family == 4
+                plain += not nets[i].masked
+                n4 += nets[i].family == 4 and not nets[i].masked
+                masked4 += nets[i].family == 4 and nets[i].masked
                 i += 1
             qsort(nets, i, sizeof(Net), _order)
             _fill(&self.table, nets, n4, True)
-            _fill(&self.table, nets + n4, i - n4, False)
+            _fill(&self.table, nets + n4, plain - n4, False)
+            _fill_masked(&self.table.masked4, nets + plain, masked4)
+            _fill_masked(&self.table.masked6, nets + plain + masked4, i - plain - masked4)
         finally:
             free(nets)
 
@@ -318,10 +456,16 @@ cdef class Prefixes:
         free(self.table.start4)
         free(self.table.label4)
         free(self.table.entry4)
+        free(self.table.bits4)
         free(self.table.index6)
         free(self.table.start6)
         free(self.table.label6)
         free(self.table.entry6)
+        free(self.table.bits6)
+        free(self.table.masked4.masks)
+        free(self.table.masked4.entries)
+        free(self.table.masked6.masks)
+        free(self.table.masked6.entries)
 
     def __len__(self) -> int:
         return self.size
@@ -329,7 +473,7 @@ cdef class Prefixes:
     @property
     def nbytes(self) -> int:
         """Bytes of memory that the table holds."""
-        return (UPPER + 1) * 8 + self.table.n4 * 10 + self.table.n6 * 22
+        return (UPPER + 1) * 8 + self.table.n4 * 11 + self.table.n6 * 23
 
     def match(self, address: str | bytes) -> Hit | None:
         """What the loop would say of an address (as text, or its 16 bytes).  Raises ValueError where it is none."""

@@ -46,7 +46,7 @@ CATEGORIES_MAX = 255  # the loop keeps a label's in one byte
 _TEXTS = ("name", "category", "description")
 _PARTS = ("video", "calls", "push")  # labels of some of a label's traffic
 _LISTS: tuple[Evidence, ...] = ("hosts", "prefixes", "ports")
-_FLAGS = ("shared", "replace")
+_FLAGS = ("shared", "mixed", "replace")
 _SECTIONS = ("about", "categories", "apps", "protocols", *_LISTS, "tests", "sources")
 
 
@@ -70,6 +70,7 @@ class _Draft:
     category: str = ""
     description: str = ""
     shared: bool = False
+    mixed: bool = False
     parts: dict[str, str] = field(default_factory=dict)  # by each of _PARTS
     lists: dict[Evidence, list[Words]] = field(default_factory=lambda: {key: [] for key in _LISTS})
     declared: list[_Spot] = field(default_factory=list)
@@ -258,6 +259,8 @@ class _Reader(Nodes):
             draft.description = self.text(file, pairs["description"].value, f"{path}.description")
         if "shared" in pairs:
             draft.shared = self.flag(file, pairs["shared"].value, f"{path}.shared")
+        if "mixed" in pairs:
+            draft.mixed = self.flag(file, pairs["mixed"].value, f"{path}.mixed")
         for part in _PARTS:
             if part in pairs:
                 node = pairs[part].value
@@ -335,6 +338,7 @@ class _Reader(Nodes):
                 draft.parts.get("video"),
                 draft.parts.get("calls"),
                 draft.parts.get("push"),
+                draft.mixed,
             )
         if len(labels) > LABELS_MAX:
             self.findings.append(Finding(str(BUILT_IN), 1, 1, "", f"more than {LABELS_MAX} labels"))

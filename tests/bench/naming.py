@@ -2,7 +2,8 @@
 
 For every way of looking at the shared captures (all evidence, `--blind`, `--blind=dns`, `--first-packet`): of the flows
 that another program calls an app, the share that is named the same, otherwise, or not at all, by method; the share of
-all its labels that is right; and the packets that a decision took.  --json for one object; --wrong lists what differs.
+all its labels that is right; of the names that are said to be sure, the share that is; and the packets that a decision
+took.  --json for one object; --wrong lists what differs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dpi.errors import CaptureError
 from dpi.record.fields import FlowRecord
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+SURE = 0.9
 Blind = Literal["", "names", "dns"]
 WAYS: dict[str, tuple[Blind, bool]] = {
     "all": ("", False),
@@ -61,14 +63,24 @@ def verdict(row: dict[str, Any], found: list[FlowRecord]) -> tuple[str, FlowReco
     return "missed", None
 
 
+def agrees(row: dict[str, Any], flow: FlowRecord) -> bool:
+    """The name that the flow is shown with is one of the two labels, or the narrower of these is one of ours."""
+    return (flow.app or flow.protocol) in (row["app"], row["protocol"]) or (row["app"] or row["protocol"]) in (
+        flow.app,
+        flow.protocol,
+    )
+
+
 def measure(rows: list[dict[str, Any]], got: dict[Key, list[FlowRecord]], listed: bool = False) -> dict[str, Any]:
     """Shares of the flows with an app, of those among them that are not DNS, and of all labels."""
     counts: dict[str, Counter[str]] = {"apps": Counter(), "apps_but_dns": Counter()}
     methods: dict[str, Counter[str]] = defaultdict(Counter)
     labels = 0
+    sure: list[bool] = []
     for row in rows:
         found = got.get(key(row["pcap"], row["l4"], row["src"], row["sport"], row["dst"], row["dport"]), [])
         labels += any((row["app"] or row["protocol"]) in (flow.app, flow.protocol) for flow in found)
+        sure += [agrees(row, flow) for flow in found[:1] if flow.method and flow.confidence >= SURE]
         if not row["app"]:
             continue
         how, flow = verdict(row, found)
@@ -87,6 +99,8 @@ def measure(rows: list[dict[str, Any]], got: dict[Key, list[FlowRecord]], listed
     }
     return {
         "labels_right": round(labels / max(len(rows), 1), 4),
+        "sure": len(sure),
+        "sure_right": round(sum(sure) / max(len(sure), 1), 4),
         **shares,
         "methods": {method: dict(count) for method, count in sorted(methods.items())},
         "packets_per_decision": round(sum(decided) / max(len(decided), 1), 2),

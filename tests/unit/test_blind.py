@@ -34,6 +34,7 @@ from tests.handshakes import openssl_hello
 
 ELSEWHERE = "203.0.113.7"  # nobody's in the tables of tests.cores
 BESIDE = "203.0.113.99"
+BINDING = bytes.fromhex("000100002112a442") + bytes(range(12))
 REQUEST = b"GET / HTTP/1.1\r\nHost: www.video.example\r\n\r\n"
 
 
@@ -88,6 +89,42 @@ def test_a_nameless_flow_to_a_network_that_carries_others_is_nobodys() -> None:
     one = core(shared=True, blind=1)
     assert visited(one, dst=SERVER)["app"] == 0
     assert [flow["app"] for flow in ended(one)] == [0]
+
+
+@pytest.mark.parametrize(("dst", "app"), [(SERVER, 0), ("192.0.2.7", CLOUD)])
+def test_where_an_owner_has_many_services_an_address_names_one_only_by_its_number(dst: str, app: int) -> None:
+    one = core(mixed=True, blind=1)
+    visited(one, dst=dst)
+    assert [flow["app"] for flow in ended(one)] == [app]
+
+
+def test_but_an_unknown_name_there_is_the_owners() -> None:
+    one = core(mixed=True)
+    visited(one, dst=SERVER, payload=openssl_hello("unknown.example"))
+    assert [flow["app"] for flow in ended(one)] == [CLOUD]
+
+
+def test_a_public_stun_server_tells_nothing_of_who_calls() -> None:
+    one = core()
+    datagram(one, BINDING, dport=19302, dst=SERVER)
+    flow = ended(one)[0]
+    assert (flow["protocol"], flow["app"]) == (IDS["stun"], 0)
+
+
+def test_a_carriers_name_at_the_end_of_aliases_names_no_app() -> None:
+    one = core(shared=True, blind=1)
+    resolve(one, "edge.cloud.example", ELSEWHERE)
+    visited(one)
+    flow = next(flow for flow in ended(one) if flow["dst"] == ELSEWHERE)
+    assert (flow["app"], flow["host"]) == (0, "edge.cloud.example")
+
+
+def test_a_record_has_the_name_that_its_address_got_while_it_lasted() -> None:
+    one = core(blind=1)
+    assert visited(one)["app"] == 0
+    resolve(one, "www.video.example", ELSEWHERE)
+    flow = next(flow for flow in ended(one) if flow["dst"] == ELSEWHERE)
+    assert (flow["app"], METHODS[flow["app_method"]], flow["host"]) == (VIDEO, "dns", "www.video.example")
 
 
 def test_whose_resolver_is_asked_says_nothing_of_what_for() -> None:

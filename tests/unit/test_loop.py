@@ -223,6 +223,16 @@ def test_a_dns_flow_stays_in_work_and_is_named_by_its_first_question() -> None:
     assert find(one, 40000, 443, dst="192.0.2.11")["app"] == CLOUD
 
 
+def test_a_dns_flow_is_named_by_the_first_question_that_is_answered() -> None:
+    one = core()
+    for number, name in ((1, "www.video.example"), (2, "www.cloud.example"), (3, "third.example")):
+        datagram(one, question(name, number), 50000, 53, dst=RESOLVER)
+    for number, name in ((2, "www.cloud.example"), (1, "www.video.example")):
+        datagram(one, answer(name, SERVER, number=number), 53, 50000, src=RESOLVER, dst=CLIENT)
+    flow = find(one, 50000, 53, UDP, dst=RESOLVER)
+    assert (flow["host"], flow["app"], method(flow["app_method"])) == ("www.cloud.example", CLOUD, "dns-query")
+
+
 def test_dns_over_tcp_teaches_too() -> None:
     one = core()
     connection = Connection(one, sport=50000, dport=53, dst=RESOLVER).shake()
@@ -242,12 +252,13 @@ def bursts(connection: Connection, n: int, size: int, pause: int) -> None:
         connection.clock += pause
 
 
-def test_a_nameless_flow_of_an_owner_with_video_is_told_by_its_bursts() -> None:
-    one = core(rules=[{"apps": [CLIPS], "disposition": 4}], offload=True)
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_nameless_flow_of_an_owner_with_video_is_told_by_its_bursts(mixed: bool) -> None:
+    one = core(rules=[{"apps": [CLIPS], "disposition": 4}], offload=True, mixed=mixed)
     connection = Connection(one).shake()
     connection.segment(0, 0, openssl_hello(None))
     bursts(connection, 2, 1_000_000, 2 * SECOND)
-    assert (connection.flow()["app"], connection.flow()["mark"]) == (CLOUD, 1 << SHIFT)
+    assert (connection.flow()["app"], connection.flow()["mark"]) == (0 if mixed else CLOUD, 1 << SHIFT)
     bursts(connection, 2, 1_000_000, 2 * SECOND)
     flow = connection.flow()
     assert (flow["app"], method(flow["app_method"])) == (CLIPS, "behaviour")

@@ -211,7 +211,7 @@ def test_every_mistake_is_told_at_once_with_its_place(tmp_path: Path, small: Pat
         "mine/0.yaml:4:3: apps.b: needs a category",
         "mine/0.yaml:4:14: b: x.example is already listed under a",
         "mine/0.yaml:4:25: apps.b: unknown key 'colour' (known: name, category, description, video, calls, push,"
-        " hosts, prefixes, ports, shared, replace, signatures, rules)",
+        " hosts, prefixes, ports, shared, mixed, replace, signatures, rules)",
         "mine/0.yaml:5:3: apps.b: stands here twice",
         "mine/0.yaml:6:3: apps.tls: is protocol at " + f"{small}/protocols.yaml:{_line(small, 'tls')}",
         "mine/0.yaml:7:3: apps.c: needs a category",
@@ -283,3 +283,23 @@ def test_no_more_categories_than_the_loop_can_count(tmp_path: Path, small: Path)
     many = "".join(f"  c{number}: {{}}\n" for number in range(300))
     mine = folder(tmp_path / "mine", "categories:\n" + many)
     assert "more than 255 categories" in findings(mine)[0]
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("142.250.74.202", "googleservices"),  # fra24s02-in-f10.1e100.net
+        ("64.233.164.95", "googleservices"),  # lf-in-f95
+        ("2a00:1450:4007:80d::200a", "googleservices"),  # par10s21-in-x0a
+        ("64.233.163.136", "youtube"),  # lj-in-f136
+        ("142.250.178.142", "google"),  # par10s49-in-f14, which serves many: the owner's prefix
+        ("31.13.65.52", "instagram"),  # instagram-p3-shv-01-atl3.fbcdn.net
+        ("31.13.65.36", "facebook"),
+        ("2a03:2880:f237:e5:face:b00c:0:4420", "instagram"),
+        ("151.101.129.140", "reddit"),
+        ("2a04:4e42:600::396", "reddit"),
+        ("151.101.192.84", "pinterest"),
+    ],
+)
+def test_services_are_told_by_their_owners_numbering(built_in: Signatures, address: str, name: str) -> None:
+    assert slug(built_in, address) == name

@@ -104,6 +104,12 @@ def test_an_empty_table_matches_nothing() -> None:
         "::ffff:1.2.3.4/128",
         "é",
         "1.2.3.4\0",
+        "1.2.3.4/0.255.0.255",
+        "1.2.3.4/255.0.0.0",
+        "1.2.3.4/255.255.255",
+        "1.2.3.4/ffff::",
+        "::1/255.0.0.1",
+        "2001:db8::1/ffff:ffff::",
     ],
 )
 def test_prefixes_that_are_refused(text: str) -> None:
@@ -119,6 +125,29 @@ def test_the_ends_of_the_address_space_are_covered() -> None:
     assert table.match("255.255.255.255") == (2, 1)
     assert table.match("::") == (3, 2)
     assert table.match("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff") == (4, 3)
+
+
+def test_a_mask_tells_services_by_the_end_of_their_addresses() -> None:
+    table = prefixes.Prefixes([
+        ("198.51.0.0/16", 1), ("198.51.7.0/24", 2), ("198.51.0.40/255.255.0.255", 3), ("198.51.0.8/255.255.0.31", 4),
+        ("198.51.9.40", 5), ("198.51.0.40/255.255.0.255", 6), ("2001:db8::40/ffff:ffff:0:0:ffff:ffff:ffff:ffff", 7),
+        ("2001:db8:5::/48", 8), ("2001:db8:5::40/128", 9),
+    ])  # fmt: skip
+    for address, label in {
+        "198.51.3.1": 1,
+        "198.51.3.40": 6,  # of the same, the later
+        "198.51.3.41": 1,
+        "198.51.3.72": 4,  # 72 is 8 behind two rows of 32
+        "198.51.7.40": 2,  # a prefix of as many bits
+        "198.51.9.40": 5,
+        "64:ff9b::198.51.3.40": 6,
+        "2001:db8:5::41": 8,
+        "2001:db8:5:9::40": 7,
+        "2001:db8:5::40": 9,
+    }.items():
+        hit = table.match(address)
+        assert hit is not None and hit.label == label, address
+    assert table.match("203.0.113.40") is None and table.match("2001:db9::40") is None
 
 
 @pytest.mark.parametrize("address", ["", "x", "1.2.3", "1.2.3.4/32", b"", b"\0" * 15])
