@@ -1,9 +1,9 @@
 """The queue step through iptables, for kernels without nft's queue statement.
 
-A chain of our own, hooked first in mangle's FORWARD, loaded in one atomic `iptables-restore --noflush`.  It
-asks what the nft rule asks: undecided, and between lan and wan.  `--queue-balance` picks the queue by a hash
-of the two addresses that is the same for both directions; `--queue-bypass` lets traffic pass when nobody
-listens.
+A chain of our own, hooked first in mangle's FORWARD, loaded in one atomic `iptables-restore --noflush`.  Together
+they ask what the nft rule asks: undecided (the hook, so that a decided packet costs one comparison), and between
+lan and wan (the chain).  `--queue-balance` picks the queue by a hash of the two addresses that is the same for
+both directions; `--queue-bypass` lets traffic pass when nobody listens.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dpi.policy.plan import KernelPlan
 
 TOOLS = {4: "iptables", 6: "ip6tables"}
 TABLES = {4: "ip", 6: "ip6"}  # what nf_tables calls the families
-HOOK = f"-A FORWARD -j {CHAIN}"
+JUMP = f"-j {CHAIN}"
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class QueueStep(Resource):
     rank: ClassVar[int] = 9
 
     version: int
-    hooked: bool
-    rules: tuple[str, ...]  # as iptables-save prints them
+    hook: str  # "FORWARD … -j ours", "" where nothing leads to us
+    rules: tuple[str, ...]  # both as iptables-save prints them
 
     @property
     def key(self) -> Key:
@@ -41,15 +41,15 @@ class QueueStep(Resource):
         return f"{TOOLS[self.version]} chain {CHAIN}"
 
     def words(self) -> str:
-        return f"{len(self.rules)} rules, {'' if self.hooked else 'not '}in mangle FORWARD"
+        return f"{len(self.rules)} rules, {'' if self.hook else 'not '}in mangle FORWARD"
 
     def add(self, handles: Handles) -> None:
         if not self._table_exists():
             handles.state.iptables.append(self.version)
             handles.state.save()
         lines = [f":{CHAIN} - [0:0]", *self.rules]
-        if self.hooked:
-            lines.append(f"-I FORWARD 1 -j {CHAIN}")
+        if self.hook:
+            lines.append(self._first())
         try:
             self._restore(lines)
         except KernelError:
@@ -57,18 +57,20 @@ class QueueStep(Resource):
             raise
 
     def remove(self, handles: Handles) -> None:
-        unhook = [f"-D FORWARD -j {CHAIN}"] if self.hooked else []
+        unhook = [f"-D {self.hook}"] if self.hook else []
         self._restore([*unhook, f"-F {CHAIN}", f"-X {CHAIN}"])
         self._forget_table(handles)
 
     def change(self, handles: Handles, before: Resource) -> None:
         assert isinstance(before, QueueStep)
         lines = [f":{CHAIN} - [0:0]", *self.rules]  # naming the chain empties it
-        if self.hooked and not before.hooked:
-            lines.append(f"-I FORWARD 1 -j {CHAIN}")
-        elif before.hooked and not self.hooked:
-            lines.insert(0, f"-D FORWARD -j {CHAIN}")
+        if self.hook != before.hook:
+            lines += [self._first()] if self.hook else []
+            lines += [f"-D {before.hook}"] if before.hook else []
         self._restore(lines)
+
+    def _first(self) -> str:
+        return f"-I {self.hook.replace('FORWARD', 'FORWARD 1', 1)}"
 
     def _restore(self, lines: list[str]) -> None:
         text = "\n".join(["*mangle", *lines, "COMMIT", ""])
@@ -92,12 +94,12 @@ class QueueStep(Resource):
 
 
 def rules(plan: KernelPlan, pairs: list[tuple[str, str]]) -> tuple[str, ...]:
-    """The chain's rules for (in, out) pairs of devices."""
+    """The chain's rules for (in, out) pairs of devices, and the one that leads to it."""
     last = plan.queue_base + plan.queues - 1
     queue = f"--queue-balance {plan.queue_base}:{last}" if plan.queues > 1 else f"--queue-num {last}"
-    undecided = f"-m connmark --mark 0x0/{plan.marks.final:#x}"
     verdict = f"-j NFQUEUE {queue} --queue-bypass"
-    return tuple(f"-A {CHAIN} -i {come} -o {leave} {undecided} {verdict}" for come, leave in pairs)
+    hook = f"-A FORWARD -m connmark --mark 0x0/{plan.marks.final:#x} {JUMP}"
+    return (*(f"-A {CHAIN} -i {come} -o {leave} {verdict}" for come, leave in pairs), hook)
 
 
 @lru_cache(maxsize=8)
@@ -106,7 +108,7 @@ def desired_step(version: int, wanted: tuple[str, ...]) -> QueueStep:
     tool = TOOLS[version]
     if not shutil.which(f"{tool}-restore"):
         raise KernelError(f"this kernel's nft has no queue statement and {tool} is not installed")
-    text = "\n".join(["*mangle", f":{CHAIN} - [0:0]", *wanted, HOOK, "COMMIT", ""])
+    text = "\n".join(["*mangle", f":{CHAIN} - [0:0]", *wanted, "COMMIT", ""])
     step = parse(version, in_scratch(f"{tool}-restore; {tool}-save -t mangle", text))
     assert step is not None
     return step
@@ -125,4 +127,5 @@ def parse(version: int, saved: str) -> QueueStep | None:
     if not any(line.startswith(f":{CHAIN} ") for line in lines):
         return None
     ours = tuple(line for line in lines if line.startswith(f"-A {CHAIN} "))
-    return QueueStep(version, HOOK in lines, ours)
+    hook = next((line for line in lines if line.startswith("-A FORWARD ") and line.endswith(f" {JUMP}")), "")
+    return QueueStep(version, hook.removeprefix("-A "), ours)

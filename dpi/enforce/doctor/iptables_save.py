@@ -45,7 +45,7 @@ def parse(saved: str, program: str) -> Ruleset:
                 )
         elif line.startswith("-A "):
             words = _words(line)
-            if len(words) > 1 and words[1] != CHAIN:
+            if len(words) > 1 and CHAIN not in (words[1], words[-1]):  # ours, and what leads to it
                 rules.append((table, words[1], words[2:]))
     hooks = _hooks(rules)
     for table, chain, words in rules:
