@@ -51,7 +51,7 @@ def parse(text: str, covered: set[tuple[str, str]] = frozenset()) -> Ruleset:  #
         elif kind == "chain" and value.get("policy") == "drop":
             found.dropping.append(Dropping(f"{where}, chain {value.get('name')}", str(value.get("hook"))))
     for rule in rules:
-        effects = tuple(e for statement in rule.get("expr", []) for e in effects_of(statement))
+        effects = tuple(e for statement in _listed(rule.get("expr")) for e in effects_of(statement))
         if effects:
             chain = _chain(rule, str(rule.get("chain")))
             where = f"nft table {chain[0]} {chain[1]}, chain {chain[2]}, handle {rule.get('handle')}"
@@ -82,6 +82,10 @@ def _hooks(chains: list[dict[str, Any]], rules: list[dict[str, Any]]) -> dict[Ch
                 hooks[go] |= more
                 changed = True
     return {chain: frozenset(found) for chain, found in hooks.items()}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _targets(value: Any) -> Iterator[str]:
