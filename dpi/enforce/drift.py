@@ -27,6 +27,7 @@ NFT = 10 << 8
 NFT_DELETIONS = {NFT | n for n in (2, 5, 8, 11, 20)}  # table, chain, rule, set, object
 ROUTE_NEWS = {16, 17, 33, 37, 41}  # link new and deleted, rule deleted, qdisc deleted, class deleted
 SETTLE = 1.0  # seconds of quiet before looking
+RESTLESS = 15  # times SETTLE after which it is looked without quiet: devices of sessions come and go all the time
 RETRY = 30.0  # seconds after an apply that failed
 
 
@@ -44,13 +45,15 @@ class News:
         self._event = asyncio.Event()
 
     async def wait(self) -> None:
-        """Returns when there was news and then none for SETTLE seconds."""
+        """Returns when there was news and then none for SETTLE seconds, or no quiet for RESTLESS times that."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._route.socket, self._read, self._route, ROUTE_NEWS)
         loop.add_reader(self._nft.socket, self._read, self._nft, NFT_DELETIONS)
         try:
             await self._event.wait()
-            while self._event.is_set():
+            for _ in range(RESTLESS):
+                if not self._event.is_set():
+                    break
                 self._event.clear()
                 await asyncio.sleep(SETTLE)
         finally:

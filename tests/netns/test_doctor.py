@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -513,6 +516,26 @@ def test_it_works_without_a_policy_and_without_root(world: World, tmp_path: Path
     assert not any("failed" in f["found"] for f in answer["findings"])
 
 
+@contextmanager
+def restless(world: World) -> Iterator[None]:
+    """News without end from an interface: what keeps its state waits with repairs until there are none for a second."""
+    done = threading.Event()
+
+    def change() -> None:
+        for length in itertools.cycle((500, 1000)):
+            world.box.run("ip", "link", "set", "lan0", "txqueuelen", str(length))
+            if done.wait(0.2):
+                return
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 def test_the_running_daemon_is_asked(world: World, policy: Path, tmp_path: Path) -> None:
     socket = tmp_path / "control.sock"
     with world.box:
@@ -545,9 +568,9 @@ def test_the_running_daemon_is_asked(world: World, policy: Path, tmp_path: Path)
         elsewhere = json.loads(run(world.client, "--json", socket=socket).stdout)["findings"]
         assert any("another network namespace" in f["found"] for f in elsewhere)
 
-        world.box.run("ip", "link", "set", "lan0", "txqueuelen", "500")  # nobody's business
-        world.box.run("tc", "qdisc", "del", "dev", "lan0", "root")
-        changed = json.loads(run(world.box, "--state-dir", tmp_path / "state", "--json", socket=socket).stdout)
+        with restless(world):
+            world.box.run("tc", "qdisc", "del", "dev", "lan0", "root")
+            changed = json.loads(run(world.box, "--state-dir", tmp_path / "state", "--json", socket=socket).stdout)
         assert any(f["check"] == "kernel-state" and f["level"] == "error" for f in changed["findings"])
         assert not call("apply", path=socket).get("error")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -78,3 +79,30 @@ def test_our_own_changes_are_no_reason_to_repair(world: World, tmp_path: Path, m
         return reports
 
     assert asyncio.run(scene()) == []
+
+
+def test_devices_that_come_and_go_all_the_time_do_not_keep_it_from_looking(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift, "SETTLE", 0.2)
+    monkeypatch.setattr(drift, "RESTLESS", 5)
+    wanted = plan()
+    enforce.apply(wanted, state_dir=tmp_path)
+
+    async def scene() -> enforce.Report:
+        repaired: asyncio.Queue[enforce.Report] = asyncio.Queue()
+        keeping = asyncio.create_task(
+            drift.keep(lambda: wanted, state_dir=tmp_path, changing=asyncio.Lock(), repaired=repaired.put_nowait)
+        )
+        await asyncio.sleep(0.5)
+        world.box.run("nft", "flush", "ruleset")
+        lengths = itertools.cycle(("500", "1000"))
+        async with asyncio.timeout(60):
+            while repaired.empty():
+                world.box.run("ip", "link", "set", "lan0", "txqueuelen", next(lengths))
+                await asyncio.sleep(0.05)
+        keeping.cancel()
+        return repaired.get_nowait()
+
+    assert asyncio.run(scene()).changed
+    assert enforce.plan_operations(wanted, state_dir=tmp_path) == []
