@@ -12,7 +12,7 @@ medians over the rounds; the ratios are medians of each round's ratio.
 
 What a measurement is:
 
-tcp_gbit_s          one TCP connection, payload received
+tcp_gbit_s          eight TCP connections at once, payload received
 packets_s           UDP packets of 18 bytes of payload in 8 flows, sent as fast as they can be, that arrived
 tls_connections_s   TCP and full TLS 1.3 handshakes, eight clients at a time
 latency_us_p50/99   round trips of one small UDP packet, nothing else going on

@@ -21,16 +21,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 PORT = {"bulk": 5001, "small": 5002, "tls": 443, "echo": 5004}
 PIECE = 1 << 20  # bytes of a send() or recv() of bulk TCP
+BULK_STREAMS = 8  # at once: enough that what is measured is work, not which end waits for the other
+BULK_WINDOW = 1 << 20  # bytes each may have on the way: more would measure who has the larger cache
 SMALL = 18  # bytes of UDP payload: the smallest Ethernet frame
 FLOWS = 8  # of small packets
 AT_ONCE = 64  # packets of a sendmmsg() or recvmmsg()
 TLS_SERVERS = 2  # processes
-TLS_CLIENTS = 8  # at once: enough that what is measured is work, not who waits for whom
+TLS_CLIENTS = 8  # at once, for the same reason
 QUIET = 0.5  # seconds in which to see how busy the machine is without us
 SO_RCVBUFFORCE = 33
 MSG_WAITFORONE = 0x10000
@@ -51,41 +54,49 @@ def until_told() -> None:
     sys.stdin.read()
 
 
-def stay_on(cpu: int) -> None:
-    """Keeps one end of a stream on one CPU (from the first, or as -1 from the last on), so that runs are alike."""
-    usable = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {usable[cpu]})
-
-
 # ── bulk TCP ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def bulk_server(address: str) -> Result:
-    """Reads one connection to its end: Gbit/s of payload between its first and last byte."""
-    stay_on(-1)
+    """Reads BULK_STREAMS connections to their ends: Gbit/s of payload between the first byte and the last."""
+    connections = []
     with socket.create_server((address, PORT["bulk"]), family=family(address)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BULK_WINDOW)
         ready()
-        connection, _ = listener.accept()
-        buffer = bytearray(PIECE)
-        total = connection.recv_into(buffer)
-        started = time.monotonic()
+        for _ in range(BULK_STREAMS):
+            connections.append(listener.accept()[0])
+    started = time.monotonic()
+    with ThreadPoolExecutor(BULK_STREAMS) as pool:
+        total = sum(pool.map(read_to_end, connections))
+    return {"gbit_s": total * 8 / (time.monotonic() - started) / 1e9, "bytes": total}
+
+
+def read_to_end(connection: socket.socket) -> int:
+    buffer = bytearray(PIECE)
+    total = 0
+    with connection:
         while n := connection.recv_into(buffer):
             total += n
-        elapsed = time.monotonic() - started
-    return {"gbit_s": total * 8 / elapsed / 1e9, "bytes": total}
+    return total
 
 
 def bulk_client(address: str, seconds: float) -> Result:
-    stay_on(0)
+    connections = [socket.create_connection((address, PORT["bulk"])) for _ in range(BULK_STREAMS)]
+    end = time.monotonic() + seconds
+    with ThreadPoolExecutor(BULK_STREAMS) as pool:
+        return {"bytes": sum(pool.map(lambda connection: write_until(connection, end), connections))}
+
+
+def write_until(connection: socket.socket, end: float) -> int:
     piece = memoryview(bytes(PIECE))
-    with socket.create_connection((address, PORT["bulk"])) as connection:
-        connection.settimeout(5)  # a path that lets nothing pass ends the load
-        end = time.monotonic() + seconds
-        sent = 0
-        with contextlib.suppress(TimeoutError):
-            while time.monotonic() < end:
-                sent += connection.send(piece)
-    return {"bytes": sent}
+    sent = 0
+    with contextlib.suppress(OSError):  # Linux's own default, whatever this machine's is: BBR would pace
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
+    connection.settimeout(5)  # a path that lets nothing pass ends the load
+    with connection, contextlib.suppress(TimeoutError):
+        while time.monotonic() < end:
+            sent += connection.send(piece)
+    return sent
 
 
 # ── small UDP packets ─────────────────────────────────────────────────────────────────────────────────────────
