@@ -55,4 +55,5 @@ def table(result: dict[str, Any]) -> str:
     lines.append("")
     for key, value in result["ratios"].items():
         lines.append(f"{key:28}{'-' if value is None else f'{value:.2f}':>9}")
+    lines.append(f"{'stolen by the hypervisor':28}{result['stolen']:>9.2%}")
     return "\n".join(lines)
