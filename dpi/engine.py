@@ -222,7 +222,10 @@ class Engine:
         """How many flows each rule has decided that are still there; None: those of no rule."""
         names = [*(rule.name for rule in self.plan.rules), None] if self.plan else [None]
         counts = zip(*(core.decided_by_rule(len(names) - 1) for core in self.cores), strict=True)
-        return dict(zip(names, map(sum, counts), strict=True))
+        found: dict[str | None, int] = {}
+        for name, count in zip(names, map(sum, counts), strict=True):  # a rule may stand there twice
+            found[name] = found.get(name, 0) + count
+        return found
 
     def find_flow(self, key: Tuple5) -> FlowRecord | None:
         """The flow of (src, sport, dst, dport, vlan, protocol number), from either side."""

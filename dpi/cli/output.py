@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -80,3 +81,8 @@ def duration(seconds: float) -> str:
 def end(address: str, port: int) -> str:
     """One end of a flow: `10.0.0.5:443`, `[fd00::5]:443`."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def ago(when: float | None) -> str:
+    """How long ago a Unix time is; empty where there is none."""
+    return "" if when is None else f"{duration(max(time.time() - when, 0))} ago"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dpi.cli.output import json_option, print_json, print_table
-from dpi.errors import UsageError
+from dpi.cli.output import ago, json_option, print_json, print_table, size
+from dpi.errors import DpiError, UsageError
 
 if TYPE_CHECKING:
     from dpi.policy.check import Checked
@@ -53,19 +53,48 @@ def _planned(checked: Checked) -> Plan:
 @config_option
 @json_option
 def list_(config: Path, as_json: bool) -> None:
-    """List the rules in the order in which they are tried."""
+    """List the rules in the order in which they are tried.
+
+    Where the daemon has this policy in force: with the flows that each has now and had in all, what they carried, and
+    when the last packet came (within half a minute).
+    """
     from dpi.policy.order import ordered
 
     checked = _checked(config)
-    rules = [_described(checked, name) for name in ordered(checked.policy.rules)[0]]
+    counted = _counted(config)
+    rules = [_described(checked, name) | {"counters": counted.get(name)} for name in ordered(checked.policy.rules)[0]]
     if as_json:
         print_json(rules)
         return
     rows = [
-        (i, r["name"], r["match"], r["does"], r["where"], "" if r["enabled"] else "disabled")
+        (i, r["name"], r["match"], r["does"], r["where"], "" if r["enabled"] else "disabled", *_counts(r["counters"]))
         for i, r in enumerate(rules, 1)
     ]
-    print_table((">#", "rule", "match", "does", "where", ""), rows)
+    columns = (">flows", ">in all", ">packets", ">bytes", "last") if counted else ()
+    print_table((">#", "rule", "match", "does", "where", "", *columns), [row[: 6 + len(columns)] for row in rows])
+
+
+def _counted(config: Path) -> dict[str, dict[str, Any]]:
+    """What the daemon counted for the rules of this policy; nothing where it has another in force, or there is none."""
+    from dpi.control import call, socket_path
+
+    if not socket_path().exists():
+        return {}
+    try:
+        status = call("status")
+    except DpiError:
+        return {}
+    if Path(status["config"][0]).resolve() != config.resolve():
+        return {}
+    keys = ("flows", "flows_total", "packets", "bytes", "bytes_down", "bytes_up", "last_hit")
+    return {row["name"]: {key: row[key] for key in keys} for row in status["rules"]}
+
+
+def _counts(counters: dict[str, Any] | None) -> tuple[Any, ...]:
+    if counters is None:
+        return ("",) * 5
+    c = counters
+    return c["flows"], c["flows_total"], c["packets"], size(c["bytes"]), ago(c["last_hit"])
 
 
 def _described(checked: Checked, name: str) -> dict[str, Any]:

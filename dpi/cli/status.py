@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dpi.cli.output import duration, json_option, print_json, print_table, rate, size
+from dpi.cli.output import ago, duration, json_option, print_json, print_table, rate, size
 from dpi.control import call
 
 
@@ -38,7 +38,19 @@ def command(as_json: bool) -> None:
         title="\nqueues",
     )
     print_table(
-        ["class", "direction", "device", ">rate", ">ceil", ">packets", ">bytes", ">dropped", ">backlog"],
+        [
+            "class",
+            "direction",
+            "device",
+            ">rate",
+            ">ceil",
+            ">flows",
+            ">packets",
+            ">bytes",
+            ">dropped",
+            ">backlog",
+            "last",
+        ],
         [
             (
                 c["name"],
@@ -46,25 +58,38 @@ def command(as_json: bool) -> None:
                 c["device"],
                 rate(c["rate"]),
                 rate(c["ceil"]),
+                c["flows"],
                 c["packets"],
                 size(c["bytes"]),
                 c["drops"],
                 size(c["backlog"]),
+                ago(c["last_hit"]),
             )
             for c in status["classes"]
         ],
         title="\nclasses",
     )
     print_table(
-        ["rule", "where", ">flows", ">packets", ">bytes"],
-        [(r["name"], r["where"], r["flows"], r["packets"], size(r["bytes"])) for r in status["rules"]],
+        ["rule", "where", ">flows", ">in all", ">packets", ">bytes", "last"],
+        [
+            (r["name"], r["where"], r["flows"], r["flows_total"], r["packets"], size(r["bytes"]), ago(r["last_hit"]))
+            for r in status["rules"]
+        ],
         title="\nrules",
     )
     if status["routes"]:
         print_table(
-            ["cache", "state", "since", ">destinations", ">packets", ">bytes"],
+            ["cache", "state", "since", ">destinations", ">packets", ">bytes", "last"],
             [
-                (r["name"], r["state"], duration(r["since"]), r["destinations"], r["packets"], size(r["bytes"]))
+                (
+                    r["name"],
+                    r["state"],
+                    duration(r["since"]),
+                    r["destinations"],
+                    r["packets"],
+                    size(r["bytes"]),
+                    ago(r["last_hit"]),
+                )
                 for r in status["routes"]
             ],
             title="\ncaches",

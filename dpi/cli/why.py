@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from dpi.cli.output import json_option, print_json, rate, size
+from dpi.cli.output import ago, json_option, print_json, rate, size
 from dpi.control import call
 
 
@@ -38,6 +38,7 @@ def lines(answer: dict[str, Any], every: bool = False) -> list[str]:
     out: list[str] = []
     for name in answer["names"]:
         out.append(f"{name['what']}: {name['says']}")
+    out += ruled(answer["rules"], answer["class_path"], every)
     for flow in answer["flows"]:
         out.append("")
         out.append(f"flow {flow['id']}  ({flow['state']})")
@@ -51,19 +52,7 @@ def lines(answer: dict[str, Any], every: bool = False) -> list[str]:
         out += [f"  risk        {each}" for each in flow["why_risky"]]
         if flow["risks"]:
             out.append(f"  risk score  {flow['risk_score']} of 100")
-        passed = [rule for rule in flow["rules"] if not rule["matched"]]
-        if every:
-            # A cache's apps make two of one rule, which fail alike.
-            out += dict.fromkeys(f"  not         {r['where']}: {r['name']}: {r['says']}" for r in passed)
-        for rule in flow["rules"]:
-            if rule["matched"]:
-                out.append(f"  rule        {rule['where']}: {rule['name']}: {rule['says']}")
-        if passed and not every:
-            before = len({rule["name"] for rule in passed})
-            out.append(f"              ({before} rule{'s' if before > 1 else ''} before it: see --all)")
-        for node in flow["class_path"]:
-            rates = f"rate {rate(node['rate'])}, ceil {rate(node['ceil'])}"
-            out.append(f"  class       {node['name']} ({node['direction']}): {rates}")
+        out += ruled(flow["rules"], flow["class_path"], every)
         if flow["route"]:
             out.append(f"  cache       {flow['route']}")
         out.append(
@@ -73,3 +62,34 @@ def lines(answer: dict[str, Any], every: bool = False) -> list[str]:
         now = "the kernel has it" if flow["offloaded"] else "still looked at"
         out.append(f"  user space  saw packets: {flow['inspected']}; {now}")
     return out or [f"nothing is known of {answer['what']}"]
+
+
+def ruled(rules: list[dict[str, Any]], class_path: list[dict[str, Any]], every: bool) -> list[str]:
+    """The rule that decides, with `every` those before it, and the class that it leads to."""
+    out: list[str] = []
+    passed = [rule for rule in rules if not rule["matched"]]
+    if every:
+        # A cache's apps make two of one rule, which fail alike.
+        out += dict.fromkeys(f"  not         {r['where']}: {r['name']}: {r['says']}" for r in passed)
+    for rule in rules:
+        if rule["matched"]:
+            out.append(f"  rule        {rule['where']}: {rule['name']}: {rule['says']}")
+            if counts := rule["counters"]:
+                out.append(f"              {counted(counts)}")
+    if passed and not every:
+        before = len({rule["name"] for rule in passed})
+        out.append(f"              ({before} rule{'s' if before > 1 else ''} before it: see --all)")
+    for node in class_path:
+        rates = f"rate {rate(node['rate'])}, ceil {rate(node['ceil'])}"
+        out.append(f"  class       {node['name']} ({node['direction']}): {rates}")
+        if counts := node["counters"]:
+            out.append(f"              {counted(counts)}, {counts['drops']} dropped, {size(counts['backlog'])} waiting")
+    return out
+
+
+def counted(counts: dict[str, Any]) -> str:
+    last = ago(counts["last_hit"])
+    return (
+        f"{counts['flows']} flows now, {counts['flows_total']} in all; {counts['packets']} packets, "
+        f"{size(counts['bytes'])}" + (f", the last {last}" if last else "")
+    )

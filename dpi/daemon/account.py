@@ -49,7 +49,7 @@ class Totals:
     """
 
     def __init__(self) -> None:
-        self._ended: dict[str, dict[str, list[int]]] = {kind: {} for kind in ("apps", "hosts", "classes")}
+        self._ended: dict[str, dict[str, list[int]]] = {kind: {} for kind in ("apps", "hosts", "classes", "rules")}
 
     def copy(self) -> Totals:
         """As it is now, to be read elsewhere meanwhile."""
@@ -62,12 +62,17 @@ class Totals:
             names = self._ended[kind]
             if name not in names and len(names) >= NAMES:
                 _fold(names)
-            total = names.setdefault(name, [0, 0])
+            total = names.setdefault(name, [0, 0, 0])
             total[0] += record.bytes_down
             total[1] += record.bytes_up
+            total[2] += 1
+
+    def flows_ended(self, kind: str) -> dict[str, int]:
+        """{name: flows} of one kind."""
+        return {name: total[2] for name, total in self._ended[kind].copy().items()}
 
     def read(self, live: Iterable[tuple[FlowRecord, str]]) -> dict[str, Any]:
-        """{"time", "apps": {name: {"down", "up", "flows"}}, "hosts": …, "classes": …}"""
+        """{"time", "apps": {name: {"down", "up", "flows"}}, "hosts": …, "classes": …, "rules": …}"""
         answer: dict[str, Any] = {"time": time.monotonic()}
         for kind, names in self._ended.items():
             answer[kind] = {name: {"down": t[0], "up": t[1], "flows": 0} for name, t in names.items()}
@@ -83,16 +88,14 @@ class Totals:
         local = record.dst if record.direction == "in" else record.src
         asked = record.protocol == "dns"  # to ask for a name is not to use it
         app = record.protocol if asked else record.app or record.protocol
-        return ("apps", app), ("hosts", local), ("classes", class_)
+        return ("apps", app), ("hosts", local), ("classes", class_), ("rules", record.rule or "default")
 
 
 def _fold(names: dict[str, list[int]]) -> None:
     """Adds the half with the fewest bytes to OTHERS."""
-    rest = names.pop(OTHERS, [0, 0])
-    for name in sorted(names, key=lambda n: sum(names[n]))[: len(names) // 2]:
-        down, up = names.pop(name)
-        rest[0] += down
-        rest[1] += up
+    rest = names.pop(OTHERS, [0, 0, 0])
+    for name in sorted(names, key=lambda n: sum(names[n][:2]))[: len(names) // 2]:
+        rest = [a + b for a, b in zip(rest, names.pop(name), strict=True)]
     names[OTHERS] = rest
 
 

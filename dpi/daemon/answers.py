@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,12 @@ from dpi import __version__, enforce
 from dpi.control import Handler
 from dpi.daemon.reload import Guard
 from dpi.daemon.session import session_of
-from dpi.daemon.why import why
+from dpi.daemon.why import Counted, why
 from dpi.errors import DpiError, UsageError
 from dpi.policy import show
 from dpi.policy.versions import Source
 from dpi.record.fields import FlowRecord
+from dpi.simulate.outcome import DEFAULT
 
 if TYPE_CHECKING:
     from dpi.daemon.worker import Worker
@@ -50,7 +52,7 @@ class Answers:
     async def status(self, request: dict[str, Any]) -> dict[str, Any]:
         worker = self._inline()
         plan = worker.plan
-        counters = await asyncio.to_thread(enforce.counters, plan.kernel)
+        counters = await asyncio.to_thread(worker.count)
         reload, trial, version = worker.reloads.last, worker.reloads.trial, worker.reloads.version
         engine = worker.engine.counters()
         return {
@@ -101,8 +103,16 @@ class Answers:
         return rows
 
     def _classes(self, counters: enforce.Counters) -> list[dict[str, Any]]:
+        """One row a class and direction.  Flows are those of the classes below it too, and of both directions."""
+        worker = self._worker
+        trees = worker.plan.kernel.trees
+        parents = {c.name: c.parent for tree in trees for c in tree.classes}
+        default = trees[0].default if trees else None
+        of = {d.name: d.class_ or default for d in worker.plan.kernel.dispositions if not d.block}
+        now = _flows_of(parents, ((of.get(name or DEFAULT), n) for name, n in worker.engine.decided_by_rule().items()))
+        ended = _flows_of(parents, worker.totals.flows_ended("classes").items())
         rows = {}
-        for tree in self._worker.plan.kernel.trees:
+        for tree in trees:
             for c in tree.classes:
                 count = counters.classes.get((tree.direction, c.name), enforce.Count())
                 rows[tree.direction, c.name] = {
@@ -112,18 +122,22 @@ class Answers:
                     "device": tree.ifb or tree.device,
                     "rate": c.rate,
                     "ceil": c.ceil,
+                    "flows": now.get(c.name, 0),
+                    "flows_total": now.get(c.name, 0) + ended.get(c.name, 0),
                     "packets": count.packets,
                     "bytes": count.bytes,
                     "drops": count.drops,
                     "backlog": count.backlog,
+                    "last_hit": worker.hits.last("class", c.name),
                 }
         return list(rows.values())
 
     def _rules(self, counters: enforce.Counters) -> list[dict[str, Any]]:
-        plan = self._worker.plan
+        worker = self._worker
+        plan = worker.plan
         where = {rule.name: rule.where for rule in plan.engine.rules}
-        decided = self._worker.engine.decided_by_rule()
-        flows = {name or "default": count for name, count in decided.items()}
+        now = {name or DEFAULT: count for name, count in worker.engine.decided_by_rule().items()}
+        ended = worker.totals.flows_ended("rules")
         rows = []
         for d in plan.kernel.dispositions:
             down, up = (counters.rules.get((way, d.name), enforce.Count()) for way in ("down", "up"))
@@ -131,9 +145,13 @@ class Answers:
                 {
                     "name": d.name,
                     "where": where.get(d.name, ""),
-                    "flows": flows.get(d.name, 0),
+                    "flows": now.get(d.name, 0),
+                    "flows_total": now.get(d.name, 0) + ended.get(d.name, 0),
                     "packets": down.packets + up.packets,
                     "bytes": down.bytes + up.bytes,
+                    "bytes_down": down.bytes,
+                    "bytes_up": up.bytes,
+                    "last_hit": worker.hits.last("rule", d.name),
                 }
             )
         return rows
@@ -142,7 +160,8 @@ class Answers:
         rows = []
         for state in self._worker.caches.state():
             down, up = (counters.routes.get((way, state["name"]), enforce.Count()) for way in ("down", "up"))
-            rows.append(state | {"packets": down.packets + up.packets, "bytes": down.bytes + up.bytes})
+            counted = {"packets": down.packets + up.packets, "bytes": down.bytes + up.bytes}
+            rows.append(state | counted | {"last_hit": self._worker.hits.last("cache", state["name"])})
         return rows
 
     async def flows(self, request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -189,7 +208,10 @@ class Answers:
     async def why(self, request: dict[str, Any]) -> dict[str, Any]:
         worker = self._inline()
         await asyncio.to_thread(worker.accounts.refresh)
-        return await asyncio.to_thread(why, worker, str(request.get("what") or ""), self.describe)
+        what = str(request.get("what") or "")
+        counters = await asyncio.to_thread(worker.count)
+        rules, classes = self._rules(counters), self._classes(counters)
+        return await asyncio.to_thread(why, worker, what, self.describe, Counted(rules, classes))
 
     async def apply(self, request: dict[str, Any]) -> dict[str, Any]:
         """Puts the daemon's files in force anew, or with `config` that one; on trial for `confirm` seconds."""
@@ -241,6 +263,17 @@ class Answers:
             "warnings": [str(w) for w in warnings],
             "operations": [o.to_json() for o in operations],
         }
+
+
+def _flows_of(parents: Mapping[str, str | None], flows: Iterable[tuple[str | None, int]]) -> dict[str, int]:
+    """Flows by class, those above it included."""
+    found: dict[str, int] = {}
+    for name, count in flows:
+        class_ = name
+        while class_ is not None and class_ in parents:
+            found[class_] = found.get(class_, 0) + count
+            class_ = parents[class_]
+    return found
 
 
 def _guard(request: dict[str, Any]) -> Guard:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dpi.dissect.risks import BY_SLUG
 from dpi.errors import UsageError
@@ -14,29 +14,45 @@ from dpi.policy.plan import ShapedClass
 from dpi.policy.show import actions
 from dpi.record.fields import FlowRecord
 from dpi.rule_tables import categories_of, facts_of, packed
+from dpi.simulate.outcome import DEFAULT, Outcomes
 
 if TYPE_CHECKING:
     from dpi.daemon.worker import Worker
 
 MOST = 20  # flows of one answer
+COUNTS = ("flows", "flows_total", "packets", "bytes", "last_hit")
 
 Describe = Callable[[FlowRecord], dict[str, Any]]
 
 
-def why(worker: Worker, what: str, describe: Describe) -> dict[str, Any]:
-    """{"what", "names": [{"what", "says"}], "flows": [flow, evidence, rules, class_path, …]}"""
+class Counted(NamedTuple):
+    """What was counted, as `dpi status` has it."""
+
+    rules: list[dict[str, Any]]
+    classes: list[dict[str, Any]]
+
+
+def why(worker: Worker, what: str, describe: Describe, counted: Counted) -> dict[str, Any]:
+    """{"what", "names": [{"what", "says"}], "rules", "class_path", "flows": [flow, evidence, rules, class_path, …]}
+
+    The first rules and class path are of the name or address alone, empty where flows were asked for; a condition on
+    what only a flow has does not hold for it.
+    """
     wanted = what.strip().lower()
     if not wanted:
         raise UsageError("why what?  A flow, a host name or an address")
     address = _address(wanted)
     flows = [r for r in worker.engine.flows() if _meant(r, wanted, address)]
     flows.sort(key=lambda r: (r.protocol == "dns", -r.end))  # what uses a name before what asks for it
-    names = []
+    names: list[dict[str, str]] = []
+    facts: Facts | None = None
     if address:
-        names += list(_of_address(worker, wanted))
+        facts = _of_address(worker, wanted, names)
     elif not flows or "." in wanted:
-        names += list(_of_name(worker, wanted))
-    return {"what": what, "names": names, "flows": [_flow(worker, describe(r), r) for r in flows[:MOST]]}
+        facts = _of_name(worker, wanted, names)
+    rules, path = _rules_of(worker, facts, counted) if facts else ([], [])
+    told = [_flow(worker, describe(r), r, counted) for r in flows[:MOST]]
+    return {"what": what, "names": names, "rules": rules, "class_path": path, "flows": told}
 
 
 def flow_id(record: FlowRecord) -> str:
@@ -63,62 +79,71 @@ def _meant(record: FlowRecord, wanted: str, address: str | None) -> bool:
     return wanted in (flow_id(record), *ends) or (bool(name) and (name == wanted or name.endswith("." + wanted)))
 
 
-def _of_name(worker: Worker, name: str) -> Iterator[dict[str, str]]:
-    """What the signatures make of a host name, and what the rules would."""
+def _of_name(worker: Worker, name: str, says: list[dict[str, str]]) -> Facts:
+    """What the signatures make of a host name."""
     signatures = worker.engine.signatures
     hit = signatures.hosts.match(name)
     if hit is None:
-        yield {"what": name, "says": "no signature names it"}
-        facts = Facts(host=name)
-    else:
-        entry = signatures.host_entry(hit.entry)
-        yield {"what": name, "says": f"{entry.label.slug}, by `{entry.text}` ({entry.where})"}
-        facts = Facts(app=entry.label.slug, host=name, categories=categories_of(entry.label.slug, signatures))
-    for verdict in explain(worker.plan.engine, facts):
-        if verdict.matched:
-            yield {"what": name, "says": f"rule {verdict.rule.name} ({verdict.rule.where})"}
-            break
-    else:
-        yield {"what": name, "says": "no rule: the default class"}
+        says.append({"what": name, "says": "no signature names it"})
+        return Facts(host=name)
+    entry = signatures.host_entry(hit.entry)
+    says.append({"what": name, "says": f"{entry.label.slug}, by `{entry.text}` ({entry.where})"})
+    return Facts(app=entry.label.slug, host=name, categories=categories_of(entry.label.slug, signatures))
 
 
-def _of_address(worker: Worker, text: str) -> Iterator[dict[str, str]]:
+def _of_address(worker: Worker, text: str, says: list[dict[str, str]]) -> Facts:
     """Which names the address had, and whose it is."""
     address = packed(text)
     signatures = worker.engine.signatures
-    found = worker.engine.names.find(None, address, time.time_ns())
-    if found:
-        shared = ", with other names beside it" if found.get("ambiguous") else ""
-        yield {"what": text, "says": f"answered by DNS for {found['name']}{shared}"}
+    app, name = "", ""
     hit = signatures.prefixes.match(address)
     if hit is not None:
-        entry = signatures.prefix_entry(hit.entry)
-        yield {"what": text, "says": f"{entry.label.slug}, by prefix {entry.text} ({entry.where})"}
-    if not found and hit is None:
-        yield {"what": text, "says": "no name was seen for it, and no signature has its prefix"}
+        owner = signatures.prefix_entry(hit.entry)
+        app = owner.label.slug
+        says.append({"what": text, "says": f"{app}, by prefix {owner.text} ({owner.where})"})
+    found = worker.engine.names.find(None, address, time.time_ns())
+    if found:
+        name = str(found["name"])
+        shared = ", with other names beside it" if found.get("ambiguous") else ""
+        says.insert(0, {"what": text, "says": f"answered by DNS for {name}{shared}"})
+        named = signatures.hosts.match(name)
+        app = signatures.host_entry(named.entry).label.slug if named is not None else app
+    if not says:
+        says.append({"what": text, "says": "no name was seen for it, and no signature has its prefix"})
+    return Facts(app=app, host=name, categories=categories_of(app, signatures), remote=text)
 
 
-def _flow(worker: Worker, described: dict[str, Any], record: FlowRecord) -> dict[str, Any]:
-    facts = facts_of(record, worker.engine.signatures)
+def _rules_of(worker: Worker, facts: Facts, counted: Counted) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rules that were tried, each with what it does or the condition that failed; and the class path."""
     verdicts = explain(worker.plan.engine, facts)
     dispositions = {d.number: d for d in worker.plan.kernel.dispositions}
-    rules = [
+    counts = {row["name"]: {key: row[key] for key in COUNTS} for row in counted.rules}
+    rules: list[dict[str, Any]] = [
         {
             "name": v.rule.name,
             "where": v.rule.where,
             "matched": v.matched,
             "says": actions(v.rule, dispositions[v.rule.disposition]) if v.matched else v.reason,
+            "counters": counts.get(v.rule.name),
         }
         for v in verdicts
     ]
-    if not any(v.matched for v in verdicts):
-        rules.append({"name": "default", "where": "no rule matches", "matched": True, "says": "the default class"})
+    matched = next((v.rule.disposition for v in verdicts if v.matched), None)
+    if matched is None:
+        default = {"name": DEFAULT, "where": "no rule matches", "matched": True, "says": "the default class"}
+        rules.append(default | {"counters": counts.get(DEFAULT)})
+    outcome = Outcomes(worker.plan).of_disposition(matched or 1)
+    return rules, list(_class_path(worker, outcome.class_, counted))
+
+
+def _flow(worker: Worker, described: dict[str, Any], record: FlowRecord, counted: Counted) -> dict[str, Any]:
+    rules, _ = _rules_of(worker, facts_of(record, worker.engine.signatures), counted)
     return described | {
         "id": flow_id(record),
         "evidence": list(_evidence(worker, record)),
         "why_risky": [f"{slug} ({BY_SLUG[slug].score}): {BY_SLUG[slug].meaning}" for slug in record.risks],
         "rules": rules,
-        "class_path": list(_class_path(worker, described["class"])),
+        "class_path": list(_class_path(worker, described["class"], counted)),
         "inspected": record.decided_at if described["offloaded"] else record.packets_up + record.packets_down,
     }
 
@@ -166,11 +191,19 @@ def _rule_of(worker: Worker, record: FlowRecord) -> tuple[str, str] | None:
     return None if number is None else signatures.rule_at(number)
 
 
-def _class_path(worker: Worker, name: str | None) -> Iterator[dict[str, Any]]:
+def _class_path(worker: Worker, name: str | None, counted: Counted) -> Iterator[dict[str, Any]]:
     """The class and those above it, in each direction, the leaf first."""
+    counts = {(row["direction"], row["name"]): row for row in counted.classes}
     for tree in {t.direction: t for t in worker.plan.kernel.trees}.values():
         known: dict[str | None, ShapedClass] = {c.name: c for c in tree.classes}
         node = known.get(name)
         while node:
-            yield {"name": node.name, "direction": tree.direction, "rate": node.rate, "ceil": node.ceil}
+            row = counts.get((tree.direction, node.name))
+            yield {
+                "name": node.name,
+                "direction": tree.direction,
+                "rate": node.rate,
+                "ceil": node.ceil,
+                "counters": row and {key: row[key] for key in (*COUNTS, "drops", "backlog")},
+            }
             node = known.get(node.parent)

@@ -24,6 +24,7 @@ from dpi.capture.nfqueue import QueueReader
 from dpi.daemon.account import Accounts, Totals
 from dpi.daemon.change import Policies
 from dpi.daemon.heart import CONTROL, FIRST_QUEUE, Heart
+from dpi.daemon.hits import Hits
 from dpi.daemon.reload import Guard, Reloads
 from dpi.daemon.session import Session, refuse_to_cut
 from dpi.daemon.steer import Caches
@@ -84,6 +85,7 @@ class Worker:
         self.engine: Engine
         self.readers: list[QueueReader] = []
         self.totals = Totals()
+        self.hits = Hits()
         self.accounts: Accounts
         self.records: Writer | None = None
         self.caches = Caches(self._release)
@@ -386,8 +388,15 @@ class Worker:
 
     async def _refresh(self) -> None:
         while True:
+            await asyncio.to_thread(self.count)
             await asyncio.sleep(REFRESH_SECONDS)
             await asyncio.to_thread(self.accounts.refresh)
+
+    def count(self) -> enforce.Counters:
+        """The kernel's counters as they are now.  Blocks."""
+        counters = enforce.counters(self.plan.kernel)
+        self.hits.look(counters)
+        return counters
 
     def _release(self, shard: int, numbers: list[int]) -> None:
         self.readers[shard].release(numbers)

@@ -71,7 +71,7 @@ def failures(match: Match, facts: Facts) -> Iterator[str]:
             yield f"{_is(f'{side} address', address)}, not in {_of(prefixes)}"
     if match.ports and not any(first <= facts.port <= last for first, last in match.ports):
         ranges = tuple(str(a) if a == b else f"{a}-{b}" for a, b in match.ports)
-        yield f"port is {facts.port}, not {_of(ranges)}"
+        yield f"{_is('port', str(facts.port) if facts.port else '')}, not {_of(ranges)}"
     if match.transports and facts.transport not in match.transports:
         yield f"{_is('transport', facts.transport)}, not {_of(match.transports)}"
     if match.direction is not None and facts.direction != match.direction:

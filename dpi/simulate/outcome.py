@@ -51,7 +51,9 @@ class Outcomes:
 
     def of_mark(self, mark: int) -> Outcome:
         """By our bits of a mark, the cache left out.  A flow that nothing was said of yet has the default's."""
-        number = (mark & self._marks.disposition_mask) >> self._marks.shift
+        return self.of_disposition((mark & self._marks.disposition_mask) >> self._marks.shift)
+
+    def of_disposition(self, number: int) -> Outcome:
         return self._of.get(number, self._of[1])
 
     def of_rule(self, number: int | None) -> Outcome:

@@ -12,7 +12,7 @@ from dpi.cli import flows as flows_command
 from dpi.cli import why as why_command
 from dpi.daemon.answers import Answers
 from dpi.daemon.heart import Heart
-from dpi.daemon.why import why
+from dpi.daemon.why import Counted, why
 from dpi.daemon.worker import Options, Worker
 from dpi.engine import Engine
 from dpi.policy.check import check
@@ -62,7 +62,7 @@ def test_risky_flows_are_listed_with_the_worst_first_and_explained(
     def call(do: str, **request: Any) -> Any:
         if do == "flows":
             return answers._flows(worker, request)
-        return why(worker, request["what"], answers.describe)
+        return why(worker, request["what"], answers.describe, Counted([], []))
 
     monkeypatch.setattr(flows_command, "call", call)
     monkeypatch.setattr(why_command, "call", call)

@@ -9,6 +9,8 @@ import pytest
 
 from dpi.daemon import account
 from dpi.daemon.account import OTHERS, Totals
+from dpi.daemon.hits import Hits
+from dpi.enforce import Count, Counters
 from dpi.record.fields import FlowRecord
 
 
@@ -45,3 +47,25 @@ def test_names_that_somebody_makes_up_cost_no_memory(monkeypatch: pytest.MonkeyP
     assert len(hosts) <= 101
     assert hosts["10.0.0.1"]["down"] == 1_000_000
     assert sum(h["down"] for h in hosts.values()) == 1_001_000 and OTHERS in hosts
+
+
+def test_ended_flows_are_counted_by_rule() -> None:
+    totals = Totals()
+    for rule in ("films", "films", None):
+        totals.ended(record(rule=rule), "rest")
+    assert totals.flows_ended("rules") == {"films": 2, "default": 1}
+    assert totals.flows_ended("classes") == {"rest": 3}
+
+
+def test_a_counter_that_rises_had_traffic_since_it_was_looked_at() -> None:
+    hits = Hits()
+
+    def look(packets: int, now: float) -> float | None:
+        hits.look(Counters(rules={("down", "films"): Count(packets), ("up", "films"): Count(1)}), now)
+        return hits.last("rule", "films")
+
+    assert look(5, 10.0) is None, "counted by a daemon before this one"
+    assert [look(6, 20.0), look(6, 30.0), look(2, 40.0), look(2, 50.0)] == [20.0, 20.0, 40.0, 40.0]
+    assert hits.last("class", "films") is None
+    hits.look(Counters(), 60.0)
+    assert hits.last("rule", "films") is None, "it is gone"
