@@ -63,7 +63,7 @@ def test_rules_and_classes_count_flows_bytes_and_their_last_packet(lab: Lab, box
     begun = time.time()
     for _ in range(2):
         curl(lab, STEAM, "-4")
-    curl(lab, "https://www.netflix.com/", "-4", seconds=60)  # by the copy of a rule that a cache's apps make
+    film = curl(lab, "https://www.netflix.com/", "-4", seconds=60)  # by the copy of a rule that a cache's apps make
     until(lambda: rule(box, "slow")["bytes"] > 200_000)
     slow, video, silent = (rule(box, name) for name in ("slow", "video", "silent"))
     assert slow["flows_total"] == 2 and video["flows_total"] >= 1
@@ -91,8 +91,7 @@ def test_rules_and_classes_count_flows_bytes_and_their_last_packet(lab: Lab, box
         assert word in said, said
     asked = json.loads(box.cli("why", "cache1-fra2.steamcontent.com", "--json").stdout)
     assert [r["matched"] for r in asked["rules"]][-1] and asked["class_path"][0]["counters"]["flows_total"] == 2
-    address = flow_of(box, app="netflix", protocol="tls")["dst"]
-    found = json.loads(box.cli("why", address, "--json").stdout)
+    found = json.loads(box.cli("why", film["ip"], "--json").stdout)
     assert found["rules"][-1]["name"] == "video"
 
 
