@@ -21,8 +21,9 @@ SHOWN = 5  # entries of a change that are named
 def command(files: tuple[Path, ...], folders: tuple[Path, ...], dry_run: bool, as_json: bool) -> None:
     """Write the lists of signature files anew from their `sources`, and tell what changed.
 
-    A source is a local file: a list of hosts as domain-list-community has them, or one of prefixes.  Each file is
-    written whole or not at all, and only if it is right with the new lists.
+    A source is a local file: a list of hosts as domain-list-community has them, one of prefixes, or a database of
+    autonomous systems in MaxMind's format (GeoLite2-ASN).  Each file is written whole or not at all, and only if it
+    is right with the new lists.
     """
     from dpi.match.lists import update
 

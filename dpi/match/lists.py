@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dpi.errors import Finding, FindingsError, UsageError
-from dpi.match import hosts, prefixes
+from dpi.match import asn, hosts, prefixes
 from dpi.match.signatures import load, sources
+from dpi.match.sources import KINDS, Owners, Source
 
 MARK = "# Written by `dpi apps update` from here on: what you change below is lost.\n"
-KINDS = ("hosts", "prefixes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Change:
     added: tuple[str, ...]
     removed: tuple[str, ...]
     total: int
-    skipped: tuple[str, ...]  # entries of the source that signatures cannot say, as FILE:LINE: text
+    skipped: tuple[str, ...]  # what signatures cannot say, or the database has not, as FILE:LINE: text or FILE: text
 
 
 def update(file: Path, folders: list[Path], write: bool = True) -> list[Change]:
@@ -40,15 +40,21 @@ def update(file: Path, folders: list[Path], write: bool = True) -> list[Change]:
     wanted, before = sources(file), _words(file)
     changes, texts = [], dict.fromkeys(KINDS, "")
     findings: list[Finding] = []
-    for kind in KINDS:
-        for label, path in wanted[kind].items():
-            skipped: list[str] = []
-            read = domain_list(path, skipped, findings) if kind == "hosts" else prefix_list(path, findings)
-            words = list(dict.fromkeys(read))
-            old = before.get((kind, label), [])
-            added, removed = (sorted(set(a) - set(b)) for a, b in ((words, old), (old, words)))
-            changes.append(Change(label, kind, tuple(added), tuple(removed), len(words), tuple(skipped)))
-            texts[kind] += f"  {label}: |\n" + "".join(f"    {word}\n" for word in words)
+    skipped: dict[str, list[str]] = {source.label: [] for source in wanted if source.owners}
+    announced = _announced(wanted, skipped)
+    for source in sorted(wanted, key=lambda source: source.kind):
+        label, kind = source.label, source.kind
+        left_out = skipped[label] if source.owners else []
+        if source.owners:
+            words = announced[label]
+        elif kind == "hosts":
+            words = list(dict.fromkeys(domain_list(source.path, left_out, findings)))
+        else:
+            words = list(dict.fromkeys(prefix_list(source.path, findings)))
+        old = before.get((kind, label), [])
+        added, removed = (sorted(set(a) - set(b)) for a, b in ((words, old), (old, words)))
+        changes.append(Change(label, kind, tuple(added), tuple(removed), len(words), tuple(left_out)))
+        texts[kind] += f"  {label}: |\n" + "".join(f"    {word}\n" for word in words)
     if findings:
         raise FindingsError(findings)
     body = "".join(f"{kind}:\n{text}" for kind, text in texts.items() if text)
@@ -68,6 +74,18 @@ def update(file: Path, folders: list[Path], write: bool = True) -> list[Change]:
     finally:
         part.unlink(missing_ok=True)
     return changes
+
+
+def _announced(wanted: list[Source], skipped: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The prefixes of labels whose source is a database; each is read once."""
+    by_path: dict[Path, dict[str, Owners]] = {}
+    for source in wanted:
+        if source.owners:
+            by_path.setdefault(source.path, {})[source.label] = source.owners
+    found: dict[str, list[str]] = {}
+    for path, owners in by_path.items():
+        found |= asn.announced(path, owners, skipped)
+    return found
 
 
 def domain_list(

@@ -38,6 +38,7 @@ from dpi.match.labels import (
     Words,
 )
 from dpi.match.nodes import Nodes, Pair
+from dpi.match.sources import Source, label_sources
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "signatures"
 LABELS_MAX = 65535
@@ -90,13 +91,13 @@ def load(directories: Iterable[str | Path] = (), keep: Signatures | None = None)
     return reader.finish()
 
 
-def sources(file: Path) -> dict[str, dict[str, Path]]:
-    """The lists that one file names: {"hosts": {slug: path}, "prefixes": {…}}.  Raises FindingsError, UsageError."""
+def sources(file: Path) -> list[Source]:
+    """The lists that one file names.  Raises FindingsError, UsageError."""
     reader = _Reader()
     reader.read(file, 0)
     if reader.findings:
         raise FindingsError(reader.findings)
-    if not any(reader.sources.values()):
+    if not reader.sources:
         raise UsageError(f"{file}: has no `sources`")
     return reader.sources
 
@@ -135,7 +136,7 @@ class _Reader(Nodes):
         self.drafts: dict[str, _Draft] = {}
         self.categories: dict[str, Category] = {"unknown": Category(0, "unknown", "Unknown", None)}
         self.tests: list[CaptureTest] = []
-        self.sources: dict[str, dict[str, Path]] = {"hosts": {}, "prefixes": {}}
+        self.sources: list[Source] = []
         self._spots: list[tuple[SourceFile, yaml.Node, str, str]] = []  # uses of categories, checked at the end
         self._parts: list[tuple[SourceFile, yaml.Node, str, str]] = []  # the same of labels
         self._more: list[
@@ -176,13 +177,8 @@ class _Reader(Nodes):
             self.tests += tests
             self._parts += slugs
         for slug, pair in self._section(file, sections, "sources").items():
-            named = self.mapping(file, pair.value, f"sources.{slug}", ("hosts", "prefixes"))
             self._parts.append((file, pair.key, "sources", slug))
-            for kind, source in named.items():
-                text = self.text(file, source.value, f"sources.{slug}.{kind}")
-                if not text or "\0" in text:
-                    self.finding(file, source.value, f"sources.{slug}.{kind}", "a file's path is needed here")
-                self.sources[kind][slug] = path.parent / text
+            self.sources += label_sources(self, file, slug, pair.value)
         for key in _LISTS:
             for slug, pair in self._section(file, sections, key).items():
                 self._more.append((file, key, slug, pair.value))

@@ -43,6 +43,7 @@ MAY_KNOW = {
 ONLY_IN = {
     "pyroute2": {"enforce", "lab"},
     "yaml": {"policy", "match"},  # match.signatures reads what the apps are
+    "maxminddb": {"match"},  # match.asn reads whose networks are whose
     "click": {"cli"},
     "rich": {"cli"},
     "netfilterqueue": {"capture", "bench"},

@@ -1,0 +1,88 @@
+"""Reads `sources` of a signature file: lists that others keep, and which labels they are for.
+
+`dpi apps update` reads the lists (lists.py, asn.py); for all else their paths are only checked for being paths.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from dpi.match.labels import SourceFile
+from dpi.match.nodes import Nodes, Pair
+
+KINDS: tuple[Literal["hosts"], Literal["prefixes"]] = ("hosts", "prefixes")
+DATABASE = ".mmdb"
+_KEYS = (*KINDS, "asn", "organisations")
+_WORDS_MAX = 10_000
+_NUMBER = re.compile(r"(?:AS)?(\d{1,10})", re.A | re.I)
+_NUMBER_MAX = 0xFFFFFFFF  # RFC 6793
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Autonomous systems, by number or by the name of who runs them, where `*` stands for any characters or none."""
+
+    numbers: tuple[int, ...] = ()
+    organisations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One list for one label.  owners: it is a database, and these systems' prefixes are meant; None: a text."""
+
+    label: str
+    kind: Literal["hosts", "prefixes"]
+    path: Path
+    owners: Owners | None = None
+
+
+def label_sources(nodes: Nodes, file: SourceFile, slug: str, node: yaml.Node) -> list[Source]:
+    """The lists of one label.  A path is relative to the file."""
+    where = f"sources.{slug}"
+    pairs = nodes.mapping(file, node, where, _KEYS)
+    owners = _owners(nodes, file, pairs, where)
+    found = []
+    for kind in KINDS:
+        if kind not in pairs:
+            continue
+        value = pairs[kind].value
+        text = nodes.text(file, value, f"{where}.{kind}")
+        if not text or "\0" in text:
+            nodes.finding(file, value, f"{where}.{kind}", "a file's path is needed here")
+        if kind == "prefixes" and text.endswith(DATABASE) and owners is None:
+            nodes.finding(file, value, f"{where}.{kind}", "of a database, `asn` or `organisations` say whose networks")
+        found.append(Source(slug, kind, Path(file.path).parent / text, owners if kind == "prefixes" else None))
+    if owners is not None and "prefixes" not in pairs:
+        nodes.finding(file, node, where, "`asn` and `organisations` choose from the database that `prefixes` names")
+    return found
+
+
+def _owners(nodes: Nodes, file: SourceFile, pairs: dict[str, Pair], where: str) -> Owners | None:
+    if not pairs.keys() & {"asn", "organisations"}:
+        return None
+    numbers: list[int] = []
+    names: list[str] = []
+    if "asn" in pairs:
+        for item in _scalars(nodes, file, pairs["asn"].value, f"{where}.asn"):
+            for word in nodes.text(file, item, f"{where}.asn").split():
+                found = _NUMBER.fullmatch(word)
+                if found and 0 < int(found[1]) <= _NUMBER_MAX:
+                    numbers.append(int(found[1]))
+                else:
+                    nodes.finding(file, item, f"{where}.asn", f"{word}: not the number of an autonomous system")
+    if "organisations" in pairs:
+        for item in _scalars(nodes, file, pairs["organisations"].value, f"{where}.organisations"):
+            name = nodes.text(file, item, f"{where}.organisations")
+            if not name.strip("* "):
+                nodes.finding(file, item, f"{where}.organisations", "an organisation's name is needed here")
+            names.append(name)
+    return Owners(tuple(dict.fromkeys(numbers)), tuple(dict.fromkeys(names)))
+
+
+def _scalars(nodes: Nodes, file: SourceFile, node: yaml.Node, path: str) -> list[yaml.Node]:
+    return [node] if isinstance(node, yaml.ScalarNode) else nodes.items(file, node, path, _WORDS_MAX)
