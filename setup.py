@@ -32,7 +32,7 @@ cflags = ["-O2", "-g1", "-Wall", "-Wno-unused-function", "-Wno-unused-variable"]
 ldflags: list[str] = []
 macros: list[tuple[str, str | None]] = []
 if SANITIZE:
-    cflags = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZE}"]
+    cflags = ["-O1", "-g1", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZE}"]
     ldflags = [f"-fsanitize={SANITIZE}"]
 if COVERAGE:
     cflags = ["-O0", "-g"]

@@ -187,7 +187,7 @@ cdef void next_message(Cursor *c, Message *out) noexcept nogil:
         else:
             out.kind = MESSAGE_DAMAGED if out.packet.id != 0 else MESSAGE_MALFORMED
     elif kind == NLMSG_ERROR:
-        out.error = -<int32_t>native32(&body)
+        out.error = <int32_t>(0 - native32(&body))      # without a sign, so that nonsense wraps
         out.kind = MESSAGE_ERROR if alive(&body) else MESSAGE_MALFORMED
     else:
         out.kind = MESSAGE_MALFORMED if cut else MESSAGE_OTHER

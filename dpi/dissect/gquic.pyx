@@ -183,4 +183,4 @@ def dissect(data: bytes) -> tuple[int, int, str, str]:
     memset(&found, 0, sizeof(found))
     answer = gquic_datagram(block, len(data), &found, &from_client)
     free(block)
-    return answer, found.quic_version, found.host.decode(), found.agent.decode()
+    return answer, found.quic_version, found.host.decode(), found.agent.decode("utf-8", "replace")

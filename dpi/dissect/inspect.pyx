@@ -54,6 +54,8 @@ cdef enum:
     HELLO_PAYLOADS = 40     # the same while a ClientHello goes on: one cut small, or filled up, hides no name
     NOBODY = 2
     DTLS_1_0 = 0xFEFF
+    TELLING = 16            # bytes of a stream; fewer are too short for most that could be told
+    UNFINISHED_MAX = 2048   # … that no dissector knows, up to which the end of what was written is waited for
 
 
 cdef inline bint hello_begun(const Inspector *s, const Flow *f, int side) noexcept nogil:
@@ -222,9 +224,16 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     if f.protocol.id == P_HTTP:
         return MORE if more else NO
     answer = probed(s, f, p, side, data, n, n, out)
+    if answer == NO and goes_on(p, n):
+        answer = MORE
     if answer != YES and f.flags & FLOW_SYN_SEEN << side and expects_text(server_port(f)) and noise(data, n):
         out.risks |= RISK_ENTROPY
     return MORE if more and answer == NO else answer
+
+
+cdef inline bint goes_on(const Packet *p, uint32_t n) noexcept nogil:
+    """Whether a segment cuts a message short: senders push the last one of what a program has written (RFC 9293, 3.9.1)."""
+    return n < TELLING or (n < UNFINISHED_MAX and not p.tcp_flags & (TCP_PSH | TCP_FIN))
 
 
 cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n, uint32_t wire,

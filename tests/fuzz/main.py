@@ -18,18 +18,26 @@ def main(arguments: list[str]) -> int:
         return 2
     fuzzing.build()
     targets = arguments[1:] or list(SEEDS)
+    shares = {target: fuzzing.SHARES.get(target, 1) for target in targets}
     failed = False
-    for target in targets:
-        done = fuzzing.fuzz(target, max(1, int(arguments[0]) // len(targets)))
-        stats = dict(re.findall(r"stat::(\w+):\s+(\d+)", done.stderr))
-        covered = re.findall(r"cov: (\d+)", done.stderr)
-        result = "FOUND" if done.returncode else "fine"
-        inputs = stats.get("number_of_executed_units", "?")
-        print(f"{target:16} {result:5} {inputs:>9} inputs, {covered[-1] if covered else '?':>5} edges", flush=True)
+    for target, share in shares.items():
+        done = fuzzing.fuzz(target, max(1, int(arguments[0]) * share // sum(shares.values())))
+        print(summary(target, done.returncode != 0, done.stderr), flush=True)
         if done.returncode:
             failed = True
             print(done.stderr[-6000:])
     return 1 if failed else 0
+
+
+def summary(target: str, found: bool, log: str) -> str:
+    """A line of what libFuzzer tells: inputs that were run, edges and features that they reach, inputs kept."""
+    stats = dict(re.findall(r"stat::(\w+):\s+(\d+)", log))
+    reached = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", log) or [("?", "?", "?")]
+    edges, features, kept = reached[-1]
+    return (
+        f"{target:14} {'FOUND' if found else 'fine':5} {stats.get('number_of_executed_units', '?'):>9} inputs, "
+        f"{edges:>5} edges, {features:>6} features, {kept:>5} kept"
+    )
 
 
 if __name__ == "__main__":

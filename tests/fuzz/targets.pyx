@@ -2,23 +2,26 @@
 
 A target takes bytes and aborts where a promise of the C face was broken:
 
-* what was found is terminated, and a host is a host name;
+* what was found is as found.pyx says;
 * an answer but MORE is final: the same start with more behind it gets the same answer;
 * memory lent out of a pool comes back.
 
 The first byte of most inputs says where the start ends that is shown first, in 256ths.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport abort, free, malloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset, strcmp, strlen
 
 from dpi.capture.nfnetlink cimport MESSAGE_END, MESSAGE_MALFORMED, MESSAGE_PACKET, Message, next_message
 from dpi.capture.pcapfile cimport CaptureReader, Record, capture_close, capture_open, next_record
+from dpi.decide.shard cimport Shard
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Certificate, Found, ServerFound
 from dpi.dissect.certificate cimport certificate
+from dpi.dissect.declared cimport declared_find
 from dpi.dissect.dns cimport DNS_ADDRESSES_MAX, DnsMessage, dns_message, dns_stream
 from dpi.dissect.dtls cimport dtls_client_hello
 from dpi.dissect.http cimport http_request, http_response
+from dpi.dissect.http2 cimport http2_request
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
 from dpi.dissect.quic cimport QuicState, quic_datagram, quic_looks, quic_state_free, quic_state_init
@@ -34,10 +37,27 @@ from dpi.flow.stream cimport (
     stream_put,
     stream_ready,
 )
+from dpi.fuzz.engine cimport engine, frame
+from dpi.fuzz.equipped cimport DECLARED, MODE_FIRST, MODE_RISKS, equipped, finish
 from dpi.fuzz.flows cimport flows
+from dpi.fuzz.found cimport check_certificate, check_found, check_server
+from dpi.fuzz.promise cimport check
+from dpi.fuzz.small cimport (
+    fuzz_dns_names,
+    fuzz_gquic,
+    fuzz_hpack,
+    fuzz_login,
+    fuzz_noise,
+    fuzz_over_http,
+    fuzz_over_tls,
+    fuzz_program,
+    fuzz_shown,
+    fuzz_tor,
+)
 from dpi.wire.cursor cimport Cursor, left, over, slice, take, u8, u16, u32
 from dpi.wire.decode cimport decode, decode_ip
-from dpi.wire.packet cimport IP_TCP, IP_UDP, Packet
+from dpi.wire.fragments cimport FragmentTable, fragments_add, fragments_free, fragments_new
+from dpi.wire.packet cimport FRAGMENT_NONE, IP_TCP, IP_UDP, Packet
 from dpi.wire.view cimport Faults
 
 
@@ -51,17 +71,8 @@ cdef extern from "<unistd.h>" nogil:
     int64_t lseek(int fd, int64_t offset, int whence)
 
 
-cdef extern from "<string.h>" nogil:
-    size_t strnlen(const char *text, size_t size)
-
-
 ctypedef Answer (*ClientFn)(const uint8_t *data, uint32_t n, Found *out) noexcept nogil
 ctypedef Answer (*ServerFn)(const uint8_t *data, uint32_t n, ServerFound *out) noexcept nogil
-
-
-cdef void check(bint promise) noexcept nogil:
-    if not promise:
-        abort()
 
 
 # Blocks of exactly the data's size: the sanitizer sees a byte too many.
@@ -83,49 +94,6 @@ cdef uint32_t cut(const uint8_t **data, uint32_t *n) noexcept nogil:
     data[0] += 1
     n[0] -= 1
     return n[0] * where // 255
-
-
-# What was found
-
-cdef void check_text(const char *text, uint32_t size) noexcept nogil:
-    cdef uint32_t i
-    cdef uint32_t n = <uint32_t>strnlen(text, size)
-    check(n < size)
-    for i in range(n):
-        check(<uint8_t>text[i] >= 32 and text[i] != 127)
-
-
-cdef void check_host(const char *host, uint32_t n) noexcept nogil:
-    cdef uint32_t i
-    check(n < 256 and host[n] == 0 and strlen(host) == n)
-    for i in range(n):
-        check(c"a" <= host[i] <= c"z" or c"0" <= host[i] <= c"9" or host[i] in (c"-", c"_", c".", c":"))
-
-
-cdef void check_found(const Found *f) noexcept nogil:
-    check_host(f.host, f.host_len)
-    check(f.ja4[0] == 0 or strlen(f.ja4) == 36)
-    check_text(f.alpn, sizeof(f.alpn))
-    check_text(f.agent, sizeof(f.agent))
-    check_text(f.content_type, sizeof(f.content_type))
-
-
-cdef void check_certificate(const Certificate *c) noexcept nogil:
-    cdef const char *name = &c.names[0]
-    check_text(c.common_name, sizeof(c.common_name))
-    check_text(c.organisation, sizeof(c.organisation))
-    check_text(c.issuer, sizeof(c.issuer))
-    for _ in range(c.n_names):
-        check(name < &c.names[0] + sizeof(c.names) and name[0] != 0)
-        name += strlen(name) + 1
-
-
-cdef void check_server(const ServerFound *f) noexcept nogil:
-    check_host(f.host, f.host_len)
-    check_text(f.alpn, sizeof(f.alpn))
-    check_text(f.server, sizeof(f.server))
-    check_text(f.content_type, sizeof(f.content_type))
-    check_certificate(&f.certificate)
 
 
 # Dissectors of streams
@@ -193,6 +161,10 @@ cdef void fuzz_tls_records(const uint8_t *data, uint32_t n) noexcept nogil:
 
 cdef void fuzz_http_request(const uint8_t *data, uint32_t n) noexcept nogil:
     client_stream(http_request, data, n)
+
+
+cdef void fuzz_http2(const uint8_t *data, uint32_t n) noexcept nogil:
+    client_stream(http2_request, data, n)
 
 
 cdef void fuzz_http_response(const uint8_t *data, uint32_t n) noexcept nogil:
@@ -342,7 +314,39 @@ cdef void fuzz_decode(const uint8_t *data, uint32_t n) noexcept nogil:
         check_packet(&p, data + 2, n - 2)
 
 
+cdef void fuzz_fragments(const uint8_t *data, uint32_t n) noexcept nogil:
+    """IP packets, each behind a byte (how long after the one before) and two of length, put together in a small table."""
+    cdef Cursor c = over(data, n)
+    cdef FragmentTable *table = fragments_new(3, 100000, 1 << 20)
+    cdef int64_t time = 0
+    cdef uint8_t *block
+    cdef uint16_t length
+    cdef Packet p, whole
+    check(table != NULL)
+    while left(&c) > 3:
+        time += <int64_t>1 << (u8(&c) & 31)
+        length = u16(&c)
+        if length > left(&c):
+            length = <uint16_t>left(&c)
+        block = exact(take(&c, length), length)
+        p.fragment = FRAGMENT_NONE
+        decode_ip(block, length, length, &p, NULL)
+        if p.fragment != FRAGMENT_NONE:
+            p.time = time
+            if fragments_add(table, &p, &whole, NULL):
+                check(whole.n <= whole.payload_len)
+                free(exact(whole.payload, whole.n))         # all of it can be read
+        free(block)
+    fragments_free(table)
+
+
 cdef int FILE = memfd_create("capture", 0)
+
+
+cdef bint open_file(const uint8_t *data, uint32_t n, CaptureReader *reader) noexcept nogil:
+    check(ftruncate(FILE, 0) == 0 and pwrite(FILE, data, n, 0) == n and lseek(FILE, 0, 0) == 0)
+    memset(reader, 0, sizeof(CaptureReader))
+    return capture_open(reader, FILE)
 
 
 cdef void fuzz_pcapfile(const uint8_t *data, uint32_t n) noexcept nogil:
@@ -352,9 +356,7 @@ cdef void fuzz_pcapfile(const uint8_t *data, uint32_t n) noexcept nogil:
     cdef Packet p
     cdef uint8_t *block
     cdef uint32_t records = 0
-    check(ftruncate(FILE, 0) == 0 and pwrite(FILE, data, n, 0) == n and lseek(FILE, 0, 0) == 0)
-    memset(&reader, 0, sizeof(reader))
-    if capture_open(&reader, FILE):
+    if open_file(data, n, &reader):
         while next_record(&reader, &record):
             records += 1
             check(records <= n)
@@ -367,29 +369,72 @@ cdef void fuzz_pcapfile(const uint8_t *data, uint32_t n) noexcept nogil:
     capture_close(&reader)
 
 
-cdef void fuzz_probes(const uint8_t *data, uint32_t n) noexcept nogil:
-    """All probes.  The head: ports, the transport and who sends, payloads before, the words kept for both sides."""
-    cdef Sight sight
-    cdef Found out
-    cdef Answer answer = NO
-    cdef uint32_t[2] words
-    if n < 14:
-        return
-    memset(&sight, 0, sizeof(sight))
-    memcpy(words, data + 6, sizeof(words))
+cdef void fuzz_capture(const uint8_t *data, uint32_t n) noexcept nogil:
+    """A capture file, and its packets through the whole engine at any times."""
+    cdef CaptureReader reader
+    cdef Record record
+    cdef Shard *s = equipped(MODE_RISKS | MODE_FIRST)
+    if open_file(data, n, &reader):
+        while next_record(&reader, &record):
+            frame(s, record.data, record.caplen, record.wirelen, record.linktype, record.time, 0, False)
+    capture_close(&reader)
+    finish(s)
+
+
+# A side's first bytes, or a datagram.  The head: ports, the transport and who sends, payloads before, the words kept
+# for both sides.
+
+cdef enum:
+    SIGHT_HEAD = 14
+
+
+cdef void sight_of(const uint8_t *data, uint32_t n, uint32_t *words, Sight *sight) noexcept nogil:
+    memset(sight, 0, sizeof(Sight))
+    memcpy(words, data + 6, 8)
     sight.mine = words if data[4] & 1 else NULL
     sight.theirs = words + 1 if data[4] & 1 else NULL
-    memset(&out, 0, sizeof(out))
     sight.sport = <uint16_t>data[0] << 8 | data[1]
     sight.dport = <uint16_t>data[2] << 8 | data[3]
     sight.proto = IP_UDP if data[4] & 1 else IP_TCP
     sight.from_opener = data[4] >> 1 & 1
     sight.turn = data[5]
-    sight.data = data + 14
-    sight.n = n - 14
+    sight.data = data + SIGHT_HEAD
+    sight.n = n - SIGHT_HEAD
     sight.wire = sight.n + (data[4] >> 2) if data[4] & 1 else sight.n
+
+
+cdef void fuzz_probes(const uint8_t *data, uint32_t n) noexcept nogil:
+    """All probes."""
+    cdef Sight sight
+    cdef Found out
+    cdef Answer answer = NO
+    cdef uint32_t[2] words
+    if n < SIGHT_HEAD:
+        return
+    sight_of(data, n, words, &sight)
+    memset(&out, 0, sizeof(out))
     if probe(&sight, &out, &answer):
         check_found(&out)
+
+
+cdef void fuzz_declared(const uint8_t *data, uint32_t n) noexcept nogil:
+    """The signatures of equipped.pyx; the second word is which of them the other side has shown its half of."""
+    cdef Sight sight
+    cdef Found out
+    cdef Answer answer = NO
+    cdef uint32_t[2] words
+    cdef uint32_t half = 0
+    if n < SIGHT_HEAD:
+        return
+    sight_of(data, n, words, &sight)
+    memset(&out, 0, sizeof(out))
+    if declared_find(&DECLARED.table, &sight, words[1], &half, &out, &answer) != NULL:
+        check(answer == YES)
+        check_found(&out)
+    else:
+        check(answer != YES)
+    if half:                                # the other side may now show the other half
+        declared_find(&DECLARED.table, &sight, half, &half, &out, &answer)
 
 
 cdef void fuzz_nfnetlink(const uint8_t *data, uint32_t n) noexcept nogil:
@@ -412,7 +457,7 @@ cdef struct Row:
     Target target
 
 
-cdef Row ROWS[32]
+cdef Row ROWS[64]
 cdef int N_ROWS = 0
 NAMES = []                  # of all targets
 
@@ -426,6 +471,7 @@ cdef void row(const char *name, Target target):
 
 
 row("decode", fuzz_decode)
+row("fragments", fuzz_fragments)
 row("pcapfile", fuzz_pcapfile)
 row("nfnetlink", fuzz_nfnetlink)
 row("stream", fuzz_stream)
@@ -440,7 +486,21 @@ row("http_request", fuzz_http_request)
 row("http_response", fuzz_http_response)
 row("quic", fuzz_quic)
 row("probes", fuzz_probes)
+row("declared", fuzz_declared)
+row("http2", fuzz_http2)
+row("hpack", fuzz_hpack)
+row("gquic", fuzz_gquic)
+row("dns_names", fuzz_dns_names)
+row("login", fuzz_login)
+row("shown", fuzz_shown)
+row("over_tls", fuzz_over_tls)
+row("over_http", fuzz_over_http)
+row("program", fuzz_program)
+row("noise", fuzz_noise)
+row("tor", fuzz_tor)
 row("flows", flows)
+row("engine", engine)
+row("capture", fuzz_capture)
 
 
 cdef Target find(const char *name) noexcept nogil:

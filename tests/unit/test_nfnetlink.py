@@ -98,6 +98,12 @@ def test_a_refusal_is_read_as_its_errno_and_sequence() -> None:
     assert (found["kind"], found["error"], found["sequence"]) == ("error", 2, 9)
 
 
+def test_an_error_number_that_has_no_negative_is_read() -> None:
+    (found,) = parse_messages(bytes.fromhex("240000000200000001000000000000000000008000000100000000")[:20])
+    assert found["kind"] == "error"
+
+
+
 def test_a_packet_cut_off_anywhere_behind_its_id_is_damaged_and_its_id_known() -> None:
     data = packet(77, word(INDEV, 3), attribute(PAYLOAD, bytes(40)))
     behind_id = 16 + 4 + 12

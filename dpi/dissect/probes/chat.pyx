@@ -127,7 +127,7 @@ cdef Answer wechat_tls(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer huawei_push(const Sight *s, Found *out) noexcept nogil:
     """A kind, the length of all that is there, 0: what listens on HP's registered port for virtual groups, too."""
-    return yes(s.n >= 8 and s.turn == 0 and be16(s, 1) == s.n and s.data[3] == 0 and s.data[0] in (0x16, 0x17))
+    return yes(s.n >= 8 and be16(s, 1) == s.n and s.data[3] == 0 and s.data[0] in (0x16, 0x17))
 
 
 cdef Answer discord(const Sight *s, Found *out) noexcept nogil:

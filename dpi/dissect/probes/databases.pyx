@@ -1,12 +1,17 @@
 """Databases and what is asked like one."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memchr
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
 from dpi.wire.cursor cimport Cursor, alive, over, skip, u8
+
+
+cdef enum:
+    VERSION_END = 64        # bytes in which MySQL's version has ended
 
 
 cdef Answer mysql(const Sight *s, Found *out) noexcept nogil:
@@ -18,6 +23,8 @@ cdef Answer mysql(const Sight *s, Found *out) noexcept nogil:
         return yes(1040 <= le16(s, 5) <= 2100 and length + 4 == s.n and printable(s, 7, s.n - 7))
     if s.data[4] not in (9, 10) or not is_digit(s.data[5]) or not contains(s, b".", 1, 9):
         return NO
+    if s.n < VERSION_END and memchr(s.data + 5, 0, s.n - 5) == NULL:
+        return MORE                         # the version goes on
     set_agent(out, s.data + 5, s.n - 5)
     return YES
 

@@ -8,6 +8,10 @@ from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
 
 
+cdef enum:
+    LINE_MAX = 512          # RFC 5321, 4.5.3.1.5
+
+
 cdef Answer smtp(const Sight *s, Found *out) noexcept nogil:
     """RFC 5321, 4.2 and 4.1.1.1: the server's greeting with its name, or the client's EHLO."""
     cdef uint32_t i = 4
@@ -18,6 +22,8 @@ cdef Answer smtp(const Sight *s, Found *out) noexcept nogil:
         while i < s.n and s.data[i] > 0x20:
             dot |= s.data[i] == c'.'
             i += 1
+        if i == s.n and s.n < LINE_MAX:
+            return MORE                 # a part of a name is another's
         if dot:
             set_host(out, s.data + 4, i - 4)
         return YES

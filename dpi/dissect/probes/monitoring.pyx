@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from dpi.dissect.answer cimport NO, YES, Answer, Found
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
@@ -61,8 +61,9 @@ cdef Answer collectd(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer munin(const Sight *s, Found *out) noexcept nogil:
-    """The node's greeting."""
-    return starts(s, b"# munin node at ", 16)
+    """The node's greeting, a line that ends in its name."""
+    cdef Answer answer = starts(s, b"# munin node at ", 16)
+    return MORE if answer == YES and s.n < 300 and not contains(s, b"\n", 1, 300) else answer
 
 
 cdef Answer checkmk(const Sight *s, Found *out) noexcept nogil:

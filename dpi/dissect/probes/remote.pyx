@@ -11,8 +11,10 @@ from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u8, u16
 
 
 cdef Answer ssh(const Sight *s, Found *out) noexcept nogil:
-    """RFC 4253, 4.2: both sides begin with their version."""
+    """RFC 4253, 4.2: both sides begin with their version, a line of 255 bytes at the most."""
     cdef Answer answer = starts(s, b"SSH-", 4)
+    if answer == YES and s.n < 255 and not contains(s, b"\n", 1, 255):
+        return MORE
     if answer == YES:
         set_agent(out, s.data, s.n)
     return answer

@@ -10,7 +10,7 @@ from dpi.dissect.protocols cimport *
 
 cdef Answer http2(const Sight *s, Found *out) noexcept nogil:
     """RFC 9113, 3.4: the client's preface."""
-    return starts(s, b"PRI * HTTP/2.0\r\n\r\n", 18)
+    return starts(s, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24)
 
 
 cdef Answer http2_settings(const Sight *s, Found *out) noexcept nogil:

@@ -1,0 +1,102 @@
+"""However a stream is cut into segments, and in whatever order they come, the flow is named as by one segment.
+
+All that is told from a stream is asked here, by one message each: TLS, HTTP/1 and 2, DNS, what files declare, and each
+of the probes.
+"""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from typing import Any
+
+import first_bytes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dpi.core import Core
+from dpi.dissect.declaration import Declaration, Host, Length, Part
+from dpi.dissect.declared import Declarations
+from dpi.match.hosts import Hosts
+from dpi.match.names import Names
+from dpi.match.ports import Ports
+from dpi.match.prefixes import Prefixes
+from tests.cores import ACK, PSH, TCP, VIDEO, Connection, answer, as_flow, question
+from tests.handshakes import openssl_hello, records
+
+HELLO = openssl_hello("www.video.example", ["h2"])
+HEADERS = b"\x82\x86\x84\x41\x11www.video.example"
+DECLARED = Declarations(
+    [
+        Declaration(
+            604, False, (TCP,), (Part(b"GATE", b"\xff" * 4),), counted=Length(5, 1, 6), host=Host(0, b"to=", b";")
+        ),
+        Declaration(605, True, (TCP,), (Part(b"find me", b"\xff" * 7, 0, 64),)),
+    ]
+)
+# slug or what it is, whether the opener sends it, the server's port, the bytes
+STREAMS: list[tuple[str, bool, int, bytes]] = [
+    ("tls", True, 443, HELLO),
+    ("tls in small records", True, 443, records(HELLO[5:], [1, 4, 60, 90])),
+    ("http", True, 80, b"GET /a HTTP/1.1\r\nAccept: */*\r\nHost: www.video.example\r\nUser-Agent: a/1\r\n\r\n"),
+    (
+        "http2",
+        True,
+        80,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + len(HEADERS).to_bytes(3, "big") + b"\1\4\0\0\0\1" + HEADERS,
+    ),
+    ("a question", True, 53, len(question("a.example")).to_bytes(2, "big") + question("a.example")),
+    ("an answer", False, 53, b"\0\x2b" + answer("a.example", "192.0.2.7")),
+    ("declared", True, 4000, b"GATE.\x11.to=www.video.exa;.."[:6] + b"to=www.video.exa;"),
+    ("declared, searched", False, 4000, b"somewhere you find me, or not"),
+    *((slug, *rest) for slug, proto, *rest in first_bytes.KNOWN if proto == TCP and slug != "http2"),
+]
+SAME = ("protocol", "app", "host", "ja4")  # what comes behind the name (an agent) is not waited for
+
+
+def shard() -> Core:
+    one = Core(16)
+    one.use(
+        Hosts([("video.example", VIDEO)]), Prefixes([]), Ports([]), Names(64), bytes(1024), declared=DECLARED
+    )  # fmt: skip
+    return one
+
+
+def named(from_opener: bool, port: int, pieces: list[tuple[int, bytes]]) -> dict[str, Any]:
+    """The last segment of what was written is pushed, as senders do (RFC 9293, 3.9.1)."""
+    connection = Connection(shard(), dport=port).shake()
+    n = max(offset + len(piece) for offset, piece in pieces)
+    for offset, piece in pieces:
+        flags = ACK | PSH if offset + len(piece) == n else ACK
+        connection.segment(0 if from_opener else 1, offset, piece, flags=flags)
+    connection.core.flush(0)
+    (flow,) = (as_flow(event[5]) for event in connection.core.drain() if event[0] == "end")
+    return {field: flow[field] for field in SAME}
+
+
+WHOLE = {data: named(opener, port, [(0, data)]) for _, opener, port, data in STREAMS}
+
+
+def test_each_is_named_by_one_segment() -> None:
+    assert [what for what, _, _, data in STREAMS if not WHOLE[data]["protocol"] and not WHOLE[data]["app"]] == []
+
+
+@settings(max_examples=1200)
+@given(
+    st.sampled_from(STREAMS),
+    st.lists(st.floats(0, 1, exclude_max=True), max_size=5),
+    st.randoms(use_true_random=False),
+    st.booleans(),
+)
+def test_any_segments_in_any_order_name_it_the_same(
+    stream: tuple[str, bool, int, bytes], cuts: list[float], rng: random.Random, again: bool
+) -> None:
+    what, opener, port, data = stream
+    edges = sorted({0, len(data), *(int(cut * len(data)) for cut in cuts)})
+    while data[: edges[1]].strip(b"\0") == b"" and len(edges) > 2:  # what a frame may be padded with
+        del edges[1]
+    pieces = [(start, data[start:end]) for start, end in pairwise(edges)]
+    if again:
+        pieces += rng.sample(pieces, 1)
+    rng.shuffle(pieces)
+    assert named(opener, port, pieces) == WHOLE[data], (what, [(at, len(piece)) for at, piece in pieces])
