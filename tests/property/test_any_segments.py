@@ -81,7 +81,7 @@ def test_each_is_named_by_one_segment() -> None:
     assert [what for what, _, _, data in STREAMS if not WHOLE[data]["protocol"] and not WHOLE[data]["app"]] == []
 
 
-@settings(max_examples=1200)
+@settings(max_examples=500)
 @given(
     st.sampled_from(STREAMS),
     st.lists(st.floats(0, 1, exclude_max=True), max_size=5),

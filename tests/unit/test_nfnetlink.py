@@ -103,7 +103,6 @@ def test_an_error_number_that_has_no_negative_is_read() -> None:
     assert found["kind"] == "error"
 
 
-
 def test_a_packet_cut_off_anywhere_behind_its_id_is_damaged_and_its_id_known() -> None:
     data = packet(77, word(INDEV, 3), attribute(PAYLOAD, bytes(40)))
     behind_id = 16 + 4 + 12
