@@ -288,11 +288,13 @@ def _edit(config: Path, file: Path, change: Callable[[RulesText], str], dry_run:
 
 def _places(config: Path) -> dict[str, list[Path]]:
     """The files in which each rule is written."""
-    from dpi.policy.load import policy_files
+    from dpi.policy.load import TABLE, policy_files
     from dpi.policy.tree import Mapping, read
 
     found: dict[str, list[Path]] = {}
     for file in policy_files(config):
+        if file.suffix == TABLE:
+            continue
         try:
             root, _ = read(file.read_bytes(), str(file), [])
         except OSError as error:

@@ -85,7 +85,7 @@ class Policies:
         """A damaged file is as good as none: numbers are then given anew."""
         try:
             raw = json.loads(self._ids_file.read_text())
-            parts = {f.name: {str(k): int(v) for k, v in raw[f.name].items()} for f in dataclasses.fields(Ids)}
+            parts = {f.name: {str(k): int(v) for k, v in raw.get(f.name, {}).items()} for f in dataclasses.fields(Ids)}
             return Ids(**parts)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return Ids()

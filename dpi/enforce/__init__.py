@@ -56,17 +56,23 @@ def plan_operations(plan: KernelPlan, *, state_dir: Path) -> list[Operation]:
 
 
 def apply(
-    plan: KernelPlan, *, state_dir: Path, fail_at: int | None = None, on_step: Callable[[Operation], None] | None = None
+    plan: KernelPlan,
+    *,
+    state_dir: Path,
+    fail_at: int | None = None,
+    on_step: Callable[[Operation], None] | None = None,
+    look_again: bool = False,
 ) -> Report:
     """Makes the kernel as the plan says: all of it, or nothing of it and KernelError.
 
     `state_dir` keeps what cannot be read back from the kernel (sysctls' old values) and the lock that keeps
     two of us from acting at once.  `fail_at` makes the step of that index fail, for tests.  `on_step` is told
-    each operation before it is done.
+    each operation before it is done.  `look_again`: somebody else may have changed qdiscs or classes, so what this
+    process remembers of them, where there are thousands, is not relied on.
     """
     from dpi.enforce.reconcile import apply as run
 
-    return run(plan, state_dir, fail_at=fail_at, on_step=on_step)
+    return run(plan, state_dir, fail_at=fail_at, on_step=on_step, look_again=look_again)
 
 
 def clean(*, state_dir: Path) -> Report:

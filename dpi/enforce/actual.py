@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from dpi.enforce import iptables, sysctl
-from dpi.enforce.names import ALIAS, LINK_CLASS, MAJORS
+from dpi.enforce.names import ALIAS, LINK_CLASS, is_ours
+from dpi.enforce.netlink import Netlink
+from dpi.enforce.nft import subscribers
 from dpi.enforce.nft.table import actual_table
-from dpi.enforce.qdisc import leaves, message
-from dpi.enforce.qdisc.htb import HtbClass, HtbRoot, listed_classes
+from dpi.enforce.qdisc import branch, leaves, message, read
+from dpi.enforce.qdisc.filter import read_tree_filters
+from dpi.enforce.qdisc.htb import HtbClass, HtbRoot
 from dpi.enforce.qdisc.ifb import IfbLink, read_redirects
+from dpi.enforce.qdisc.leaf import Leaf
 from dpi.enforce.resource import Handles, Resource, State, state_of
 from dpi.enforce.routes import read_next_hops, read_rules
 from dpi.enforce.state import StateFile
+from dpi.policy.branches import FIRST_MINOR, LAST_ALONE
 
 
-def actual(handles: Handles) -> State:
-    """Reads all of it; what is not ours is not in it."""
-    return state_of(_all(handles))
+def actual(handles: Handles, trees: Iterable[Resource] | None = None) -> State:
+    """Reads all of it; what is not ours is not in it.  `trees`: what is known of qdiscs and classes, not read then."""
+    return state_of(_all(handles, trees))
 
 
-def _all(handles: Handles) -> Iterator[Resource]:
+def _all(handles: Handles, trees: Iterable[Resource] | None) -> Iterator[Resource]:
     ip = handles.ip
     links = list(ip.get_links())
     names = {link["index"]: str(link.get_attr("IFLA_IFNAME")) for link in links}
@@ -29,14 +33,19 @@ def _all(handles: Handles) -> Iterator[Resource]:
     for link in links:
         if link.get_attr("IFLA_IFALIAS") == ALIAS:
             yield IfbLink(names[link["index"]])
-    yield from _trees(ip, names)
-    yield from read_redirects(ip, names)
+    kernel = handles.rtnl()
+    yield from _trees(kernel, names) if trees is None else trees
+    yield from read_redirects(names)
+    yield from read_tree_filters(kernel, names)
     yield from read_next_hops(ip, names)
     yield from read_rules(ip)
     for family in ("inet", "bridge"):
         table = actual_table(family)
         if table:
             yield table
+        hosts = subscribers.actual(family)
+        if hosts:
+            yield hosts
     for version in iptables.TOOLS:
         step = iptables.actual_step(version)
         if step:
@@ -50,46 +59,62 @@ def _sysctls(state: StateFile) -> Iterator[Resource]:
             yield sysctl.Sysctl(path, value)
 
 
-def _trees(ip: Any, names: dict[int, str]) -> Iterator[Resource]:
-    qdiscs = list(ip.get_qdiscs())
-    for root in qdiscs:
-        major, index = root["handle"] >> 16, root["index"]
-        if root["parent"] != message.ROOT or root.get_attr("TCA_KIND") != "htb" or major not in MAJORS.values():
-            continue
-        if index not in names:
-            continue
-        yield HtbRoot(names[index], major)
-        ends = {
-            q["parent"]: leaves.decode(q.get_attr("TCA_KIND"), q.get_attr("TCA_OPTIONS"))
-            for q in qdiscs
-            if q["index"] == index and q["parent"] >> 16 == major
-        }
-        classes = {c["handle"]: c for c in listed_classes(ip, index)}
-        inner = {c["parent"] for c in classes.values()}
-        for handle, class_ in classes.items():
-            options = class_.get_attr("TCA_OPTIONS")
-            parms = options.get_attr("TCA_HTB_PARMS")
-            path = _path(handle, classes)
-            # The link's class is an inner one by meaning, even before it has children.
-            has_children = handle in inner or path == (LINK_CLASS,)
-            yield HtbClass(
-                device=names[index],
-                major=major,
-                path=path,
-                inner=has_children,
-                rate=options.get_attr("TCA_HTB_RATE64") or parms["rate"],
-                ceil=options.get_attr("TCA_HTB_CEIL64") or parms["ceil"],
-                buffer=parms["buffer"],
-                cbuffer=parms["cbuffer"],
-                priority=parms["prio"],
-                quantum=parms["quantum"],
-                leaf=None if has_children else ends.get(handle),
-            )
+def roots(kernel: Netlink, names: dict[int, str]) -> list[HtbRoot]:
+    """Our root qdiscs."""
+    found = ((name, read.qdisc(kernel, index, message.ROOT)) for index, name in names.items())
+    return [HtbRoot(name, q.handle >> 16) for name, q in found if q and q.kind == "htb" and is_ours(q.handle >> 16)]
 
 
-def _path(handle: int, classes: dict[int, Any]) -> tuple[int, ...]:
-    path: list[int] = []
-    while handle in classes:
-        path.insert(0, handle & 0xFFFF)
-        handle = classes[handle]["parent"]
-    return tuple(path)
+def _trees(kernel: Netlink, names: dict[int, str]) -> Iterator[Resource]:
+    ours = roots(kernel, names)
+    ends = _leaves(kernel, names) if ours else {}
+    for root in ours:
+        yield root
+        index = next(index for index, name in names.items() if name == root.device)
+        classes = {c.handle & 0xFFFF: c for c in read.classes(kernel, index, root.major)}
+        yield from _tree(root.device, root.major, classes, ends.get((root.device, root.major), {}))
+
+
+def _leaves(kernel: Netlink, names: dict[int, str]) -> dict[tuple[str, int], dict[int, Leaf]]:
+    """(device, major of the tree) → minor of the class → the qdisc at its end."""
+    found: dict[tuple[str, int], dict[int, Leaf]] = {}
+    for q in read.qdiscs(kernel):
+        if q.device in names and is_ours(q.parent >> 16):
+            tree = found.setdefault((names[q.device], q.parent >> 16), {})
+            tree[q.parent & 0xFFFF] = leaves.known(q.kind, q.options)
+    return found
+
+
+def _tree(device: str, major: int, classes: dict[int, read.Class], ends: dict[int, Leaf]) -> Iterator[Resource]:
+    inner = {c.parent & 0xFFFF for c in classes.values()}
+    paths: dict[int, tuple[int, ...]] = {}
+    for minor, found in classes.items():
+        above = found.parent & 0xFFFF
+        if FIRST_MINOR <= minor <= LAST_ALONE:
+            if above not in classes or classes[above].quantum != branch.SHARED or above == LINK_CLASS:
+                yield branch.made_of(device, major, _path(minor, classes, paths), classes, ends)
+            continue
+        path = _path(minor, classes, paths)
+        # The link's class is an inner one by meaning, even before it has children.
+        has_children = minor in inner or path == (LINK_CLASS,)
+        yield HtbClass(
+            device=device,
+            major=major,
+            path=path,
+            inner=has_children,
+            rate=found.rate,
+            ceil=found.ceil,
+            buffer=found.buffer,
+            cbuffer=found.cbuffer,
+            priority=found.priority,
+            quantum=found.quantum,
+            leaf=None if has_children else ends.get(minor),
+        )
+
+
+def _path(minor: int, classes: dict[int, read.Class], known: dict[int, tuple[int, ...]]) -> tuple[int, ...]:
+    """Minors from the link's class down."""
+    if minor not in known:
+        above = classes[minor].parent
+        known[minor] = (*(() if above == message.ROOT else _path(above & 0xFFFF, classes, known)), minor)
+    return known[minor]

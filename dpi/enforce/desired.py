@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from dpi.enforce import iptables, sysctl
+from dpi.enforce import iptables, subscribers, sysctl
 from dpi.enforce.names import LINK_CLASS, MAJORS, Family
+from dpi.enforce.nft import subscribers as hosts
 from dpi.enforce.nft.table import desired_table
 from dpi.enforce.nft.text import Facts, family, table_text, versions, way_pairs
 from dpi.enforce.probe import Features
@@ -41,12 +42,14 @@ def desired(plan: KernelPlan, features: Features, handles: Handles) -> Desired:
     for tree in plan.trees:
         if tree.ifb is None:
             found += tree_resources(tree, tree.device, plan, features, notes)
+            found += subscribers.trees(tree, tree.device, plan, features, notes)
             continue
         if tree.ifb not in fed:
             fed[tree.ifb] = tree
             found.append(IfbLink(tree.ifb))
             found += tree_resources(tree, tree.ifb, plan, features, notes)
-        found.append(Redirect(tree.device, tree.ifb, plan.marks.route_mask))
+            found += subscribers.trees(tree, tree.ifb, plan, features, notes)
+        found.append(Redirect(tree.device, tree.ifb, plan.marks.route_mask, plan.marks.route_mask))
     for route in plan.routes:
         for hop in hops[route.number]:
             mark, mask = plan.marks.route(route.number), plan.marks.route_mask
@@ -54,6 +57,8 @@ def desired(plan: KernelPlan, features: Features, handles: Handles) -> Desired:
             found.append(MarkRule(hop.version, rule_priority(route.number), mark, mask, route.table))
     name: Family = family(plan)
     found.append(desired_table(name, table_text(plan, facts)))
+    if plan.subscribers:
+        found.append(hosts.desired(plan, facts))
     if not by_nft:
         wanted = iptables.rules(plan, way_pairs(plan, facts))
         found += [iptables.desired_step(version, wanted) for version in iptables.TOOLS]
@@ -77,9 +82,16 @@ def check(plan: KernelPlan, features: Features, handles: Handles) -> None:
         raise KernelError("this kernel can queue packets neither by nft nor by iptables")
     if plan.trees and not features.htb:
         raise KernelError("this kernel has no htb qdisc, which classes need (module sch_htb)")
-    if any(tree.ifb for tree in plan.trees) and not (features.ifb and features.redirect):
+    if plan.subscribers and plan.subscribers.trees:
+        if any(tree.ifb for tree in plan.trees):
+            raise KernelError("so many subscribers need one device as lan and another as wan")
+        if plan.subscribers.trees > plan.marks.disposition_mask >> plan.marks.shift:
+            raise KernelError(f"marks of {plan.marks.mask:#x} have too few bits for so many subscribers")
+    with_ifbs = any(tree.ifb for tree in plan.trees) or bool(plan.subscribers and plan.subscribers.trees)
+    if with_ifbs and not (features.ifb and features.redirect):
         raise KernelError(
-            "this kernel lacks what shaping both directions on one device needs: ifb, clsact, cls_bpf, act_mirred"
+            "this kernel lacks what shaping both directions on one device, or thousands of subscribers, needs: "
+            "ifb, clsact, cls_bpf, act_mirred"
         )
     for interface in plan.interfaces:
         handles.index(interface.name)

@@ -16,9 +16,11 @@ def diff(desired: State, actual: State) -> list[Operation]:
     new = [desired[key] for key in desired.keys() - actual.keys()]
     changed = [key for key in desired.keys() & actual.keys() if desired[key] != actual[key]]
     wanted = {resource.slot for resource in new}
-    blocking = [r for r in gone if r.slot in wanted]
-    in_the_way = [r for r in gone if r in blocking or any(r.within(b) for b in blocking)]
-    rest = [r for r in gone if r not in in_the_way]
+    blocking = {r.slot for r in gone} & wanted
+    in_the_way: list[Resource] = []
+    rest: list[Resource] = []
+    for r in gone:
+        (in_the_way if r.slot in blocking or not blocking.isdisjoint(r.above) else rest).append(r)
     steps = [*((None, r) for r in new), *((actual[key], desired[key]) for key in changed)]
     return [
         *(Operation(r, None) for r in sorted(in_the_way, key=_order, reverse=True)),

@@ -100,7 +100,7 @@ async def keep(
             await news.wait()
             try:
                 async with changing:
-                    report = await asyncio.to_thread(apply, plan(), state_dir=state_dir)
+                    report = await asyncio.to_thread(apply, plan(), state_dir=state_dir, look_again=True)
             except DpiError as error:
                 log.error("cannot put back what somebody else removed: %s", error)
                 await asyncio.sleep(RETRY)

@@ -18,11 +18,21 @@ CHAIN = "DPI-QUEUE"  # iptables, only where nft cannot queue
 # Root qdiscs are `d1:` and `d2:`; packets carry the classid in skb->priority.  One number for each direction, for
 # what comes out of an IFB passes the root of the real device too, and must find no class of its own there.
 MAJORS: dict[Direction, int] = {"down": 0xD1, "up": 0xD2}
+TREE_SHIFT = 8  # the tree of subscribers numbered n has majors `nd1:` and `nd2:`, at the root of an IFB of its own
 LINK_CLASS = 0xFFFF  # `d1:ffff`, the link itself, below which the policy's classes are
 PROTOCOL = 209  # 0xd1: FRA_PROTOCOL of ip rules, rtm_protocol of routes
 RULE_PRIORITY = 20_900  # ours come before the main table (32766), after the local one (0)
 ALIAS = "dpi"  # IFLA_IFALIAS of the IFB links
 FILTER_PRIORITY = 209  # tc filters that redirect to an IFB
+
+
+def major_of(direction: Direction, tree: int = 0) -> int:
+    return MAJORS[direction] | tree << TREE_SHIFT
+
+
+def is_ours(major: int) -> bool:
+    """Whether a root qdisc of this number is ours: `d1:`, `1d1:` … `7fd1:`; what the kernel picks begins at 8000."""
+    return major < 0x8000 and major & 0xFF in MAJORS.values()
 
 
 def classid(major: int, minor: int) -> int:

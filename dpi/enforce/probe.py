@@ -164,10 +164,10 @@ def _redirect(ip: Any) -> None:
 
     state = StateFile(Path(f"/nonexistent/{os.getpid()}"))
     state.save = lambda: None  # type: ignore[method-assign]
-    wanted = Redirect("lo", "dpi-probe", 0x10000)
+    wanted = Redirect("lo", "dpi-probe", 0x10000, 0x10000)
     wanted.add(Handles(ip, state))
     names = {ip.link_lookup(ifname=name)[0]: name for name in ("lo", "dpi-probe")}
-    if read_redirects(ip, names) != [wanted]:
+    if read_redirects(names) != [wanted]:
         raise KernelError("clsact does not keep the filter")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dpi.enforce import conntrack
+from dpi.enforce import conntrack, remember
 from dpi.enforce.actual import actual
 from dpi.enforce.desired import Desired, desired
 from dpi.enforce.diff import diff
@@ -30,20 +30,34 @@ def handles(state_dir: Path) -> Iterator[Handles]:
     except OSError as error:
         raise KernelError(f"netlink: {error.strerror}") from None
     with ip:
-        yield Handles(ip, StateFile.load(state_dir))
+        found = Handles(ip, StateFile.load(state_dir))
+        try:
+            yield found
+        finally:
+            found.close()
 
 
 def plan_operations(plan: KernelPlan, state_dir: Path) -> list[Operation]:
     with handles(state_dir) as h:
-        return diff(_desired(plan, h, state_dir).state, actual(h))
+        return diff(_desired(plan, h, state_dir).state, actual(h, remember.known(h)))
 
 
-def apply(plan: KernelPlan, state_dir: Path, *, fail_at: int | None = None, on_step: OnStep | None = None) -> Report:
+def apply(
+    plan: KernelPlan,
+    state_dir: Path,
+    *,
+    fail_at: int | None = None,
+    on_step: OnStep | None = None,
+    look_again: bool = False,
+) -> Report:
     with locked(state_dir), handles(state_dir) as h:
         wanted = _desired(plan, h, state_dir)
-        operations = diff(wanted.state, actual(h))
+        trees = None if look_again else remember.known(h)
+        operations = diff(wanted.state, actual(h, trees))
         forget = _marks_to_forget(plan, operations, h)
-        _run(operations, h, fail_at, on_step, wanted.state)
+        remember.forget()
+        _run(operations, h, fail_at, on_step, wanted.state, known=trees is not None)
+        remember.keep(wanted.state)
         if forget:
             with contextlib.suppress(OSError):  # a kernel without ctnetlink cannot be told
                 conntrack.clear_marks(forget)
@@ -64,6 +78,7 @@ def _marks_to_forget(plan: KernelPlan, operations: list[Operation], h: Handles) 
 
 def clean(state_dir: Path) -> Report:
     with locked(state_dir), handles(state_dir) as h:
+        remember.forget()
         operations = diff({}, actual(h))
         _run(operations, h, None, None, {})
         mask = h.state.mask if h.state.mask is not None else MarkLayout().mask
@@ -79,7 +94,15 @@ def _desired(plan: KernelPlan, h: Handles, state_dir: Path) -> Desired:
     return desired(plan, probe(state_dir), h)
 
 
-def _run(operations: list[Operation], h: Handles, fail_at: int | None, on_step: OnStep | None, wanted: State) -> None:
+def _run(
+    operations: list[Operation],
+    h: Handles,
+    fail_at: int | None,
+    on_step: OnStep | None,
+    wanted: State,
+    known: bool = False,
+) -> None:
+    """`known`: of qdiscs and classes what was touched is read back, not all."""
     done: list[Operation] = []
     try:
         for number, operation in enumerate(operations):
@@ -93,7 +116,7 @@ def _run(operations: list[Operation], h: Handles, fail_at: int | None, on_step: 
                 raise KernelError(f"step {number + 1} of {len(operations)} failed: {operation}: {error}") from error
             done.append(operation)
         if operations:
-            left = diff(wanted, actual(h))
+            left = diff(wanted, actual(h, remember.after(operations, wanted, h) if known else None))
             if left:
                 raise KernelError(f"the kernel did not take it as asked: still to do: {left[0]}")
     except BaseException as error:

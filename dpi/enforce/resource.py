@@ -9,10 +9,11 @@ moved to another parent), then the old one must go first.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dpi.enforce.netlink import NETLINK_ROUTE, Netlink
 from dpi.errors import KernelError
 
 if TYPE_CHECKING:
@@ -29,6 +30,17 @@ class Handles:
     ip: Any
     state: StateFile
     proc: Path = Path("/proc/sys")
+    sockets: list[Netlink] = field(default_factory=list)
+
+    def rtnl(self) -> Netlink:
+        """A plain netlink socket for what comes in thousands; closed with these handles."""
+        if not self.sockets:
+            self.sockets.append(Netlink(NETLINK_ROUTE, receive_buffer=4 << 20))
+        return self.sockets[0]
+
+    def close(self) -> None:
+        while self.sockets:
+            self.sockets.pop().close()
 
     def index(self, device: str) -> int:
         """The interface's index; KernelError when there is no such interface in this namespace."""
@@ -58,9 +70,10 @@ class Resource:
         """Within a rank: parents before children."""
         return 0
 
-    def within(self, other: Resource) -> bool:
-        """Whether this can only be while `other` is."""
-        return False
+    @property
+    def above(self) -> tuple[Key, ...]:
+        """The slots of what this can only be while they are."""
+        return ()
 
     def title(self) -> str:
         """Which thing, as in `class d1:a of lan0`."""

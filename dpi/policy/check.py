@@ -14,15 +14,15 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from dpi.errors import Finding, FindingsError, UsageError
-from dpi.policy.checks import caches, classes, interfaces, rules
+from dpi.policy.checks import caches, classes, interfaces, rules, subscribers
 from dpi.policy.checks.case import Case
 from dpi.policy.checks.interfaces import signature_folder
 from dpi.policy.findings import of_validation
-from dpi.policy.load import Document, Path_, load
+from dpi.policy.load import LISTED, Document, Path_, load
 from dpi.policy.model import Policy
 from dpi.policy.names import Machine, Vocabulary
 
-_NAMED = ("classes", "groups", "caches", "rules")
+_NAMED = ("classes", "groups", "caches", "rules", "tariffs", "sites")
 _INSTEAD: dict[str, Any] = {"version": 1, "interfaces": {"lan": ["lan"], "wan": ["wan"]}}
 
 
@@ -118,7 +118,7 @@ def examine(
             _leave_out(data, error, broken, partial)
     if policy is not None:
         case = Case(document, policy, vocabulary, machine, broken, partial)
-        for part in (interfaces, classes, caches, rules):
+        for part in (interfaces, classes, caches, rules, subscribers):
             part.check(case)
         findings += case.findings
     findings = sorted(set(findings))
@@ -136,6 +136,9 @@ def _leave_out(data: dict[str, Any], error: ValidationError, broken: set[str], p
         elif path[0] in _NAMED and len(path) > 1:
             broken.add(str(path[0]))
             _remove(data, path[:2])
+        elif tuple(path[:2]) == LISTED and len(path) > 2:
+            broken.add(str(path[0]))
+            _remove(data, path[:3])
         else:
             broken.add(str(path[0]))
             data.pop(str(path[0]), None)

@@ -18,12 +18,15 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from dpi.policy import plan as p
+from dpi.policy.branches import FIRST_MINOR
 from dpi.policy.check import Checked
 from dpi.policy.checks.classes import DIRECTIONS, children
 from dpi.policy.checks.interfaces import signature_folder
 from dpi.policy.model import Cache, Class, Match, Policy
 from dpi.policy.names import Machine, Vocabulary
+from dpi.policy.numbers import number
 from dpi.policy.order import ordered
+from dpi.policy.subscribe import planned
 
 DEFAULT_RULE = "default"
 FIRST_TABLE = 26000
@@ -37,10 +40,13 @@ def compile_policy(checked: Checked, machine: Machine, known: p.Ids | None = Non
     marks = p.MarkLayout(policy.marks.mask)
     order = [name for name in ordered(policy.rules)[0] if policy.rules[name].enabled]
     room = (1 << (marks.width - 4)) - 1
+    subscribers, shares, branches = planned(policy, known)
     ids = p.Ids(
-        classes=number(policy.classes, known.classes, 1, LAST_MINOR),
+        classes=number(policy.classes, known.classes, 1, FIRST_MINOR - 1 if subscribers else LAST_MINOR),
         dispositions=number([DEFAULT_RULE, *order], {DEFAULT_RULE: 1} | known.dispositions, 1, room),
         routes=number(policy.caches, known.routes, 1, 7),
+        shares=shares,
+        branches=branches,
     )
     kernel = p.KernelPlan(
         mode=policy.interfaces.mode,
@@ -52,6 +58,7 @@ def compile_policy(checked: Checked, machine: Machine, known: p.Ids | None = Non
         dispositions=tuple(_dispositions(policy, order, ids.dispositions)),
         routes=tuple(_route(name, ids.routes[name], cache) for name, cache in policy.caches.items()),
         local=tuple(policy.interfaces.local),
+        subscribers=subscribers,
     )
     engine = p.EnginePlan(
         rules=tuple(_rules(checked, order, ids.dispositions)),
@@ -80,21 +87,6 @@ def meaning(policy: Policy) -> str:
     rest = [(key, value) for key, value in policy if key not in ("rules", "override")]
     text = f"{rest!r} {rules!r}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def number(names: Iterable[str], known: Mapping[str, int], first: int, last: int) -> dict[str, int]:
-    """Numbers for names: those they had, else ones never given, else those of names that are gone."""
-    wanted = list(names)
-    by_number = {n: name for name, n in known.items() if first <= n <= last}
-    given = {name: n for n, name in by_number.items()}
-    taken = set(by_number)
-    free = (n for n in range(first, last + 1) if n not in taken)
-    gone = (name for name in list(given) if name not in set(wanted))
-    for name in wanted:
-        if name not in given:
-            n = next(free, None)
-            given[name] = n if n is not None else given.pop(next(gone))
-    return given
 
 
 def _interfaces(policy: Policy) -> Iterator[p.Interface]:

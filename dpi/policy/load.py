@@ -5,7 +5,8 @@ A policy is one file, the drop-ins beside it, and what `--set` says, in this ord
 their names.  Mappings merge key by key, so a drop-in adds a class or a rule by naming it.  To say again what an
 earlier file already said is an error that names both places, because it is nearly always an accident; a mapping
 with `override: true` means it: its keys then take the place of the earlier ones, and `~` takes a key away.
-`--set PATH=VALUE` overrides in the same way.
+`--set PATH=VALUE` overrides in the same way.  A drop-in `*.csv` is a list of subscribers (table.py), and several files
+may list some.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from dpi.errors import Finding, FindingsError
+from dpi.policy import table
 from dpi.policy.tree import MAX_BYTES, Mapping, Node, Scalar, Sequence, compose, read
 
 DEFAULT = Path("/etc/dpi/policy.yaml")
 ENDINGS = (".yaml", ".yml")
+TABLE = ".csv"
+LISTED = ("subscribers", "entries")  # that many files may add to
 Path_ = tuple[str | int, ...]
 
 
@@ -83,7 +87,7 @@ def policy_files(file: Path) -> list[Path]:
         entries = sorted(folder.iterdir(), key=lambda p: p.name)
     except OSError:  # there is none; one that may not be read is found by load()
         entries = []
-    return [file, *(p for p in entries if p.suffix in ENDINGS and not p.name.startswith("."))]
+    return [file, *(p for p in entries if p.suffix in (*ENDINGS, TABLE) and not p.name.startswith("."))]
 
 
 def load(
@@ -135,10 +139,12 @@ def _read(path: Path, content: bytes | None, findings: list[Finding]) -> Mapping
                 # A pipe or device could block or never end.
                 raise OSError(None, "not a file" if path.exists() else "No such file or directory")
             with path.open("rb") as stream:
-                content = stream.read(MAX_BYTES + 1)
+                content = stream.read((table.MAX_BYTES if path.suffix == TABLE else MAX_BYTES) + 1)
         except OSError as error:
             findings.append(Finding(str(path), 1, 1, "", f"cannot be read: {error.strerror or error}"))
             return None
+    if path.suffix == TABLE:
+        return table.read(content, str(path), findings)
     return read(content, str(path), findings)[0]
 
 
@@ -160,7 +166,7 @@ def _merge(base: Mapping, extra: Mapping, path: Path_, override: bool, findings:
             continue
         first_key, first = entries[key]
         inner = override or _overrides(value)
-        if isinstance(first, Mapping) and isinstance(value, Mapping) and (inner or len(path) == 0):
+        if isinstance(first, Mapping) and isinstance(value, Mapping) and (inner or len(path) == 0 or here == LISTED):
             entries[key] = (first_key, _merge(first, value, here, inner, findings))
         elif override and value.data() is None:
             del entries[key]

@@ -222,6 +222,55 @@ class Rule(Section):
     )
 
 
+class Share(Section):
+    """What one class gets of a tariff; shares are of the tariff's own rate and ceil."""
+
+    rate: BothRates = Field(description="What the class gets of it whatever else its subscriber does")
+    ceil: BothRates | None = Field(default=None, description="What it may borrow up to; default: all of the tariff")
+
+
+class Tariff(Section):
+    """What a subscriber gets."""
+
+    rate: BothRates = Field(description="What a subscriber gets, or its part of it where all together ask for too much")
+    ceil: BothRates | None = Field(
+        default=None, description="What it may borrow up to from others who are idle; default: its rate"
+    )
+    burst: Size | None = Field(default=None, description="What may go at once after a pause; default: computed")
+    classes: dict[Name, Share] = Field(
+        default={}, max_length=14, description="How it is shared among classes; none: it is not"
+    )
+
+
+class Site(Section):
+    """A part of the network that subscribers share: a site, an access point, a cabinet, a sector."""
+
+    parent: Name | None = Field(default=None, description="The site that this one is behind; none: the link")
+    rate: BothRates = Field(description="What it carries")
+
+
+class Subscriber(Section):
+    """A customer with a tariff."""
+
+    tariff: Name = Field(description="The tariff")
+    address: Annotated[list[Prefix], OrMany()] = Field(
+        min_length=1, description="Addresses and prefixes; of several that hold an address the longest counts"
+    )
+    parent: Name | None = Field(default=None, description="The site that the subscriber is behind; none: the link")
+
+
+class Subscribers(Section):
+    """Who is shaped by a tariff of their own."""
+
+    default: Name | None = Field(
+        default=None,
+        description="Tariff that all other hosts share; default: they have the classes of the link",
+    )
+    entries: dict[Name, Subscriber] = Field(
+        default={}, description="Subscribers by id; those in the policy's folder's *.csv files are added"
+    )
+
+
 class Marks(Section):
     """Our bits of the packet mark; all others belong to other software."""
 
@@ -282,6 +331,9 @@ class Policy(Section):
     )
     caches: dict[Name, Cache] = Field(default={}, description="Caches by name, seven at most")
     rules: dict[Name, Rule] = Field(default={}, description="Rules by name, in order; the first that matches decides")
+    tariffs: dict[Name, Tariff] = Field(default={}, description="What subscribers get, by name")
+    sites: dict[Name, Site] = Field(default={}, description="What subscribers are behind, by name, as a tree")
+    subscribers: Subscribers = Field(default=Subscribers(), description="Who has which tariff")
     marks: Marks = Field(default=Marks(), description="Our bits of the packet mark")
     queue: Queue = Field(default=Queue(), description="The way to user space")
     flows: Flows = Field(default=Flows(), description="The flow table")

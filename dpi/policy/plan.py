@@ -66,6 +66,8 @@ class Ids:
     classes: dict[str, int] = field(default_factory=dict)  # HTB minor
     dispositions: dict[str, int] = field(default_factory=dict)
     routes: dict[str, int] = field(default_factory=dict)
+    shares: dict[str, int] = field(default_factory=dict)  # a class within a subscriber
+    branches: dict[str, int] = field(default_factory=dict)  # Branch.number of a subscriber, and of `site/NAME`
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,64 @@ class Interface:
 
 
 @dataclass(frozen=True)
+class PlannedShare:
+    """A class within a subscriber.  Rates in bits a second."""
+
+    offset: int  # added to the subscriber's minor
+    rate: int
+    ceil: int
+    priority: int
+    leaf: Leaf
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A branch in one direction.  Rates in bits a second, burst in bytes; equal ones are the same object.
+
+    `weight`: the rate that was asked for, where `rate` is less because all together ask for more than there is.
+    """
+
+    rate: int
+    ceil: int
+    weight: int
+    burst: int | None = None
+    shares: tuple[PlannedShare, ...] = ()
+
+
+Prefix = tuple[bytes, int]  # the network packed, and its length
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A site or a subscriber: a part of the tree that is added, changed and removed as one."""
+
+    name: str  # the subscriber's id, or `site/NAME`
+    number: int  # tree << 16 | first minor
+    parent: int  # number of the site that it is behind; 0: the link
+    down: Shape
+    up: Shape
+    prefixes: tuple[Prefix, ...] = ()
+
+    @property
+    def is_site(self) -> bool:
+        return self.name.startswith("site/")
+
+
+@dataclass(frozen=True)
+class SubscriberPlan:
+    """The tree of sites and subscribers, the same in both directions.
+
+    HTB numbers classes with 16 bits.  What does not fit into the link's own tree (0) is spread over trees 1 to
+    `trees`, whole sites together, each on a device of its own before the link.
+    """
+
+    trees: int  # 0: all are in the link's own tree
+    shares: tuple[tuple[str, int], ...]  # class, offset; the first is that of all other traffic; none: no shares
+    branches: tuple[Branch, ...]  # parents before children
+    default: int = 0  # number of the branch of all other hosts; 0: they have the link's classes
+
+
+@dataclass(frozen=True)
 class KernelPlan:
     mode: Literal["router", "bridge"]
     interfaces: tuple[Interface, ...]
@@ -156,6 +216,7 @@ class KernelPlan:
     dispositions: tuple[Disposition, ...]
     routes: tuple[Route, ...]
     local: tuple[str, ...] = ()  # prefixes behind the LAN; tells the direction where lan and wan are one device
+    subscribers: SubscriberPlan | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 from pyroute2.netlink.rtnl.tcmsg.common import calc_xmittime
 
 from dpi.enforce.names import LINK_CLASS, classid, classid_text
-from dpi.enforce.qdisc import leaves, message
+from dpi.enforce.qdisc import leaves, message, read
 from dpi.enforce.qdisc.leaf import MTU, Leaf
 from dpi.enforce.resource import Handles, Key, Resource
 from dpi.errors import KernelError
@@ -59,14 +59,12 @@ class HtbRoot(Resource):
 
     def add(self, handles: Handles) -> None:
         index = handles.index(self.device)
-        for qdisc in handles.ip.get_qdiscs(index):
-            # The kernel's own default root has handle 0; any other was set up by somebody.
-            if qdisc["parent"] == message.ROOT and qdisc["handle"] >> 16:
-                kind = qdisc.get_attr("TCA_KIND")
-                raise KernelError(
-                    f"{self.device} already has a root qdisc ({kind} {qdisc['handle'] >> 16:x}:) that is not "
-                    f"ours; remove it (tc qdisc del dev {self.device} root) or take {self.device} out of the policy"
-                )
+        there = read.qdisc(handles.rtnl(), index, message.ROOT)
+        if there and there.handle >> 16:  # the kernel's own default root has handle 0; any other was set up by somebody
+            raise KernelError(
+                f"{self.device} already has a root qdisc ({there.kind} {there.handle >> 16:x}:) that is not "
+                f"ours; remove it (tc qdisc del dev {self.device} root) or take {self.device} out of the policy"
+            )
         glob = {"version": 3, "rate2quantum": 10, "defcls": 0, "debug": 0, "direct_pkts": 0}
         options = {"attrs": [["TCA_HTB_INIT", glob]]}
         message.send(
@@ -118,21 +116,15 @@ class HtbClass(Resource):
 
     @property
     def slot(self) -> Key:
-        return (self.kind, self.device, self.major, self.minor)
+        return slot(self.device, self.major, self.minor)
 
     @property
     def depth(self) -> int:
         return len(self.path)
 
-    def within(self, other: Resource) -> bool:
-        if isinstance(other, HtbRoot):
-            return (self.device, self.major) == (other.device, other.major)
-        return (
-            isinstance(other, HtbClass)
-            and (self.device, self.major) == (other.device, other.major)
-            and self.path != other.path
-            and self.path[: len(other.path)] == other.path
-        )
+    @property
+    def above(self) -> tuple[Key, ...]:
+        return within(self.device, self.major, self.path)
 
     def title(self) -> str:
         return f"class {classid_text(self.major, self.minor)} of {self.device}"
@@ -202,9 +194,8 @@ class HtbClass(Resource):
         assert self.leaf
         handle = 0
         if before:
-            handle = next(
-                q["handle"] for q in handles.ip.get_qdiscs(index) if q["parent"] == classid(self.major, self.minor)
-            )
+            there = read.qdisc(handles.rtnl(), index, classid(self.major, self.minor))
+            handle = there.handle if there else 0
         message.send(
             handles.ip,
             verb,
@@ -214,6 +205,16 @@ class HtbClass(Resource):
             kind=self.leaf.kind,
             options=leaves.encode(self.leaf, before),
         )
+
+
+def slot(device: str, major: int, minor: int) -> Key:
+    """The place of a class, whatever it is part of."""
+    return ("class", device, major, minor)
+
+
+def within(device: str, major: int, path: tuple[int, ...]) -> tuple[Key, ...]:
+    """The slots of what a class of this path hangs on."""
+    return (("qdisc", device), *(slot(device, major, minor) for minor in path[:-1]))
 
 
 def listed_classes(ip: Any, index: int) -> list[Any]:

@@ -17,23 +17,23 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pyroute2.netlink.exceptions import NetlinkError
 
 from dpi.enforce.names import ALIAS, FILTER_PRIORITY
 from dpi.enforce.netlink import ACK, NETLINK_ROUTE, REQUEST, Netlink, attribute, attributes, nested
 from dpi.enforce.netlink import message as netlink_message
-from dpi.enforce.qdisc import message
+from dpi.enforce.qdisc import message, read
 from dpi.enforce.resource import Handles, Key, Resource
 from dpi.errors import KernelError
+from dpi.policy.branches import MOST_TREES
 
 CLSACT = 0xFFFFFFF1  # TC_H_CLSACT, the parent of the qdisc
 CLSACT_HANDLE = 0xFFFF0000
 INGRESS = 0xFFFFFFF2  # TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS), the parents of its filters
 EGRESS = 0xFFFFFFF3
 ETH_P_ALL = 0x0003
-INFO = FILTER_PRIORITY << 16 | socket.htons(ETH_P_ALL)
 
 TCMSG = struct.Struct("=BxxxiIII")  # family, ifindex, handle, parent, info
 NEW_FILTER, GET_FILTER = 44, 46
@@ -89,21 +89,27 @@ class Redirect(Resource):
 
     device: str
     ifb: str
-    tag: int  # the packet's mark, under itself as the mask
+    tag: int  # the packet's mark
+    mask: int
+    number: int = 0  # of several of one device; this one's filter has a priority of its own
 
     @property
     def key(self) -> Key:
-        return (self.kind, self.device)
+        return (self.kind, self.device, self.number)
+
+    @property
+    def info(self) -> int:
+        return FILTER_PRIORITY + self.number << 16 | socket.htons(ETH_P_ALL)
 
     def title(self) -> str:
-        return f"redirect of {self.device}"
+        return f"redirect of {self.device}" + (f", tree {self.number}" if self.number else "")
 
     def words(self) -> str:
-        return f"mark {self.tag:#x}/{self.tag:#x} to {self.ifb}"
+        return f"mark {self.tag:#x}/{self.mask:#x} to {self.ifb}"
 
     def add(self, handles: Handles) -> None:
         ip, index = handles.ip, handles.index(self.device)
-        brought = not has_clsact(ip, index)
+        brought = not has_clsact(index)
         if brought:
             message.send(ip, "add qdisc", index, parent=CLSACT, handle=CLSACT_HANDLE, kind="clsact")
         try:
@@ -117,7 +123,7 @@ class Redirect(Resource):
             handles.state.save()
 
     def _add_filter(self, index: int, target: int) -> None:
-        code = program(self.tag)
+        code = program(self.tag, self.mask)
         mirred = MIRRED.pack(0, 0, STOLEN, 0, 0, EGRESS_REDIRECT, target)
         options = nested(
             2,  # TCA_OPTIONS
@@ -125,7 +131,7 @@ class Redirect(Resource):
             attribute(4, struct.pack("=H", len(code) // INSTRUCTION.size)),  # TCA_BPF_OPS_LEN
             attribute(5, code),  # TCA_BPF_OPS
         )
-        payload = TCMSG.pack(0, index, 0, EGRESS, INFO) + attribute(1, b"bpf\0") + options
+        payload = TCMSG.pack(0, index, 0, EGRESS, self.info) + attribute(1, b"bpf\0") + options
         with Netlink(NETLINK_ROUTE) as kernel:
             sequence = kernel.next()
             flags = REQUEST | ACK | CREATE | EXCLUSIVE
@@ -136,7 +142,7 @@ class Redirect(Resource):
 
     def remove(self, handles: Handles) -> None:
         ip, index = handles.ip, handles.index(self.device)
-        message.send(ip, "delete filter", index, parent=EGRESS, info=INFO)
+        message.send(ip, "delete filter", index, parent=EGRESS, info=self.info)
         if self.device in handles.state.clsact:
             if not any(ip.get_filters(index, parent=p) for p in (INGRESS, EGRESS)):
                 message.send(ip, "delete qdisc", index, parent=CLSACT, handle=CLSACT_HANDLE)
@@ -144,24 +150,26 @@ class Redirect(Resource):
             handles.state.save()
 
 
-def has_clsact(ip: Any, index: int) -> bool:
-    return any(q["parent"] == CLSACT for q in ip.get_qdiscs(index))
+def has_clsact(index: int) -> bool:
+    with Netlink(NETLINK_ROUTE) as kernel:
+        return read.qdisc(kernel, index, CLSACT) is not None
 
 
-def read_redirects(ip: Any, names: dict[int, str]) -> list[Redirect]:
+def read_redirects(names: dict[int, str]) -> list[Redirect]:
     """Our redirects on all devices; `names`: index → name."""
     found = []
     with Netlink(NETLINK_ROUTE) as kernel:
         for index, name in names.items():
-            if not has_clsact(ip, index):
+            if read.qdisc(kernel, index, CLSACT) is None:
                 continue
             for data, start, end in kernel.dump(GET_FILTER, TCMSG.pack(0, index, 0, EGRESS, 0)):
                 *_, info = TCMSG.unpack_from(data, start)
                 options = dict(_nest(data, start + TCMSG.size, end)).get(2)  # TCA_OPTIONS
-                if info >> 16 == FILTER_PRIORITY and options:
-                    tag, target = _parse(data, *options)
+                number = (info >> 16) - FILTER_PRIORITY
+                if 0 <= number <= MOST_TREES and options:
+                    tag, mask, target = _parse(data, *options)
                     if tag:
-                        found.append(Redirect(name, names.get(target, "?"), tag))
+                        found.append(Redirect(name, names.get(target, "?"), tag, mask, number))
     return found
 
 
@@ -169,24 +177,24 @@ def _nest(data: bytes, start: int, end: int) -> list[tuple[int, tuple[int, int]]
     return [(kind, (a, b)) for kind, a, b in attributes(data, start, end)]
 
 
-def _parse(data: bytes, start: int, end: int) -> tuple[int, int]:
-    """(tag, ifindex) of a filter's options; zeros where it is not as we make them."""
+def _parse(data: bytes, start: int, end: int) -> tuple[int, int, int]:
+    """(tag, mask, ifindex) of a filter's options; zeros where it is not as we make them."""
     options = dict(_nest(data, start, end))
     action = options.get(1)  # TCA_BPF_ACT → the first → TCA_ACT_OPTIONS → TCA_MIRRED_PARMS
     for kind in (1, 2, 2):
         action = dict(_nest(data, *action)).get(kind) if action else None
     code = options.get(5)  # TCA_BPF_OPS
-    if not action or not code or action[1] - action[0] < MIRRED.size or code[1] - code[0] < 16:
-        return 0, 0
-    tag = INSTRUCTION.unpack_from(data, code[0] + 8)[3]
-    return int(tag), int(MIRRED.unpack_from(data, action[0])[6])
+    if not action or not code or action[1] - action[0] < MIRRED.size or code[1] - code[0] < 24:
+        return 0, 0, 0
+    mask, tag = (INSTRUCTION.unpack_from(data, code[0] + at)[3] for at in (8, 16))
+    return int(tag), int(mask), int(MIRRED.unpack_from(data, action[0])[6])
 
 
-def program(tag: int) -> bytes:
-    """Matches packets whose mark has all bits of `tag`: -1 takes them, 0 passes them over."""
+def program(tag: int, mask: int) -> bytes:
+    """Matches packets whose mark is `tag` under `mask`: -1 takes them, 0 passes them over."""
     return (
         LOAD_MARK
-        + INSTRUCTION.pack(0x54, 0, 0, tag)  # and #tag
+        + INSTRUCTION.pack(0x54, 0, 0, mask)  # and #mask
         + INSTRUCTION.pack(0x15, 0, 1, tag)  # jeq #tag, next, skip one
         + INSTRUCTION.pack(0x06, 0, 0, 0xFFFFFFFF)  # ret #-1
         + INSTRUCTION.pack(0x06, 0, 0, 0)  # ret #0

@@ -16,6 +16,7 @@ class Purpose:
     direction: Direction
     ceil: int  # of its class, bit/s
     bridged: bool = False
+    one_of_many: bool = False  # a subscriber's
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+import os
+from collections.abc import Callable, Container, Iterable
+from functools import lru_cache
 from typing import Any
 
+from dpi.enforce.netlink import attribute, message
 from dpi.enforce.qdisc import cake, fq_codel, pfifo
 from dpi.enforce.qdisc.leaf import Leaf, Purpose
+from dpi.enforce.qdisc.read import NEW_QDISC, TCMSG
 from dpi.errors import KernelError
 from dpi.policy import plan
 
@@ -15,6 +19,11 @@ KINDS: dict[str, tuple[Callable[[Purpose], Leaf], dict[str, str]]] = {  # best f
     "fq_codel": (fq_codel.wanted, fq_codel.NAMES),
     "pfifo": (pfifo.wanted, pfifo.NAMES),
 }
+
+
+# What one of them takes when it is empty, by the structures in net/sched/: CAKE has eight tins of 1,024 flows, used or
+# not; fq_codel, of subscribers, FEW_FLOWS.
+BYTES = {"cake": 8 * 86_000, "fq_codel": fq_codel.FEW_FLOWS * 68 + 1_000}
 
 
 def choose(asked: plan.Leaf, purpose: Purpose, have: Container[str], class_: str) -> Leaf:
@@ -45,6 +54,25 @@ def changes_in_place(before: Leaf | None, leaf: Leaf) -> bool:
     if before is None or before.kind != leaf.kind:
         return False
     return leaf.kind != "fq_codel" or fq_codel.changes_in_place(before, leaf)
+
+
+@lru_cache(maxsize=4096)
+def known(kind: str, options: bytes) -> Leaf:
+    """A leaf from the kernel's own bytes, of which there are few: thousands of leaves have the same."""
+    from pyroute2.netlink.rtnl.tcmsg import tcmsg
+
+    if kind not in KINDS:
+        return Leaf(kind, ())
+    payload = attribute(1, kind.encode() + b"\0") + attribute(2, options)
+    listed = tcmsg(message(NEW_QDISC, 0, 0, TCMSG.pack(0, 0, 0, 0, 0) + payload))
+    listed.decode()
+    return decode(kind, listed.get_attr("TCA_OPTIONS"))
+
+
+def affordable(have: Iterable[str], leaves: int) -> list[str]:
+    """The kinds of which so many fit into an eighth of this machine's memory; pfifo always does."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8
+    return [kind for kind in have if leaves * BYTES.get(kind, 0) <= memory]
 
 
 def decode(kind: str, options: Any) -> Leaf:
