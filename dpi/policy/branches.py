@@ -9,6 +9,7 @@ together, since one qdisc must hold it to the site's rate.  A number once given 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 FIRST_MINOR = 0x400  # below are the link's classes
 LAST_BESIDE = 0x7FFF  # in the link's tree: a leaf has its class's minor for its handle, above are the kernel's own
@@ -22,6 +23,7 @@ def bits(shares: int) -> int:
     return max(3, shares.bit_length()) if shares else 0
 
 
+@cache
 def room(tree: int, width: int) -> int:
     """How many branches a tree has numbers for."""
     return sum(1 for _ in _minors(tree, width))

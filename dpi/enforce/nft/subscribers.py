@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
-from dpi.enforce.names import MAJORS, TREE_SHIFT, Family, classid_text
+from dpi.enforce.names import MAJORS, TREE_SHIFT, Family, classid, classid_text
 from dpi.enforce.netlink import ACK, REQUEST, Netlink, attribute, attributes, message, nested, netfilter, nfgen
 from dpi.enforce.nft.elements import BATCH_BEGIN, BATCH_END, CREATE, DELETE_ELEMENT, FAMILIES, NEW_ELEMENT, NFTABLES
-from dpi.enforce.nft.text import DIRECTIONS, Facts, dispatch, family
+from dpi.enforce.nft.text import DIRECTIONS, Facts, directions, family
 from dpi.enforce.resource import Handles, Key, Resource
 from dpi.enforce.run import attempt, first_line, in_scratch
 from dpi.errors import KernelError
@@ -34,6 +34,9 @@ GET_ELEMENT = NFTABLES << 8 | 13
 SIZES = {4: 32, 6: 128}
 ADDRESSES = 1000  # elements of one message, whose attributes cannot be longer than 64 kB
 NO_DIRECTION = 0x00FF0000  # bits of a class's number that say the direction, not set in the maps
+
+# nft lists what a priority is masked or compared with as a class, and takes it as a number alone.
+LISTED_AS_CLASS = re.compile(r"(?<=[|&=] )([0-9a-f]+:[0-9a-f]+|none)")
 
 Hosts = dict[bytes, int]  # packed network → number of the branch
 
@@ -52,8 +55,9 @@ def text(plan: KernelPlan, facts: Facts) -> str:
     for direction in DIRECTIONS:
         lines += _shares(plan, subscribers, direction)
         lines += [f"\tchain {direction} {{", *(f"\t\t{rule}" for rule in _chain(plan, subscribers, direction)), "\t}"]
-    maps, rules = dispatch(plan, facts)
-    lines += [f"\t{line}" for line in maps]
+    rules, one_armed = directions(plan, facts)
+    if one_armed:
+        lines += ["\tchain one_armed {", *(f"\t\t{rule}" for rule in one_armed), "\t}"]
     lines += ["\tchain forward {", "\t\ttype filter hook forward priority -148; policy accept;"]
     lines += [*(f"\t\t{rule}" for rule in rules), "\t}", "}"]
     return "\n".join(lines) + "\n"
@@ -80,14 +84,9 @@ def _offsets(plan: KernelPlan, subscribers: SubscriberPlan) -> dict[int, int]:
 
 
 def _shares(plan: KernelPlan, subscribers: SubscriberPlan, direction: Direction) -> Iterator[str]:
-    offsets = _offsets(plan, subscribers)
-    if not offsets:
-        return
-    for offset in sorted(set(offsets.values())):
-        said = classid_text(MAJORS[direction], offset)
-        yield f"\tchain {direction}_{offset} {{ meta priority set meta priority | {said}; }}"
-    elements = [f"{plan.marks.disposition(n):#010x} : jump {direction}_{offset}" for n, offset in offsets.items()]
-    yield f"\tmap shares_{direction} {{ type mark : verdict; elements = {{ {', '.join(elements)} }}; }}"
+    for offset in sorted(set(_offsets(plan, subscribers).values())):
+        number = classid(MAJORS[direction], offset)
+        yield f"\tchain {direction}_{offset} {{ meta priority set meta priority | {number:#010x}; }}"
 
 
 def _chain(plan: KernelPlan, subscribers: SubscriberPlan, direction: Direction) -> Iterator[str]:
@@ -101,18 +100,21 @@ def _chain(plan: KernelPlan, subscribers: SubscriberPlan, direction: Direction) 
         mask = ((1 << length) - 1 << (bits - length)).to_bytes(bits // 8, "big")
         masked = "" if length == bits else f" & {socket.inet_ntop(kind, mask)}"
         yield f"meta priority set {name} {side}{masked} map @{map_name(version, length)}"
-    found = f"meta priority & {NO_DIRECTION >> 16:x}:0 == 0"
-    if _offsets(plan, subscribers):
-        yield f"{found} ct mark & {plan.marks.disposition_mask:#010x} vmap @shares_{direction}"
+    found = f"meta priority & {NO_DIRECTION:#010x} == 0x0"
+    offsets = _offsets(plan, subscribers)
+    if offsets:
+        # No named map: its elements would not be listed where the hosts' are not.
+        ways = [f"{plan.marks.disposition(n):#010x} : jump {direction}_{offset}" for n, offset in offsets.items()]
+        yield f"{found} ct mark & {plan.marks.disposition_mask:#010x} vmap {{ {', '.join(ways)} }}"
     rest = subscribers.shares[0][1] if subscribers.shares else 0
-    yield f"{found} meta priority set meta priority | {classid_text(MAJORS[direction], rest)}"
+    yield f"{found} meta priority set meta priority | {classid(MAJORS[direction], rest):#010x}"
     bits = plan.marks.route_mask | plan.marks.disposition_mask
     for tree in range(1, subscribers.trees + 1):
         # The connection has its decision: these bits of the packet's mark are free to say which IFB.
         major = MAJORS[direction] | tree << TREE_SHIFT
         tag = tree_tag(plan, tree)
         keep = ~bits & 0xFFFFFFFF
-        yield f"meta priority & ffff:0 == {major:x}:0 meta mark set meta mark & {keep:#010x} | {tag:#010x}"
+        yield f"meta priority & 0xffff0000 == {major << 16:#010x} meta mark set meta mark & {keep:#010x} | {tag:#010x}"
 
 
 def tree_tag(plan: KernelPlan, tree: int) -> int:
@@ -181,12 +183,17 @@ class HostTable(Resource):
         """With the elements, as `nft -f` takes it."""
         lines = []
         for line in self.listing.splitlines():
-            lines.append(line)
+            lines.append(LISTED_AS_CLASS.sub(_as_number, line))
             name = line.removeprefix("\tmap ").removesuffix(" {")
             if self.maps.get(name):
                 held = (f"{_address(key)} : {_number_text(n)}" for key, n in self.maps[name].items())
                 lines.append(f"\t\telements = {{ {', '.join(held)} }}")
         return "\n".join(lines) + "\n"
+
+
+def _as_number(found: re.Match[str]) -> str:
+    major, _, minor = found[1].partition(":")
+    return "0x0" if found[1] == "none" else f"{classid(int(major, 16), int(minor, 16)):#010x}"
 
 
 def _change(kernel: Netlink, name: Family, before: Mapping[str, Hosts], after: Mapping[str, Hosts]) -> int:

@@ -61,15 +61,18 @@ def way_pairs(plan: KernelPlan, facts: Facts) -> list[tuple[str, str]]:
     return list(_Writer(plan, facts).ways())
 
 
-def dispatch(plan: KernelPlan, facts: Facts) -> tuple[list[str], list[str]]:
-    """What sends forwarded packets to the chains `up` and `down`: objects that it needs, and rules."""
+def directions(plan: KernelPlan, facts: Facts) -> tuple[list[str], list[str]]:
+    """Rules of a chain `forward` that sends packets to the chains `up` and `down` by no named set; and of `one_armed`,
+    to which it goes where lan and wan are one device."""
     writer = _Writer(plan, facts)
-    lines = [] if writer.with_vlan() else _map("paths", "ifname . ifname : verdict", writer.paths())
-    if writer.one_armed:
-        for version, prefixes in _by_version(plan.local):
-            lines += _prefix_set(f"local{version}", version, prefixes)
-        lines += writer.one_armed_chain()
-    return lines, writer.dispatch()
+    if writer.with_vlan():
+        return writer.dispatch(), []
+    one_armed = [
+        f"{'ip' if version == 4 else 'ip6'} saddr {{ {', '.join(prefixes)} }} goto up"
+        for version, prefixes in _by_version(plan.local)
+    ]
+    rules = [f"iifname . oifname vmap {{ {', '.join(writer.paths())} }}"]
+    return rules, [*one_armed, "goto down"] if writer.one_armed else []
 
 
 class _Writer:
@@ -289,7 +292,11 @@ class _Writer:
 
     def base_chains(self) -> Iterator[list[str]]:
         if self.one_armed:
-            yield self.one_armed_chain()
+            rules = [
+                f"{'ip' if version == 4 else 'ip6'} saddr @local{version} goto up"
+                for version, _ in _by_version(self.plan.local)
+            ]
+            yield _chain("one_armed", [*rules, "goto down"])
             devices = ", ".join(f'"{name}"' for name in self.one_armed)
             redirects = [f"oifname {{ {devices} }} {kind} drop" for kind in REDIRECTS]
             yield _base("no_redirects", "output", 0, redirects)
@@ -300,13 +307,6 @@ class _Writer:
         if self.facts.nft_queue:
             yield self.queue_chain()
         yield _base("forward", "forward", -149, self.dispatch())
-
-    def one_armed_chain(self) -> list[str]:
-        rules = [
-            f"{'ip' if version == 4 else 'ip6'} saddr @local{version} goto up"
-            for version, _ in _by_version(self.plan.local)
-        ]
-        return _chain("one_armed", [*rules, "goto down"])
 
     def steering(self) -> Iterator[list[str]]:
         rules = []

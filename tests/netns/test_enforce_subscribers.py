@@ -1,0 +1,263 @@
+"""Subscribers in the kernel: each is held to its tariff, in the link's own tree and in trees of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from world import MBIT, SERVER4, SERVER6, Space, World, final, keep_busy, made, plan
+
+from dpi import enforce
+from dpi.errors import KernelError
+from dpi.policy.plan import Branch, KernelPlan, PlannedShare, Prefix, Shape, SubscriberPlan
+
+pytestmark = pytest.mark.netns
+
+HEADERS = 20 + 32  # IPv4 and TCP with timestamps
+PAYLOAD = 1448 / 1514
+ONE, OTHER, UNKNOWN = "10.7.0.2", "10.7.0.3", "10.7.0.4"
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with made() as w, w.box:
+        for address in (OTHER, UNKNOWN):
+            w.client.run("ip", "addr", "add", f"{address}/24", "dev", "eth0")
+        yield w
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state")
+
+
+def alone(rate: int) -> Shape:
+    return Shape(rate, rate, rate, burst=rate // 8 // 5)
+
+
+def shared(rate: int, video: int) -> Shape:
+    """A class for all other traffic, and one for video that is held to a rate."""
+    burst = rate // 8 // 5
+    rest = PlannedShare(1, rate - video, rate, 4, "pfifo")
+    return Shape(rate, rate, rate, burst, (rest, PlannedShare(2, video, video, 4, "pfifo")))
+
+
+def prefix(text: str) -> Prefix:
+    network, _, length = text.partition("/")
+    return socket.inet_pton(socket.AF_INET6 if ":" in network else socket.AF_INET, network), int(length)
+
+
+def with_subscribers(trees: int = 0, *, one: int = 20 * MBIT, default: bool = True, more: int = 0) -> KernelPlan:
+    """`one` alone in a class; `other`, behind a site, with two; the rest of the world, if it has a tariff."""
+    first, second = (1 << 16, trees << 16) if trees else (0, 0)
+    branches = [
+        Branch("site/north", second | 0x400, 0, alone(100 * MBIT), alone(100 * MBIT)),
+        Branch("one", first | 0x40F, 0, alone(one), alone(one), (prefix(f"{ONE}/32"), prefix("fd07::2/128"))),
+        Branch(
+            "other",
+            second | 0x410,
+            second | 0x400,
+            shared(40 * MBIT, 10 * MBIT),
+            shared(40 * MBIT, 10 * MBIT),
+            (prefix("10.7.0.0/30"),),  # holds one's address too: the longest prefix counts
+        ),
+        Branch("default/", first | 0x420, 0, shared(8 * MBIT, 2 * MBIT), shared(8 * MBIT, 2 * MBIT)),
+    ]
+    branches += [
+        Branch(
+            f"s{n}", first | 0x440 + 8 * n + 7, 0, alone(MBIT), alone(MBIT), (prefix(f"10.8.{n >> 8}.{n & 255}/32"),)
+        )
+        for n in range(more)
+    ]
+    chosen = tuple(b for b in branches if default or b.name != "default/")
+    subscribers = SubscriberPlan(trees, (("rest", 1), ("video", 2)), chosen, first | 0x420 if default else 0)
+    return replace(plan(routes=()), subscribers=subscribers)
+
+
+def drain(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while sock.recv(1 << 16):
+            pass
+
+
+def download(world: World, source: str, port: int = 80) -> None:
+    """Three connections, so that there is something to send while one waits for a retransmission."""
+    for _ in range(3):
+        with world.client:
+            sock = socket.create_connection((SERVER4, port), 15, (source, 0))
+        keep_busy(sock)
+        threading.Thread(target=drain, args=(sock,), daemon=True).start()
+
+
+def in_order(world: World) -> dict[str, list[str]]:
+    """All that the kernel says; classes and qdiscs by their own order, which is that of hashes."""
+    return {name: sorted(text.splitlines()) for name, text in world.dump().items()}
+
+
+def count(space: Space, *addresses: str) -> None:
+    rules = " ".join(f"ip daddr {a} counter;" for a in addresses)
+    space.run("nft", f"table inet count {{ chain c {{ type filter hook input priority 0; {rules} }}; }}")
+
+
+def arrived(space: Space) -> dict[str, int]:
+    """Bytes of TCP payload by the address that they came to."""
+    listing = space.run("nft", "list", "table", "inet", "count")
+    return {
+        address: int(octets) - int(packets) * HEADERS
+        for address, packets, octets in re.findall(r"daddr (\S+) counter packets (\d+) bytes (\d+)", listing)
+    }
+
+
+def rates(space: Space, seconds: float = 6.0) -> dict[str, float]:
+    time.sleep(1.0)
+    begun, before = time.monotonic(), arrived(space)
+    time.sleep(seconds)
+    after, took = arrived(space), time.monotonic() - begun
+    return {address: (after[address] - before[address]) * 8 / took for address in after}
+
+
+@pytest.mark.parametrize("trees", [0, 2])
+def test_two_subscribers_are_held_to_their_tariffs_within_five_percent(world: World, state: Path, trees: int) -> None:
+    new = with_subscribers(trees)
+    enforce.apply(new, state_dir=state)
+    assert enforce.apply(new, state_dir=state).operations == (), "what was made is read back as it was meant"
+    world.decide(lambda _: final(1))
+    world.serve(world.inet, 80, source=1 << 30)
+    count(world.client, ONE, OTHER)
+    download(world, ONE)
+    download(world, OTHER)
+    found = rates(world.client)
+    assert found[ONE] == pytest.approx(20 * MBIT * PAYLOAD, rel=0.05)
+    assert found[OTHER] == pytest.approx(40 * MBIT * PAYLOAD, rel=0.05)
+    enforce.clean(state_dir=state)
+    assert "htb" not in world.box.run("tc", "qdisc", "show")
+    assert "dpi" not in world.box.run("nft", "list", "tables")
+    assert "dpi-" not in world.box.run("ip", "-o", "link")
+
+
+def test_a_rules_class_is_the_subscribers_own(world: World, state: Path) -> None:
+    enforce.apply(with_subscribers(), state_dir=state)
+    world.decide(lambda _: final(2))  # video
+    world.serve(world.inet, 80, source=1 << 30)
+    count(world.client, OTHER, UNKNOWN)
+    download(world, OTHER)
+    download(world, UNKNOWN)
+    found = rates(world.client)
+    assert found[OTHER] == pytest.approx(10 * MBIT * PAYLOAD, rel=0.05)
+    assert found[UNKNOWN] == pytest.approx(2 * MBIT * PAYLOAD, rel=0.07)
+
+
+def test_without_a_default_tariff_other_hosts_have_the_links_classes(world: World, state: Path) -> None:
+    new = with_subscribers(default=False)
+    enforce.apply(new, state_dir=state)
+    world.decide(lambda _: final(2))
+    world.serve(world.inet, 80, source=1 << 30)
+    count(world.client, UNKNOWN)
+    download(world, UNKNOWN)
+    rates(world.client, 2.0)
+    assert enforce.counters(new).classes["down", "video"].bytes > MBIT
+    assert enforce.counters(new).classes["down", "rest"].bytes < MBIT / 8
+
+
+def test_ipv6_and_uploads_are_shaped_too(world: World, state: Path) -> None:
+    enforce.apply(with_subscribers(one=8 * MBIT), state_dir=state)
+    world.decide(lambda _: final(1))
+    world.serve(world.inet, 80, banner=b"")
+    with world.connect(SERVER6, 80) as sock:
+        keep_busy(sock)
+        begun, sent = time.monotonic(), 0
+        while time.monotonic() < begun + 4:
+            sent += sock.send(bytes(1 << 14))
+    assert "backlog" in world.box.run("tc", "-s", "class", "show", "dev", "wan0", "classid", "d2:40f")
+    octets = int(
+        re.findall(r"Sent (\d+) bytes", world.box.run("tc", "-s", "class", "show", "dev", "wan0", "classid", "d2:40f"))[
+            0
+        ]
+    )
+    assert octets * 8 / 4 == pytest.approx(8 * MBIT, rel=0.15)
+    assert sent * 8 / 4 < 16 * MBIT
+
+
+def test_a_change_touches_one_subscriber_and_leaves_the_others_counters(world: World, state: Path) -> None:
+    enforce.apply(with_subscribers(), state_dir=state)
+    world.decide(lambda _: final(1))
+    world.serve(world.inet, 80)
+    with world.client, socket.create_connection((SERVER4, 80), 15, (OTHER, 0)) as sock:
+        assert sock.recv(100)
+    done = enforce.apply(with_subscribers(one=10 * MBIT), state_dir=state)
+    assert [(o.verb, o.resource.title()) for o in done.operations] == [
+        ("change", "subscriber one (d1:40f of lan0)"),
+        ("change", "subscriber one (d2:40f of wan0)"),
+    ]
+    octets = re.findall(
+        r"Sent (\d+) bytes", world.box.run("tc", "-s", "class", "show", "dev", "lan0", "classid", "d1:411")
+    )
+    assert int(octets[0]) > 100
+
+
+def test_subscribers_that_come_and_go_change_maps_and_classes_of_their_own(world: World, state: Path) -> None:
+    enforce.apply(with_subscribers(more=5), state_dir=state)
+    done = enforce.apply(with_subscribers(more=3), state_dir=state)
+    assert sorted({str(o.verb) for o in done.operations}) == ["change", "remove"]
+    assert [o.resource.difference(o.before) for o in done.operations if o.before and o.verb == "change"] == [
+        "IPv4 /32 +0 ~0 -2"
+    ]
+    assert str(done.operations[0]).startswith("change nft table"), "packets have no class that is gone"
+    assert enforce.apply(with_subscribers(more=3), state_dir=state, look_again=True).operations == ()
+
+
+def test_a_class_that_somebody_deleted_is_made_again(world: World, state: Path) -> None:
+    enforce.apply(with_subscribers(), state_dir=state)
+    world.box.run("tc", "class", "del", "dev", "lan0", "classid", "d1:412")
+    done = enforce.apply(with_subscribers(), state_dir=state)
+    assert [o.resource.title() for o in done.operations] == ["subscriber other (d1:410 of lan0)"]
+
+
+def test_a_step_that_fails_leaves_all_as_it_was(world: World, state: Path) -> None:
+    enforce.apply(with_subscribers(), state_dir=state)
+    before = in_order(world)
+    with pytest.raises(KernelError, match="undone"):
+        enforce.apply(with_subscribers(one=9 * MBIT, more=20), state_dir=state, fail_at=30)
+    assert in_order(world) == before
+
+
+@pytest.mark.parametrize("step", [1, 12, 25])
+def test_killed_at_a_step_the_next_apply_makes_the_new_state(world: World, tmp_path: Path, step: int) -> None:
+    enforce.apply(with_subscribers(), state_dir=tmp_path)
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        steps = iter(range(1000))
+
+        def die(_: object) -> None:
+            if next(steps) == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        enforce.apply(with_subscribers(one=9 * MBIT, more=12), state_dir=tmp_path, on_step=die)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    new = with_subscribers(one=9 * MBIT, more=12)
+    left = len(enforce.apply(new, state_dir=tmp_path).operations)
+    assert left == 27 - step
+    assert enforce.apply(new, state_dir=tmp_path).operations == ()
+
+
+def test_thousands_are_remembered_and_what_was_touched_is_read_back(world: World, state: Path) -> None:
+    enforce.apply(with_subscribers(more=600), state_dir=state)
+    begun = time.monotonic()
+    done = enforce.apply(with_subscribers(more=606), state_dir=state)
+    assert len(done.operations) == 13
+    assert time.monotonic() - begun < 2
+    world.box.run("tc", "class", "del", "dev", "lan0", "classid", "d1:447")
+    assert enforce.apply(with_subscribers(more=606), state_dir=state).operations == (), "not looked at"
+    assert len(enforce.apply(with_subscribers(more=606), state_dir=state, look_again=True).operations) == 1
