@@ -12,7 +12,8 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 from dpi.policy.plan import Plan, Route
-from dpi.policy.show import actions, conditions, grouped, several, span
+from dpi.policy.show import actions, conditions, grouped, several, shape, span
+from dpi.policy.subscribe import DEFAULT, SITE
 from dpi.policy.units import rate_text, seconds_text, size_text
 
 Verb = Literal["add", "remove", "change", "move"]
@@ -24,7 +25,7 @@ class Change:
     """One thing that is different; `before` and `after` are empty where it is not there."""
 
     verb: Verb
-    kind: str  # class, rule, cache, link, setting
+    kind: str  # class, site, subscriber, rule, cache, link, setting
     name: str
     before: str
     after: str
@@ -44,7 +45,7 @@ class Change:
 def diff(before: Plan | None, after: Plan) -> list[Change]:
     """The changes, links and classes first, then rules, caches, settings.  Before None: all is new."""
     changes: list[Change] = []
-    for kind, said in (("link", _links), ("class", _classes), ("rule", _rules), ("cache", _caches)):
+    for kind, said in KINDS.items():
         changes += _changes(kind, said(before) if before else {}, said(after))
         if kind == "rule" and before:
             changes += _moves(before, after)
@@ -122,6 +123,31 @@ def _classes(plan: Plan) -> dict[str, Said]:
     return said
 
 
+def _sites(plan: Plan) -> dict[str, Said]:
+    return _branches(plan, sites=True)
+
+
+def _subscribers(plan: Plan) -> dict[str, Said]:
+    return _branches(plan, sites=False)
+
+
+def _branches(plan: Plan, *, sites: bool) -> dict[str, Said]:
+    subscribers = plan.kernel.subscribers
+    if subscribers is None:
+        return {}
+    names = {b.number: b.name.removeprefix(SITE) for b in subscribers.branches if b.is_site}
+    return {
+        b.name.removeprefix(SITE) if b.name != DEFAULT else "(all others)": {
+            "behind": names.get(b.parent, "link"),
+            "down": shape(b.down),
+            "up": shape(b.up),
+            "at": ", ".join(b.prefixes),
+        }
+        for b in subscribers.branches
+        if b.is_site == sites
+    }
+
+
 def _rules(plan: Plan) -> dict[str, Said]:
     dispositions = {d.number: d for d in plan.kernel.dispositions}
     said: dict[str, Said] = {}
@@ -184,3 +210,13 @@ def _settings(plan: Plan) -> dict[str, Said]:
         },
         "on exit": {"": plan.on_exit},
     }
+
+
+KINDS = {
+    "link": _links,
+    "class": _classes,
+    "site": _sites,
+    "subscriber": _subscribers,
+    "rule": _rules,
+    "cache": _caches,
+}

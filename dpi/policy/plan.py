@@ -172,9 +172,6 @@ class Shape:
     shares: tuple[PlannedShare, ...] = ()
 
 
-Prefix = tuple[bytes, int]  # the network packed, and its length
-
-
 @dataclass(frozen=True)
 class Branch:
     """A site or a subscriber: a part of the tree that is added, changed and removed as one."""
@@ -184,7 +181,7 @@ class Branch:
     parent: int  # number of the site that it is behind; 0: the link
     down: Shape
     up: Shape
-    prefixes: tuple[Prefix, ...] = ()
+    prefixes: tuple[str, ...] = ()  # canonical, with a length
 
     @property
     def is_site(self) -> bool:

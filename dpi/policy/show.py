@@ -7,7 +7,7 @@ from dataclasses import asdict
 from itertools import zip_longest
 from typing import Any
 
-from dpi.policy.plan import Disposition, KernelPlan, Match, Plan, PlannedRule, Route, ShapedClass
+from dpi.policy.plan import Disposition, KernelPlan, Match, Plan, PlannedRule, Route, Shape, ShapedClass
 from dpi.policy.units import dscp_name, rate_text, seconds_text, size_text
 
 
@@ -17,6 +17,7 @@ def words(plan: Plan) -> str:
     parts = [
         _interfaces(kernel),
         "\n".join(classes(kernel)),
+        _subscribers(kernel),
         "\n".join(rules(plan)),
         "\n".join(route for each in kernel.routes for route in _route(each)),
         _marks(plan),
@@ -64,6 +65,26 @@ def classes(kernel: KernelPlan) -> Iterator[str]:
         row.append("default" if name == default else "")
         rows.append(row)
     yield from _table(rows)
+
+
+def _subscribers(kernel: KernelPlan) -> str:
+    if kernel.subscribers is None:
+        return ""
+    branches = kernel.subscribers.branches
+    sites = sum(b.is_site for b in branches)
+    default = next((b for b in branches if b.number == kernel.subscribers.default), None)
+    count = len(branches) - sites - bool(default)
+    text = f"{count:,} subscriber{'s' * (count != 1)}, {sites:,} site{'s' * (sites != 1)}"
+    if kernel.subscribers.trees:
+        text += f", in {kernel.subscribers.trees} trees"
+    return text + (f"; all others: {shape(default.down)} down, {shape(default.up)} up" if default else "")
+
+
+def shape(branch: Shape) -> str:
+    """`8mbit`, `8mbit to 20mbit, 4 classes`: what was asked for, not what can be assured."""
+    text = rate_text(branch.weight)
+    text += f" to {rate_text(branch.ceil)}" if branch.ceil != branch.weight else ""
+    return text + (f", {len(branch.shares)} classes" if branch.shares else "")
 
 
 def span(class_: ShapedClass | None) -> str:

@@ -8,7 +8,6 @@ proportion to what was asked for.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping, Sequence
 
 from dpi.policy import plan as p
@@ -113,9 +112,7 @@ class _Branches:
         for name, subscriber in self.policy.subscribers.entries.items():
             down, up = (self._shape(subscriber.tariff, subscriber.parent, direction) for direction in DIRECTIONS)
             parent_number = self._number_of(subscriber.parent)
-            found.append(
-                p.Branch(name, self.first(name), parent_number, down, up, tuple(map(_packed, subscriber.address)))
-            )
+            found.append(p.Branch(name, self.first(name), parent_number, down, up, tuple(subscriber.address)))
         if default := self.policy.subscribers.default:
             down, up = (self._shape(default, None, direction) for direction in DIRECTIONS)
             found.append(p.Branch(DEFAULT, self.first(DEFAULT), 0, down, up))
@@ -189,9 +186,3 @@ class _Branches:
                 )
             )
         return p.Shape(rate, ceil, weight, tariff.burst, tuple(shares))
-
-
-def _packed(prefix: str) -> p.Prefix:
-    """Of a canonical prefix, as units.prefix() spells it."""
-    network, _, length = prefix.partition("/")
-    return socket.inet_pton(socket.AF_INET6 if ":" in network else socket.AF_INET, network), int(length)

@@ -19,7 +19,7 @@ from world import MBIT, SERVER4, SERVER6, Space, World, final, keep_busy, made, 
 
 from dpi import enforce
 from dpi.errors import KernelError
-from dpi.policy.plan import Branch, KernelPlan, PlannedShare, Prefix, Shape, SubscriberPlan
+from dpi.policy.plan import Branch, KernelPlan, PlannedShare, Shape, SubscriberPlan
 
 pytestmark = pytest.mark.netns
 
@@ -52,31 +52,24 @@ def shared(rate: int, video: int) -> Shape:
     return Shape(rate, rate, rate, burst, (rest, PlannedShare(2, video, video, 4, "pfifo")))
 
 
-def prefix(text: str) -> Prefix:
-    network, _, length = text.partition("/")
-    return socket.inet_pton(socket.AF_INET6 if ":" in network else socket.AF_INET, network), int(length)
-
-
 def with_subscribers(trees: int = 0, *, one: int = 20 * MBIT, default: bool = True, more: int = 0) -> KernelPlan:
     """`one` alone in a class; `other`, behind a site, with two; the rest of the world, if it has a tariff."""
     first, second = (1 << 16, trees << 16) if trees else (0, 0)
     branches = [
         Branch("site/north", second | 0x400, 0, alone(100 * MBIT), alone(100 * MBIT)),
-        Branch("one", first | 0x40F, 0, alone(one), alone(one), (prefix(f"{ONE}/32"), prefix("fd07::2/128"))),
+        Branch("one", first | 0x40F, 0, alone(one), alone(one), (f"{ONE}/32", "fd07::2/128")),
         Branch(
             "other",
             second | 0x410,
             second | 0x400,
             shared(40 * MBIT, 10 * MBIT),
             shared(40 * MBIT, 10 * MBIT),
-            (prefix("10.7.0.0/30"),),  # holds one's address too: the longest prefix counts
+            ("10.7.0.0/30",),  # holds one's address too: the longest prefix counts
         ),
         Branch("default/", first | 0x420, 0, shared(8 * MBIT, 2 * MBIT), shared(8 * MBIT, 2 * MBIT)),
     ]
     branches += [
-        Branch(
-            f"s{n}", first | 0x440 + 8 * n + 7, 0, alone(MBIT), alone(MBIT), (prefix(f"10.8.{n >> 8}.{n & 255}/32"),)
-        )
+        Branch(f"s{n}", first | 0x440 + 8 * n + 7, 0, alone(MBIT), alone(MBIT), (f"10.8.{n >> 8}.{n & 255}/32",))
         for n in range(more)
     ]
     chosen = tuple(b for b in branches if default or b.name != "default/")

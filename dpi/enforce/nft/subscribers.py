@@ -65,16 +65,23 @@ def text(plan: KernelPlan, facts: Facts) -> str:
 
 def lengths(subscribers: SubscriberPlan) -> list[tuple[int, int]]:
     """(IP version, length) of all prefixes, the shortest first."""
-    return sorted({(4 if len(key) == 4 else 6, n) for b in subscribers.branches for key, n in b.prefixes})
+    return sorted({_version_and_length(text) for b in subscribers.branches for text in b.prefixes})
 
 
 def hosts(subscribers: SubscriberPlan) -> dict[str, Hosts]:
     """By name of the map."""
     found: dict[str, Hosts] = {map_name(*each): {} for each in lengths(subscribers)}
     for branch in subscribers.branches:
-        for key, length in branch.prefixes:
-            found[map_name(4 if len(key) == 4 else 6, length)][key] = branch.number
+        for text in branch.prefixes:
+            version, length = _version_and_length(text)
+            family_ = socket.AF_INET if version == 4 else socket.AF_INET6
+            key = socket.inet_pton(family_, text[: text.index("/")])
+            found[map_name(version, length)][key] = branch.number
     return found
+
+
+def _version_and_length(prefix: str) -> tuple[int, int]:
+    return 6 if ":" in prefix else 4, int(prefix[prefix.index("/") + 1 :])
 
 
 def _offsets(plan: KernelPlan, subscribers: SubscriberPlan) -> dict[int, int]:
