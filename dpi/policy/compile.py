@@ -31,7 +31,6 @@ from dpi.policy.subscribe import planned
 DEFAULT_RULE = "default"
 FIRST_TABLE = 26000
 IFBS: dict[p.Direction, str] = {"down": "dpi-down", "up": "dpi-up"}
-LAST_MINOR = 0xFFFE  # HTB's are 16 bits; the last is the link's own
 
 
 def compile_policy(checked: Checked, machine: Machine, known: p.Ids | None = None) -> p.Plan:
@@ -42,7 +41,7 @@ def compile_policy(checked: Checked, machine: Machine, known: p.Ids | None = Non
     room = (1 << (marks.width - 4)) - 1
     subscribers, shares, branches = planned(policy, known)
     ids = p.Ids(
-        classes=number(policy.classes, known.classes, 1, FIRST_MINOR - 1 if subscribers else LAST_MINOR),
+        classes=number(policy.classes, known.classes, 1, FIRST_MINOR - 1),
         dispositions=number([DEFAULT_RULE, *order], {DEFAULT_RULE: 1} | known.dispositions, 1, room),
         routes=number(policy.caches, known.routes, 1, 7),
         shares=shares,

@@ -165,8 +165,8 @@ def test_the_plan_tells_of_them_in_words_and_as_data(tmp_path: Path) -> None:
     assert "1 subscriber, 2 sites; all others: 10mbit to 20mbit down, 10mbit to 20mbit up" in show.words(plan)
     more = planned(tmp_path, POLICY + ONE.replace("tariff: home", "tariff: plain"), plan.ids)
     assert [str(change) for change in diff(plan, more) if change.kind == "subscriber"] == [
-        "~ subscriber a down: 20mbit to 40mbit, 3 classes → 10mbit to 20mbit",
-        "~ subscriber a up: 8mbit, 3 classes → 10mbit to 20mbit",
+        "~ subscriber a down: 40mbit, 2 classes → 10mbit to 20mbit",
+        "~ subscriber a up: 8mbit, 2 classes → 10mbit to 20mbit",
     ]
 
 

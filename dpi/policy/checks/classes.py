@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dpi.policy.branches import FIRST_MINOR
 from dpi.policy.checks.case import Case
 from dpi.policy.findings import near
 from dpi.policy.model import Class
@@ -25,8 +26,8 @@ def check(case: Case) -> None:
     if case.policy.link is not None:
         for direction in DIRECTIONS:
             _rates(case, direction)
-    if len(classes) > 0xFFF0:
-        case.error(("classes",), "more classes than HTB has numbers for", key=True)
+    if len(classes) >= FIRST_MINOR:
+        case.error(("classes",), f"more than {FIRST_MINOR - 1:,} classes; the numbers above are subscribers'", key=True)
 
 
 def children(classes: dict[str, Class]) -> dict[str | None, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dpi.policy.branches import FIRST_MINOR, MOST_TREES, bits, room
+from dpi.policy.branches import MOST_TREES, bits, room
 from dpi.policy.checks.case import Case
 from dpi.policy.checks.classes import DIRECTIONS, children
 from dpi.policy.findings import near
@@ -11,7 +11,6 @@ from dpi.policy.model import Rates
 from dpi.policy.units import rate_text
 
 MAX_SITES = 5  # HTB has 8 levels: the link, sites, a subscriber and its classes
-MOST_CLASSES = FIRST_MINOR - 1
 
 
 def check(case: Case) -> None:
@@ -123,8 +122,6 @@ def _room(case: Case) -> None:
     policy = case.policy
     if not (policy.subscribers.entries or policy.subscribers.default):
         return
-    if len(policy.classes) > MOST_CLASSES:
-        case.error(("classes",), f"beside subscribers there can be {MOST_CLASSES} classes", key=True)
     width = bits(len(shared_classes(policy)))
     found = groups(policy)
     total = sum(map(len, found))
