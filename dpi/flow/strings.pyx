@@ -12,6 +12,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
 from dpi.flow.table cimport NONE
+from dpi.wire.pages cimport map_pages, unmap_pages
 
 
 cdef extern from *:
@@ -38,8 +39,8 @@ cdef Strings *strings_new(uint32_t capacity) noexcept nogil:
     s.capacity = capacity
     s.mask = <uint32_t>(buckets - 1)
     s.free = NONE
-    s.strings = <String *>calloc(capacity, sizeof(String))
-    s.buckets = <uint32_t *>calloc(buckets, sizeof(uint32_t))
+    s.strings = <String *>map_pages(capacity * sizeof(String))
+    s.buckets = <uint32_t *>map_pages(buckets * sizeof(uint32_t))
     if s.strings == NULL or s.buckets == NULL or random_bytes(s.key, sizeof(s.key)) != 0:
         strings_free(s)
         return NULL
@@ -53,8 +54,8 @@ cdef void strings_free(Strings *s) noexcept nogil:
     if s.strings != NULL:
         for i in range(s.fresh):
             free(s.strings[i].text)
-    free(s.strings)
-    free(s.buckets)
+    unmap_pages(s.strings, s.capacity * sizeof(String))
+    unmap_pages(s.buckets, (<size_t>s.mask + 1) * sizeof(uint32_t))
     free(s)
 
 

@@ -22,12 +22,12 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
 from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_TCP, IP_UDP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Packet
+from dpi.wire.pages cimport map_pages, unmap_pages
 
 
 cdef extern from *:
     """
     #include <stdint.h>
-    #include <sys/mman.h>
     #include <sys/random.h>
 
     /* A 128 bit product folded: the mixing step.  Routers with 32 bits have no __int128. */
@@ -44,18 +44,11 @@ cdef extern from *:
     #endif
     }
 
-    static inline void *dpi_map(size_t n) {
-        void *p = mmap(0, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        return p == MAP_FAILED ? 0 : p;
-    }
-
     static inline int dpi_random(void *p, size_t n) {
         return getrandom(p, n, 0) == (ssize_t)n ? 0 : -1;
     }
     """
     uint64_t mix "dpi_mix"(uint64_t a, uint64_t b) noexcept nogil
-    void *map_pages "dpi_map"(size_t n) noexcept nogil
-    int munmap(void *p, size_t n) noexcept nogil
     int random_bytes "dpi_random"(void *p, size_t n) noexcept nogil
 
 
@@ -113,10 +106,8 @@ cdef Table *table_new(uint32_t capacity) noexcept nogil:
 cdef void table_free(Table *t) noexcept nogil:
     if t == NULL:
         return
-    if t.flows != NULL:
-        munmap(t.flows, t.capacity * sizeof(Flow))
-    if t.index != NULL:
-        munmap(t.index, (<size_t>t.mask + 1) * sizeof(uint64_t))
+    unmap_pages(t.flows, t.capacity * sizeof(Flow))
+    unmap_pages(t.index, (<size_t>t.mask + 1) * sizeof(uint64_t))
     free(t.wheel)
     free(t)
 

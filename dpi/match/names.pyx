@@ -33,6 +33,8 @@ from libc.string cimport memchr, memcmp, memcpy, memset
 
 cimport cython
 
+from dpi.wire.pages cimport map_pages, unmap_pages
+
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_mutex_t:
@@ -132,8 +134,8 @@ cdef NameTable *names_new(uint32_t capacity) noexcept nogil:
     n = <uint64_t>t.sets * WAYS
     for i in range(SHARDS):
         pthread_mutex_init(&t.shards[i].mutex, NULL)
-        t.shards[i].tags = <uint32_t *>calloc(n, sizeof(uint32_t))
-        t.shards[i].entries = <Entry *>calloc(n, sizeof(Entry))
+        t.shards[i].tags = <uint32_t *>map_pages(n * sizeof(uint32_t))
+        t.shards[i].entries = <Entry *>map_pages(n * sizeof(Entry))
     for i in range(SHARDS):
         if t.shards[i].tags == NULL or t.shards[i].entries == NULL:
             names_free(t)
@@ -149,8 +151,8 @@ cdef void names_free(NameTable *t) noexcept nogil:
     if t == NULL:
         return
     for i in range(SHARDS):
-        free(t.shards[i].tags)
-        free(t.shards[i].entries)
+        unmap_pages(t.shards[i].tags, <size_t>t.sets * WAYS * sizeof(uint32_t))
+        unmap_pages(t.shards[i].entries, <size_t>t.sets * WAYS * sizeof(Entry))
         pthread_mutex_destroy(&t.shards[i].mutex)
     free(t)
 
@@ -185,13 +187,27 @@ cdef inline void key_of(Entry *e, Kind kind, const uint8_t *client, const uint8_
     e.kind = kind
 
 
+cdef uint32_t place_for(const Shard *shard, uint32_t first, int64_t now) noexcept nogil:
+    """Where in a set a new entry goes: where nothing is, else what has expired, else the oldest."""
+    cdef uint32_t i
+    cdef uint32_t place = first
+    for i in range(first, first + WAYS):
+        if shard.tags[i] == 0:          # one line of memory tells; each entry is another
+            return i
+    for i in range(first, first + WAYS):
+        if shard.entries[i].expires <= now:
+            return i
+        if shard.entries[i].learnt < shard.entries[place].learnt:
+            place = i
+    return place
+
+
 cdef Entry *lookup(NameTable *t, Shard *shard, const Entry *key, bint make, int64_t now) noexcept nogil:
     """The entry of a key; NULL where there is none, or with `make` a free one in which only the key is set."""
     cdef uint64_t h = hash_of(t, key)
     cdef uint32_t tag = <uint32_t>(h >> 32) | 1
     cdef uint32_t first = (<uint32_t>h & (t.sets - 1)) * WAYS
-    cdef uint32_t i
-    cdef uint32_t place = first
+    cdef uint32_t i, place
     cdef Entry *e
     for i in range(first, first + WAYS):
         e = &shard.entries[i]
@@ -200,13 +216,7 @@ cdef Entry *lookup(NameTable *t, Shard *shard, const Entry *key, bint make, int6
             return e
     if not make:
         return NULL
-    for i in range(first, first + WAYS):
-        e = &shard.entries[i]
-        if e.expires <= now:
-            place = i
-            break
-        if e.learnt < shard.entries[place].learnt:
-            place = i
+    place = place_for(shard, first, now)
     e = &shard.entries[place]
     if e.expires > now:
         shard.evicted += 1
