@@ -8,9 +8,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from dpi._fastpath cimport EVENTS_A_PACKET, IDLE_SWEEP, end, process, tick
+from dpi._fastpath cimport EVENTS_A_PACKET, IDLE_SWEEP, end, hint, hint_again, process, tick
 from dpi.capture.decision cimport Decision
-from dpi.capture.pcapfile cimport Capture, Record, next_record
+from dpi.capture.pcapfile cimport Capture, CaptureReader, Record, at_hand, next_record
 from dpi.decide.disposition cimport ask
 from dpi.decide.labels cimport categorise
 from dpi.decide.shard cimport (
@@ -31,7 +31,9 @@ from dpi.decide.shard cimport (
 from dpi.decide.tell cimport write_event
 from dpi.dissect.declared cimport Declarations
 from dpi.flow.events cimport (
+    END_CLOSED,
     END_FLUSHED,
+    END_IDLE,
     END_REPORTED,
     EVENT_LEARNT,
     Event,
@@ -39,7 +41,16 @@ from dpi.flow.events cimport (
     ring_peek,
 )
 from dpi.flow.strings cimport String
-from dpi.flow.table cimport FLOW_OFFLOADED, NONE, Flow, opener, table_find, table_hash
+from dpi.flow.table cimport (
+    FLOW_OFFLOADED,
+    NONE,
+    STATE_CLOSING,
+    Flow,
+    opener,
+    table_due,
+    table_find,
+    table_hash,
+)
 from dpi.match.hosts cimport Hosts
 from dpi.match.names cimport Names
 from dpi.match.ports cimport Ports
@@ -49,6 +60,7 @@ from dpi.wire.block cimport block_of
 from dpi.wire.decode cimport decode
 from dpi.wire.fragments cimport fragments_add, fragments_free, fragments_new
 from dpi.wire.packet cimport FRAGMENT_JOINED, FRAGMENT_NONE, ORIGIN_LAN, ORIGIN_UNKNOWN, ORIGIN_WAN, Packet
+from dpi.wire.view cimport Faults
 
 
 cdef extern from "<arpa/inet.h>" nogil:
@@ -57,11 +69,19 @@ cdef extern from "<arpa/inet.h>" nogil:
 
 
 cdef enum:
+    AHEAD = 32              # packets of a capture that are decoded before the first of them is processed
+    SWEEP = 4               # flows and slots of the timer wheel that each of them pays for
     AT_ONCE = 8192          # flows looked at while packets wait
     FRAGMENTED = 256        # datagrams in fragments at a time
     FRAGMENT_BYTES = 4 << 20
     MALLOC_OVERHEAD = 16
     IN_FLIGHT = 64          # packets that the kernel may have counted and not yet shown
+
+
+cdef struct Batch:
+    Packet packets[AHEAD]
+    bint counted[AHEAD]     # decoded whole: to be processed; of the others only fragments are of use
+    int n
 
 
 # By Fault in wire/view.pxd.
@@ -117,6 +137,36 @@ cdef inline uint8_t origin_of(const PrefixTable *local, const Packet *p) noexcep
     if prefix_match(local, p.src):
         return ORIGIN_LAN
     return ORIGIN_WAN if prefix_match(local, p.dst) else ORIGIN_UNKNOWN
+
+
+cdef bint gather(Shard *s, CaptureReader *r, const PrefixTable *local, Faults *faults, int most, Batch *b) noexcept nogil:
+    """The next few packets, as many as the reader's buffer holds together; False at the capture's end."""
+    cdef Record record
+    cdef Packet *p
+    b.n = 0
+    while b.n < most and (b.n == 0 or at_hand(r)):
+        if not next_record(r, &record):
+            return False
+        p = &b.packets[b.n]
+        p.fragment = FRAGMENT_NONE
+        b.counted[b.n] = decode(record.data, record.caplen, record.wirelen, record.linktype, p, faults)
+        p.time = record.time
+        if b.counted[b.n]:
+            p.origin = origin_of(local, p)
+            hint(s, p)
+        b.n += 1
+    return True
+
+
+cdef void sweep(Shard *s, int budget) noexcept nogil:
+    """As tick(), of a shard that merges: there flows end by silence only where a capture is read."""
+    cdef uint32_t i
+    while s.ring.written - s.ring.read + EVENTS_A_PACKET <= s.ring.mask:
+        i = table_due(s.table, s.now, &budget)
+        if i == NONE:
+            return
+        s.counters.idle += 1
+        end(s, i, END_CLOSED if s.table.flows[i].state >= STATE_CLOSING else END_IDLE)
 
 
 cdef class Core:
@@ -248,38 +298,45 @@ cdef class Core:
         """Takes up to `limit` records of a capture through; False at its end.
 
         Comes back early where the ring of events is filling up: drain it and go on.  A damaged capture just ends;
-        next(capture) then raises what is to be said of it.
+        next(capture) then raises what is to be said of it.  Flows that are silent for too long end here also in a
+        shard that merges.
         """
-        cdef Record record
-        cdef Packet p, whole
+        cdef Batch batch
+        cdef Packet whole
         cdef Decision d
         cdef Shard *s = self.shard
         cdef const PrefixTable *local = NULL
         cdef Py_ssize_t n = 0
-        cdef int more = 1
+        cdef uint64_t most
+        cdef int i
+        cdef bint more = True
         if self.local is not None:
             local = &self.local.table
         with nogil:
             lock(s)
-            while n < limit and s.ring.written - s.ring.read + 2 * EVENTS_A_PACKET <= s.ring.mask:
-                more = next_record(&capture.reader, &record)
-                if not more:
+            while more and n < limit:
+                most = (s.ring.mask + 1 - (s.ring.written - s.ring.read)) // (2 * EVENTS_A_PACKET)
+                if most == 0 or n and most < AHEAD:
                     break
-                n += 1
-                p.fragment = FRAGMENT_NONE
-                if decode(record.data, record.caplen, record.wirelen, record.linktype, &p, &self.faults):
-                    p.time = record.time
-                    p.origin = origin_of(local, &p)
-                    process(s, &p, &d)
-                if p.fragment != FRAGMENT_NONE:
-                    p.time = record.time
-                    if fragments_add(self.fragments, &p, &whole, &self.faults):
-                        whole.time = record.time
-                        whole.origin = origin_of(local, &whole)
-                        whole.fragment = FRAGMENT_JOINED
-                        process(s, &whole, &d)
+                more = gather(s, &capture.reader, local, &self.faults, <int>min(most, <uint64_t>AHEAD), &batch)
+                n += batch.n
+                for i in range(batch.n):
+                    if batch.counted[i]:
+                        hint_again(s, &batch.packets[i])
+                for i in range(batch.n):
+                    if batch.counted[i]:
+                        process(s, &batch.packets[i], &d)
+                    if batch.packets[i].fragment != FRAGMENT_NONE:
+                        if fragments_add(self.fragments, &batch.packets[i], &whole, &self.faults):
+                            whole.origin = origin_of(local, &whole)
+                            whole.fragment = FRAGMENT_JOINED
+                            process(s, &whole, &d)
+                if s.merge:
+                    sweep(s, batch.n * SWEEP)
+            if s.merge:
+                sweep(s, IDLE_SWEEP)        # after a long silence few packets would not pay for the wheel's slots
             unlock(s)
-        return more != 0
+        return more
 
     def tick(self, int64_t now):
         """Lets time pass where no packets come."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,10 +25,17 @@ from dpi.match.prefixes import Prefixes
 from dpi.match.signatures import load
 from dpi.policy.plan import EnginePlan
 from dpi.record.fields import METHODS, STATES, TLS_VERSIONS, TRANSPORTS, TUNNELS, FlowRecord
+from dpi.record.lines import Lines
 from dpi.rule_tables import packed, tables
 
 MAX_FLOWS = 1 << 20
-BLIND = ("", "names", "dns")  # by Blind in decide/shard.pxd
+Blind = Literal["", "names", "dns"]
+BLIND: tuple[Blind, ...] = ("", "names", "dns")  # by Blind in decide/shard.pxd
+# Seconds after which a silent flow of a capture has ended.  What comes on its ports before is still the same flow, as
+# most who count the flows of a capture have it.
+SILENCE = 3600.0
+FILE_AT_ONCE = 1 << 16  # packets until a bar moves
+PIPE_AT_ONCE = 64  # … and until what is known of a live one is told
 
 Tuple5 = tuple[str, int, str, int, int, int]  # src, sport, dst, dport, vlan, IP protocol number
 PackedKey = tuple[bytes, int, bytes, int, int, int]  # the same, addresses as 16 bytes
@@ -144,7 +152,7 @@ class Engine:
         path: str | os.PathLike[str],
         min_confidence: float = 0,
         *,
-        blind: Literal["", "names", "dns"] = "",
+        blind: Blind = "",
         first_packet: bool = False,
     ) -> Iterator[FlowRecord]:
         """The flows of one capture, each as it ends, with fresh state.
@@ -154,12 +162,11 @@ class Engine:
         through, in the order in which they begin.  Raises CaptureError (`FILE:OFFSET: …`) where the file is none,
         and at the end where it was damaged.
         """
-        least = round(min_confidence * 100)
-        core = Core(self.max_flows, merge=True, risks=True, firsts=first_packet, blind=BLIND.index(blind))
         kind = "first" if first_packet else "end"
+        least = round(min_confidence * 100)
         with Capture(path) as capture:
             name = Path(capture.path).name
-            for event in self._run(core, capture):
+            for event in self._events(self._classifier(blind, first_packet), capture):
                 if event[0] == kind:
                     yield self._record(event[5], name, event[1], least)
 
@@ -168,32 +175,95 @@ class Engine:
 
         As classify(), with fresh state and by the rules that are loaded.
         """
-        core = Core(self.max_flows, merge=True, starts=True, labels=True)
+        core = self._offline(Core(self.max_flows, merge=True, starts=True, labels=True))
         with Capture(path) as capture:
             name = Path(capture.path).name
-            for event in self._run(core, capture):
+            for event in self._events(core, capture):
                 yield _learnt(0, event) if event[0] == "learnt" else self._event(event, name)
 
-    def _run(self, core: Core, capture: Capture) -> Iterator[tuple[Any, ...]]:
-        """The events of one capture.  Raises CaptureError at its end where it was damaged."""
+    def lines(
+        self, style: str, fields: Sequence[str], out: Any, *, min_confidence: float = 0, risky: bool = False
+    ) -> Lines:
+        """Where write() puts flows: lines of a style (record.spelling.STYLES) with these fields, in pieces to `out`."""
+        return Lines(
+            style,
+            fields,
+            labels=["unknown", *(label.slug if label else None for label in self.signatures.labels[1:])],
+            categories=[category.slug for category in self.signatures.categories],
+            rules=[rule.name for rule in self.plan.rules] if self.plan else [],
+            out=out,
+            least=round(min_confidence * 100),
+            risky=risky,
+        )
+
+    def write(
+        self,
+        path: str | os.PathLike[str],
+        lines: Lines,
+        *,
+        blind: Blind = "",
+        first_packet: bool = False,
+        watch: Callable[[int], bool] = lambda _: False,
+    ) -> None:
+        """As classify(), into `lines`, without an object for each flow; what is left there is the caller's to flush.
+
+        watch: called now and then with the bytes of the file that are done; True ends reading there, and the flows
+        known then are written.
+        """
+        with Capture(path) as capture:
+            name = Path(capture.path).name
+            core = self._classifier(blind, first_packet)
+            stopped = False
+            for _ in self._read(core, capture):
+                lines.take(core, name, first_packet)
+                if capture.size is None:
+                    lines.flush()  # somebody may be waiting
+                stopped = watch(capture.offset)
+                if stopped:
+                    break
+            for _ in self._end(core):
+                lines.take(core, name, first_packet)
+            if capture.warning and not stopped:
+                raise CaptureError(capture.warning)
+
+    def _classifier(self, blind: Blind, first_packet: bool) -> Core:
+        return self._offline(
+            Core(self.max_flows, merge=True, risks=True, firsts=first_packet, blind=BLIND.index(blind))
+        )
+
+    def _offline(self, core: Core) -> Core:
+        """The shard made ready for one capture, with nothing known.  It ends flows that are silent for long."""
         self.use(core, Names())
         if self.plan is not None:
             core.set_rules(*self._rules)
         core.set_local(self.local)
-        more = True
-        while more:
-            more = core.run(capture)
+        for which in range(len(TIMEOUT_NAMES)):
+            core.set_timeout(which, SILENCE)
+        return core
+
+    def _events(self, core: Core, capture: Capture) -> Iterator[tuple[Any, ...]]:
+        """All events of one capture.  Raises CaptureError at its end where it was damaged."""
+        for _ in chain(self._read(core, capture), self._end(core)):
             while events := core.drain(256):
                 yield from events
-        go_on = 0
-        while True:
-            go_on = core.flush(go_on)
-            while events := core.drain(256):
-                yield from events
-            if not go_on:
-                break
         if capture.warning:
             raise CaptureError(capture.warning)
+
+    def _read(self, core: Core, capture: Capture) -> Iterator[None]:
+        """Takes the capture through; comes back where events are to be drained."""
+        at_once = FILE_AT_ONCE if capture.size is not None else PIPE_AT_ONCE
+        more = True
+        while more:
+            more = core.run(capture, at_once)
+            yield
+
+    def _end(self, core: Core) -> Iterator[None]:
+        """Ends all flows that are left, likewise."""
+        go_on = core.flush(0)
+        while go_on:
+            yield
+            go_on = core.flush(go_on)
+        yield
 
     # Live
 

@@ -10,21 +10,25 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 from dpi._fastpath cimport EVENTS_A_PACKET, hint, hint_again, process
+from dpi.bench.clock cimport cpu_ns
 from dpi.capture.decision cimport Decision
 from dpi.capture.pcapfile cimport Capture, Record, next_record
 from dpi.core cimport Core
 from dpi.decide.shard cimport Shard, lock, unlock
 from dpi.flow.events cimport ring_advance, ring_peek
+from dpi.flow.table cimport (
+    NONE,
+    Table,
+    table_find,
+    table_free,
+    table_hash,
+    table_insert,
+    table_new,
+    table_prefetch,
+    table_prefetch_flow,
+)
 from dpi.wire.decode cimport decode
 from dpi.wire.packet cimport ORIGIN_UNKNOWN, Packet
-
-
-cdef extern from "<time.h>" nogil:
-    cdef struct timespec:
-        long tv_sec
-        long tv_nsec
-    int CLOCK_THREAD_CPUTIME_ID
-    int clock_gettime(int clock, timespec *now)
 
 
 cdef extern from *:
@@ -38,28 +42,8 @@ cdef enum:
     AHEAD = 32
 
 
-cdef struct Held:
-    uint64_t at             # in the block of bytes
-    int64_t time
-    uint32_t caplen
-    uint32_t wirelen
-    uint32_t linktype
-
-
-cdef inline int64_t cpu_ns() noexcept nogil:
-    cdef timespec now
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now)
-    return <int64_t>now.tv_sec * 1000000000 + now.tv_nsec
-
-
 cdef class Replay:
     """All records of a capture.  Raises CaptureError, MemoryError."""
-    cdef uint8_t *bytes
-    cdef uint64_t size
-    cdef uint64_t room
-    cdef Held *held
-    cdef uint64_t n
-    cdef uint64_t room_held
 
     def __cinit__(self, Capture capture):
         cdef Record record
@@ -97,22 +81,51 @@ cdef class Replay:
         self.n += 1
         return 0
 
-    def decode(self):
-        """CPU seconds for decoding every packet and nothing else."""
-        cdef Packet p
-        cdef uint64_t i
+    def track(self, uint32_t max_flows):
+        """CPU seconds for decoding every packet and finding its flow in a table, and nothing else."""
+        cdef Packet packets[AHEAD]
+        cdef Table *t = table_new(max_flows)
+        cdef Held *h
+        cdef uint64_t i = 0
+        cdef uint64_t j
+        cdef uint32_t flow
+        cdef int n, k
+        cdef int side = 0
         cdef int64_t start
+        if t == NULL:
+            raise MemoryError
         with nogil:
             start = cpu_ns()
-            for i in range(self.n):
-                decode(self.bytes + self.held[i].at, self.held[i].caplen, self.held[i].wirelen,
-                       self.held[i].linktype, &p, NULL)
+            while i < self.n:
+                n = 0
+                for j in range(i, min(i + AHEAD, self.n)):
+                    if j + AHEAD < self.n:
+                        prefetch(self.bytes + self.held[j + AHEAD].at)
+                    h = &self.held[j]
+                    if decode(self.bytes + h.at, h.caplen, h.wirelen, h.linktype, &packets[n], NULL):
+                        packets[n].time = h.time
+                        packets[n].hash = table_hash(t, &packets[n])
+                        table_prefetch(t, packets[n].hash)
+                        n += 1
+                for k in range(n):
+                    table_prefetch_flow(t, packets[k].hash)
+                for k in range(n):
+                    flow = table_find(t, &packets[k], packets[k].hash, &side)
+                    if flow == NONE:
+                        flow = table_insert(t, &packets[k], packets[k].hash)
+                        side = 0
+                    if flow != NONE:
+                        t.flows[flow].last = packets[k].time
+                        t.flows[flow].packets[side] += 1
+                        t.flows[flow].bytes[side] += packets[k].length
+                i += AHEAD
             start = cpu_ns() - start
+        table_free(t)
         return start / 1e9
 
     def run(self, Core core):
         """CPU seconds for taking every packet through a shard; its events are thrown away."""
-        cdef Packet packets[32]
+        cdef Packet packets[AHEAD]
         cdef Decision d
         cdef Shard *s = core.shard
         cdef Held *h

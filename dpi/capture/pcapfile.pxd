@@ -58,6 +58,9 @@ cdef bint capture_open(CaptureReader *r, int fd) noexcept nogil
 # 1 and the next record, or 0 at the end; then r.fault says whether it was a clean one.
 cdef int next_record(CaptureReader *r, Record *out) noexcept nogil
 
+# Whether the next record is one that next_record() gives without reading: those before it stay where they are.
+cdef bint at_hand(const CaptureReader *r) noexcept nogil
+
 cdef void capture_close(CaptureReader *r) noexcept nogil
 
 

@@ -16,6 +16,14 @@ class Capture:
 
     path: str
     @property
+    def size(self) -> int | None:
+        """Bytes of the file; None of what is none, as a pipe."""
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the file that are behind the records read so far."""
+
+    @property
     def warning(self) -> str | None:
         """The first fault met so far, as `FILE:OFFSET: message`, or None."""
 

@@ -16,6 +16,7 @@ from libc.string cimport memmove, memset
 from posix.unistd cimport read
 
 import os
+import stat
 import sys
 
 from dpi.errors import CaptureError
@@ -356,6 +357,19 @@ cdef int next_record(CaptureReader *r, Record *out) noexcept nogil:
     return next_block(r, out) if r.blocks else next_pcap(r, out)
 
 
+cdef bint at_hand(const CaptureReader *r) noexcept nogil:
+    cdef const uint8_t *b = r.buffer + r.begin
+    cdef size_t n = r.end - r.begin
+    cdef uint32_t length
+    if not r.blocks:
+        return n >= r.header and n - r.header >= word(r, b + 8)
+    if n < 32 or word(r, b) != BLOCK_PACKET:
+        return False
+    length = word(r, b + 4)     # a block that next_block() would leave out leads to others, which may not be here
+    return (32 <= length <= n and not length & 3 and word(r, b + length - 4) == length
+            and word(r, b + 8) < r.n_interfaces and word(r, b + 20) <= length - 32)
+
+
 MESSAGES = {
     CAPTURE_EMPTY: "the file is empty",
     CAPTURE_UNKNOWN: "not a capture: neither pcap nor pcapng",
@@ -441,6 +455,17 @@ cdef class Capture:
             packed = COMPRESSED.get(start[:2])
             message += f" (it starts with {start.hex(' ')}" + (f", as {packed} does)" if packed else ")")
         return f"{self.path}:{self.reader.fault_at}: {message}"
+
+    @property
+    def size(self):
+        """Bytes of the file; None of what is none, as a pipe."""
+        found = os.fstat(self.reader.fd)
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    @property
+    def offset(self):
+        """Bytes of the file that are behind the records read so far."""
+        return self.reader.offset
 
     @property
     def warning(self):

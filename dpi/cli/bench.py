@@ -10,6 +10,7 @@ import click
 BENCHES: dict[str, str] = {
     "inline": "What being inline costs, against plain forwarding and a Python callback.",
     "engine": "How fast the engine alone names the flows of a capture.",
+    "scale": "What a flow and a packet cost with more signatures, and with more flows.",
     "signatures": "What signatures of bytes cost, by how many there are.",
 }
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import json
+import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import click
 
+from dpi.cli.bar import Bar
 from dpi.cli.signatures import signatures_option
+from dpi.errors import DpiError
 
 if TYPE_CHECKING:
-    from dpi.record.fields import FlowRecord
+    from dpi.record.lines import Lines
 
-Printer = Callable[[Iterator["FlowRecord"]], None]
 Blind = Literal["names", "dns"]
 TABLE_FIELDS = (
     "capture",
@@ -76,7 +77,7 @@ class Classify(click.Command):
 @click.option(
     "--max-flows",
     type=click.IntRange(1, 1 << 28),
-    default=1 << 20,
+    default=1 << 19,
     show_default=True,
     help="Flows kept at a time; beyond it the oldest undecided are given up.",
 )
@@ -95,14 +96,46 @@ def command(
     """Name the flows of capture files.
 
     CAPTURES are pcap or pcapng files, whatever they are called, or directories of them; - is standard input.  Every
-    file starts with nothing known.  A file that is damaged gives the flows up to there; it is reported, and the
-    exit code is 2.
+    file starts with nothing known.  A flow is printed when it was silent for an
+    hour of the capture's time, when room is needed for others, or at the end.  A file that is damaged gives the flows up to there; it is reported, and the exit code is 2.
+    Ctrl-C ends reading, prints the flows known so far and exits with 130; a second one ends at once.
     """
+    try:
+        code = write(
+            captures,
+            "jsonl" if as_json else format_,
+            folders,
+            policy,
+            max_flows,
+            min_confidence=min_confidence,
+            risky=risky,
+            blind=blind,
+            first_packet=first_packet,
+        )
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def write(
+    captures: Iterable[Path],
+    style: str,
+    folders: Iterable[Path],
+    policy: Path | None,
+    max_flows: int,
+    *,
+    min_confidence: float,
+    risky: bool,
+    blind: Blind | None,
+    first_packet: bool,
+) -> int:
+    """The exit code."""
     from dpi.cli.policy import planned
     from dpi.engine import Engine
     from dpi.errors import CaptureError
     from dpi.match.prefixes import Prefixes
     from dpi.match.signatures import load
+    from dpi.record.fields import FIELDS
 
     if policy is None:
         engine = Engine(load(folders), max_flows=max_flows)
@@ -112,44 +145,41 @@ def command(
         engine.load_rules(plan.engine, plan.ids.routes)
         if plan.kernel.local:
             engine.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
-    faults: list[CaptureError] = []
-    share = Share()
+    paths = list(files(captures))
+    code = 0
+    with Bar(paths) as bar, Stop() as stop:
+        lines = engine.lines(
+            style,
+            TABLE_FIELDS if style == "table" else tuple(FIELDS),
+            Output(bar, aligned=style == "table"),
+            min_confidence=min_confidence,
+            risky=risky,
+        )
 
-    def flows() -> Iterator[FlowRecord]:
-        for path in progress(list(files(captures))):
+        def watch(offset: int) -> bool:
+            bar.at(offset)
+            return stop.wanted
+
+        for path in bar.over(paths):
             try:
-                for record in share.of(
-                    engine.classify(path, min_confidence, blind=blind or "", first_packet=first_packet)
-                ):
-                    if record.risks or not risky:
-                        yield record
+                engine.write(path, lines, blind=blind or "", first_packet=first_packet, watch=watch)
             except CaptureError as error:
-                faults.append(error)
-                click.echo(str(error), err=True)
-
-    PRINTERS["jsonl" if as_json else format_](flows())
+                code = 2
+                with bar.aside():
+                    click.echo(str(error), err=True)
+            if stop.wanted:
+                code = 130
+                break
+        lines.flush()
     if first_packet:
-        click.echo(f"at the first packet: {share}", err=True)
-    if faults:
-        sys.exit(2)
+        click.echo(f"at the first packet: {share(lines)}", err=True)
+    return code
 
 
-class Share:
-    """Counts, of the flows that pass by, those that have a name."""
-
-    def __init__(self) -> None:
-        self.flows = self.named = self.apps = 0
-
-    def of(self, records: Iterable[FlowRecord]) -> Iterator[FlowRecord]:
-        for record in records:
-            self.flows += 1
-            self.named += record.method is not None
-            self.apps += record.app is not None
-            yield record
-
-    def __str__(self) -> str:
-        named, apps = (f"{n} ({100 * n / max(self.flows, 1):.1f} %)" for n in (self.named, self.apps))
-        return f"of {self.flows} flows {named} had a name, {apps} an app"
+def share(lines: Lines) -> str:
+    """How many of the flows taken have a name."""
+    named, apps = (f"{n} ({100 * n / max(lines.flows, 1):.1f} %)" for n in (lines.named, lines.apps))
+    return f"of {lines.flows} flows {named} had a name, {apps} an app"
 
 
 def files(captures: Iterable[Path]) -> Iterator[Path]:
@@ -161,64 +191,65 @@ def files(captures: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def progress(paths: list[Path]) -> Iterable[Path]:
-    """Says how far it is where someone watches, and only then."""
-    if len(paths) < 2 or not sys.stderr.isatty() or sys.stdout.isatty():
-        yield from paths
-        return
-    from rich.console import Console
-    from rich.progress import track
+class Stop:
+    """The first Ctrl-C is a wish, so that no line is cut or written twice; the second one is a KeyboardInterrupt."""
 
-    yield from track(paths, description="captures", console=Console(stderr=True), transient=True)
+    def __init__(self) -> None:
+        self.wanted = False
+        self._before: Any = None
 
+    def __enter__(self) -> Self:
+        self._before = signal.getsignal(signal.SIGINT)
+        if self._before != signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._note)
+        return self
 
-def print_jsonl(records: Iterator[FlowRecord]) -> None:
-    write = sys.stdout.write
-    for record in records:
-        write(record.as_json() + "\n")
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.wanted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
-
-def print_csv(records: Iterator[FlowRecord]) -> None:
-    from dpi.record.fields import FIELDS
-
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for record in records:
-        writer.writerow([flat(value) for value in record.as_dict().values()])
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
 
 
-def flat(value: Any) -> Any:
-    """A value as one cell."""
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    return json.dumps(value) if isinstance(value, bool) else value
+class Output:
+    """Standard output, for whole lines in large pieces: past Python's buffer, so that nothing is left in it when the
+    disk is full or the reader has gone.  To a terminal it gives way to the bar, and a table is aligned."""
 
+    def __init__(self, bar: Bar, aligned: bool) -> None:
+        self._bar = bar
+        self._terminal = sys.stdout.isatty()
+        self._aligned = aligned and self._terminal
+        self._file: Any = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
 
-def print_table(records: Iterator[FlowRecord]) -> None:
-    """Aligned to what a terminal shows, or tab-separated in a pipe."""
-    rows: Iterator[tuple[str, ...]] = (tuple(str(cell(record, name)) for name in TABLE_FIELDS) for record in records)
-    if not sys.stdout.isatty():
-        for row in (TABLE_FIELDS, *rows):
-            print("\t".join(row))
-        return
-    from rich.console import Console
-    from rich.table import Table
+    def fileno(self) -> int:
+        return int(self._file.fileno())
 
-    table = Table(box=None, header_style="bold")
-    for name in TABLE_FIELDS:
-        table.add_column(name, justify="right" if name in ("sport", "dport", "packets") else "left")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    def write(self, data: memoryview) -> int | None:
+        """Bytes written, None where the other side takes none just now.  Raises DpiError, BrokenPipeError."""
+        try:
+            if not self._terminal:
+                written: int | None = self._file.write(data)
+                return written
+            with self._bar.aside():
+                return self._table(data) if self._aligned else self._file.write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise DpiError(f"standard output: {error.strerror}") from error
 
+    def _table(self, data: memoryview) -> int:
+        """As aligned as the lines that come together allow."""
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
 
-def cell(record: FlowRecord, name: str) -> Any:
-    if name == "packets":
-        return record.packets_up + record.packets_down
-    value = getattr(record, name)
-    if isinstance(value, list):
-        return " ".join(value) or "-"
-    return "-" if value is None else value
-
-
-PRINTERS: dict[str, Printer] = {"jsonl": print_jsonl, "csv": print_csv, "table": print_table}
+        table = Table(box=None, header_style="bold")
+        for name in TABLE_FIELDS:
+            table.add_column(name, justify="right" if name in ("sport", "dport", "packets") else "left")
+        for row in bytes(data).decode().splitlines():
+            cells = row.split("\t")
+            if tuple(cells) != TABLE_FIELDS:
+                table.add_row(*map(Text, cells))
+        Console().print(table)
+        return len(data)

@@ -27,7 +27,7 @@ MAY_KNOW = {
     "inline": f"core {PACKETS}",  # a queue's batch into a shard
     "policy": "errors",
     "enforce": "errors policy",
-    "record": "errors",
+    "record": "errors core dissect flow",  # lines: a shard's events as text
     "analyse": "errors record",
     "vocabulary": f"errors {PACKETS} policy",
     "rule_tables": f"{PACKETS} policy record",  # a plan's rules as the loop asks them

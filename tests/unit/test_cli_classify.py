@@ -5,16 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import pty
+import signal
+import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner, Result
 
 from dpi.cli.classify import command
 from dpi.record.fields import FIELDS
-from tests.captures import pcap, visit, write
+from tests.captures import packet, pcap, visit, write
+from tests.cores import CLIENT, SERVER, SYN, TCP, UDP
 
 CONTRACT = [
     *("capture", "l4", "ip_version", "src", "sport", "dst", "dport", "vlan", "protocol", "app", "category"),
@@ -162,3 +169,119 @@ def test_a_reader_that_goes_away_is_no_error_message(tmp_path: Path) -> None:
     assert process.stderr.read() == b""
     process.stderr.close()
     process.wait()
+
+
+DPI = [sys.executable, "-m", "dpi"]
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """More flows than a pipe holds lines of."""
+    return write(tmp_path / "many.pcap", [p for n in range(3000) for p in visit("www.netflix.com", 20000 + n)[2:3]])
+
+
+def test_a_full_disk_is_one_clear_error(many: Path) -> None:
+    for style in ("table", "jsonl", "csv"):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [*DPI, "classify", many, "--format", style], stdout=full, stderr=subprocess.PIPE, check=False
+            )
+        assert (done.returncode, done.stderr) == (1, b"standard output: No space left on device\n")
+
+
+def header() -> bytes:
+    return struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 101)
+
+
+def record(seconds: int, data: bytes) -> bytes:
+    return struct.pack("<IIII", seconds, 0, len(data), len(data)) + data
+
+
+def send(to: IO[bytes] | None, data: bytes) -> None:
+    assert to is not None
+    to.write(data)
+    to.flush()
+
+
+def live() -> subprocess.Popen[bytes]:
+    """dpi at the end of a pipe."""
+    return subprocess.Popen(
+        [*DPI, "classify", "--json", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def test_a_silent_flow_is_printed_while_the_capture_goes_on() -> None:
+    """An hour of silence ends a flow, though the same ports may come again."""
+    process = live()
+    with process:
+        datagram = packet(CLIENT, 5000, SERVER, 9999, UDP, b"hello")
+        others = [packet(CLIENT, 6000 + n, SERVER, 9999, UDP, b"hello") for n in range(200)]
+        send(process.stdin, header() + record(1000, datagram) + record(1500, datagram))
+        send(process.stdin, b"".join(record(5200, each) for each in others))
+        assert process.stdout is not None
+        flow = json.loads(process.stdout.readline())
+        assert (flow["sport"], flow["packets_up"], flow["reason"]) == (5000, 2, "idle")
+        assert (flow["start"], flow["end"]) == (1000.0, 1500.0)
+        rest, _ = process.communicate()
+        assert len(rest.splitlines()) == 200
+        assert process.returncode == 0
+
+
+def test_an_interrupt_ends_reading_and_prints_what_is_known() -> None:
+    process = live()
+    with process:
+        gone = packet(CLIENT, 5000, SERVER, 9999, UDP, b"hello")
+        here = [packet(CLIENT, 6000 + n, SERVER, 443, TCP, flags=SYN) for n in range(64)]
+        send(process.stdin, header() + record(1000, gone) + b"".join(record(5000, each) for each in here))
+        assert process.stdout is not None and process.stderr is not None
+        first = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        rest = [json.loads(line) for line in process.stdout]
+        assert process.wait(20) == 130
+        assert process.stderr.read() == b""
+        assert (first["sport"], first["reason"]) == (5000, "idle")
+        assert 0 < len(rest) <= 64
+        assert {flow["reason"] for flow in rest} == {"flushed"}
+
+
+def on_terminal(*arguments: str | Path, stdout: int = subprocess.PIPE) -> tuple[int, bytes, str]:
+    """Exit code, standard output and what a terminal for standard error shows."""
+    master, slave = pty.openpty()
+    shown = bytearray()
+
+    def listen() -> None:
+        while True:
+            try:
+                data = os.read(master, 4096)
+            except OSError:
+                return
+            if not data:
+                return
+            shown.extend(data)
+
+    listener = threading.Thread(target=listen)
+    env = os.environ | {"TERM": "xterm", "COLUMNS": "200"}
+    process = subprocess.Popen(
+        [*DPI, "classify", *arguments], stdout=slave if stdout == 0 else stdout, stderr=slave, env=env
+    )
+    os.close(slave)
+    listener.start()
+    out, _ = process.communicate()
+    listener.join()
+    os.close(master)
+    return process.returncode, out or b"", shown.decode()
+
+
+def test_a_terminal_is_shown_how_far_it_is_and_nothing_else_is(many: Path) -> None:
+    code, out, shown = on_terminal(many, "--json")
+    assert (code, len(out.splitlines())) == (0, 3000)
+    assert "many.pcap" in shown
+    piped = subprocess.run([*DPI, "classify", many, "--json"], capture_output=True, check=True)
+    assert (piped.stdout, piped.stderr) == (out, b"")
+
+
+def test_a_table_on_a_terminal_is_aligned_beside_the_bar(capture: Path) -> None:
+    code, _, shown = on_terminal(capture, stdout=0)
+    assert code == 0
+    assert "www.netflix.com" in shown
+    assert "\t" not in shown

@@ -1,0 +1,3 @@
+from dpi.bench.replay import Replay
+
+def bare(replay: Replay) -> tuple[float, int, int]: ...

@@ -1,0 +1,24 @@
+"""A capture in memory; see replay.pyx."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from dpi.capture.pcapfile cimport Record
+
+
+cdef struct Held:
+    uint64_t at             # in the block of bytes
+    int64_t time
+    uint32_t caplen
+    uint32_t wirelen
+    uint32_t linktype
+
+
+cdef class Replay:
+    cdef uint8_t *bytes
+    cdef uint64_t size
+    cdef uint64_t room
+    cdef Held *held
+    cdef uint64_t n
+    cdef uint64_t room_held
+
+    cdef int keep(self, const Record *r) except -1

@@ -1,0 +1,54 @@
+"""How values are spelled where records are lines of text: JSON, comma-separated values, or a table's cells.
+
+lines.pyx asks here once for what comes again and again (labels, methods) and for what is rare (a name with odd
+characters); what is plain it copies.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A kind of line.  Texts that are plain ASCII stand between `quote` and `quote`."""
+
+    spell: Callable[[Any], str]
+    quote: str
+    head: Callable[[Sequence[str]], str]  # what stands above the lines with these fields
+    before: Callable[[int, str], str]  # what stands in front of a field's value: of its number in the line and name
+    end: str
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _csv(value: Any) -> str:
+    if value is None or value in ("", []):
+        return ""
+    if isinstance(value, bool):
+        return json.dumps(value)
+    cell = io.StringIO()
+    csv.writer(cell, lineterminator="\n").writerow([" ".join(value) if isinstance(value, list) else value])
+    return cell.getvalue()[:-1]
+
+
+def _table(value: Any) -> str:
+    """What a name may hold must not move the terminal's cursor, nor part a cell in two."""
+    if value is None or value in ("", []):
+        return "-"
+    text = " ".join(value) if isinstance(value, list) else str(value)
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+STYLES: dict[str, Style] = {
+    "jsonl": Style(_json, '"', lambda _: "", lambda n, name: f'{", " if n else "{"}"{name}": ', "}\n"),
+    "csv": Style(_csv, "", lambda names: ",".join(names) + "\n", lambda n, _: "," if n else "", "\n"),
+    "table": Style(_table, "", lambda names: "\t".join(names) + "\n", lambda n, _: "\t" if n else "", "\n"),
+}
