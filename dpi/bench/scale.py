@@ -1,8 +1,8 @@
 """Does a flow or a packet cost more where there are more signatures, or more flows at a time?
 
 Apps are made up, each with three hosts, a prefix and a signature of its bytes, and come into the engine as a user's
-do: as a file beside the built-in ones.  So are flows (made.pyx): half of them TLS, each for a made-up app; half datagrams,
-every second of these with a made-up app's bytes, the others with bytes that nothing names.
+do: as a file beside the built-in ones.  So are flows (made.pyx): half of them TLS, each for a made-up app; half
+datagrams, every second of these with a made-up app's bytes, the others with bytes that nothing names.
 """
 
 from __future__ import annotations

@@ -96,8 +96,9 @@ def command(
     """Name the flows of capture files.
 
     CAPTURES are pcap or pcapng files, whatever they are called, or directories of them; - is standard input.  Every
-    file starts with nothing known.  A flow is printed when it was silent for an
-    hour of the capture's time, when room is needed for others, or at the end.  A file that is damaged gives the flows up to there; it is reported, and the exit code is 2.
+    file starts with nothing known.  A flow is printed when it was silent for two hours of the capture's time, when
+    room is needed for others, or at the end.  A file that is damaged gives the flows up to there; it is reported, and
+    the exit code is 2.
     Ctrl-C ends reading, prints the flows known so far and exits with 130; a second one ends at once.
     """
     try:

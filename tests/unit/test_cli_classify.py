@@ -211,13 +211,13 @@ def live() -> subprocess.Popen[bytes]:
 
 
 def test_a_silent_flow_is_printed_while_the_capture_goes_on() -> None:
-    """An hour of silence ends a flow, though the same ports may come again."""
+    """Two hours of silence end a flow, though the same ports may come again."""
     process = live()
     with process:
         datagram = packet(CLIENT, 5000, SERVER, 9999, UDP, b"hello")
         others = [packet(CLIENT, 6000 + n, SERVER, 9999, UDP, b"hello") for n in range(200)]
         send(process.stdin, header() + record(1000, datagram) + record(1500, datagram))
-        send(process.stdin, b"".join(record(5200, each) for each in others))
+        send(process.stdin, b"".join(record(9000, each) for each in others))
         assert process.stdout is not None
         flow = json.loads(process.stdout.readline())
         assert (flow["sport"], flow["packets_up"], flow["reason"]) == (5000, 2, "idle")
@@ -232,7 +232,7 @@ def test_an_interrupt_ends_reading_and_prints_what_is_known() -> None:
     with process:
         gone = packet(CLIENT, 5000, SERVER, 9999, UDP, b"hello")
         here = [packet(CLIENT, 6000 + n, SERVER, 443, TCP, flags=SYN) for n in range(64)]
-        send(process.stdin, header() + record(1000, gone) + b"".join(record(5000, each) for each in here))
+        send(process.stdin, header() + record(1000, gone) + b"".join(record(9000, each) for each in here))
         assert process.stdout is not None and process.stderr is not None
         first = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
