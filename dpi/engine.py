@@ -32,7 +32,8 @@ MAX_FLOWS = 1 << 20
 Blind = Literal["", "names", "dns"]
 BLIND: tuple[Blind, ...] = ("", "names", "dns")  # by Blind in decide/shard.pxd
 # Seconds after which a silent flow of a capture has ended.  What comes on its ports before is still the same flow, as
-# most who count the flows of a capture have it.  TCP asks after that time whether the other side lives (RFC 1122, 4.2.3.6).
+# most who count the flows of a capture have it.  TCP asks after that long whether the other side lives (RFC 1122,
+# 4.2.3.6).
 SILENCE = 7200.0
 FILE_AT_ONCE = 1 << 16  # packets until a bar moves
 PIPE_AT_ONCE = 64  # … and until what is known of a live one is told
