@@ -1,4 +1,4 @@
-"""Writes small captures of raw IPv4 packets (link type 101), without a library."""
+"""Writes small captures, of raw IPv4 packets (link type 101) unless said otherwise, without a library."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def packet(
     return struct.pack(">BBHHHBBH", 0x45, 0, length, 0, 0, 64, proto, 0) + addresses + transport + payload
 
 
-def pcap(packets: list[bytes]) -> bytes:
+def pcap(packets: list[bytes], link_type: int = 101) -> bytes:
     """One packet a millisecond."""
-    out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 101)
+    out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, link_type)
     for n, each in enumerate(packets):
         out += struct.pack("<IIII", 1_700_000_000, 1000 * n, len(each), len(each)) + each
     return out

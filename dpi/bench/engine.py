@@ -15,7 +15,7 @@ from dpi.core import Core
 from dpi.engine import Engine
 
 
-def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float]:
+def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float | None]:
     """Medians over the rounds, each with a table of its own; CPU seconds of one thread.
 
     parse_cpu_s: of decoding and the flow table alone.
@@ -51,7 +51,7 @@ def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float]:
         "bare_cpu_s": round(bare_cpu, 4),
         "bare_packets": bare_packets,
         "bare_flows": bare_flows,
-        "cost_over_bare": round((cpu / packets) / (bare_cpu / bare_packets), 2) if bare_packets else 0,
+        "cost_over_bare": round((cpu / packets) / (bare_cpu / bare_packets), 2) if bare_packets else None,
         "packets_per_s": round(counters["packets"] / cpu) if cpu else 0,
         "flows_per_s": round(counters["flows"] / cpu) if cpu else 0,
         "named": round(counters["named"] / max(counters["decided"], 1), 4),

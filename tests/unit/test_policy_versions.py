@@ -33,6 +33,17 @@ def test_a_version_has_all_of_the_policys_text(versions: Versions, source: Sourc
     assert versions.all() == [version]
 
 
+def test_a_version_has_the_lists_of_subscribers_too(versions: Versions, source: Source) -> None:
+    listed = source.config.parent / "policy.d" / "subscribers.csv"
+    listed.write_text("id,tariff,address\ns1,basic,100.64.0.1\n")
+    first = versions.add(source, "abc")
+    listed.write_text("id,tariff,address\ns1,basic,100.64.0.2\n")
+    second = versions.add(source, "def")
+    assert (first.number, second.number) == (1, 2)
+    assert (first.source.config.parent / "policy.d" / "subscribers.csv").read_text().endswith(".1\n")
+    assert first.source.digest() != second.source.digest() == source.digest()
+
+
 def test_the_same_text_again_is_the_same_version_and_another_is_the_next(versions: Versions, source: Source) -> None:
     first = versions.add(source, "abc")
     assert versions.add(source, "abc") == first

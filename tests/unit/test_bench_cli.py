@@ -1,0 +1,54 @@
+"""The benchmarks run as commands, at sizes at which they tell nothing but that they work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from dpi.cli import dpi
+from dpi.errors import CaptureError
+from tests.captures import packet, pcap, visit
+from tests.cores import CLIENT, SERVER, UDP
+
+ETHERNET = bytes(12) + b"\x08\x00"
+
+
+def run(*arguments: str | Path) -> dict[str, object]:
+    done = CliRunner().invoke(dpi, ["bench", *map(str, arguments), "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_engine_beside_a_bare_loop_that_sees_the_same_packets_and_flows(tmp_path: Path) -> None:
+    capture = tmp_path / "c.pcap"
+    known = visit("www.example.org", 40001) + visit("www.netflix.com", 40002)
+    packets = [*known, packet(CLIENT, 5000, SERVER, 5001, UDP, b"x" * 40)]
+    capture.write_bytes(pcap([ETHERNET + each for each in packets], link_type=1))
+    found = run("engine", capture, "--rounds", "1")
+    assert {"cpu_s", "parse_cpu_s", "bare_cpu_s", "cost_over_bare", "packets_per_decision", "bytes_per_flow", "rss_mb",
+            "start_s"} <= found.keys()  # fmt: skip
+    assert (found["packets"], found["flows"]) == (found["bare_packets"], found["bare_flows"]) == (11, 4)
+
+
+def test_a_capture_that_is_none_is_an_error(tmp_path: Path) -> None:
+    capture = tmp_path / "c.pcap"
+    capture.write_bytes(b"not a capture at all, but long enough for a header")
+    done = CliRunner().invoke(dpi, ["bench", "engine", str(capture)])
+    assert isinstance(done.exception, CaptureError)
+    assert str(capture) in str(done.exception)
+
+
+@pytest.mark.parametrize("most", [1000, 10_000])
+def test_the_engine_with_more_apps_and_more_flows(most: int) -> None:
+    found = run("scale", "--base", "2", "--rounds", "1", "--most-flows", str(most))
+    apps, flows = found["signatures"], found["flows"]
+    assert isinstance(apps, list)
+    assert isinstance(flows, list)
+    assert [row["apps"] for row in apps] == [0, 2, 20]
+    assert [row["flows"] for row in flows] == [n for n in (1000, 10_000) if n <= most]
+    assert all(row["ns_per_flow"] > 0 and row["ns_per_packet"] > 0 for row in [*apps, *flows])
