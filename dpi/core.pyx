@@ -4,6 +4,7 @@ All that is done to a shard from here is done under its lock, in chunks that are
 so that the loop never waits long.  Labels, categories and methods are numbers here; engine.py knows their names.
 """
 
+from libc.errno cimport EINTR
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
@@ -297,8 +298,9 @@ cdef class Core:
     def run(self, Capture capture, Py_ssize_t limit=1 << 16):
         """Takes up to `limit` records of a capture through; False at its end.
 
-        Comes back early where the ring of events is filling up: drain it and go on.  A damaged capture just ends;
-        next(capture) then raises what is to be said of it.  Flows that are silent for too long end here also in a
+        Comes back early where the ring of events is filling up: drain it and go on; and where a pipe has nothing for a
+        fifth of a second or a signal came.  A damaged capture just ends; next(capture) then raises what is to be said
+        of it.  Flows that are silent for too long end here also in a
         shard that merges.
         """
         cdef Batch batch
@@ -312,6 +314,7 @@ cdef class Core:
         cdef bint more = True
         if self.local is not None:
             local = &self.local.table
+        capture.reader.turns = True
         with nogil:
             lock(s)
             while more and n < limit:
@@ -336,7 +339,7 @@ cdef class Core:
             if s.merge:
                 sweep(s, IDLE_SWEEP)        # after a long silence few packets would not pay for the wheel's slots
             unlock(s)
-        return more
+        return more or capture.reader.error == EINTR
 
     def tick(self, int64_t now):
         """Lets time pass where no packets come."""

@@ -9,7 +9,7 @@ cdef enum CaptureFault:
     CAPTURE_CUT             # it ends in the middle of a record
     CAPTURE_DAMAGED         # lengths that cannot be: what is behind them is lost
     CAPTURE_STRANGE         # a packet that cannot be, in a block that can: it was left out
-    CAPTURE_UNREADABLE      # read() failed, error says why; also where a signal interrupted the wait for a pipe
+    CAPTURE_UNREADABLE      # read() failed, error says why; EINTR: the wait for a pipe ended, the next call goes on
 
 
 cdef struct Record:
@@ -29,6 +29,7 @@ cdef struct Interface:
 
 cdef struct CaptureReader:
     int fd
+    bint turns              # wait for a pipe for a fifth of a second at a time
     uint8_t *buffer
     size_t size
     size_t begin            # of what has been read and not yet been consumed

@@ -22,8 +22,18 @@ import sys
 from dpi.errors import CaptureError
 
 
+cdef extern from "<poll.h>" nogil:
+    cdef struct pollfd:
+        int fd
+        short events
+        short revents
+    int POLLIN
+    int poll(pollfd *fds, unsigned long n, int timeout)
+
+
 cdef enum:
     BUFFER = 256 << 10
+    TURN = 200              # ms
     RECORD_MAX = 2 << 20    # four times the largest packet that Linux hands out (BIG TCP), with its options
     INTERFACES_MAX = 1 << 16
 
@@ -64,6 +74,7 @@ cdef void blame(CaptureReader *r, CaptureFault fault, int64_t at) noexcept nogil
 cdef bint fill(CaptureReader *r) noexcept nogil:
     """Reads more, as much as there is room for; False at the end or on an error."""
     cdef ssize_t n
+    cdef pollfd waiting
     if r.finished:
         return False
     if r.error == EINTR:
@@ -73,6 +84,13 @@ cdef bint fill(CaptureReader *r) noexcept nogil:
         memmove(r.buffer, r.buffer + r.begin, r.end - r.begin)
         r.end -= r.begin
         r.begin = 0
+    if r.turns:     # a signal that comes just before read() would not end it: whoever waits for that would wait for ever
+        waiting.fd = r.fd
+        waiting.events = POLLIN
+        if poll(&waiting, 1, TURN) <= 0:
+            r.error = EINTR
+            blame(r, CAPTURE_UNREADABLE, r.offset + <int64_t>(r.end - r.begin))
+            return False
     n = read(r.fd, r.buffer + r.end, r.size - r.end)
     if n > 0:
         r.end += n

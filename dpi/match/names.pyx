@@ -102,7 +102,7 @@ cdef struct Entry:          # three cache lines, the key and the times in the fi
 
 cdef struct Shard:
     pthread_mutex_t mutex
-    uint32_t *tags          # [sets * WAYS]: hashes, 0 where the entry is free
+    uint32_t *tags          # [sets * WAYS] of the table's: hashes, 0 where the entry is free
     Entry *entries          # [sets * WAYS]
     uint32_t count
     uint64_t evicted
@@ -115,31 +115,35 @@ cdef struct Shard:
 cdef struct NameTable:
     Shard shards[SHARDS]
     uint32_t sets           # in each shard, a power of two
+    uint32_t *tags          # [SHARDS * sets * WAYS]
+    Entry *entries          # as many
     uint64_t key[6]
 
 
 cdef NameTable *names_new(uint32_t capacity) noexcept nogil:
     """A table for this many entries (rounded up to what its shape allows), NULL where there is no memory.
 
-    Memory is touched as it fills: 196 bytes an entry.
+    Memory is touched as it fills: 196 bytes an entry, in pages as large as the kernel gives.
     """
     cdef NameTable *t = <NameTable *>calloc(1, sizeof(NameTable))
     cdef int i
     cdef uint64_t n
     if t == NULL:
         return NULL
+    for i in range(SHARDS):
+        pthread_mutex_init(&t.shards[i].mutex, NULL)
     t.sets = 1
     while <uint64_t>t.sets * SHARDS * WAYS < capacity and t.sets < 1 << 20:
         t.sets *= 2
     n = <uint64_t>t.sets * WAYS
+    t.tags = <uint32_t *>map_pages(SHARDS * n * sizeof(uint32_t))
+    t.entries = <Entry *>map_pages(SHARDS * n * sizeof(Entry))
+    if t.tags == NULL or t.entries == NULL:
+        names_free(t)
+        return NULL
     for i in range(SHARDS):
-        pthread_mutex_init(&t.shards[i].mutex, NULL)
-        t.shards[i].tags = <uint32_t *>map_pages(n * sizeof(uint32_t))
-        t.shards[i].entries = <Entry *>map_pages(n * sizeof(Entry))
-    for i in range(SHARDS):
-        if t.shards[i].tags == NULL or t.shards[i].entries == NULL:
-            names_free(t)
-            return NULL
+        t.shards[i].tags = t.tags + i * n
+        t.shards[i].entries = t.entries + i * n
     if getrandom(t.key, sizeof(t.key), 0) != sizeof(t.key):
         names_free(t)
         return NULL
@@ -150,9 +154,9 @@ cdef void names_free(NameTable *t) noexcept nogil:
     cdef int i
     if t == NULL:
         return
+    unmap_pages(t.tags, <size_t>t.sets * SHARDS * WAYS * sizeof(uint32_t))
+    unmap_pages(t.entries, <size_t>t.sets * SHARDS * WAYS * sizeof(Entry))
     for i in range(SHARDS):
-        unmap_pages(t.shards[i].tags, <size_t>t.sets * WAYS * sizeof(uint32_t))
-        unmap_pages(t.shards[i].entries, <size_t>t.sets * WAYS * sizeof(Entry))
         pthread_mutex_destroy(&t.shards[i].mutex)
     free(t)
 

@@ -18,7 +18,9 @@ from typing import IO
 import pytest
 from click.testing import CliRunner, Result
 
+from dpi.capture.pcapfile import Capture
 from dpi.cli.classify import command
+from dpi.core import Core
 from dpi.record.fields import FIELDS
 from tests.captures import packet, pcap, visit, write
 from tests.cores import CLIENT, SERVER, SYN, TCP, UDP
@@ -225,6 +227,26 @@ def test_a_silent_flow_is_printed_while_the_capture_goes_on() -> None:
         rest, _ = process.communicate()
         assert len(rest.splitlines()) == 200
         assert process.returncode == 0
+
+
+def test_a_wait_for_a_pipe_ends_now_and_then_and_loses_nothing() -> None:
+    """A signal that comes just before read() does not interrupt it: who waits there for long never hears of it."""
+    come, go = os.pipe()
+    datagram = record(1000, packet(CLIENT, 5000, SERVER, 9999, UDP, b"hello"))
+    os.write(go, header())
+    with Capture(f"/dev/fd/{come}") as capture:
+        core = Core(16, merge=True)
+        assert core.run(capture)
+        os.write(go, datagram[:20])
+        assert core.run(capture)
+        assert core.counters()["packets"] == 0
+        os.write(go, datagram[20:])
+        assert core.run(capture)
+        assert core.counters()["packets"] == 1
+        os.close(go)
+        assert not core.run(capture)
+        assert capture.warning is None
+    os.close(come)
 
 
 def test_an_interrupt_ends_reading_and_prints_what_is_known() -> None:
