@@ -208,7 +208,11 @@ def send(to: IO[bytes] | None, data: bytes) -> None:
 def live() -> subprocess.Popen[bytes]:
     """dpi at the end of a pipe."""
     return subprocess.Popen(
-        [*DPI, "classify", "--json", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*DPI, "classify", "--json", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` has it ignored
     )
 
 
