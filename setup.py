@@ -2,6 +2,7 @@
 
 pip install -e .                                    the ordinary build
 DPI_ONLY=dpi.wire.decode python setup.py build_ext -i    one module (comma separated for more)
+DPI_OPTIMISE=0 pip wheel .                           quick to build, slow to run
 DPI_COVERAGE=1 python setup.py build_ext -fi         line-traced, for coverage
 DPI_SANITIZE=address,undefined python setup.py build_ext -fi
 CC=clang LDSHARED="clang -shared" DPI_SANITIZE=address,fuzzer-no-link ...   for tests/fuzz
@@ -16,6 +17,7 @@ from setuptools import Extension, setup
 
 SANITIZE = os.environ.get("DPI_SANITIZE")
 COVERAGE = os.environ.get("DPI_COVERAGE")
+OPTIMISE = os.environ.get("DPI_OPTIMISE", "2")
 ONLY = set(filter(None, os.environ.get("DPI_ONLY", "").split(",")))
 
 DIRECTIVES = {
@@ -28,7 +30,7 @@ DIRECTIVES = {
 }
 LIBRARIES = {"dpi.dissect.ja4": ["crypto"], "dpi.dissect.quic": ["crypto"], "dpi.dissect.quic_crypto": ["crypto"]}
 
-cflags = ["-O2", "-g1", "-Wall", "-Wno-unused-function", "-Wno-unused-variable"]
+cflags = [f"-O{OPTIMISE}", "-g1", "-Wall", "-Wno-unused-function", "-Wno-unused-variable"]
 ldflags: list[str] = []
 macros: list[tuple[str, str | None]] = []
 if SANITIZE:

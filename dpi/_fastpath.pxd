@@ -14,11 +14,12 @@ from dpi.wire.packet cimport Packet
 
 cdef enum:
     EVENTS_A_PACKET = 48    # room in the ring that one packet may need at the most
-    IDLE_SWEEP = 16384      # budget of tick() where there is nothing else to do
+    IDLE_SWEEP = 16384      # budget of tick() and sweep() where there is nothing else to do
 
 
 cdef void process(Shard *shard, Packet *packet, Decision *decision) noexcept nogil
 cdef void tick(Shard *shard, int64_t now, int budget) noexcept nogil
+cdef void sweep(Shard *shard, int budget) noexcept nogil
 cdef void hint(Shard *shard, Packet *packet) noexcept nogil
 cdef void hint_again(Shard *shard, const Packet *packet) noexcept nogil
 cdef void end(Shard *shard, uint32_t flow, uint8_t reason) noexcept nogil

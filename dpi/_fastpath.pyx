@@ -13,23 +13,21 @@ from dpi.capture.decision cimport ACCEPT, Decision
 from dpi.decide.answers cimport answer_learn
 from dpi.decide.by_rule cimport by_rule, withdraw_rule
 from dpi.decide.calls cimport call_again, call_learn, call_settle
+from dpi.decide.device cimport device_forget, device_learn
 from dpi.decide.disposition cimport ask
 from dpi.decide.first cimport first_tell
-from dpi.decide.labels cimport categorise, header_label, improve, name_at_end, name_by_address, name_late, take_over
+from dpi.decide.labels cimport (
+    categorise, forget, header_label, improve, name_at_end, name_by_address, name_late, take_over,
+)
+from dpi.decide.quiet cimport quiet, waits
 from dpi.decide.risks cimport add_risks, answer_awaited, port_risks
-from dpi.decide.shape cimport shape_begin, shape_watch
+from dpi.decide.shape cimport shape_begin, shape_end, shape_watch
 from dpi.decide.shard cimport WANT_FIRST, WANT_LABELLED, WANT_START, Shard
 from dpi.decide.tell cimport emit
 from dpi.dissect.answer cimport NO, YES, Answer
 from dpi.dissect.inspect cimport inspect, inspect_end
 from dpi.dissect.inspector cimport (
-    NEED_ANSWER,
-    NEED_MESSAGES,
-    NEED_NAME,
-    NEED_PROTOCOL,
-    NEED_SHAPE,
-    Finding,
-    release,
+    NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, release,
 )
 from dpi.dissect.protocols cimport P_DNS
 from dpi.flow.events cimport (
@@ -41,7 +39,6 @@ from dpi.flow.events cimport (
     EVENT_LABELLED,
     EVENT_START,
 )
-from dpi.flow.strings cimport string_drop
 from dpi.flow.table cimport (
     FLOW_DECIDED,
     FLOW_OFFLOADED,
@@ -67,6 +64,7 @@ from dpi.flow.table cimport (
     table_victim,
 )
 from dpi.match.evidence cimport BY_SIGNATURE, confidence_of
+from dpi.match.names cimport names_soon
 from dpi.wire.packet cimport (
     FRAGMENT_JOINED,
     IP_SCTP,
@@ -80,7 +78,6 @@ from dpi.wire.packet cimport (
 
 cdef enum:
     SWEEP = 4               # slots and flows of the timer wheel that a packet pays for
-    PACKETS_MAX = 64        # of a flow, after which it is settled whatever it still needs
 
 
 cdef void hint(Shard *s, Packet *p) noexcept nogil:
@@ -90,8 +87,9 @@ cdef void hint(Shard *s, Packet *p) noexcept nogil:
 
 
 cdef void hint_again(Shard *s, const Packet *p) noexcept nogil:
-    """The second half of that, for each packet of a batch after hint() was called for all."""
-    table_prefetch_flow(s.table, p.hash)
+    """The second half of that, some packets later: of a flow that is known its entry, of a new one its names."""
+    if not table_prefetch_flow(s.table, p.hash) and s.names != NULL:
+        names_soon(s.names, p.src, p.dst, p.dport, p.proto)
 
 
 cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
@@ -102,9 +100,7 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
     cdef Flow *f
     cdef bint new = False
     d.verdict = ACCEPT
-    d.has_mark = 0
-    d.mark = 0
-    d.hold = 0
+    d.has_mark = d.mark = d.hold = 0
     if p.fragment != FRAGMENT_JOINED:
         s.counters.packets += 1
         s.counters.bytes += p.length
@@ -124,6 +120,10 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
         side = 0
         new = True
     f = &s.table.flows[i]
+    if f.mac == NONE and device_learn(s, f, p, side):
+        ask(s, f)
+    if f.needs and s.offload:
+        s.quiet = quiet(f, p, side)
     if f.needs & NEED_SHAPE:
         watch(s, f, p, side)
     if p.time > f.last:
@@ -134,10 +134,13 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
     f.flags |= FLOW_TOUCHED
     if side == 1 and f.state == STATE_NEW and p.proto != IP_TCP:
         f.state = STATE_TWO_WAY
-    if f.needs & ~<uint16_t>NEED_SHAPE:
+    if f.needs & NEED_QUIET:
+        if not waits(s, f):
+            leave(s, f)
+    elif f.needs & ~<uint16_t>NEED_SHAPE:
         if p.n:
             study(s, i, f, p, side, d)
-        elif f.packets[0] + f.packets[1] >= PACKETS_MAX:
+        elif enough(f):
             if not f.flags & FLOW_DECIDED:
                 settle(s, i, f)
             elif f.needs & NEED_ANSWER:
@@ -150,15 +153,16 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
 
 
 cdef void tick(Shard *s, int64_t now, int budget) noexcept nogil:
-    """Ends flows that have been silent for too long; budget: slots and flows of the timer wheel to look at.
-
-    It waits while the ring is full, so that no record is lost for want of a reader.
-    """
-    cdef uint32_t i
+    """Lets time pass.  A shard that merges sweeps only where a capture is read."""
     if now > s.now:
         s.now = now
-    if s.merge:
-        return
+    if not s.merge:
+        sweep(s, budget)
+
+
+cdef void sweep(Shard *s, int budget) noexcept nogil:
+    """Ends flows that were silent for too long, looking at `budget` slots and flows; waits while the ring is full."""
+    cdef uint32_t i
     while s.ring.written - s.ring.read + EVENTS_A_PACKET <= s.ring.mask:
         i = table_due(s.table, s.now, &budget)
         if i == NONE:
@@ -191,6 +195,7 @@ cdef uint32_t begin(Shard *s, const Packet *p, uint32_t hash) noexcept nogil:
         f.local = 1
     if p.proto == IP_TCP:
         table_tcp(s.table, f, p, 0)
+    device_learn(s, f, p, 0)
     if p.proto == IP_TCP or p.proto == IP_UDP or p.proto == IP_SCTP:
         f.needs = NEED_PROTOCOL
         name_by_address(s, f)
@@ -211,6 +216,7 @@ cdef uint32_t begin(Shard *s, const Packet *p, uint32_t hash) noexcept nogil:
 cdef void begin_again(Shard *s, Flow *f, const Packet *p, int side) noexcept nogil:
     """Another connection on the same 5-tuple, of a source that wants them as one flow."""
     f.state = STATE_SYN
+    device_forget(s, f)
     f.flags = (f.flags & ~<uint8_t>(FLOW_OPENER | FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1 | FLOW_TLS)) | <uint8_t>side
     f.flags |= <uint8_t>(FLOW_SYN_SEEN << side)
     f.isn[side] = p.seq
@@ -228,14 +234,11 @@ cdef void end(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
         settle(s, i, f)
     call_again(s, f)                # another flow of the call may have been named since
     name_late(s, f)
+    shape_end(s, f)
     s.counters.ended += 1
     emit(s, f, EVENT_END, reason)
     release(&s.inspector, f)
-    string_drop(s.strings, f.host)
-    string_drop(s.strings, f.agent)
-    string_drop(s.strings, f.alpn)
-    string_drop(s.strings, f.content_type)
-    string_drop(s.strings, f.ja4)
+    forget(s, f)
     table_remove(s.table, i)
 
 
@@ -252,7 +255,7 @@ cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisi
     if answer == YES and finding.message and (f.protocol.id == 0 or f.protocol.id == P_DNS):
         answer_learn(s, f, p, d)
     if not first:
-        if answer == NO or f.spent == 3 or (f.needs & NEED_ANSWER and f.packets[0] + f.packets[1] >= PACKETS_MAX):
+        if answer == NO or f.spent == 3 or (f.needs & NEED_ANSWER and enough(f)):
             leave(s, f)                         # both messages of a DNS connection, or the server's answer
         return
     if answer == YES:
@@ -272,7 +275,7 @@ cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisi
         ask(s, f)
         if s.wants & WANT_LABELLED:
             emit(s, f, EVENT_LABELLED, 0)
-    if answer == NO or f.spent == 3 or f.packets[0] + f.packets[1] >= PACKETS_MAX:
+    if answer == NO or f.spent == 3 or enough(f):
         settle(s, i, f)
 
 
@@ -289,8 +292,8 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     categorise(s, f)
     by_rule(s, f)
     port_risks(s, f)
-    f.needs = NEED_SHAPE if shape_begin(s, f) else NEED_ANSWER if answer_awaited(s, f) else 0
     f.decided_at = <uint16_t>min(f.packets[0] + f.packets[1], 65535)
+    f.needs = NEED_SHAPE if shape_begin(s, f) else NEED_ANSWER if answer_awaited(s, f) else waits(s, f)
     release(&s.inspector, f)
     table_decided(s.table, i)
     s.counters.decided += 1
@@ -303,7 +306,7 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
 
 cdef void leave(Shard *s, Flow *f) noexcept nogil:
     """Nothing is looked for any more in a decided flow: the kernel may have it."""
-    f.needs = 0
+    f.needs = waits(s, f)
     release(&s.inspector, f)
     ask(s, f)
 
@@ -312,7 +315,7 @@ cdef void watch(Shard *s, Flow *f, const Packet *p, int side) noexcept nogil:
     """Looks at the shape of a settled flow; once there is nothing more to be seen, asks the rules again."""
     if not shape_watch(s, f, p, side):
         return
-    f.needs = 0
+    f.needs = waits(s, f)
     ask(s, f)
     if s.wants & WANT_LABELLED:
         emit(s, f, EVENT_LABELLED, 0)

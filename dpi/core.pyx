@@ -5,11 +5,11 @@ so that the loop never waits long.  Labels, categories and methods are numbers h
 """
 
 from libc.errno cimport EINTR
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from dpi._fastpath cimport EVENTS_A_PACKET, IDLE_SWEEP, end, hint, hint_again, process, tick
+from dpi._fastpath cimport EVENTS_A_PACKET, IDLE_SWEEP, end, hint, hint_again, process, sweep, tick
 from dpi.capture.decision cimport Decision
 from dpi.capture.pcapfile cimport Capture, CaptureReader, Record, at_hand, next_record
 from dpi.decide.disposition cimport ask
@@ -32,10 +32,9 @@ from dpi.decide.shard cimport (
 from dpi.decide.tell cimport write_event
 from dpi.dissect.declared cimport Declarations
 from dpi.flow.events cimport (
-    END_CLOSED,
     END_FLUSHED,
-    END_IDLE,
     END_REPORTED,
+    EVENT_ASKED,
     EVENT_LEARNT,
     Event,
     ring_advance,
@@ -43,12 +42,12 @@ from dpi.flow.events cimport (
 )
 from dpi.flow.strings cimport String
 from dpi.flow.table cimport (
+    CARRYING,
     FLOW_OFFLOADED,
     NONE,
-    STATE_CLOSING,
     Flow,
+    one_way,
     opener,
-    table_due,
     table_find,
     table_hash,
 )
@@ -60,7 +59,7 @@ from dpi.match.rules cimport Rules
 from dpi.wire.block cimport block_of
 from dpi.wire.decode cimport decode
 from dpi.wire.fragments cimport fragments_add, fragments_free, fragments_new
-from dpi.wire.packet cimport FRAGMENT_JOINED, FRAGMENT_NONE, ORIGIN_LAN, ORIGIN_UNKNOWN, ORIGIN_WAN, Packet
+from dpi.wire.packet cimport FRAGMENT_JOINED, FRAGMENT_NONE, IP_TCP, ORIGIN_LAN, ORIGIN_UNKNOWN, ORIGIN_WAN, Packet
 from dpi.wire.view cimport Faults
 
 
@@ -88,7 +87,7 @@ cdef struct Batch:
 # By Fault in wire/view.pxd.
 FAULT_NAMES = ("decoded", "unknown_link", "not_ip", "truncated", "bad_header", "later_fragment", "too_deep",
                "lost_fragment")
-EVENT_KINDS = ("start", "labelled", "end", "learnt", "first")
+EVENT_KINDS = ("start", "labelled", "end", "learnt", "asked", "first")
 END_REASONS = ("", "closed", "idle", "evicted", "reused", "reported", "flushed")
 
 
@@ -98,7 +97,7 @@ FLOW_FIELDS = (
     "protocol_method", "protocol_confidence", "app_method", "app_confidence",
     "host", "ja4", "alpn", "agent", "content_type", "tls_version", "quic_version", "ech", "tunnel", "dscp",
     "decided_at", "packets_up", "bytes_up", "packets_down", "bytes_down", "start", "last", "risks",
-    "state", "flags", "needs", "rule", "disposition", "mark", "local",
+    "state", "flags", "needs", "rule", "disposition", "mark", "local", "mac",
 )
 
 
@@ -129,6 +128,7 @@ cdef tuple as_tuple(const Event *e):
         f.tls_version, f.quic_version, f.ech, f.tunnel, f.dscp, f.decided_at,
         f.packets[up], f.bytes[up], f.packets[down], f.bytes[down], f.start, f.last, f.risks,
         f.state, f.flags, f.needs, f.rule, f.disposition, f.mark, f.local,
+        text_of(e.mac),
     )
 
 
@@ -157,17 +157,6 @@ cdef bint gather(Shard *s, CaptureReader *r, const PrefixTable *local, Faults *f
             hint(s, p)
         b.n += 1
     return True
-
-
-cdef void sweep(Shard *s, int budget) noexcept nogil:
-    """As tick(), of a shard that merges: there flows end by silence only where a capture is read."""
-    cdef uint32_t i
-    while s.ring.written - s.ring.read + EVENTS_A_PACKET <= s.ring.mask:
-        i = table_due(s.table, s.now, &budget)
-        if i == NONE:
-            return
-        s.counters.idle += 1
-        end(s, i, END_CLOSED if s.table.flows[i].state >= STATE_CLOSING else END_IDLE)
 
 
 cdef class Core:
@@ -258,6 +247,13 @@ cdef class Core:
         unlock(self.shard)
         self.rules, self.routes = rules, routes     # what was there before goes only now, when nothing reads it
 
+    def override(self, uint8_t named, uint8_t answering):
+        """Which routes' servers are found by DNS, and which of these somebody answers queries for now; a bit each."""
+        lock(self.shard)
+        self.shard.overrides = named
+        self.shard.answers = answering
+        unlock(self.shard)
+
     def set_timeout(self, int which, double seconds):
         """which: index in flow.table.TIMEOUT_NAMES; 0 seconds stands for ever."""
         if not 0 <= which < 7 or seconds < 0:
@@ -274,7 +270,7 @@ cdef class Core:
 
     def feed(self, *, bytes src, int sport, bytes dst, int dport, int proto, bytes payload=b"", int64_t time=0,
              int vlan=0, int version=4, int flags=0, uint32_t seq=0, uint32_t ack=0, int origin=0, int length=0,
-             int captured=-1):
+             int captured=-1, bint behind=False, bytes sender=b"", bytes receiver=b""):
         """One packet, field by field, through process(): (verdict, mark or None, hold).  For tests."""
         cdef Packet p
         cdef Decision d
@@ -286,17 +282,21 @@ cdef class Core:
         memcpy(p.src, <const uint8_t *>src, 16)
         memcpy(p.dst, <const uint8_t *>dst, 16)
         p.sport, p.dport, p.vlan, p.version, p.proto = sport, dport, vlan, version, proto
-        p.tcp_flags, p.seq, p.ack, p.origin, p.time = flags, seq, ack, origin, time
+        p.tcp_flags, p.seq, p.ack, p.origin, p.time, p.behind = flags, seq, ack, origin, time, behind
         p.payload_len, p.n, p.payload = <uint32_t>len(payload), <uint32_t>n, block
         p.length = length if length else 40 + p.payload_len
+        if len(sender) == 6:
+            p.sender = sender
+        if len(receiver) == 6:
+            p.receiver = receiver
         lock(self.shard)
         process(self.shard, &p, &d)
         unlock(self.shard)
         free(block)
         return d.verdict, d.mark if d.has_mark else None, d.hold
 
-    def run(self, Capture capture, Py_ssize_t limit=1 << 16):
-        """Takes up to `limit` records of a capture through; False at its end.
+    def run(self, Capture capture, Py_ssize_t limit=1 << 16, int64_t until=INT64_MAX):
+        """Takes up to `limit` records of a capture through; False at its end.  Stops soon after one of time `until`.
 
         Comes back early where the ring of events is filling up: drain it and go on; and where a pipe has nothing for a
         fifth of a second or a signal came.  A damaged capture just ends; next(capture) then raises what is to be said
@@ -317,11 +317,11 @@ cdef class Core:
         capture.reader.turns = True
         with nogil:
             lock(s)
-            while more and n < limit:
+            while more and n < limit and s.now < until:
                 most = (s.ring.mask + 1 - (s.ring.written - s.ring.read)) // (2 * EVENTS_A_PACKET)
                 if most == 0 or n and most < AHEAD:
                     break
-                more = gather(s, &capture.reader, local, &self.faults, <int>min(most, <uint64_t>AHEAD), &batch)
+                more = gather(s, &capture.reader, local, &self.faults, <int>min(most, <uint64_t>min(AHEAD, limit - n)), &batch)
                 n += batch.n
                 for i in range(batch.n):
                     if batch.counted[i]:
@@ -341,6 +341,10 @@ cdef class Core:
             unlock(s)
         return more or capture.reader.error == EINTR
 
+    def now(self):
+        """The newest packet's time."""
+        return self.shard.now
+
     def tick(self, int64_t now):
         """Lets time pass where no packets come."""
         lock(self.shard)
@@ -350,7 +354,8 @@ cdef class Core:
     # Events and flows
 
     def drain(self, Py_ssize_t limit=1024):
-        """The oldest events: (kind, reason, time, logged, route, flow) or ("learnt", address, ttl, route, hold, name)."""
+        """The oldest events: (kind, reason, time, logged, route, flow), ("learnt", address, ttl, route, hold, name, time)
+        or ("asked", src, sport, dst, dport, route, hold, query, time)."""
         cdef const Event *e
         out = []
         while len(out) < limit:
@@ -359,6 +364,11 @@ cdef class Core:
                 break
             if e.kind == EVENT_LEARNT:
                 out.append((EVENT_KINDS[e.kind], e.address[:16], e.ttl, e.route, e.hold, text_of(e.host), e.time))
+            elif e.kind == EVENT_ASKED:
+                out.append((
+                    EVENT_KINDS[e.kind], e.flow.addr[0][:16], e.flow.port[0], e.flow.addr[1][:16], e.flow.port[1],
+                    e.route, e.hold, e.host[:e.asked], e.time,
+                ))
             else:
                 out.append((EVENT_KINDS[e.kind], END_REASONS[e.reason], e.time, bool(e.logged), e.route, as_tuple(e)))
             ring_advance(&self.shard.ring)
@@ -421,6 +431,38 @@ cdef class Core:
         free(counts)
         return out
 
+    def one_way(self, uint32_t examples):
+        """Of TCP: (connections that carry something, of these seen from the LAN alone, seen towards it alone, and the
+        first of both: (1 towards the LAN, the address behind it, the other))."""
+        cdef uint32_t i
+        cdef uint32_t carrying = 0
+        cdef uint32_t[2] counts
+        cdef const Flow *f
+        cdef int side
+        counts[0] = counts[1] = 0
+        found = []
+        lock(self.shard)
+        try:
+            for i in range(self.shard.table.fresh):
+                if i % AT_ONCE == 0:            # packets wait for the lock
+                    unlock(self.shard)
+                    lock(self.shard)
+                f = &self.shard.table.flows[i]
+                if not f.version or f.proto != IP_TCP or f.packets[0] + f.packets[1] < CARRYING:
+                    continue
+                carrying += 1
+                side = one_way(f)
+                if side < 0 or f.local > 1:
+                    continue
+                counts[side != f.local] += 1
+                if counts[side != f.local] <= examples:
+                    found.append((
+                        int(side != f.local), address(f.addr[f.local], f.version), address(f.addr[1 - f.local], f.version),
+                    ))
+        finally:
+            unlock(self.shard)
+        return carrying, counts[0], counts[1], found
+
     def find(self, key):
         """The flow of (src, sport, dst, dport, vlan, proto), addresses of 16 bytes, from either side; or None."""
         cdef Event e
@@ -440,7 +482,8 @@ cdef class Core:
         """The kernel reports the end of a flow, with its counters where it keeps any.  False: not known here.
 
         Reports come a little late: one of more packets than were seen, of a flow whose packets all pass here, is of
-        an older connection on the same ports.
+        an older connection on the same ports.  Where only one side's packets come by, the kernel's connection may be no
+        more than the SYN: the flow goes on.
         """
         cdef int side = 0
         cdef uint32_t i
@@ -453,6 +496,8 @@ cdef class Core:
             f = &self.shard.table.flows[i]
             if packets_src is not None:
                 seen = f.packets[0] + f.packets[1]
+                if f.proto == IP_TCP and one_way(f) >= 0 and packets_src + packets_dst < seen:
+                    return False
                 if not f.flags & FLOW_OFFLOADED and packets_src + packets_dst > seen + IN_FLIGHT:
                     return False
                 f.packets[side] = min(max(f.packets[side], packets_src), 0xFFFFFFFF)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dpi.capture.pcapfile import Capture
 from dpi.core import Core
@@ -21,12 +21,15 @@ from dpi.errors import CaptureError
 from dpi.flow.table import TIMEOUT_NAMES
 from dpi.match.labels import Signatures
 from dpi.match.names import Names
-from dpi.match.prefixes import Prefixes
+from dpi.match.prefixes import Prefixes, pack
+from dpi.match.rules import Rules
 from dpi.match.signatures import load
-from dpi.policy.plan import EnginePlan
 from dpi.record.fields import METHODS, STATES, TLS_VERSIONS, TRANSPORTS, TUNNELS, FlowRecord
 from dpi.record.lines import Lines
-from dpi.rule_tables import packed, tables
+
+if TYPE_CHECKING:  # rules come in when a plan is loaded: classify has none, and starts in half the time without them
+    from dpi.policy.conditions import Holding
+    from dpi.policy.plan import EnginePlan, Plan
 
 MAX_FLOWS = 1 << 20
 Blind = Literal["", "names", "dns"]
@@ -35,6 +38,7 @@ BLIND: tuple[Blind, ...] = ("", "names", "dns")  # by Blind in decide/shard.pxd
 # most who count the flows of a capture have it.  TCP asks after that long whether the other side lives (RFC 1122,
 # 4.2.3.6).
 SILENCE = 7200.0
+EXAMPLES = 8  # connections told of, of each direction and shard
 FILE_AT_ONCE = 1 << 16  # packets until a bar moves
 PIPE_AT_ONCE = 64  # … and until what is known of a live one is told
 
@@ -67,6 +71,36 @@ class Learnt:
     time: float
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A client of the LAN asks for a name that a cache's address may answer; the query waits for release(hold)."""
+
+    shard: int
+    client: str
+    sport: int
+    server: str
+    dport: int
+    route: int
+    hold: int
+    query: bytes  # the DNS message
+    time: float
+
+
+class Example(NamedTuple):
+    direction: Literal["up", "down"]
+    local: str
+    remote: str
+
+
+class OneWay(NamedTuple):
+    """TCP connections that carry something, and those of them whose packets come by in one direction alone."""
+
+    connections: int
+    up: int
+    down: int
+    examples: list[Example]
+
+
 class Engine:
     """Names flows, and decides what becomes of them.
 
@@ -90,6 +124,8 @@ class Engine:
         self.signatures = signatures if signatures is not None else load()
         self.names = Names()
         self.plan: EnginePlan | None = None
+        self._followed: Plan | None = None  # whose schedules a capture's packets are held against
+        self._tables: dict[Holding, tuple[Rules, Rules]] = {}
         self.max_flows = max_flows
         self.local: Prefixes | None = None  # what is behind the LAN, for captures; None: whoever opens is local
         per_shard = max(1, max_flows // shards)
@@ -129,17 +165,44 @@ class Engine:
 
     # Policy
 
-    def load_rules(self, plan: EnginePlan, routes: Mapping[str, int] | None = None) -> None:
+    def load_rules(
+        self, plan: EnginePlan, routes: Mapping[str, int] | None = None, holding: Holding | None = None
+    ) -> None:
         """Decide by this plan from the next batch on.
 
-        routes: the numbers of the routes that its rules name (Plan.ids.routes).  Raises KeyError for an app, a
-        category or a route that is not known.
+        routes: the numbers of the routes that its rules name (KernelPlan.targets).  holding: which of the conditions
+        hold that rules have, None for none.  Raises KeyError for an app, a category or a route that is not known.
         """
-        rules, steer = tables(plan, routes or {}, self.signatures)
+        from dpi.rule_tables import tables
+
+        rules, steer = tables(plan, routes or {}, self.signatures, holding)
         for core in self.cores:
             core.set_rules(rules, steer, plan.marks.shift, plan.marks.final)
         self._rules = (rules, steer, plan.marks.shift, plan.marks.final)
         self.plan = plan
+
+    def override(self, named: int, answering: int) -> None:
+        """Routes, a bit each: those whose names lead to a cache's own address, and of these whose queries are told."""
+        for core in self.cores:
+            core.override(named, answering)
+
+    def follow(self, plan: Plan) -> None:
+        """Decide the flows of captures by this plan, with the schedules in force at the time when they are decided."""
+        self.load_rules(plan.engine, plan.kernel.targets)
+        self._followed = plan if plan.conditions.schedules else None
+
+    def _switch(self, core: Core) -> int:
+        """A capture's shard by what holds at its newest packet; → the time (ns) until which that is so."""
+        from dpi.policy.conditions import at
+        from dpi.rule_tables import tables
+
+        assert self._followed
+        plan = self._followed
+        holding, _, until = at(plan.conditions, core.now() / 1_000_000_000)
+        if holding not in self._tables:
+            self._tables[holding] = tables(plan.engine, plan.kernel.targets, self.signatures, holding)
+        core.set_rules(*self._tables[holding], plan.engine.marks.shift, plan.engine.marks.final)
+        return round(until * 1_000_000_000)
 
     def reevaluate(self) -> Iterator[FlowRecord]:
         """Asks the rules again for every flow; yields those whose mark changed, to be told to the kernel."""
@@ -253,10 +316,20 @@ class Engine:
     def _read(self, core: Core, capture: Capture) -> Iterator[None]:
         """Takes the capture through; comes back where events are to be drained."""
         at_once = FILE_AT_ONCE if capture.size is not None else PIPE_AT_ONCE
-        more = True
-        while more:
-            more = core.run(capture, at_once)
+        if self._followed is None:
+            while core.run(capture, at_once):
+                yield
             yield
+            return
+        more, until = core.run(capture, 1), 0  # the first packet tells the time
+        while more:
+            if core.now() >= until:
+                first, until = until == 0, self._switch(core)
+                if first:
+                    core.reevaluate(0)
+            yield
+            more = core.run(capture, at_once, until)
+        yield
 
     def _end(self, core: Core) -> Iterator[None]:
         """Ends all flows that are left, likewise."""
@@ -268,13 +341,15 @@ class Engine:
 
     # Live
 
-    def drain_events(self, limit: int = 1024) -> list[FlowEvent | Learnt]:
+    def drain_events(self, limit: int = 1024) -> list[FlowEvent | Learnt | Asked]:
         """At most `limit` events of each shard, the oldest first."""
-        out: list[FlowEvent | Learnt] = []
+        out: list[FlowEvent | Learnt | Asked] = []
         for number, core in enumerate(self.cores):
             for event in core.drain(limit):
                 if event[0] == "learnt":
                     out.append(_learnt(number, event))
+                elif event[0] == "asked":
+                    out.append(_asked(number, event))
                 else:
                     out.append(self._event(event, None))
         return out
@@ -298,11 +373,27 @@ class Engine:
             found[name] = found.get(name, 0) + count
         return found
 
+    def one_way(self) -> OneWay:
+        """How many TCP connections show one side's packets alone, as far as counters are known here now."""
+        found = OneWay(0, 0, 0, [])
+        for core in self.cores:
+            connections, up, down, examples = core.one_way(EXAMPLES)
+            found = OneWay(
+                found.connections + connections,
+                found.up + up,
+                found.down + down,
+                found.examples + [Example("down" if down else "up", lan, wan) for down, lan, wan in examples],
+            )
+        return found
+
     def find_flow(self, key: Tuple5) -> FlowRecord | None:
         """The flow of (src, sport, dst, dport, vlan, protocol number), from either side."""
-        packed = _key(key)
+        return self.find_packed(_key(key))
+
+    def find_packed(self, key: PackedKey) -> FlowRecord | None:
+        """As find_flow, by addresses of 16 bytes."""
         for core in self.cores:
-            flow = core.find(packed)
+            flow = core.find(key)
             if flow is not None:
                 return self._record(flow, None, None)
         return None
@@ -363,7 +454,7 @@ class Engine:
             protocol_method, protocol_confidence, app_method, app_confidence,
             host, ja4, alpn, agent, content_type, tls_version, quic_version, ech, tunnel, dscp, decided_at,
             packets_up, bytes_up, packets_down, bytes_down, start, last, risks,
-            state, flags, _needs, rule, _disposition, mark, local,
+            state, flags, _needs, rule, _disposition, mark, local, mac,
         ) = flow  # fmt: skip
         labels = self.signatures.labels
         if least and app_confidence < least:
@@ -412,12 +503,18 @@ class Engine:
             plan.rules[rule].name if plan and rule < len(plan.rules) else None,
             mark,
             {0: "out", 1: "in"}.get(local ^ (flags & 1)) if local < 2 else None,
+            mac,
         )
 
 
 def _learnt(shard: int, event: tuple[Any, ...]) -> Learnt:
     _, addr, ttl, route, hold, name, time = event
     return Learnt(shard, _address(addr), ttl, route, hold, name or "", time / 1_000_000_000)
+
+
+def _asked(shard: int, event: tuple[Any, ...]) -> Asked:
+    _, src, sport, dst, dport, route, hold, query, time = event
+    return Asked(shard, _address(src), sport, _address(dst), dport, route, hold, query, time / 1_000_000_000)
 
 
 def _address(addr: bytes) -> str:
@@ -427,4 +524,4 @@ def _address(addr: bytes) -> str:
 
 def _key(key: Tuple5) -> PackedKey:
     src, sport, dst, dport, vlan, proto = key
-    return packed(src), sport, packed(dst), dport, vlan, proto
+    return pack(src), sport, pack(dst), dport, vlan, proto

@@ -11,25 +11,42 @@ from collections.abc import Mapping
 from typing import Any
 
 from dpi.match.labels import Signatures
+from dpi.match.prefixes import pack
 from dpi.match.rules import Rules
+from dpi.policy.conditions import NOTHING, Holding, absent
 from dpi.policy.explain import Facts
+from dpi.policy.link_layer import OCTETS, mac_number
 from dpi.policy.plan import EnginePlan, Match, PlannedRule
 from dpi.record.fields import FlowRecord
 
 PROVISIONAL = 0.8  # match/evidence.pxd
 V4_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _PROTOCOLS = {"icmp": (1, 58), "tcp": (6,), "udp": (17,), "sctp": (132,)}
+# What is asked of a name and an address, before there is a flow.
+STEERED = ("apps", "categories", "hosts", "local", "remote", "disposition", "route", "absent")
 _OPENED = {None: 0, "out": 1, "in": 2}
 
+_Prefix = tuple[bytes, int]  # 16 bytes, how many bits of them count
 
-def tables(plan: EnginePlan, routes: Mapping[str, int], signatures: Signatures) -> tuple[Rules, Rules]:
+
+def tables(
+    plan: EnginePlan, routes: Mapping[str, int], signatures: Signatures, holding: Holding | None = None
+) -> tuple[Rules, Rules]:
     """The rules, and those of them that have a route, as a DNS answer is asked.
 
-    routes: the numbers of the routes that rules name (Plan.ids.routes).  Raises KeyError for an app, a category or a
-    route that is not known.
+    routes: the numbers of the routes that rules name (KernelPlan.targets).  holding: the conditions that hold; a rule
+    whose condition does not is never found, and keeps its number.  Raises KeyError for an app, a category or a route
+    that is not known.
     """
-    rules = Rules([_rule(rule, routes, signatures) for rule in plan.rules])
-    return rules, Rules([_steer(rule, routes, signatures) for rule in plan.rules if rule.route is not None])
+    holding = holding or NOTHING
+    rules = [
+        _rule(rule, routes, signatures) | {"absent": absent(rule.match, holding)} | _narrowed(rule.match, holding)
+        for rule in plan.rules
+    ]
+    steer = [
+        {key: rule[key] for key in STEERED} for rule, planned in zip(rules, plan.rules, strict=True) if planned.route
+    ]
+    return Rules(rules), Rules(steer)
 
 
 def facts_of(record: FlowRecord, signatures: Signatures) -> Facts:
@@ -53,6 +70,7 @@ def facts_of(record: FlowRecord, signatures: Signatures) -> Facts:
         direction="in" if inward else "out",
         dscp=record.dscp,
         vlan=record.vlan,
+        mac=record.mac or "",
     )
 
 
@@ -75,20 +93,15 @@ def ask(rules: Rules, facts: Facts, signatures: Signatures) -> int | None:
         protocol=protocol.id if protocol else 0,
         category=signatures.category_by_slug[facts.categories[0]].id if facts.categories else 0,
         host=facts.host.encode(),
-        local=packed(facts.local) if facts.local else bytes(16),
-        remote=packed(facts.remote) if facts.remote else bytes(16),
+        local=pack(facts.local) if facts.local else bytes(16),
+        remote=pack(facts.remote) if facts.remote else bytes(16),
         port=facts.port,
         proto=_number(facts),
         opened=_OPENED[facts.direction],
         dscp=facts.dscp,
         vlan=facts.vlan,
+        mac=bytes.fromhex(facts.mac.replace(":", "")),
     )
-
-
-def packed(text: str) -> bytes:
-    """An address as 16 bytes."""
-    address = ipaddress.ip_address(text)
-    return address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
 
 
 def _number(facts: Facts) -> int:
@@ -113,16 +126,36 @@ def _rule(rule: PlannedRule, routes: Mapping[str, int], signatures: Signatures) 
         "direction": _OPENED[match.direction],
         "dscp": match.dscp,
         "vlans": match.vlans,
+        "macs": [_mac(prefix) for prefix in match.macs],
         "disposition": rule.disposition,
         "route": routes[rule.route] if rule.route else 0,
         "log": rule.log,
     }
 
 
-def _steer(rule: PlannedRule, routes: Mapping[str, int], signatures: Signatures) -> dict[str, Any]:
-    """The rule as it is asked of a name and an address, before there is a flow."""
-    whole = _rule(rule, routes, signatures)
-    return {key: whole[key] for key in ("apps", "categories", "hosts", "local", "remote", "disposition", "route")}
+def _narrowed(match: Match, holding: Holding) -> dict[str, Any]:
+    """What conditions that hold for a part of the LAN leave of the rule's own; absent where that is nothing."""
+    found: dict[str, Any] = {}
+    if match.over:
+        over = [prefix for text in holding.prefixes(match) for prefix in _prefixes(text)]
+        found["local"] = _common(over, [prefix for text in match.local for prefix in _prefixes(text)])
+    if match.devices:
+        known = [_mac(f"{mac}/{8 * OCTETS}") for mac in holding.macs(match)]
+        found["macs"] = _common(known, list(map(_mac, match.macs)))
+    return found if all(found.values()) else found | {"absent": True}
+
+
+def _common(holding: list[_Prefix], own: list[_Prefix]) -> list[_Prefix]:
+    """What is of both; an empty `own` is everything."""
+    if not own:
+        return holding
+    within = [a for a in holding if any(_holds(b, a) for b in own)]
+    return within + [b for b in own if any(_holds(a, b) for a in holding)]
+
+
+def _holds(wide: _Prefix, narrow: _Prefix) -> bool:
+    low = 128 - wide[1]
+    return wide[1] <= narrow[1] and int.from_bytes(wide[0], "big") >> low == int.from_bytes(narrow[0], "big") >> low
 
 
 def _categories(match: Match, signatures: Signatures) -> list[int]:
@@ -136,10 +169,16 @@ def _categories(match: Match, signatures: Signatures) -> list[int]:
     return [each.id for each in categories if each.slug in wanted]
 
 
+def _mac(prefix: str) -> tuple[bytes, int]:
+    """The beginning of a MAC address as the rules take it."""
+    bits, number = mac_number(prefix)
+    return number.to_bytes(OCTETS, "big") + bytes(16 - OCTETS), bits
+
+
 def _prefixes(text: str) -> list[tuple[bytes, int]]:
     """A prefix as the rules take it.  One of IPv6 leaves out where IPv4 addresses are kept; ::/0 would have them."""
     network = ipaddress.ip_network(text, strict=False)
     if isinstance(network, ipaddress.IPv4Network):
-        return [(packed(str(network.network_address)), network.prefixlen + 96)]
+        return [(pack(str(network.network_address)), network.prefixlen + 96)]
     parts = network.address_exclude(V4_MAPPED) if V4_MAPPED.subnet_of(network) else [network]
     return [(part.network_address.packed, part.prefixlen) for part in parts]

@@ -42,4 +42,5 @@ def of_signatures(signatures: Signatures) -> Vocabulary:
         protocols=frozenset(label.slug for label in labels if label.kind == "protocol" or label.id < RESERVED),
         categories={category.slug: category.within for category in signatures.categories},
         category_of={label.slug: label.category.slug for label in labels},
+        devices=frozenset(signatures.devices.kinds),
     )

@@ -21,11 +21,15 @@ def packet(
     return struct.pack(">BBHHHBBH", 0x45, 0, length, 0, 0, 64, proto, 0) + addresses + transport + payload
 
 
-def pcap(packets: list[bytes], link_type: int = 101) -> bytes:
-    """One packet a millisecond."""
+FIRST = 1_700_000_000  # when a capture begins
+
+
+def pcap(packets: list[bytes], link_type: int = 101, apart: int = 1000) -> bytes:
+    """One packet a millisecond, or `apart` so many microseconds."""
     out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, link_type)
     for n, each in enumerate(packets):
-        out += struct.pack("<IIII", 1_700_000_000, 1000 * n, len(each), len(each)) + each
+        seconds, rest = divmod(apart * n, 1_000_000)
+        out += struct.pack("<IIII", FIRST + seconds, rest, len(each), len(each)) + each
     return out
 
 

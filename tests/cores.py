@@ -98,15 +98,18 @@ class Connection:
         self.core = one
         self.ends = ((ip(src), sport), (ip(dst), dport))
         self.isn = (1000, 0xFFFFFF00)  # the server's sequence numbers wrap soon
+        self.sent = list(self.isn)  # where what each has sent ends: the other acknowledges it at once
         self.clock = SECOND
 
-    def segment(self, side: int, offset: int, payload: bytes = b"", flags: int = ACK, **more: Any) -> int | None:
-        """Sends bytes that start `offset` behind the SYN; the mark that came back."""
+    def segment(self, side: int, offset: int, payload: bytes = b"", flags: int = ACK | PSH, **more: Any) -> int | None:
+        """Sends bytes that start `offset` behind the SYN, and acknowledges all; the mark that came back."""
         src, dst = self.ends[side], self.ends[1 - side]
         self.clock += 1_000_000
         seq = (self.isn[side] + 1 + offset) & 0xFFFFFFFF
         if flags & SYN:
             seq = self.isn[side]
+        self.sent[side] = (seq + len(payload) + bool(flags & (SYN | FIN))) & 0xFFFFFFFF
+        more.setdefault("ack", self.sent[1 - side])
         _, mark, _ = self.core.feed(
             src=src[0], sport=src[1], dst=dst[0], dport=dst[1], proto=TCP, payload=payload, flags=flags, seq=seq,
             time=self.clock, **more,

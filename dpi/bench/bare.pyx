@@ -13,13 +13,7 @@ from libc.string cimport memcpy
 
 from dpi.bench.clock cimport cpu_ns
 from dpi.bench.replay cimport Held, Replay
-
-
-cdef extern from *:
-    """
-    #define dpi_soon(p) __builtin_prefetch(p)
-    """
-    void soon "dpi_soon"(const void *p) noexcept nogil
+from dpi.wire.prefetch cimport prefetch
 
 
 cdef enum:
@@ -156,11 +150,12 @@ cdef bint run(Replay replay, Counts *c) noexcept nogil:
         n = 0
         for j in range(i, min(i + AHEAD, replay.n)):
             if j + AHEAD < replay.n:
-                soon(replay.bytes + replay.held[j + AHEAD].at)
+                prefetch(replay.bytes + replay.held[j + AHEAD].at)
+                prefetch(replay.bytes + replay.held[j + AHEAD].at + 64)
             h = &replay.held[j]
             if h.linktype == LINK_ETHERNET and parse(replay.bytes + h.at, h.caplen, &keys[n], &lengths[n]):
                 hashes[n] = hash_of(&keys[n])
-                soon(&c.entries[hashes[n] & c.mask])
+                prefetch(&c.entries[hashes[n] & c.mask])
                 n += 1
         for k in range(n):
             if not count(c, &keys[k], hashes[k], lengths[k]):

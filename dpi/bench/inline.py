@@ -55,6 +55,7 @@ TRACK = (  # a rule that asks for the state of connections makes the kernel trac
 
 Result = dict[str, Any]
 Say = Callable[[str], None]
+Take = Callable[[Path, float, str], Result]  # through a path, for so many seconds, with a file of key and certificate
 
 PLAIN, TRACKED, OFFLOAD, QUEUED, PYTHON = "plain", "tracked", "offload", "queued", "python_callback"
 VARIANTS = (PLAIN, TRACKED, OFFLOAD, QUEUED, PYTHON)
@@ -82,7 +83,7 @@ def measure(rounds: int, seconds: float, variants: tuple[str, ...] = VARIANTS, s
             for name, take in TAKES.items():
                 for variant in variants if number % 2 == 0 else variants[::-1]:
                     say(f"round {number + 1} of {rounds}: {name} through {variant}")
-                    stolen, taken = undisturbed(lambda: take(paths[variant], seconds, certificate))  # noqa: B023
+                    stolen, taken = undisturbed(take, paths[variant], seconds, certificate)
                     losses.append(stolen)
                     for key, value in taken.items():
                         if value is not None:
@@ -97,12 +98,12 @@ def measure(rounds: int, seconds: float, variants: tuple[str, ...] = VARIANTS, s
     return result
 
 
-def undisturbed(take: Callable[[], Result]) -> tuple[float, Result]:
+def undisturbed(take: Take, path: Path, seconds: float, certificate: str) -> tuple[float, Result]:
     """(share of the CPUs' time that the hypervisor took, what was measured) of the least disturbed try."""
     tries: list[tuple[float, Result]] = []
     while len(tries) < TRIES and all(stolen > STOLEN for stolen, _ in tries):
         began, before = time.monotonic(), stolen_seconds()
-        taken = take()
+        taken = take(path, seconds, certificate)
         tries.append(((stolen_seconds() - before) / (time.monotonic() - began) / (os.cpu_count() or 1), taken))
     return min(tries, key=lambda each: each[0])
 
@@ -275,7 +276,7 @@ def cpu(path: Path, seconds: float, _: str) -> Result:
     return {"cpu_us_per_packet": client["busy"] * 1e6 / served["packets"] if client["busy"] > 0 else None}
 
 
-TAKES: dict[str, Callable[[Path, float, str], Result]] = {
+TAKES: dict[str, Take] = {
     "bulk TCP": bulk,
     "small packets": small,
     "TLS": tls,

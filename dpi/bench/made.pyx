@@ -8,12 +8,11 @@ which are measured in the same way with nothing behind.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from dpi._fastpath cimport EVENTS_A_PACKET, hint, hint_again, process
+from dpi._fastpath cimport hint
+from dpi.bench.batch cimport through
 from dpi.bench.clock cimport cpu_ns
-from dpi.capture.decision cimport Decision
 from dpi.core cimport Core
 from dpi.decide.shard cimport Shard, lock, unlock
-from dpi.flow.events cimport ring_advance, ring_peek
 from dpi.wire.decode cimport decode
 from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_ACK, TCP_SYN, Packet
 
@@ -110,7 +109,6 @@ cdef class Flows:
     cdef double timed(self, Core core, uint64_t flows, uint64_t packets, bint opening) except? -1:
         cdef Shard *s = core.shard if core is not None else NULL
         cdef Packet batch[AHEAD]
-        cdef Decision d
         cdef uint64_t i = 0
         cdef uint64_t group, flow, kind
         cdef uint32_t size, step
@@ -152,15 +150,7 @@ cdef class Flows:
                         batch[j].version = 0
                     self.now += SPACING
                 if s != NULL:
-                    for j in range(n):
-                        if batch[j].version:
-                            hint_again(s, &batch[j])
-                    for j in range(n):
-                        if batch[j].version:
-                            process(s, &batch[j], &d)
-                            if s.ring.written - s.ring.read + EVENTS_A_PACKET > s.ring.mask:
-                                while ring_peek(&s.ring) != NULL:
-                                    ring_advance(&s.ring)
+                    through(s, batch, n)
                 i += n
             start = cpu_ns() - start
             if s != NULL:

@@ -14,8 +14,8 @@ import secrets
 import shutil
 import socket
 import subprocess
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -39,24 +39,15 @@ WIRES = (
 
 def inside(namespace: str, work: Callable[[], T]) -> T:
     """Runs `work` in a named network namespace, in a thread of its own; sockets that it opens stay there."""
-    result: list[T] = []
-    failure: list[BaseException] = []
 
-    def enter() -> None:
-        try:
-            with pathlib.Path("/run/netns", namespace).open() as handle:
-                if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), CLONE_NEWNET):
-                    raise KernelError(f"cannot enter {namespace}: {os.strerror(ctypes.get_errno())}")
-            result.append(work())
-        except BaseException as error:
-            failure.append(error)
+    def enter() -> T:
+        with pathlib.Path("/run/netns", namespace).open() as handle:
+            if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), CLONE_NEWNET):
+                raise KernelError(f"cannot enter {namespace}: {os.strerror(ctypes.get_errno())}")
+        return work()
 
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return result[0]
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(enter).result()
 
 
 class Path:

@@ -9,13 +9,12 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
-from dpi._fastpath cimport EVENTS_A_PACKET, hint, hint_again, process
+from dpi._fastpath cimport hint
+from dpi.bench.batch cimport through
 from dpi.bench.clock cimport cpu_ns
-from dpi.capture.decision cimport Decision
 from dpi.capture.pcapfile cimport Capture, Record, next_record
 from dpi.core cimport Core
 from dpi.decide.shard cimport Shard, lock, unlock
-from dpi.flow.events cimport ring_advance, ring_peek
 from dpi.flow.table cimport (
     NONE,
     Table,
@@ -29,13 +28,7 @@ from dpi.flow.table cimport (
 )
 from dpi.wire.decode cimport decode
 from dpi.wire.packet cimport ORIGIN_UNKNOWN, Packet
-
-
-cdef extern from *:
-    """
-    #define dpi_fetch(p) __builtin_prefetch(p)
-    """
-    void prefetch "dpi_fetch"(const void *p) noexcept nogil
+from dpi.wire.prefetch cimport prefetch
 
 
 cdef enum:
@@ -101,6 +94,7 @@ cdef class Replay:
                 for j in range(i, min(i + AHEAD, self.n)):
                     if j + AHEAD < self.n:
                         prefetch(self.bytes + self.held[j + AHEAD].at)
+                        prefetch(self.bytes + self.held[j + AHEAD].at + 64)
                     h = &self.held[j]
                     if decode(self.bytes + h.at, h.caplen, h.wirelen, h.linktype, &packets[n], NULL):
                         packets[n].time = h.time
@@ -126,7 +120,6 @@ cdef class Replay:
     def run(self, Core core):
         """CPU seconds for taking every packet through a shard; its events are thrown away."""
         cdef Packet packets[AHEAD]
-        cdef Decision d
         cdef Shard *s = core.shard
         cdef Held *h
         cdef uint64_t i = 0
@@ -140,6 +133,7 @@ cdef class Replay:
                 for j in range(n):
                     if i + j + AHEAD < self.n:
                         prefetch(self.bytes + self.held[i + j + AHEAD].at)
+                        prefetch(self.bytes + self.held[i + j + AHEAD].at + 64)
                     h = &self.held[i + j]
                     if decode(self.bytes + h.at, h.caplen, h.wirelen, h.linktype, &packets[j], NULL):
                         packets[j].time = h.time
@@ -147,15 +141,7 @@ cdef class Replay:
                         hint(s, &packets[j])
                     else:
                         packets[j].version = 0
-                for j in range(n):
-                    if packets[j].version:
-                        hint_again(s, &packets[j])
-                for j in range(n):
-                    if packets[j].version:
-                        process(s, &packets[j], &d)
-                        if s.ring.written - s.ring.read + EVENTS_A_PACKET > s.ring.mask:
-                            while ring_peek(&s.ring) != NULL:
-                                ring_advance(&s.ring)
+                through(s, packets, <int>n)
                 i += n
             start = cpu_ns() - start
             unlock(s)

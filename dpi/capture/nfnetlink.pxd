@@ -37,6 +37,7 @@ cdef struct QueuedPacket:
     uint32_t length         # bytes of the packet, from its IP header on; a GSO packet is longer than the MTU
     uint32_t n              # … of which this many were copied
     const uint8_t *payload  # the packet from its IP header on
+    const uint8_t *sender   # MAC address that it came from, 6 bytes, else NULL
     uint32_t l2_len
     const uint8_t *l2       # the Ethernet header (bridge only), else NULL
 

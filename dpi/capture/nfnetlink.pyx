@@ -43,6 +43,7 @@ cdef extern from "<linux/netfilter/nfnetlink_queue.h>" nogil:
         NFQA_IFINDEX_OUTDEV
         NFQA_IFINDEX_PHYSINDEV
         NFQA_IFINDEX_PHYSOUTDEV
+        NFQA_HWADDR
         NFQA_PAYLOAD
         NFQA_CAP_LEN
         NFQA_SKB_INFO
@@ -60,6 +61,7 @@ cdef enum:
     HEADER = 16             # struct nlmsghdr
     FAMILY_HEADER = 4       # struct nfgenmsg
     ATTRIBUTE_HEADER = 4    # struct nlattr
+    MAC = 6                 # bytes
     SECOND = 1000000000
     YEAR_9999 = 253402300800    # a timestamp past it is no timestamp
 
@@ -104,6 +106,13 @@ cdef void read_vlan(Cursor c, QueuedPacket *out) noexcept nogil:
             out.vlan_protocol = u16(&value)
 
 
+cdef const uint8_t *read_mac(Cursor c) noexcept nogil:
+    """Out of struct nfqnl_msg_packet_hw; NULL where it is no MAC address."""
+    cdef uint16_t size = u16(&c)
+    skip(&c, 2)
+    return take(&c, MAC) if size == MAC else NULL
+
+
 cdef int64_t read_time(Cursor *c) noexcept nogil:
     """struct nfqnl_msg_packet_timestamp as ns since 1970; 0 where it is none."""
     cdef uint64_t seconds = u64(c)
@@ -140,6 +149,8 @@ cdef bint read_packet(Cursor *c, QueuedPacket *out) noexcept nogil:
             out.physindev = u32(&value)
         elif kind == NFQA_IFINDEX_PHYSOUTDEV:
             out.physoutdev = u32(&value)
+        elif kind == NFQA_HWADDR:
+            out.sender = read_mac(value)
         elif kind == NFQA_PAYLOAD:
             out.n = <uint32_t>left(&value)
             out.payload = take(&value, out.n)
@@ -301,6 +312,7 @@ cdef dict packet_fields(const QueuedPacket *p):
         "skb_info": p.skb_info, "vlan": p.vlan, "vlan_protocol": p.vlan_protocol, "time": p.time,
         "length": p.length,
         "payload": (<const char *>p.payload)[:p.n] if p.payload != NULL else b"",
+        "sender": (<const char *>p.sender)[:<int>MAC] if p.sender != NULL else b"",
         "l2": (<const char *>p.l2)[:p.l2_len] if p.l2 != NULL else b"",
     }
 

@@ -1,6 +1,8 @@
 """Records out of a pcap or pcapng stream.  See pcapfile.pyx."""
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
+from dpi.capture.window cimport Window
+
 
 cdef enum CaptureFault:
     CAPTURE_FINE
@@ -30,6 +32,9 @@ cdef struct Interface:
 cdef struct CaptureReader:
     int fd
     bint turns              # wait for a pipe for a fifth of a second at a time
+    bint mapped             # the buffer is the file itself
+    Window window
+    size_t asked            # up to here memory is on its way
     uint8_t *buffer
     size_t size
     size_t begin            # of what has been read and not yet been consumed
@@ -53,7 +58,7 @@ cdef struct CaptureReader:
     int error               # errno
 
 
-# Takes an open descriptor (which stays the caller's); False with r.fault set where it is no capture.
+# Takes an open descriptor (which stays the caller's, as does *r where it is: not to be moved); False with r.fault set where it is no capture.
 cdef bint capture_open(CaptureReader *r, int fd) noexcept nogil
 
 # 1 and the next record, or 0 at the end; then r.fault says whether it was a clean one.

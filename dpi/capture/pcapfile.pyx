@@ -1,19 +1,22 @@
 """Capture files: pcap and pcapng, told apart by their first bytes, in either byte order.
 
-The file is read() into one buffer, not mapped.  Out of the page cache both cost about 100 ns a packet of 500 bytes
-(`python tests/bench/capture.py` prints both).  But so pipes and standard input work like files, memory is bounded
-whatever the file's size, and a file which is truncated while we read it (as captures that are rotated are) is a short
-read and not a SIGBUS.
+A file is mapped (window.pyx), and a few lines of memory ahead of the record at hand are asked for; so nothing is copied,
+and little is kept whatever the file's size.  What cannot be mapped, as a pipe, is read() into one buffer.  A file that is
+truncated while we read it, as captures that are rotated are, ends there.
 
 A damaged file gives every record up to the damage; the first fault and its offset stay in the reader, for the caller
 to report.  Formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng; also the obsolete packet block, and the
 "modified" pcap that some vendors' tcpdump wrote.
 """
-from libc.errno cimport EINTR, ENOMEM, errno
+from libc.errno cimport EINTR, EIO, ENOMEM, errno
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memmove, memset
-from posix.unistd cimport read
+from posix.stat cimport S_ISREG, fstat, struct_stat
+from posix.unistd cimport SEEK_CUR, SEEK_SET, lseek, read
+
+from dpi.capture.window cimport window_close, window_leave, window_show
+from dpi.wire.prefetch cimport prefetch
 
 import os
 import stat
@@ -34,6 +37,8 @@ cdef extern from "<poll.h>" nogil:
 cdef enum:
     BUFFER = 256 << 10
     TURN = 200              # ms
+    LINE = 64               # bytes of memory that come together
+    AHEAD = 16 * LINE       # bytes that are asked for before they are needed
     RECORD_MAX = 2 << 20    # four times the largest packet that Linux hands out (BIG TCP), with its options
     INTERFACES_MAX = 1 << 16
 
@@ -71,12 +76,58 @@ cdef void blame(CaptureReader *r, CaptureFault fault, int64_t at) noexcept nogil
         r.fault_at = at
 
 
+cdef int64_t size_of(const CaptureReader *r) noexcept nogil:
+    """Bytes of a regular file, -1 of anything else."""
+    cdef struct_stat found
+    return found.st_size if fstat(r.fd, &found) == 0 and S_ISREG(found.st_mode) else -1
+
+
+cdef bint lost(CaptureReader *r) noexcept nogil:
+    """Whether something of the mapped file was not there any more; then the capture ends."""
+    if not r.window.lost:
+        return False
+    if size_of(r) >= r.offset + <int64_t>(r.end - r.begin):
+        r.error = EIO
+    blame(r, CAPTURE_UNREADABLE if r.error else CAPTURE_CUT, r.offset)
+    r.finished = True
+    r.begin = r.end
+    return True
+
+
+cdef bint grown(CaptureReader *r) noexcept nogil:
+    """Shows what has been written to the file meanwhile; False where that is nothing."""
+    cdef int64_t size = size_of(r)
+    if lost(r):
+        return False
+    if size <= <int64_t>r.end:
+        if size < <int64_t>r.end:
+            blame(r, CAPTURE_CUT, size)
+        r.finished = True
+        return False
+    if window_show(&r.window, r.fd, <size_t>size):
+        r.buffer = r.window.at
+        r.end = r.window.n
+        return True
+    return lseek(r.fd, r.offset, SEEK_SET) == r.offset and buffered(r) and fill(r)
+
+
+cdef bint buffered(CaptureReader *r) noexcept nogil:
+    """From here on the file is read() into a buffer; False where there is no memory."""
+    r.mapped = False
+    r.begin = r.end = 0
+    r.size = BUFFER
+    r.buffer = <uint8_t *>malloc(BUFFER)
+    return r.buffer != NULL
+
+
 cdef bint fill(CaptureReader *r) noexcept nogil:
     """Reads more, as much as there is room for; False at the end or on an error."""
     cdef ssize_t n
     cdef pollfd waiting
     if r.finished:
         return False
+    if r.mapped:
+        return grown(r)
     if r.error == EINTR:
         r.error = 0
         r.fault = CAPTURE_FINE
@@ -106,15 +157,15 @@ cdef bint fill(CaptureReader *r) noexcept nogil:
 
 cdef uint8_t *more(CaptureReader *r, size_t n) noexcept nogil:
     cdef uint8_t *larger
-    if n > r.size:
-        larger = <uint8_t *>realloc(r.buffer, n)
-        if larger == NULL:
-            r.error = ENOMEM
-            blame(r, CAPTURE_UNREADABLE, r.offset)
-            return NULL
-        r.buffer = larger
-        r.size = n
     while r.end - r.begin < n:
+        if n > r.size and not r.mapped:
+            larger = <uint8_t *>realloc(r.buffer, n)
+            if larger == NULL:
+                r.error = ENOMEM
+                blame(r, CAPTURE_UNREADABLE, r.offset)
+                return NULL
+            r.buffer = larger
+            r.size = n
         if not fill(r):
             return NULL
     return r.buffer + r.begin
@@ -164,10 +215,10 @@ cdef bint capture_open(CaptureReader *r, int fd) noexcept nogil:
     cdef bint swapped
     memset(r, 0, sizeof(CaptureReader))
     r.fd = fd
-    r.buffer = <uint8_t *>malloc(BUFFER)
-    if r.buffer == NULL:
+    if size_of(r) > 0 and lseek(fd, 0, SEEK_CUR) == 0:      # not standard input that somebody else has read from
+        r.mapped = True
+    elif not buffered(r):
         return False
-    r.size = BUFFER
     h = ahead(r, 4)
     if h == NULL:
         blame(r, CAPTURE_UNKNOWN if r.end else CAPTURE_EMPTY, 0)
@@ -185,7 +236,10 @@ cdef bint capture_open(CaptureReader *r, int fd) noexcept nogil:
 
 
 cdef void capture_close(CaptureReader *r) noexcept nogil:
-    free(r.buffer)
+    if r.mapped:
+        window_close(&r.window)
+    else:
+        free(r.buffer)
     free(r.interfaces)
     r.buffer = NULL
     r.interfaces = NULL
@@ -372,7 +426,14 @@ cdef int next_block(CaptureReader *r, Record *out) noexcept nogil:
 
 
 cdef int next_record(CaptureReader *r, Record *out) noexcept nogil:
-    return next_block(r, out) if r.blocks else next_pcap(r, out)
+    cdef int found
+    if r.mapped:
+        while r.asked < r.begin + AHEAD:
+            prefetch(r.buffer + r.asked)
+            r.asked += LINE
+        window_leave(&r.window, r.begin)
+    found = next_block(r, out) if r.blocks else next_pcap(r, out)
+    return 0 if r.window.lost and lost(r) else found
 
 
 cdef bint at_hand(const CaptureReader *r) noexcept nogil:

@@ -6,7 +6,9 @@ stands in COMMANDS so that `dpi --help` imports nothing.
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import sys
 
@@ -22,6 +24,10 @@ COMMANDS: dict[str, str] = {
     "demo": "Build the lab, run real traffic through it and check what came out.",
     "policy": "Check, plan, apply and show policies.",
     "rules": "List and edit the rules of a policy.",
+    "subscribers": "List subscribers, and edit or replace their lists.",
+    "caches": "List caches and what they serve; drain one, or let it serve again.",
+    "quotas": "What subscribers and hosts have used of their quotas.",
+    "devices": "The devices of the LAN, and what kinds they are.",
     "apps": "List what can be named, try a name, and test signature files.",
     "status": "How the running daemon does.",
     "flows": "Flows that the running daemon knows.",
@@ -61,11 +67,31 @@ def dpi() -> None:
 
 def main() -> None:
     """Runs the CLI: exit 0, 1 when something failed, 2 when the input was wrong."""
+    _prepare_output()
     try:
-        dpi(prog_name="dpi", standalone_mode=True)
+        try:
+            dpi(prog_name="dpi", standalone_mode=True)
+        finally:
+            sys.stdout.flush()
     except DpiError as error:
         click.echo(str(error), err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # a reader that has gone wants no word
+            click.echo(f"{error.filename or _place(error)}: {error.strerror or error}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what its buffer still has goes nowhere
         sys.exit(1)
+
+
+def _prepare_output() -> None:
+    """What cannot be spelt in the terminal's character set is printed as its number, and to a closed output nothing."""
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _place(error: OSError) -> str:
+    """Where a fault is whose file has no name: a full disk is met where something is printed."""
+    return "standard output" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "dpi"

@@ -11,6 +11,7 @@ BENCHES: dict[str, str] = {
     "inline": "What being inline costs, against plain forwarding and a Python callback.",
     "engine": "How fast the engine alone names the flows of a capture.",
     "scale": "What a flow and a packet cost with more signatures, and with more flows.",
+    "policy": "What a large policy costs: rules to compile and ask, subscribers to put in force.",
     "signatures": "What signatures of bytes cost, by how many there are.",
 }
 

@@ -28,7 +28,7 @@ def command(rounds: int, seconds: float, as_json: bool) -> None:
 
     if os.geteuid() != 0:
         raise DpiError("dpi bench inline: root is needed (network namespaces, queues)")
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, end)
     watched = sys.stderr.isatty()
 
     def say(what: str) -> None:
@@ -40,7 +40,7 @@ def command(rounds: int, seconds: float, as_json: bool) -> None:
     click.echo(json.dumps(result, indent=2) if as_json else table(result))
 
 
-def _end(number: int, _: FrameType | None) -> None:
+def end(number: int, _: FrameType | None) -> None:
     raise SystemExit(128 + number)  # so that what was made is removed
 
 

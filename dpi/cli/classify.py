@@ -131,7 +131,6 @@ def write(
     first_packet: bool,
 ) -> int:
     """The exit code."""
-    from dpi.cli.policy import planned
     from dpi.engine import Engine
     from dpi.errors import CaptureError
     from dpi.match.prefixes import Prefixes
@@ -141,9 +140,11 @@ def write(
     if policy is None:
         engine = Engine(load(folders), max_flows=max_flows)
     else:
+        from dpi.cli.policy import planned
+
         plan = planned(policy)
         engine = Engine(load([*plan.engine.signature_dirs, *folders]), max_flows=max_flows)
-        engine.load_rules(plan.engine, plan.ids.routes)
+        engine.follow(plan)
         if plan.kernel.local:
             engine.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
     paths = list(files(captures))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dpi.cli.output import is_terminal, json_option, print_json, print_table
+from dpi.cli.policy_file import DEFAULT, FILE, set_option
 from dpi.errors import DpiError, FindingsError, UsageError
 
 if TYPE_CHECKING:
     from dpi.enforce.doctor import Diagnosis
     from dpi.policy.plan import Plan
 
-DEFAULT = Path("/etc/dpi/policy.yaml")
 COMPILED = ("dpi._fastpath", "dpi.core", "dpi.inline", "dpi.capture.nfqueue", "dpi.dissect.inspect", "netfilterqueue")
 COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
 
@@ -24,16 +24,10 @@ COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
 @click.command("doctor")
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help=f"The policy that is to run here; default: {DEFAULT} where it exists, else what the daemon has in force.",
 )
-@click.option(
-    "--set",
-    "sets",
-    multiple=True,
-    metavar="PATH=VALUE",
-    help="Say something else than the file, as in interfaces.lan=lan0.  May be given more than once.",
-)
+@set_option
 @click.option(
     "--state-dir",
     type=click.Path(path_type=Path),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 
 from dpi.cli import policy_simulate, policy_versions
 from dpi.cli.output import json_option, print_json
+from dpi.cli.policy_file import FILE, file_argument, set_option
 from dpi.cli.policy_versions import span
 from dpi.cli.session import force_option, guarded
 from dpi.errors import Finding, UsageError
@@ -20,17 +22,6 @@ if TYPE_CHECKING:
     from dpi.policy.plan import Ids, Plan
 
 STATE = Path("/run/dpi")
-FILE = click.Path(path_type=Path)
-DEFAULT_FILE = "/etc/dpi/policy.yaml"
-
-file_argument = click.argument("file", type=FILE, default=DEFAULT_FILE)
-set_option = click.option(
-    "--set",
-    "sets",
-    multiple=True,
-    metavar="PATH=VALUE",
-    help="Say something else than the file, as in interfaces.lan=lan0.  May be given more than once.",
-)
 
 
 @click.group()
@@ -148,12 +139,16 @@ def plan(file: Path, sets: tuple[str, ...], before: Path | None, kernel: bool | 
     Where no daemon runs and no other policy is given, all of it is new.
     """
     from dpi.policy.diff import diff as compare
+    from dpi.policy.show import conditions_of
 
     old = planned(before) if before else in_force()
     new = planned(file, sets, old.ids if old else None)
     changes = compare(old, new)
+    said = list(conditions_of(new, time.time()))
     if not as_json:
         _print_changes(changes, False)
+        for line in said:
+            click.echo(line)
     operations = None
     if kernel or (kernel is None and os.geteuid() == 0):
         from dpi.enforce import plan_operations
@@ -161,7 +156,8 @@ def plan(file: Path, sets: tuple[str, ...], before: Path | None, kernel: bool | 
         operations = plan_operations(new.kernel, state_dir=STATE)
     if as_json:
         listed = None if operations is None else [operation.to_json() for operation in operations]
-        print_json({"hash": new.hash, "changes": [change.to_json() for change in changes], "kernel": listed})
+        told = [change.to_json() for change in changes]
+        print_json({"hash": new.hash, "changes": told, "conditions": said, "kernel": listed})
         return
     if operations is not None:
         click.echo("\nin the kernel:" if operations else "\nin the kernel: nothing to do")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dpi.cli.output import end, json_option, print_json, print_table, size
+from dpi.cli.policy_file import FILE, file_argument, set_option
 from dpi.cli.policy_versions import span
 from dpi.control import call
 from dpi.errors import CaptureError, UsageError
@@ -28,19 +29,13 @@ ALL_FLOWS = 1_000_000
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), default="/etc/dpi/policy.yaml")
-@click.option(
-    "--set",
-    "sets",
-    multiple=True,
-    metavar="PATH=VALUE",
-    help="Say something else than the file, as in interfaces.lan=lan0.  May be given more than once.",
-)
+@file_argument
+@set_option
 @click.option(
     "--capture",
     "captures",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="The traffic of this pcap or pcapng file.  May be given more than once; each starts with nothing known.",
 )
 @click.option("--live", is_flag=True, help="The flows that the running daemon knows now.")
@@ -52,7 +47,7 @@ ALL_FLOWS = 1_000_000
 )
 @click.option(
     "--against",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Compare with this policy; default: what the running daemon has in force.",
 )
 @click.option(
@@ -77,7 +72,7 @@ def simulate(
     listed: int,
     as_json: bool,
 ) -> None:
-    """Say which flows, hosts and bytes a policy would treat otherwise than before, without changing anything.
+    """Say which flows, hosts, subscribers and bytes a policy would treat otherwise, without changing anything.
 
     Of a capture, each flow is decided by the loop that decides it inline.  Names on shared addresses that would go to a
     cache with another's traffic are told by themselves.  Exits 0 also where something changes.
@@ -105,15 +100,32 @@ def simulate(
     else:
         for before, after in _of_records(list(_known(recent)), *sides):
             changes.add(before, after)
+    assumed = _assumed([p for p in (old, new) if p])
     if as_json:
         told = changes.to_json(top)
-        print_json({"policy": new.hash, "against": old and old.hash, "faults": faults, **told})
+        print_json({"policy": new.hash, "against": old and old.hash, "assumed": assumed, "faults": faults, **told})
     else:
+        for line in assumed:
+            click.echo(line)
         _print(changes, top, bool(listed), old is not None)
     for fault in faults:
         click.echo(fault, err=True)
     if faults:
         raise SystemExit(2)
+
+
+def _assumed(plans: list[Plan]) -> list[str]:
+    """What is taken for granted of conditions that hold at times."""
+    found = []
+    if any(plan.conditions.quotas for plan in plans):
+        found.append("quotas: nobody has used one up")
+    if any(plan.conditions.congestion for plan in plans):
+        found.append("congestion: there is none")
+    if any(plan.conditions.devices for plan in plans):
+        found.append("devices: of none is the kind known")
+    if not any(plan.conditions.schedules for plan in plans):
+        return found
+    return [*found, "schedules: as they are at the time of a flow's last packet"]
 
 
 def _sides(old: Plan | None, new: Plan) -> tuple[Side | None, Side]:
@@ -176,8 +188,9 @@ def _print(changes: Changes, top: int, listed: bool, compared: bool) -> None:
         click.echo("nothing changes for any of them")
         return
     share = 100 * changed.bytes / seen.bytes if seen.bytes else 0
-    hosts = len(changes.hosts)
-    click.echo(f"of these change: {changed.flows} flows (hosts: {hosts}), {size(changed.bytes)} ({share:.1f} %)")
+    whose = f"hosts: {len(changes.hosts)}"
+    whose += f", subscribers: {len(changes.subscribers)}" if len(changes.subscribers) else ""
+    click.echo(f"of these change: {changed.flows} flows ({whose}), {size(changed.bytes)} ({share:.1f} %)")
     print_table(
         ["before", "after", ">flows", ">hosts", ">down", ">up", "by rule"],
         [
@@ -186,13 +199,15 @@ def _print(changes: Changes, top: int, listed: bool, compared: bool) -> None:
         ],
         title="\nwhat changes",
     )
-    for title, kind in (("apps", "apps"), ("hosts", "hosts")):
+    for title in ("apps", "hosts", "subscribers"):
+        if title == "subscribers" and not len(changes.subscribers):
+            continue
         print_table(
             ["before", "after", title.removesuffix("s"), ">flows", ">down", ">up"],
             [
                 (g.before, g.after, name, total.flows, size(total.down), size(total.up))
                 for g in changes.by_size()
-                for name, total in getattr(g, kind).top(top)
+                for name, total in getattr(g, title).top(top)
             ],
             title=f"\n{title}",
         )

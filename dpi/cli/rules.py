@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dpi.cli.output import ago, json_option, print_json, print_table, size
+from dpi.cli.policy_file import DEFAULT, FILE
 from dpi.errors import DpiError, UsageError
 
 if TYPE_CHECKING:
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 
 config_option = click.option(
     "--config",
-    type=click.Path(path_type=Path),
-    default="/etc/dpi/policy.yaml",
+    type=FILE,
+    default=DEFAULT,
     show_default=True,
     help="The policy's main file.",
 )
@@ -35,7 +37,7 @@ def command() -> None:
     """
 
 
-def _checked(config: Path) -> Checked:
+def checked_policy(config: Path) -> Checked:
     from dpi.policy.check import check
     from dpi.vocabulary import vocabulary
 
@@ -60,18 +62,50 @@ def list_(config: Path, as_json: bool) -> None:
     """
     from dpi.policy.order import ordered
 
-    checked = _checked(config)
+    checked = checked_policy(config)
     counted = _counted(config)
-    rules = [_described(checked, name) | {"counters": counted.get(name)} for name in ordered(checked.policy.rules)[0]]
+    schedules = _schedules(checked)
+    rules = [
+        _described(checked, name)
+        | {
+            "schedules": [schedules[s] for s in checked.policy.rules[name].match.during],
+            "counters": counted.get(name),
+        }
+        for name in ordered(checked.policy.rules)[0]
+    ]
     if as_json:
         print_json(rules)
         return
     rows = [
-        (i, r["name"], r["match"], r["does"], r["where"], "" if r["enabled"] else "disabled", *_counts(r["counters"]))
+        (i, r["name"], r["match"], r["does"], r["where"], _now(r), *_counts(r["counters"]))
         for i, r in enumerate(rules, 1)
     ]
-    columns = (">flows", ">in all", ">packets", ">bytes", "last") if counted else ()
+    columns = (">flows", ">in all", ">packets", ">bytes", ">policed", "last") if counted else ()
     print_table((">#", "rule", "match", "does", "where", "", *columns), [row[: 6 + len(columns)] for row in rows])
+
+
+def _schedules(checked: Checked) -> dict[str, dict[str, Any]]:
+    """Each schedule with how it is with it now."""
+    from dpi.policy.schedule import state, told
+
+    now = time.time()
+    found = {}
+    for schedule in _planned(checked).conditions.schedules:
+        holds, since, until = state(schedule, now)
+        found[schedule.name] = {
+            "name": schedule.name,
+            "holds": holds,
+            "since": since,
+            "until": until,
+            "words": told(schedule, now),
+        }
+    return found
+
+
+def _now(rule: dict[str, Any]) -> str:
+    if not rule["enabled"]:
+        return "disabled"
+    return "; ".join(f"{s['name']} {s['words']}" for s in rule["schedules"])
 
 
 def _counted(config: Path) -> dict[str, dict[str, Any]]:
@@ -86,20 +120,31 @@ def _counted(config: Path) -> dict[str, dict[str, Any]]:
         return {}
     if Path(status["config"][0]).resolve() != config.resolve():
         return {}
-    keys = ("flows", "flows_total", "packets", "bytes", "bytes_down", "bytes_up", "last_hit")
+    keys = (
+        "flows",
+        "flows_total",
+        "packets",
+        "bytes",
+        "bytes_down",
+        "bytes_up",
+        "policed_packets",
+        "policed_bytes",
+        "last_hit",
+    )
     return {row["name"]: {key: row[key] for key in keys} for row in status["rules"]}
 
 
 def _counts(counters: dict[str, Any] | None) -> tuple[Any, ...]:
     if counters is None:
-        return ("",) * 5
+        return ("",) * 6
     c = counters
-    return c["flows"], c["flows_total"], c["packets"], size(c["bytes"]), ago(c["last_hit"])
+    policed = size(c["policed_bytes"]) if c["policed_bytes"] else ""
+    return c["flows"], c["flows_total"], c["packets"], size(c["bytes"]), policed, ago(c["last_hit"])
 
 
 def _described(checked: Checked, name: str) -> dict[str, Any]:
     from dpi.policy.compile import planned_match
-    from dpi.policy.show import conditions, said_actions
+    from dpi.policy.show import conditions, rule_actions
 
     rule = checked.policy.rules[name]
     return {
@@ -107,7 +152,7 @@ def _described(checked: Checked, name: str) -> dict[str, Any]:
         "where": checked.document.where(("rules", name)),
         "enabled": rule.enabled,
         "match": conditions(planned_match(rule.match)),
-        "does": said_actions(rule.shape, rule.dscp, rule.block, rule.route, rule.log),
+        "does": rule_actions(rule),
         "rule": checked.document.at(("rules", name)).data(),
     }
 
@@ -118,7 +163,7 @@ def _described(checked: Checked, name: str) -> dict[str, Any]:
 @json_option
 def show(name: str, config: Path, as_json: bool) -> None:
     """Show one rule: what it says, where it stands, what it comes to."""
-    checked = _checked(config)
+    checked = checked_policy(config)
     if name not in checked.policy.rules:
         from dpi.policy.findings import near
 
@@ -137,7 +182,21 @@ def show(name: str, config: Path, as_json: bool) -> None:
         click.echo(f"  mark  {plan.kernel.marks.disposition(disposition.number):#010x}")
 
 
-CONDITIONS = ("app", "category", "protocol", "host", "local", "remote", "port", "transport", "dscp_in", "vlan")
+CONDITIONS = (
+    "app",
+    "category",
+    "protocol",
+    "host",
+    "local",
+    "remote",
+    "port",
+    "transport",
+    "dscp_in",
+    "vlan",
+    "mac",
+    "device",
+    "during",
+)
 
 
 @command.command()
@@ -153,6 +212,9 @@ CONDITIONS = ("app", "category", "protocol", "host", "local", "remote", "port", 
 @click.option("--transport", multiple=True, type=click.Choice(["tcp", "udp", "icmp", "sctp"]), help="What carries it.")
 @click.option("--dscp-in", multiple=True, help="DSCP that it came with.")
 @click.option("--vlan", multiple=True, help="VLAN that it came in.")
+@click.option("--mac", multiple=True, help="MAC address on the LAN's side, or its beginning (02:11:22).")
+@click.option("--device", metavar="KIND", multiple=True, help="Kind of the device on the LAN's side: ios, android, tv.")
+@click.option("--during", metavar="SCHEDULE", multiple=True, help="Only while this schedule is in force.")
 @click.option("--direction", type=click.Choice(["out", "in"]), help="Opened from the LAN, or from outside.")
 @click.option("--shape", metavar="CLASS", help="Put it into this class.")
 @click.option("--dscp", help="Mark its packets.")
@@ -282,7 +344,7 @@ def _edit(config: Path, file: Path, change: Callable[[RulesText], str], dry_run:
     difference = rewrite(config, file, changed, names=vocabulary, dry_run=dry_run)
     click.echo(difference or f"{file}: nothing to change", nl=not difference)
     if not dry_run:
-        for warning in _checked(config).warnings:
+        for warning in checked_policy(config).warnings:
             click.echo(str(warning), err=True)
 
 

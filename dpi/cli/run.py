@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from dpi.cli.policy_file import DEFAULT, FILE, set_option
 from dpi.errors import DpiError
 
 STATE_DIR = Path("/run/dpi")
@@ -16,12 +17,12 @@ STATE_DIR = Path("/run/dpi")
 @click.command("run")
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
-    default=Path("/etc/dpi/policy.yaml"),
+    type=FILE,
+    default=DEFAULT,
     show_default=True,
     help="The policy; drop-ins are beside it in NAME.d/.",
 )
-@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Say something else than the file.")
+@set_option
 @click.option(
     "--state-dir",
     type=click.Path(path_type=Path),

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from dpi.cli.caches import print_caches
 from dpi.cli.output import ago, duration, json_option, print_json, print_table, rate, size
+from dpi.cli.quotas import COLUMNS, rows
 from dpi.control import call
 
 
@@ -70,30 +72,42 @@ def command(as_json: bool) -> None:
         title="\nclasses",
     )
     print_table(
-        ["rule", "where", ">flows", ">in all", ">packets", ">bytes", "last"],
+        ["rule", "where", ">flows", ">in all", ">packets", ">bytes", ">policed", "last", ""],
         [
-            (r["name"], r["where"], r["flows"], r["flows_total"], r["packets"], size(r["bytes"]), ago(r["last_hit"]))
+            (
+                r["name"],
+                r["where"],
+                r["flows"],
+                r["flows_total"],
+                r["packets"],
+                size(r["bytes"]),
+                size(r["policed_bytes"]) if r["policed_bytes"] else "",
+                ago(r["last_hit"]),
+                f"absent: {r['waits']}" if r["waits"] else "",
+            )
             for r in status["rules"]
         ],
         title="\nrules",
     )
-    if status["routes"]:
+    if status["conditions"]:
         print_table(
-            ["cache", "state", "since", ">destinations", ">packets", ">bytes", "last"],
-            [
-                (
-                    r["name"],
-                    r["state"],
-                    duration(r["since"]),
-                    r["destinations"],
-                    r["packets"],
-                    size(r["bytes"]),
-                    ago(r["last_hit"]),
-                )
-                for r in status["routes"]
-            ],
-            title="\ncaches",
+            ["condition", "name", "now", "says", "rules"],
+            [(c["kind"], c["name"], c["words"], c["says"], ", ".join(c["rules"])) for c in status["conditions"]],
+            title="\nconditions",
         )
+    if status["quotas"]["accounts"]:
+        print_table(COLUMNS, rows(status["quotas"]["accounts"]), title="\nquotas (dpi quotas list has all)")
+    if status["quotas"]["error"]:
+        click.echo(f"what was used of quotas cannot be kept: {status['quotas']['error']}")
+    if status["routes"]:
+        print_caches(status["routes"])
+
+
+def _on_demand(told: dict[str, Any] | None) -> str:
+    if told is None:
+        return ""
+    words = f", on demand: {told['awake']} have queues now, {told['made']} made and {told['taken']} taken away so far"
+    return words + (f"; the last fault: {told['error']}" if told["error"] else "")
 
 
 def _head(status: dict[str, Any]) -> None:
@@ -117,6 +131,14 @@ def _head(status: dict[str, Any]) -> None:
         f"flows {status['flows']} of at most {status['max_flows']}, "
         f"{engine['packets']} packets seen here, {status['forwarded_packets']} forwarded"
     )
+    one_way = status["one_way"]
+    if lone := one_way["up"] + one_way["down"]:
+        click.echo(
+            f"of {one_way['connections']} TCP connections {lone} come by in one direction alone "
+            "(`dpi doctor` says more)"
+        )
+    if subscribers := status["subscribers"]:
+        click.echo(f"subscribers {subscribers['count']}{_on_demand(subscribers['on_demand'])}")
     records = status["records"]
     if records:
         fault = f", {records['lost']} lost ({records['error']})" if records["lost"] else ""

@@ -1,4 +1,4 @@
-"""dpi why: how something was named, and what was decided about it."""
+"""dpi why: how something was named, and what was decided about it; of a subscriber, what it gets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dpi.control import call
 
 
 @click.command("why")
-@click.argument("what", metavar="FLOW|NAME|ADDRESS")
+@click.argument("what", metavar="FLOW|NAME|ADDRESS|MAC|SUBSCRIBER")
 @click.option(
     "--all", "every", is_flag=True, help="Also say of every rule before the one that matches why it does not."
 )
@@ -19,11 +19,16 @@ from dpi.control import call
 def command(what: str, every: bool, as_json: bool) -> None:
     """Explain how a flow, host name or address was named and what was decided.
 
+    Of a subscriber, by id, address or MAC address: tariff, classes with their rates, flows, and by which key an address
+    is theirs.
+
     \b
     dpi why www.netflix.com
     dpi why 198.51.100.7
     dpi why tcp:10.0.0.5:51234-198.51.100.7:443
     dpi why 10.0.0.5:51234
+    dpi why s1001
+    dpi why 02:11:22:33:44:55
     """
     answer = call("why", what=what)
     if as_json:
@@ -42,6 +47,11 @@ def lines(answer: dict[str, Any], every: bool = False) -> list[str]:
     for flow in answer["flows"]:
         out.append("")
         out.append(f"flow {flow['id']}  ({flow['state']})")
+        if flow.get("subscriber"):
+            by = f", by {flow['subscriber_by']}" if flow["subscriber_by"] else ""
+            out.append(f"  subscriber  {flow['subscriber']}{by}")
+        if flow["device"]:
+            out.append(f"  device      {flow['device']}")
         label = flow["app"] or flow["protocol"] or "unknown"
         out.append(
             f"  label       {label}"
@@ -53,8 +63,14 @@ def lines(answer: dict[str, Any], every: bool = False) -> list[str]:
         if flow["risks"]:
             out.append(f"  risk score  {flow['risk_score']} of 100")
         out += ruled(flow["rules"], flow["class_path"], every)
-        if flow["route"]:
-            out.append(f"  cache       {flow['route']}")
+        for q in flow["quotas"]:
+            used = f"{size(q['used'])} of {size(q['volume'])}"
+            over = ", used up" if q["over"] else ""
+            out.append(f"  quota       {q['quota']}, {q['account']}: {used} ({100 * q['share']:.0f} %){over}")
+        if flow["cache"]:
+            out.append(f"  cache       {flow['cache']}")
+        elif flow["route"]:
+            out.append(f"  cache       none: when it began {flow['route']} was not up, or did not know the server")
         out.append(
             f"  counters    up {flow['packets_up']} packets, {size(flow['bytes_up'])}; "
             f"down {flow['packets_down']} packets, {size(flow['bytes_down'])}"
@@ -70,10 +86,19 @@ def ruled(rules: list[dict[str, Any]], class_path: list[dict[str, Any]], every: 
     passed = [rule for rule in rules if not rule["matched"]]
     if every:
         # A cache's apps make two of one rule, which fail alike.
-        out += dict.fromkeys(f"  not         {r['where']}: {r['name']}: {r['says']}" for r in passed)
+        out += dict.fromkeys(
+            "\n".join(
+                [
+                    f"  not         {r['where']}: {r['name']}: {r['says']}",
+                    *(f"              {told}" for told in r["conditions"]),
+                ]
+            )
+            for r in passed
+        )
     for rule in rules:
         if rule["matched"]:
             out.append(f"  rule        {rule['where']}: {rule['name']}: {rule['says']}")
+            out += [f"              {told}" for told in rule["conditions"]]
             if counts := rule["counters"]:
                 out.append(f"              {counted(counts)}")
     if passed and not every:
@@ -81,7 +106,7 @@ def ruled(rules: list[dict[str, Any]], class_path: list[dict[str, Any]], every: 
         out.append(f"              ({before} rule{'s' if before > 1 else ''} before it: see --all)")
     for node in class_path:
         rates = f"rate {rate(node['rate'])}, ceil {rate(node['ceil'])}"
-        out.append(f"  class       {node['name']} ({node['direction']}): {rates}")
+        out.append(f"  {node['kind']:10}  {node['name']} ({node['direction']}): {rates}")
         if counts := node["counters"]:
             out.append(f"              {counted(counts)}, {counts['drops']} dropped, {size(counts['backlog'])} waiting")
     return out
@@ -89,7 +114,10 @@ def ruled(rules: list[dict[str, Any]], class_path: list[dict[str, Any]], every: 
 
 def counted(counts: dict[str, Any]) -> str:
     last = ago(counts["last_hit"])
+    flows = f"{counts['flows']} flows now" if counts["flows"] is not None else ""
+    flows += f", {counts['flows_total']} in all" if "flows_total" in counts else ""
     return (
-        f"{counts['flows']} flows now, {counts['flows_total']} in all; {counts['packets']} packets, "
-        f"{size(counts['bytes'])}" + (f", the last {last}" if last else "")
+        (f"{flows}; " if flows else "")
+        + f"{counts['packets']} packets, {size(counts['bytes'])}"
+        + (f", the last {last}" if last else "")
     )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from dpi.daemon.offload import Key, Offload
 from dpi.enforce import conntrack
 from dpi.engine import Engine
 from dpi.record.fields import FlowRecord
@@ -19,8 +20,6 @@ MAPPED = bytes(10) + b"\xff\xff"
 NAMES = 65_536
 OTHERS = "others"
 FRESH_SECONDS = 0.7  # a reading of the table that is younger is not repeated
-
-Key = tuple[bytes, int, bytes, int, int, int]
 
 
 def key_of(connection: conntrack.Connection) -> Key:
@@ -86,9 +85,12 @@ class Totals:
 
     def _names(self, record: FlowRecord, class_: str) -> tuple[tuple[str, str], ...]:
         local = record.dst if record.direction == "in" else record.src
-        asked = record.protocol == "dns"  # to ask for a name is not to use it
-        app = record.protocol if asked else record.app or record.protocol
-        return ("apps", app), ("hosts", local), ("classes", class_), ("rules", record.rule or "default")
+        return ("apps", app_of(record)), ("hosts", local), ("classes", class_), ("rules", record.rule or "default")
+
+
+def app_of(record: FlowRecord) -> str:
+    """The app, or the protocol where there is none; and of DNS, for to ask for a name is not to use it."""
+    return record.protocol if record.protocol == "dns" else record.app or record.protocol
 
 
 def _fold(names: dict[str, list[int]]) -> None:
@@ -102,8 +104,11 @@ def _fold(names: dict[str, list[int]]) -> None:
 class Accounts:
     """Reads conntrack for the engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, offload: Offload, stranger: Callable[[Any], None] = lambda _: None) -> None:
+        """stranger: told of connections that end and are in no table, as conntrack.flow_key() has them."""
+        self._stranger = stranger
         self._engine = engine
+        self._offload = offload
         self._read = 0.0
         self.events = conntrack.Events()
 
@@ -115,20 +120,33 @@ class Accounts:
         for event in self.events.read():
             if event.ended:
                 c = event.connection
-                self._engine.close_packed(
-                    key_of(c), c.packets_original, c.bytes_original, c.packets_reply, c.bytes_reply
-                )
+                if (route := self._offload.route(c)) and (app := self._app(c)):
+                    self._offload.ended(app, route, c)
+                counters = c.packets_original, c.bytes_original, c.packets_reply, c.bytes_reply
+                if not self._engine.close_packed(key_of(c), *counters):
+                    self._stranger(conntrack.flow_key(c))
 
     def refresh(self) -> None:
         """Reads the kernel's table into the flows, unless that was done a moment ago.  Blocks."""
         if time.monotonic() - self._read < FRESH_SECONDS:
             return
         now = time.time_ns()
+        steered: list[tuple[str, str, conntrack.Connection]] = []
+        machines: dict[Key, str] = {}
         for c in conntrack.dump():
+            if route := self._offload.route(c):
+                machines[key_of(c)] = route
+                if app := self._app(c):
+                    steered.append((app, route, c))
             self._engine.update_packed(
                 key_of(c), c.packets_original, c.bytes_original, c.packets_reply, c.bytes_reply, now
             )
+        self._offload.live(steered, machines)
         self._read = time.monotonic()
+
+    def _app(self, connection: conntrack.Connection) -> str | None:
+        record = self._engine.find_packed(key_of(connection))
+        return app_of(record) if record else None
 
     def close(self) -> None:
         self.events.close()

@@ -8,23 +8,31 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dpi import __version__, enforce
 from dpi.control import Handler
+from dpi.daemon.neighbours import routed
 from dpi.daemon.reload import Guard
 from dpi.daemon.session import session_of
+from dpi.daemon.subscribers import told, uses
 from dpi.daemon.why import Counted, why
+from dpi.enforce import neighbours
 from dpi.errors import DpiError, UsageError
 from dpi.policy import show
+from dpi.policy.conditions import unmet
+from dpi.policy.plan import Direction
 from dpi.policy.versions import Source
 from dpi.record.fields import FlowRecord
 from dpi.simulate.outcome import DEFAULT
 
 if TYPE_CHECKING:
     from dpi.daemon.worker import Worker
+
+DIRECTIONS: tuple[Direction, ...] = ("down", "up")
 
 
 def handlers(worker: Worker) -> dict[str, Handler]:
@@ -35,13 +43,22 @@ def handlers(worker: Worker) -> dict[str, Handler]:
         "flows": answers.flows,
         "top": answers.top,
         "why": answers.why,
+        "subscriber": answers.subscriber,
         "apply": answers.apply,
         "confirm": answers.confirm,
         "rollback": answers.rollback,
         "history": answers.history,
+        "quotas": answers.quotas,
+        "devices": answers.devices,
+        "reset_quotas": answers.reset_quotas,
         "policy": answers.policy,
         "plan": answers.plan,
+        "caches": answers.caches,
+        "drain": answers.drain,
     }
+
+
+TOP_QUOTAS = 10  # accounts in the answer to `status`, those that used most of theirs
 
 
 class Answers:
@@ -76,6 +93,13 @@ class Answers:
             "classes": self._classes(counters),
             "rules": self._rules(counters),
             "routes": self._routes(counters),
+            "subscribers": self._subscribers(),
+            "conditions": worker.conditions.told(plan),
+            "quotas": {
+                "error": worker.quotas.error,
+                "accounts": (await asyncio.to_thread(worker.quotas.told))[:TOP_QUOTAS],
+            },
+            "one_way": await asyncio.to_thread(self._one_way),
             "undecided": {d: {"packets": c.packets, "bytes": c.bytes} for d, c in counters.undecided.items()},
             "records": worker.records
             and plan.records
@@ -86,6 +110,21 @@ class Answers:
                 "error": worker.records.error,
             },
         }
+
+    def _subscribers(self) -> dict[str, Any] | None:
+        """{"count", "on_demand": None where all have classes, or how it is with them}"""
+        plan = self._worker.plan.kernel.subscribers
+        if plan is None:
+            return None
+        return {"count": sum(b.is_subscriber for b in plan.branches), "on_demand": self._worker.demand.told()}
+
+    def _one_way(self) -> dict[str, Any]:
+        """{"connections", "up", "down", "examples": [{"direction", "local", "remote"}]}, of TCP"""
+        found = self._worker.engine.one_way()
+        if found.up or found.down:  # what came by without us, as a proxy's answers do, the kernel has counted
+            self._worker.accounts.refresh()
+            found = self._worker.engine.one_way()
+        return {**found._asdict(), "examples": [example._asdict() for example in found.examples]}
 
     def _inline(self) -> Worker:
         if not self._worker.heart.ready:
@@ -108,7 +147,11 @@ class Answers:
         trees = worker.plan.kernel.trees
         parents = {c.name: c.parent for tree in trees for c in tree.classes}
         default = trees[0].default if trees else None
-        of = {d.name: d.class_ or default for d in worker.plan.kernel.dispositions if not d.block}
+        of = {
+            d.name: d.class_ or default
+            for d in worker.plan.kernel.dispositions
+            if not (d.block or d.exempt or d.redirect)
+        }
         now = _flows_of(parents, ((of.get(name or DEFAULT), n) for name, n in worker.engine.decided_by_rule().items()))
         ended = _flows_of(parents, worker.totals.flows_ended("classes").items())
         rows = {}
@@ -136,33 +179,62 @@ class Answers:
         worker = self._worker
         plan = worker.plan
         where = {rule.name: rule.where for rule in plan.engine.rules}
+        waits = {rule.name: ", ".join(unmet(rule.match, worker.conditions.holding)) for rule in plan.engine.rules}
         now = {name or DEFAULT: count for name, count in worker.engine.decided_by_rule().items()}
         ended = worker.totals.flows_ended("rules")
         rows = []
         for d in plan.kernel.dispositions:
-            down, up = (counters.rules.get((way, d.name), enforce.Count()) for way in ("down", "up"))
+            down, up = (counters.rules.get((way, d.name), enforce.Count()) for way in DIRECTIONS)
+            policed = sum((counters.policed.get((way, d.name), enforce.Count()) for way in DIRECTIONS), enforce.Count())
             rows.append(
                 {
                     "name": d.name,
                     "where": where.get(d.name, ""),
+                    "waits": waits.get(d.name, ""),  # for what, where a condition of it does not hold
                     "flows": now.get(d.name, 0),
                     "flows_total": now.get(d.name, 0) + ended.get(d.name, 0),
                     "packets": down.packets + up.packets,
                     "bytes": down.bytes + up.bytes,
                     "bytes_down": down.bytes,
                     "bytes_up": up.bytes,
+                    "policed_packets": policed.packets,
+                    "policed_bytes": policed.bytes,
                     "last_hit": worker.hits.last("rule", d.name),
                 }
             )
         return rows
 
     def _routes(self, counters: enforce.Counters) -> list[dict[str, Any]]:
+        """`bytes` and `packets` are served; `fill_*` is what the cache itself fetched through this box."""
         rows = []
         for state in self._worker.caches.state():
-            down, up = (counters.routes.get((way, state["name"]), enforce.Count()) for way in ("down", "up"))
-            counted = {"packets": down.packets + up.packets, "bytes": down.bytes + up.bytes}
-            rows.append(state | counted | {"last_hit": self._worker.hits.last("cache", state["name"])})
+            name = state["name"]
+            served, fill = (
+                sum((found.get((way, name), enforce.Count()) for way in DIRECTIONS), enforce.Count())
+                for found in (counters.routes, counters.fills)
+            )
+            rows.append(
+                state
+                | {"packets": served.packets, "bytes": served.bytes}
+                | {"fill_packets": fill.packets, "fill_bytes": fill.bytes}
+                | {"last_hit": self._worker.hits.last("cache", name)}
+            )
         return rows
+
+    async def caches(self, request: dict[str, Any]) -> dict[str, Any]:
+        """{"caches": rows as in status, "apps": what caches serve of each app}"""
+        worker = self._inline()
+        counters = await asyncio.to_thread(worker.count)
+        totals = await self.top(request)
+        apps = {app for rule in worker.plan.engine.rules if rule.route for app in rule.match.apps}
+        return {"caches": self._routes(counters), "apps": worker.offload.by_app(totals["apps"], apps)}
+
+    async def drain(self, request: dict[str, Any]) -> dict[str, Any]:
+        """No new connections to the cache `name`, or with `drained` false, again."""
+        worker = self._inline()
+        async with worker.changing:
+            names = worker.caches.drain(str(request.get("name") or ""), drained=bool(request.get("drained", True)))
+        return {"caches": names}
 
     async def flows(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         worker = self._inline()
@@ -195,6 +267,7 @@ class Answers:
         return record.as_dict() | {
             "class": worker.class_of(record),
             "route": rule.route if rule else None,
+            "cache": worker.offload.machine(record),
             "offloaded": bool(record.mark & marks.final),
         }
 
@@ -210,8 +283,17 @@ class Answers:
         await asyncio.to_thread(worker.accounts.refresh)
         what = str(request.get("what") or "")
         counters = await asyncio.to_thread(worker.count)
-        rules, classes = self._rules(counters), self._classes(counters)
-        return await asyncio.to_thread(why, worker, what, self.describe, Counted(rules, classes))
+        used = await asyncio.to_thread(uses, worker)
+        conditions = worker.conditions.told(worker.plan)
+        counted = Counted(self._rules(counters), self._classes(counters), used, conditions)
+        return await asyncio.to_thread(why, worker, what, self.describe, counted)
+
+    async def subscriber(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The subscriber `id`: its classes with what they counted."""
+        worker = self._inline()
+        await asyncio.to_thread(worker.accounts.refresh)
+        found = await asyncio.to_thread(told, worker, str(request.get("id") or ""))
+        return {"config": list(worker.plan.sources), **found}
 
     async def apply(self, request: dict[str, Any]) -> dict[str, Any]:
         """Puts the daemon's files in force anew, or with `config` that one; on trial for `confirm` seconds."""
@@ -247,10 +329,36 @@ class Answers:
         kept = await asyncio.to_thread(worker.policies.versions.all)
         return [{**version.to_json(), "in_force": version == now} for version in kept]
 
+    async def devices(self, request: dict[str, Any]) -> dict[str, Any]:
+        """{"errors": why some are not heard or kept, "devices": those heard of, with their addresses of now}"""
+        worker = self._inline()
+        return await asyncio.to_thread(_devices, worker)
+
+    async def quotas(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What was used of quotas, by all or by `account`: {"error", "accounts": [...]}, counted anew."""
+        worker = self._inline()
+        if worker.quotas:
+            await worker.count_quotas()
+        who = request.get("account")
+        return {
+            "error": worker.quotas.error,
+            "accounts": await asyncio.to_thread(worker.quotas.told, str(who) if who else None),
+        }
+
+    async def reset_quotas(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Forgets what `account` has used (None: all) of `quota` (None: of each)."""
+        worker = self._inline()
+        if worker.quotas:
+            await worker.count_quotas()
+        count = worker.quotas.reset(request.get("account"), request.get("quota"))
+        if worker.quotas:
+            await worker.count_quotas()
+        return {"reset": count, "message": f"reset: {count} account{'s' * (count != 1)}"}
+
     async def policy(self, request: dict[str, Any]) -> dict[str, Any]:
         """The plan in force."""
         worker = self._inline()
-        return {"words": show.words(worker.plan), "data": show.data(worker.plan)}
+        return {"words": show.words(worker.base), "data": show.data(worker.base)}
 
     async def plan(self, request: dict[str, Any]) -> dict[str, Any]:
         """What putting the policy in force anew would change, without doing it."""
@@ -263,6 +371,17 @@ class Answers:
             "warnings": [str(w) for w in warnings],
             "operations": [o.to_json() for o in operations],
         }
+
+
+def _devices(worker: Worker) -> dict[str, Any]:
+    """Their addresses are those of the kernel's neighbours, and of their flows: a bridge has no such neighbours."""
+    found = [(each.mac, each.address) for each in neighbours.dump()]
+    found += [(r.mac, r.dst if r.direction == "in" else r.src) for r in worker.engine.flows()]
+    addresses = defaultdict(set)
+    for mac, address in found:
+        if mac and routed(address):
+            addresses[mac].add(address)
+    return {"errors": list(worker.devices.errors.values()), "devices": worker.devices.told(addresses)}
 
 
 def _flows_of(parents: Mapping[str, str | None], flows: Iterable[tuple[str | None, int]]) -> dict[str, int]:

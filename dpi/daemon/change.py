@@ -11,7 +11,7 @@ from dpi.policy.check import Names, check
 from dpi.policy.compile import compile_policy
 from dpi.policy.load import policy_files
 from dpi.policy.names import Machine
-from dpi.policy.plan import Ids, Plan
+from dpi.policy.plan import Ids, Interface, Plan
 from dpi.policy.versions import Instead, Source, Version, Versions
 
 Stamp = tuple[tuple[str, int, int], ...]  # path, mtime in ns, size
@@ -27,6 +27,7 @@ class Policies:
         self._names = names
         self._ids_file = state_dir / "ids.json"
         self._ids = self._read_ids()
+        self._interfaces: tuple[Interface, ...] = ()  # of the policy in force
 
     def find(self) -> str:
         """Finds what is to be in force at a start; → why it is not the own files, in words."""
@@ -48,13 +49,14 @@ class Policies:
     def read(self, source: Source | None = None) -> tuple[Plan, tuple[Finding, ...]]:
         """The plan, and warnings.  Raises FindingsError with everything that is wrong."""
         source = source or self.source
-        machine = Machine.here()
+        machine = Machine.here().with_also(self._interfaces)  # one in force may be away: that is no fault of the policy
         checked = check(source.config, source.sets, names=self._names, machine=machine)
         return compile_policy(checked, machine, self._ids), checked.warnings
 
     def keep(self, plan: Plan) -> None:
         """The plan is in force: its numbers are now what flows and counters carry."""
         self._ids = plan.ids
+        self._interfaces = plan.kernel.interfaces
         part = self._ids_file.with_suffix(".part")
         self._ids_file.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(dataclasses.asdict(plan.ids)))

@@ -25,7 +25,7 @@ from dpi.errors import DpiError, UsageError
 from dpi.policy.plan import Plan, Route
 from dpi.record.fields import FlowRecord
 from dpi.record.reader import record_of
-from dpi.simulate.destinations import Destinations
+from dpi.simulate.destinations import Destinations, is_plain
 from dpi.simulate.outcome import Judge
 
 SSH = 22
@@ -194,8 +194,9 @@ def _cache(judge: Judge, record: FlowRecord, rule: int | None) -> str:
     if record.direction == "in":
         return ""
     own = judge.plan.engine.rules[rule].route if rule is not None else None
-    origin = Destinations(judge.plan).find(record.src, record.dst, time.time())
-    return own or (origin.route if origin else "")
+    there = Destinations(judge.plan)
+    origin = there.find(record.src, record.dst, time.time(), plain=is_plain(record))
+    return own or (origin.cache if origin else "")
 
 
 def _moved(c: conntrack.Connection, old: Plan, new: Plan) -> str:
@@ -209,4 +210,4 @@ def _moved(c: conntrack.Connection, old: Plan, new: Plan) -> str:
 
 
 def _way(route: Route) -> tuple[object, ...]:
-    return route.next_hop4, route.next_hop6, route.device, route.table
+    return route.kind, route.port, route.next_hop4, route.next_hop6, route.device, route.table

@@ -14,22 +14,27 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dpi.enforce import Learner, set_route_state
+from dpi.daemon.drain import Drained
+from dpi.daemon.override import Overrides
+from dpi.enforce import Learner, set_route_drained, set_route_state
 from dpi.enforce.health import Standing, Watcher
-from dpi.engine import Learnt
-from dpi.errors import DpiError
+from dpi.engine import Asked, Learnt
+from dpi.errors import DpiError, UsageError
 from dpi.policy.plan import KernelPlan
+from dpi.policy.spread import shares
 
 log = logging.getLogger("dpi.caches")
 
-Release = Callable[[int, list[int]], None]  # shard, numbers of held packets
+Release = Callable[[int, list[int], bool], None]  # shard, numbers of held packets, whether to drop them
 
 
 class Caches:
     """The caches of the plan in force."""
 
-    def __init__(self, release: Release) -> None:
+    def __init__(self, release: Release, drained: Drained, overrides: Overrides) -> None:
         self._release = release
+        self._overrides = overrides
+        self._drained = drained
         self._plan: KernelPlan | None = None
         self._learner: Learner | None = None
         self._standings: dict[str, Standing] = {}
@@ -47,7 +52,8 @@ class Caches:
         """
         await self.stop()
         self._plan = plan
-        self._names = {route.number: route.name for route in plan.routes}
+        self._names = {number: name for name, number in plan.targets.items()}
+        self._overrides.use(plan)
         if not plan.routes:
             return
         self._learner = Learner(plan)
@@ -60,6 +66,8 @@ class Caches:
 
     def watch(self) -> None:
         """Looks after their health from now on: the kernel knows the plan."""
+        self._tell_drained()
+        self._tell_usable()
         if self._watcher:
             self._watching = asyncio.ensure_future(self._watcher.run())
 
@@ -73,10 +81,39 @@ class Caches:
             self._learner.close()
             self._learner = None
 
-    def forget(self) -> None:
+    def tell_again(self) -> None:
         """Somebody took the kernel's sets away: nothing that they were told still holds."""
         if self._learner:
             self._learner.forget()
+        self._tell_drained()
+
+    def drain(self, name: str, *, drained: bool) -> list[str]:
+        """A cache or one of its members gets no new connections, or does again; the names that this is true of.
+
+        Raises UsageError where there is no such cache, DpiError where it can be neither kept nor told.
+        """
+        routes = [r.name for r in self._plan.routes if name in (r.name, r.cache)] if self._plan else []
+        if not routes:
+            known = ", ".join(r.name for r in self._plan.routes) if self._plan else ""
+            raise UsageError(f"there is no cache {name}; there are {known}" if known else "the policy has no caches")
+        assert self._plan is not None
+        for each in routes:
+            self._drained.change(each, drained=drained)
+            set_route_drained(self._plan, each, drained=drained)
+            log.warning("cache %s is %s", each, "drained: no new connections" if drained else "no longer drained")
+        self._tell_usable()
+        return routes
+
+    def _tell_drained(self) -> None:
+        """The kernel has the plan, and knows those that an earlier daemon drained only where it has kept its sets."""
+        plan = self._plan
+        if plan is None:
+            return
+        for route in plan.routes:
+            try:
+                set_route_drained(plan, route.name, drained=route.name in self._drained.names)
+            except DpiError as error:
+                log.error("cache %s: %s", route.name, error)
 
     def learn(self, found: Iterable[Learnt]) -> None:
         """Tells the kernel, then lets the answers go whatever came of it."""
@@ -96,25 +133,46 @@ class Caches:
             log.warning("%s", error)
         finally:
             for shard, numbers in holds.items():
-                self._release(shard, numbers)
+                self._release(shard, numbers, False)
+
+    def answer(self, found: Iterable[Asked]) -> None:
+        """Answers queries in the resolver's place, or lets them go there."""
+        self._overrides.answer(found)
+
+    def _tell_usable(self) -> None:
+        routes = self._plan.routes if self._plan else ()
+        up = {r.name for r in routes if r.name not in self._standings or self._standings[r.name].up}
+        self._overrides.usable(frozenset(up - self._drained.names))
 
     def _changed(self, name: str, up: bool) -> None:
         assert self._plan is not None
+        self._tell_usable()
         set_route_state(self._plan, name, up=up)
 
     def state(self) -> list[dict[str, Any]]:
-        """[{"name", "state", "since" (seconds), "error", "destinations" (told to the kernel so far)}]"""
+        """One row a cache, or a member of one:
+
+        "name", "cache", "weight", "share" (of the clients, while all are up), "state" (up, down), "drained",
+        "since" (seconds), "error", "destinations" (of the cache, told to the kernel so far), "answered" (DNS queries)
+        """
         now = time.time()
         rows = []
-        for name in self._names.values():
-            standing = self._standings.get(name, Standing(name))
-            rows.append(
-                {
-                    "name": name,
-                    "state": "up" if standing.up else "down",
-                    "since": now - (standing.since or self._started),
-                    "error": standing.last_error,
-                    "destinations": self._learnt[name],
-                }
-            )
+        for name, routes in (self._plan.caches if self._plan else {}).items():
+            part = shares([(route.name, route.weight) for route in routes])
+            for route in routes:
+                standing = self._standings.get(route.name, Standing(route.name))
+                rows.append(
+                    {
+                        "name": route.name,
+                        "cache": name,
+                        "weight": route.weight,
+                        "share": part[route.name],
+                        "state": "up" if standing.up else "down",
+                        "drained": route.name in self._drained.names,
+                        "since": now - (standing.since or self._started),
+                        "error": standing.last_error,
+                        "destinations": self._learnt[name],
+                        "answered": self._overrides.answered.get(route.name, 0),
+                    }
+                )
         return rows

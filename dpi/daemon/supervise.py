@@ -22,7 +22,7 @@ from dpi.daemon.heart import Heart
 
 log = logging.getLogger("dpi.supervise")
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.2
 TRIES = 5  # deaths within WINDOW after which the worker is given up
 WINDOW = 60.0
 STOP_SECONDS = 15.0  # to get out of the path in order

@@ -7,14 +7,20 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dpi.daemon.subscribers import Uses
+from dpi.daemon.subscribers import counted as counted_of
 from dpi.dissect.risks import BY_SLUG
 from dpi.errors import UsageError
+from dpi.match.prefixes import pack
+from dpi.policy import link_layer
 from dpi.policy.explain import Facts, explain
-from dpi.policy.plan import ShapedClass
+from dpi.policy.plan import Branch, KernelPlan, Match, ShapedClass
 from dpi.policy.show import actions
+from dpi.policy.subscriber_path import branch_of, nodes, spoken, way
 from dpi.record.fields import FlowRecord
-from dpi.rule_tables import categories_of, facts_of, packed
+from dpi.rule_tables import categories_of, facts_of
 from dpi.simulate.outcome import DEFAULT, Outcomes
+from dpi.subscriber_table import Owner
 
 if TYPE_CHECKING:
     from dpi.daemon.worker import Worker
@@ -30,27 +36,62 @@ class Counted(NamedTuple):
 
     rules: list[dict[str, Any]]
     classes: list[dict[str, Any]]
+    subscribers: Uses
+    conditions: list[dict[str, Any]]
 
 
 def why(worker: Worker, what: str, describe: Describe, counted: Counted) -> dict[str, Any]:
     """{"what", "names": [{"what", "says"}], "rules", "class_path", "flows": [flow, evidence, rules, class_path, …]}
 
-    The first rules and class path are of the name or address alone, empty where flows were asked for; a condition on
-    what only a flow has does not hold for it.
+    What is asked for may be a subscriber's id or address: then the class path is the subscriber's own.  The first rules
+    and class path are of the name or address alone, empty where flows were asked for; a condition on what only a flow
+    has does not hold for it.
     """
     wanted = what.strip().lower()
     if not wanted:
-        raise UsageError("why what?  A flow, a host name or an address")
+        raise UsageError("why what?  A flow, a host name, an address or a subscriber")
     address = _address(wanted)
-    flows = [r for r in worker.engine.flows() if _meant(r, wanted, address)]
+    kernel = worker.plan.kernel
+    mac = _mac(wanted)
+    table = worker.subscribers.table
+    named = branch_of(kernel, what.strip())
+    if named:
+        flows = [r for r in worker.engine.flows() if worker.subscribers.of_flow(r) is named]
+    elif mac:
+        flows = [r for r in worker.engine.flows() if r.mac == mac]
+    else:
+        flows = [r for r in worker.engine.flows() if _meant(r, wanted, address)]
     flows.sort(key=lambda r: (r.protocol == "dns", -r.end))  # what uses a name before what asks for it
     names: list[dict[str, str]] = []
     facts: Facts | None = None
-    if address:
+    key = table.owner(wanted) if address else None
+    owner = key.branch if key and key.branch.is_subscriber else None  # else it may be anybody's, a server's too
+    owner = owner or (table.of_mac(mac) if mac else None)
+    for branch in (named, owner):
+        if branch:
+            says = _subscriber(kernel, branch)
+            if worker.demand.is_asleep(branch.name):
+                says += "; no queue now: it is made with the first packet"
+            names.append({"what": what.strip(), "says": says})
+            names += ({"what": each, "says": _by_key(worker, each)} for each in table.learnt_of(branch))
+    if address and owner:
+        names.append({"what": what.strip(), "says": _by_key(worker, wanted)})
+    if named:
+        path = counted_of(worker, named, nodes(kernel, named), counted.subscribers)
+        told = [_flow(worker, describe(r), r, counted) for r in flows[:MOST]]
+        return {"what": what, "names": names, "rules": [], "class_path": path, "flows": told}
+    device = mac or next((r.mac for r in flows if address and r.mac and _local(r) == address), None)
+    if says := worker.devices.words(device):
+        names.append({"what": what.strip() if mac else f"{wanted}, device {device}", "says": says})
+    if mac:
+        facts = Facts(mac=mac)
+    elif owner and address:
+        facts = Facts(local=wanted, mac=table.learnt[wanted].mac if wanted in table.learnt else "")
+    elif address:
         facts = _of_address(worker, wanted, names)
     elif not flows or "." in wanted:
         facts = _of_name(worker, wanted, names)
-    rules, path = _rules_of(worker, facts, counted) if facts else ([], [])
+    rules, path = _rules_of(worker, facts, counted, owner) if facts else ([], [])
     told = [_flow(worker, describe(r), r, counted) for r in flows[:MOST]]
     return {"what": what, "names": names, "rules": rules, "class_path": path, "flows": told}
 
@@ -64,11 +105,41 @@ def _end(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+def _mac(text: str) -> str | None:
+    try:
+        return link_layer.mac(text)
+    except ValueError:
+        return None
+
+
+def _by_key(worker: Worker, address: str) -> str:
+    """By which key an address is its subscriber's."""
+    owner = worker.subscribers.table.owner(address)
+    assert owner
+    return f"{owner.branch.name}'s by {spoken_key(worker, owner, address)}"
+
+
+def spoken_key(worker: Worker, owner: Owner, address: str) -> str:
+    """`MAC address 02:11:22:33:44:55, learnt 2026-11-22 21:40:03`"""
+    if owner.kind == "address":
+        whole = owner.key.endswith("/128" if ":" in owner.key else "/32")
+        return "its address" if whole else f"its prefix {owner.key}"
+    if owner.kind == "mac":
+        learnt = worker.subscribers.table.learnt.get(address)
+        since = f", learnt {time.strftime('%F %T', time.localtime(learnt.since))}" if learnt else ""
+        return f"MAC address {owner.key}{since}"
+    return f"VLAN {owner.key}"
+
+
 def _address(text: str) -> str | None:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
         return None
+
+
+def _local(record: FlowRecord) -> str:
+    return record.dst if record.direction == "in" else record.src
 
 
 def _meant(record: FlowRecord, wanted: str, address: str | None) -> bool:
@@ -93,7 +164,7 @@ def _of_name(worker: Worker, name: str, says: list[dict[str, str]]) -> Facts:
 
 def _of_address(worker: Worker, text: str, says: list[dict[str, str]]) -> Facts:
     """Which names the address had, and whose it is."""
-    address = packed(text)
+    address = pack(text)
     signatures = worker.engine.signatures
     app, name = "", ""
     hit = signatures.prefixes.match(address)
@@ -113,37 +184,73 @@ def _of_address(worker: Worker, text: str, says: list[dict[str, str]]) -> Facts:
     return Facts(app=app, host=name, categories=categories_of(app, signatures), remote=text)
 
 
-def _rules_of(worker: Worker, facts: Facts, counted: Counted) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _subscriber(kernel: KernelPlan, branch: Branch) -> str:
+    """`subscriber s1001, tariff home-100, at 100.64.1.7/32, behind mast-3 → north`"""
+    sites = [node.name for node in nodes(kernel, branch) if node.kind == "site" and node.direction == "down"]
+    behind = f", behind {' → '.join(sites)}" if sites else ""
+    at = " ".join([*branch.prefixes, *branch.macs, *(f"VLAN {vlan}" for vlan in branch.vlans)])
+    return f"subscriber {branch.name}, tariff {branch.tariff}, at {at}{behind}"
+
+
+def _rules_of(
+    worker: Worker, facts: Facts, counted: Counted, owner: Branch | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rules that were tried, each with what it does or the condition that failed; and the class path."""
-    verdicts = explain(worker.plan.engine, facts)
+    verdicts = explain(worker.plan.engine, facts, worker.conditions.holding)
     dispositions = {d.number: d for d in worker.plan.kernel.dispositions}
     counts = {row["name"]: {key: row[key] for key in COUNTS} for row in counted.rules}
+    told = {(e["kind"], e["name"]): f"{e['kind']} {e['name']} {e['words']}" for e in counted.conditions}
     rules: list[dict[str, Any]] = [
         {
             "name": v.rule.name,
             "where": v.rule.where,
             "matched": v.matched,
             "says": actions(v.rule, dispositions[v.rule.disposition]) if v.matched else v.reason,
+            "conditions": [told[each] for each in asked(v.rule.match)],
             "counters": counts.get(v.rule.name),
         }
         for v in verdicts
     ]
     matched = next((v.rule.disposition for v in verdicts if v.matched), None)
     if matched is None:
-        default = {"name": DEFAULT, "where": "no rule matches", "matched": True, "says": "the default class"}
+        default = {
+            "name": DEFAULT,
+            "where": "no rule matches",
+            "matched": True,
+            "says": "the default class",
+            "conditions": [],
+        }
         rules.append(default | {"counters": counts.get(DEFAULT)})
     outcome = Outcomes(worker.plan).of_disposition(matched or 1)
-    return rules, list(_class_path(worker, outcome.class_, counted))
+    return rules, list(_class_path(worker, outcome.class_, counted, owner))
+
+
+def asked(match: Match) -> Iterator[tuple[str, str]]:
+    """The conditions that hold at times, by kind and name."""
+    for kind, names in (
+        ("schedule", match.during),
+        ("congestion", match.congested),
+        ("quota", match.over),
+        ("device", match.devices),
+    ):
+        yield from ((kind, name) for name in names)
 
 
 def _flow(worker: Worker, described: dict[str, Any], record: FlowRecord, counted: Counted) -> dict[str, Any]:
-    rules, _ = _rules_of(worker, facts_of(record, worker.engine.signatures), counted)
+    key = worker.subscribers.table.owner_of_flow(record)
+    owner = key.branch if key else None
+    local = _local(record)
+    rules, _ = _rules_of(worker, facts_of(record, worker.engine.signatures), counted, None)
     return described | {
         "id": flow_id(record),
         "evidence": list(_evidence(worker, record)),
+        "quotas": [row for who in worker.quotas.accounts_of(record) for row in worker.quotas.told(who)],
         "why_risky": [f"{slug} ({BY_SLUG[slug].score}): {BY_SLUG[slug].meaning}" for slug in record.risks],
         "rules": rules,
-        "class_path": list(_class_path(worker, described["class"], counted)),
+        "device": worker.devices.words(record.mac),
+        "subscriber": owner and spoken(owner),
+        "subscriber_by": spoken_key(worker, key, local) if key and key.kind != "default" else None,
+        "class_path": list(_class_path(worker, described["class"], counted, owner)),
         "inspected": record.decided_at if described["offloaded"] else record.packets_up + record.packets_down,
     }
 
@@ -184,15 +291,18 @@ def _rule_of(worker: Worker, record: FlowRecord) -> tuple[str, str] | None:
         host=(record.hostname or "").encode(),
         ja4=(record.ja4 or "").encode(),
         alpn=(record.alpn or "").encode(),
-        remote=packed(record.dst),
+        remote=pack(record.dst),
         port=record.dport,
         proto={"tcp": 6, "udp": 17, "sctp": 132}.get(record.l4, 0),
     )
     return None if number is None else signatures.rule_at(number)
 
 
-def _class_path(worker: Worker, name: str | None, counted: Counted) -> Iterator[dict[str, Any]]:
-    """The class and those above it, in each direction, the leaf first."""
+def _class_path(worker: Worker, name: str | None, counted: Counted, owner: Branch | None) -> Iterator[dict[str, Any]]:
+    """The class and those above it, in each direction, the leaf first.  A subscriber's flow has the subscriber's."""
+    if owner and name is not None:
+        yield from counted_of(worker, owner, way(worker.plan.kernel, owner, name), counted.subscribers)
+        return
     counts = {(row["direction"], row["name"]): row for row in counted.classes}
     for tree in {t.direction: t for t in worker.plan.kernel.trees}.values():
         known: dict[str | None, ShapedClass] = {c.name: c for c in tree.classes}
@@ -200,6 +310,7 @@ def _class_path(worker: Worker, name: str | None, counted: Counted) -> Iterator[
         while node:
             row = counts.get((tree.direction, node.name))
             yield {
+                "kind": "class",
                 "name": node.name,
                 "direction": tree.direction,
                 "rate": node.rate,

@@ -15,7 +15,7 @@ import signal
 import socket
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,18 +23,32 @@ from dpi import control, enforce
 from dpi.capture.nfqueue import QueueReader
 from dpi.daemon.account import Accounts, Totals
 from dpi.daemon.change import Policies
+from dpi.daemon.conditions import ConditionWatch
+from dpi.daemon.devices import Devices
+from dpi.daemon.drain import Drained
 from dpi.daemon.heart import CONTROL, FIRST_QUEUE, Heart
 from dpi.daemon.hits import Hits
+from dpi.daemon.neighbours import Neighbours
+from dpi.daemon.offload import Offload
+from dpi.daemon.on_demand import Demand
+from dpi.daemon.override import Overrides
+from dpi.daemon.portal import Portal
+from dpi.daemon.quotas import Quotas
+from dpi.daemon.redirect import Redirects
 from dpi.daemon.reload import Guard, Reloads
 from dpi.daemon.session import Session, refuse_to_cut
 from dpi.daemon.steer import Caches
-from dpi.enforce import conntrack, drift
-from dpi.engine import Engine, FlowEvent, Learnt
+from dpi.daemon.subscribers import Subscribers
+from dpi.enforce import conntrack, drift, load
+from dpi.engine import Asked, Engine, FlowEvent, Learnt
 from dpi.errors import DpiError, UsageError
 from dpi.inline import InlineHandler
 from dpi.match import signatures
 from dpi.match.labels import Signatures
-from dpi.policy.plan import Plan
+from dpi.policy.conditions import dispositions_absent
+from dpi.policy.plan import Conditions, Plan, PlannedQuota
+from dpi.policy.quota import apart
+from dpi.policy.throttle import throttled
 from dpi.policy.versions import FOLDER, Source, Versions
 from dpi.record.fields import FlowRecord
 from dpi.record.writer import Writer
@@ -43,9 +57,10 @@ from dpi.vocabulary import of_signatures
 
 log = logging.getLogger("dpi")
 
-BEAT_SECONDS = 0.1
+BEAT_SECONDS = 0.2  # a wake costs more than what it finds to do
 WATCH_SECONDS = 1.0  # how often policy files are looked at; a change is read once it has been still for as long
-DRAIN_SECONDS = 0.05  # events that nothing waits for
+MEASURE_SECONDS = 1.0  # between two looks at classes that may be congested
+QUOTA_SECONDS = 5.0  # between two counts of what was used of quotas
 REFRESH_SECONDS = 30.0  # conntrack, while nobody looks
 
 
@@ -81,18 +96,31 @@ class Worker:
         self._folders: tuple[Path, ...] = ()
         self._stamp: signatures.Stamp = ()  # of the signature files in use
         self._fresh: _Fresh | None = None  # what a policy that is being read would use instead
-        self.plan: Plan
+        self.base: Plan  # as the policy says
+        self.plan: Plan  # … with the tariffs of those who have used up a quota
         self.engine: Engine
+        self.handlers: list[InlineHandler] = []
         self.readers: list[QueueReader] = []
         self.totals = Totals()
         self.hits = Hits()
+        self.subscribers = Subscribers()
+        self.neighbours = Neighbours(self._learn)
         self.accounts: Accounts
         self.records: Writer | None = None
-        self.caches = Caches(self._release)
+        overrides = Overrides(self._release, self._subscriber_at, lambda *which: self.engine.override(*which))
+        self.caches = Caches(self._release, Drained(options.state_dir), overrides)
+        self.offload = Offload()
+        self.redirects, self.portal = Redirects(), Portal()
         self._threads: list[threading.Thread] = []
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.changing = asyncio.Lock()
+        self.demand = Demand(options.state_dir, self.changing)
         self.reloads = Reloads(self.policies, self.changing, self._put_in_force, self._spawn)
+        self.devices = Devices(options.versions_dir.parent / "devices.json")
+        self.conditions = ConditionWatch(self._switch, over=self._over, devices=self.devices.known)
+        self._counting = asyncio.Lock()
+        self._over_before: tuple[tuple[object, ...], frozenset[tuple[str, str]]] = (None,) * 3, frozenset()
+        self.quotas = Quotas(options.versions_dir.parent / "quotas.json", self._whose, _record_key, self._warn)
         self._stop = asyncio.Event()
         self._beating: asyncio.Task[Any] | None = None
         self._classes: dict[int, str | None] = {}
@@ -123,7 +151,7 @@ class Worker:
         self._adopt()
         for warning in warnings:
             log.warning("%s", warning)
-        self.plan = plan
+        self.plan = self.base = plan
         self._know_classes(plan)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -143,10 +171,21 @@ class Worker:
                 lambda: self.plan.kernel,
                 state_dir=self.options.state_dir,
                 changing=self.changing,
-                repaired=lambda _: self.caches.forget(),
+                repaired=self._repaired,
+                own=self.demand.port,
             )
             self._beating = self._spawn(self._beat())
-            for task in (self._drain(), self._watch(), self._refresh(), keeping):
+            for task in (
+                self._watch(),
+                self._refresh(),
+                self.conditions.run(),
+                self._count_quotas(),
+                self._measure(),
+                self.demand.run(),
+                self.neighbours.run(),
+                self.devices.run(),
+                keeping,
+            ):
                 self._spawn(task)
             loop.add_reader(self.accounts.fileno(), self.accounts.handle)
             await self._stop.wait()
@@ -177,6 +216,9 @@ class Worker:
 
     async def _go_inline(self, plan: Plan) -> None:
         assert self.signatures is not None
+        self.quotas.use(plan.conditions.quotas)
+        plan = self.plan = self._throttled(plan)
+        self._know_classes(plan)
         kernel = plan.kernel
         self.engine = Engine(
             self.signatures,
@@ -185,12 +227,18 @@ class Worker:
             offload=True,
             risks=plan.engine.risks,
         )
-        self.engine.load_rules(plan.engine, plan.ids.routes)
-        self.accounts = Accounts(self.engine)
+        self.devices.use(self.signatures.devices)
+        self.devices.listen(plan.engine.lan_devices)
+        holding = self.conditions.look(plan.conditions)
+        self.engine.load_rules(plan.engine, plan.kernel.targets, holding)
+        self.conditions.use(plan.conditions, holding)
+        self.accounts = Accounts(self.engine, self.offload, self.quotas.gone)
+        self.quotas.begin(await asyncio.to_thread(conntrack.carried))
         self.records = _writer(plan)
-        lans = [socket.if_nametoindex(name) for name in plan.engine.lan_devices]
+        lans, vlans = self._lans = _lans(plan)
         for n, core in enumerate(self.engine.cores):
-            handler = InlineHandler(core, lans, _packed_prefixes(kernel.local), wake=self._wake)
+            handler = InlineHandler(core, lans, _packed_prefixes(kernel.local), vlans, wake=self._wake)
+            self.handlers.append(handler)
             reader = QueueReader(
                 kernel.queue_base + n,
                 handler,
@@ -202,18 +250,26 @@ class Worker:
             thread.start()
             self._threads.append(thread)
         await self.caches.use(kernel)
+        await self._redirect(plan)
         asyncio.get_running_loop().add_reader(self._wake, self._woken)
         report = await asyncio.to_thread(enforce.apply, kernel, state_dir=self.options.state_dir)
         self._applied = True
+        self.demand.use(kernel, report.asleep)
         self.caches.watch()
         for note in report.notes:
             log.info("%s", note)
+        self._follow_neighbours()
         self.policies.keep(plan)
+        await asyncio.to_thread(self._remark)
 
     async def _leave(self) -> None:
         for task in self._tasks - {self._beating}:  # it beats until traffic is out of our hands
             task.cancel()
+        await self.demand.stop()
         await self.caches.stop()
+        self.neighbours.close()
+        self.devices.close()
+        await self.portal.close()
         try:
             # Where apply failed the kernel is as it was, so there is nothing to take back.
             if self._applied and self.plan.on_exit == "clean":
@@ -222,6 +278,7 @@ class Worker:
             elif self._applied:
                 log.info("out of the path: our shaping, routes and blocks stay, as on_exit says")
         finally:
+            self.redirects.close()
             for reader in self.readers:
                 reader.stop()
             for thread in self._threads:
@@ -241,6 +298,8 @@ class Worker:
             while go_on:
                 go_on = core.flush(go_on)
                 self._take(self.engine.drain_events(10_000))
+        self.quotas.look(self.quotas.ended_so_far(), ())
+        self.quotas.save(now=True)
         self.accounts.close()
         if self.records:
             self.records.close()
@@ -255,30 +314,41 @@ class Worker:
     async def _put_in_force(self, source: Source, guard: Guard) -> tuple[Plan, dict[str, Any]]:
         """Reads a policy and puts it in force; what went wrong leaves the one before as it is."""
         plan, warnings = await asyncio.to_thread(self.policies.read, source)
+        base, plan = plan, self._throttled(plan)
         old = self.plan
         _refuse_restart_matters(old, plan)
         if guard is not None:
             await asyncio.to_thread(self._guard, plan, guard)
         records = self.records if plan.records == old.records else _writer(plan)
         try:
+            await self._redirect(plan)
             report = await asyncio.to_thread(enforce.apply, plan.kernel, state_dir=self.options.state_dir)
         except DpiError:
+            with contextlib.suppress(DpiError):
+                await self._redirect(old)
             if records and records is not self.records:
                 records.close()
             raise
         if self._adopt():
             assert self.signatures is not None
             self.engine.adopt(self.signatures)
+            self.devices.use(self.signatures.devices)
             log.info("signatures read again; flows keep the labels that they have")
-        self.engine.load_rules(plan.engine, plan.ids.routes)
-        self.plan = plan
-        self.records, before = records, self.records
+        self.base, self.plan = base, plan
+        self.demand.use(plan.kernel, report.asleep)
+        self.quotas.use(plan.conditions.quotas)
         self._know_classes(plan)
+        holding = self.conditions.look(plan.conditions)
+        self.engine.load_rules(plan.engine, plan.kernel.targets, holding)
+        self.conditions.use(plan.conditions, holding)
+        self.records, before = records, self.records
         self.policies.keep(plan)
         await self.caches.use(plan.kernel)
         self.caches.watch()
+        self._follow_neighbours()
         if before and before is not records:
             await asyncio.to_thread(before.close)
+        await self._throttle()  # of quotas that were not there before
         moved = await asyncio.to_thread(self._remark)
         message = f"policy {plan.hash} in force; changes in the kernel: {len(report.operations)}, flows moved: {moved}"
         return plan, {
@@ -289,32 +359,188 @@ class Worker:
             **report.to_json(),
         }
 
+    def _repaired(self, report: enforce.Report) -> None:
+        """What somebody removed was put back."""
+        self.demand.use(self.plan.kernel, report.asleep)
+        self.caches.tell_again()
+        self._follow_neighbours()  # what was learnt is no part of a plan
+
+    def _follow_neighbours(self) -> None:
+        """Of the policy in force; what is known of them is told to the kernel anew."""
+        kernel = self.plan.kernel
+        branches = kernel.subscribers.branches if kernel.subscribers and enforce.learns(kernel) else ()
+        lan = [name for _, name in socket.if_nameindex() if name in self.plan.engine.lan_devices]
+        self.neighbours.use({mac for b in branches for mac in b.macs}, [socket.if_nametoindex(name) for name in lan])
+
+    async def _learn(self) -> None:
+        """Addresses of subscribers who are known by MAC addresses may have come or gone."""
+        async with self.changing:
+            table, kernel = self.subscribers.table, self.plan.kernel
+            if not enforce.learns(kernel):
+                table.learn({})
+                return
+            found = self.neighbours.addresses.table(table.name_of_mac, table.is_written)
+            branches = {a: b for a, each in found.items() if (b := table.of_mac(each.mac))}
+            asleep = {b.name for b in branches.values() if self.demand.is_asleep(b.name)}
+            await asyncio.to_thread(enforce.learnt, kernel, branches, asleep)
+            if found != table.learnt:
+                log.debug("addresses learnt of neighbours: %d", len(found))
+                table.learn(found)
+
+    async def _redirect(self, plan: Plan) -> None:
+        """Before the kernel asks for it, so that the first request finds somebody who answers."""
+        await self.portal.use(plan.kernel.portal)
+        self.redirects.use(plan.kernel)
+
     def _guard(self, plan: Plan, sessions: tuple[Session, ...]) -> None:
         """Raises DpiError where this plan would cut off who changes the policy."""
         assert self.signatures is not None
-        new = Judge(plan, self._fresh.signatures if self._fresh else self.signatures)
-        refuse_to_cut(sessions, self.engine.flows(), Judge(self.plan, self.signatures), new)
+        signatures = self._fresh.signatures if self._fresh else self.signatures
+        new = Judge(plan, signatures, self.conditions.look(plan.conditions))
+        refuse_to_cut(sessions, self.engine.flows(), Judge(self.plan, self.signatures, self.conditions.holding), new)
+
+    async def _switch(self) -> None:
+        """Other conditions hold than before: the same policy, with the rules that are there now."""
+        async with self.changing:
+            plan, before = self.plan, self.conditions.holding
+            holding = self.conditions.look(plan.conditions)
+            if holding == before:
+                return
+            await self._throttle()
+            await asyncio.to_thread(self.engine.load_rules, plan.engine, plan.kernel.targets, holding)
+            self.conditions.use(plan.conditions, holding)
+            moved = await asyncio.to_thread(self._remark)
+            log.info("%s; flows moved: %d", self.conditions.words(before), moved)
+
+    def _over(self, conditions: Conditions) -> frozenset[tuple[str, str]]:
+        """Prefixes of the accounts that have used up a quota."""
+        known = self.quotas.over, conditions, self.subscribers.table.learnt
+        if all(a is b for a, b in zip(known, self._over_before[0], strict=True)):
+            return self._over_before[1]
+        over, found = self.quotas.over, set[tuple[str, str]]()
+        names = {quota.name: quota.each for quota in conditions.quotas}
+        plan = self.plan.kernel.subscribers
+        prefixes = {b.name: self.subscribers.prefixes(b) for b in plan.branches} if plan else {}
+        for quota, each in names.items():
+            if not (accounts := over.get(quota)):
+                continue
+            if each == "host":
+                found |= {(quota, f"{host}/{128 if ':' in host else 32}") for host in accounts}
+                continue
+            used = {prefix for who in accounts for prefix in prefixes.get(who, ())}
+            others = {prefix for who, theirs in prefixes.items() if who not in accounts for prefix in theirs}
+            found |= {(quota, prefix) for prefix in apart(used, others)}
+        self._over_before = known, frozenset(found)
+        return frozenset(found)
+
+    def _whose(self, quota: PlannedQuota, record: FlowRecord) -> str | None:
+        """The account of a flow: a subscriber's id, a host's address."""
+        if quota.each == "host":
+            return record.dst if record.direction == "in" else record.src
+        branch = self.subscribers.of_flow(record)
+        return branch.name if branch and branch.is_subscriber else None
+
+    def _warn(self, event: dict[str, Any]) -> None:
+        who = event.get("subscriber") or event.get("host")
+        log.warning(
+            "quota %s: %s has used %d %%: %d of %d bytes",
+            event["quota"], who, 100 * event["used"] // event["volume"], event["used"], event["volume"],
+        )  # fmt: skip
+        if self.records:
+            self.records.put(event)
+
+    async def _count_quotas(self) -> None:
+        """Counts at intervals, that are longer where counting takes long."""
+        took = 0.0
+        while True:
+            await asyncio.sleep(max(QUOTA_SECONDS, 20 * took))
+            if self.quotas:
+                began = time.monotonic()
+                await self.count_quotas()
+                took = time.monotonic() - began
+
+    async def _measure(self) -> None:
+        """How busy the classes are for whose congestion rules wait."""
+        while True:
+            await asyncio.sleep(MEASURE_SECONDS)
+            congestion = self.conditions.congestion
+            if congestion:
+                try:
+                    sent = await asyncio.to_thread(load.sent, self.plan.kernel, congestion.classes)
+                except DpiError as error:
+                    log.debug("%s", error)  # somebody took them away; they will be put back
+                    continue
+                congestion.look(time.monotonic(), sent)
+                if self.conditions.changed():
+                    await self._switch()
+
+    async def count_quotas(self) -> None:
+        """What was used up to now; where that changes what holds, it is in force when this returns."""
+        async with self._counting:
+            await asyncio.to_thread(self.accounts.refresh)
+            self.catch_up()  # what the kernel's table has ended is in one of the two sums
+            totals = self.quotas.ended_so_far()
+            await asyncio.to_thread(lambda: self.quotas.look(totals, self.engine.flows()))
+            self.quotas.forget()
+            await asyncio.to_thread(self.quotas.save)
+        if self.conditions.changed():
+            await self._switch()
+
+    async def _throttle(self) -> None:
+        """The tariffs of those who have used up a quota."""
+        plan = self._throttled(self.base)
+        if plan.kernel == self.plan.kernel:
+            return
+        try:
+            report = await asyncio.to_thread(enforce.apply, plan.kernel, state_dir=self.options.state_dir)
+        except DpiError as error:
+            log.error("tariffs of quotas: %s", error)  # tried again with the next change of conditions
+            return
+        self.plan = plan
+        self.demand.use(plan.kernel, report.asleep)
+        self._know_classes(plan)
+        self._follow_neighbours()
+
+    def _throttled(self, plan: Plan) -> Plan:
+        """A plan with the tariffs of those who have used up a quota now."""
+        tariffs = {
+            who: quota.tariff
+            for quota in plan.conditions.quotas
+            if quota.tariff
+            for who in self.quotas.over.get(quota.name, ())
+        }
+        return replace(plan, kernel=throttled(plan.kernel, tariffs))
 
     def _remark(self) -> int:
-        """Flows for which the rules now say something else: their connections get the new mark."""
+        """Flows for which the rules now say something else: their connections get the new mark.
+
+        Connections from before our start are in no table; they keep their class for as long as their rule is there, and
+        are looked at anew when it is not.
+        """
         marks = {_record_key(r): r.mark for r in self.engine.reevaluate() if r.mark}
-        if not marks:
+        layout = self.plan.kernel.marks
+        forgotten = {layout.disposition(n) for n in dispositions_absent(self.plan.engine, self.conditions.holding)}
+        if not marks and not forgotten:
             return 0
-        marks_layout = self.plan.kernel.marks
-        keep = marks_layout.route_mask  # a cache's established connections stay where they are
+        keep = layout.route_mask  # a cache's established connections stay where they are
         changes = []
         for connection in conntrack.dump():
-            o, r = connection.original, connection.reply
-            key = (o.source, o.sport, r.source, r.sport, o.protocol)
-            mark = marks.get(key)
+            mark = marks.get(conntrack.flow_key(connection))
+            if mark is None and connection.mark & layout.disposition_mask in forgotten:
+                mark = 0
             if mark is not None:
-                changes.append((connection, mark & ~keep, marks_layout.mask & ~keep))
+                changes.append((connection, mark & ~keep, layout.mask & ~keep))
         return conntrack.set_marks(changes)
 
     def _know_classes(self, plan: Plan) -> None:
         default = plan.kernel.trees[0].default if plan.kernel.trees else None
-        self._classes = {d.number: None if d.block else d.class_ or default for d in plan.kernel.dispositions}
+        self._classes = {
+            d.number: None if d.block or d.exempt or d.redirect else d.class_ or default
+            for d in plan.kernel.dispositions
+        }
         self._default_class = default
+        self.subscribers.use(plan.kernel)
+        self.offload.use(plan.kernel)
 
     def class_of(self, record: FlowRecord) -> str | None:
         """The class that a flow's packets are in; None where they are blocked, or nothing is shaped."""
@@ -325,14 +551,11 @@ class Worker:
     # Loops
 
     async def _beat(self) -> None:
+        """For the heart, and for the events that nothing waits for."""
         while True:
             self.heart.beat(CONTROL)
-            await asyncio.sleep(BEAT_SECONDS)
-
-    async def _drain(self) -> None:
-        while True:
-            busy = self._take(self.engine.drain_events())
-            await asyncio.sleep(0 if busy else DRAIN_SECONDS)
+            busy = not self._stop.is_set() and self._take(self.engine.drain_events())
+            await asyncio.sleep(0 if busy else BEAT_SECONDS)
 
     def catch_up(self) -> None:
         """Takes the events that are there now, or as many as can be taken without missing a beat."""
@@ -346,7 +569,10 @@ class Worker:
             os.eventfd_read(self._wake)
         self._take(self.engine.drain_events())
 
-    def _take(self, events: list[FlowEvent | Learnt]) -> bool:
+    def _take(self, events: list[FlowEvent | Learnt | Asked]) -> bool:
+        asked = [e for e in events if isinstance(e, Asked)]
+        if asked:
+            self.caches.answer(asked)
         learnt = [e for e in events if isinstance(e, Learnt)]
         if learnt:
             self.caches.learn(learnt)
@@ -360,6 +586,8 @@ class Worker:
         class_ = self.class_of(record)
         if event.kind == "end":
             self.totals.ended(record, class_ or "")
+            self.subscribers.ended(record, class_)
+            self.quotas.ended(record)
             if self.records:
                 self.records.put({**record.as_dict(), "class": class_})
         if event.logged:
@@ -369,11 +597,20 @@ class Worker:
                 record.app or record.protocol, record.hostname or "",
             )  # fmt: skip
 
+    def _know_lans(self) -> None:
+        """An interface of the LAN may have gone and come back, with another index."""
+        if self._lans != (now := _lans(self.plan)):
+            self._lans = now
+            for handler in self.handlers:
+                handler.use_lans(*now)
+            self._follow_neighbours()
+
     async def _watch(self) -> None:
         """A policy, drop-in or signature file that has changed is put in force once it has been still for a while."""
         known = self._stamps()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            self._know_lans()
             now = self._stamps()
             if now == known or self.reloads.trial:
                 continue
@@ -398,8 +635,12 @@ class Worker:
         self.hits.look(counters)
         return counters
 
-    def _release(self, shard: int, numbers: list[int]) -> None:
-        self.readers[shard].release(numbers)
+    def _release(self, shard: int, numbers: list[int], drop: bool) -> None:
+        self.readers[shard].release(numbers, drop)
+
+    def _subscriber_at(self, address: str) -> str:
+        branch = self.subscribers.table.of(address)
+        return branch.name if branch and branch.prefixes else ""
 
 
 def _refuse_restart_matters(old: Plan, new: Plan) -> None:
@@ -425,6 +666,15 @@ def _writer(plan: Plan) -> Writer | None:
         return Writer(Path(plan.records.file), plan.records.rotate, plan.records.keep)
     except OSError as error:
         raise UsageError(f"records: {plan.records.file}: {error.strerror}") from error
+
+
+def _lans(plan: Plan) -> tuple[list[int], dict[int, int]]:
+    """The indexes of the LAN's interfaces that are there, and the VLAN that each interface of a router is."""
+    names = {name: index for index, name in socket.if_nameindex()}
+    lans = [names[name] for name in plan.engine.lan_devices if name in names]
+    if plan.kernel.mode == "bridge":
+        return lans, {}
+    return lans, {names[i.name]: i.vlan or 0 for i in plan.kernel.interfaces if i.name in names}
 
 
 def _packed_prefixes(prefixes: tuple[str, ...]) -> list[tuple[bytes, int]]:

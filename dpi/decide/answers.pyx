@@ -1,4 +1,5 @@
-"""What DNS answers teach: which names addresses have, and which servers belong to a cache."""
+"""What DNS answers teach: which names addresses have, and which servers belong to a cache; and which queries a cache's
+own address answers."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -6,18 +7,21 @@ from libc.string cimport memcpy, memset
 from dpi.capture.decision cimport HOLD, Decision
 from dpi.decide.labels cimport categorise, improve
 from dpi.decide.shard cimport LEARNT, SEES_NONE, TRAIT_SHARED, Learnt, Shard
-from dpi.dissect.dns cimport DnsMessage
-from dpi.flow.events cimport EVENT_LEARNT, Event, ring_commit, ring_reserve
+from dpi.dissect.dns cimport DNS_A, DNS_AAAA, DNS_HTTPS, DnsMessage
+from dpi.flow.events cimport EVENT_ASKED, EVENT_LEARNT, Event, ring_commit, ring_reserve
 from dpi.flow.strings cimport string_drop, string_keep
 from dpi.flow.table cimport NONE, Flow
 from dpi.match.evidence cimport BY_DNS, BY_DNS_QUERY, confidence_of
 from dpi.match.hosts cimport HostHit, host_match
-from dpi.match.names cimport NameHit, aliases_find, aliases_learn, names_learn, networks_learn
+from dpi.match.name_table cimport NameHit
+from dpi.match.names cimport aliases_find, aliases_learn, names_learn
+from dpi.match.nearby cimport networks_learn
 from dpi.match.rules cimport Question, rules_ask
-from dpi.wire.packet cimport FRAGMENT_FIRST, IP_UDP, Packet
+from dpi.wire.packet cimport FRAGMENT_FIRST, IP_UDP, ORIGIN_LAN, Packet
 
 
 cdef enum:
+    DNS_PORT = 53
     SETTLE = 50000000       # ns: what is held is let go after as much
     TOLD_MAX = 60           # seconds after which the kernel may have lost it: somebody flushed its sets
     TTL_MIN = 30            # seconds
@@ -55,7 +59,7 @@ cdef void steer(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m, u
     for i in range(m.n_addresses):
         q.remote = m.addresses[i].address
         rule = rules_ask(s.routes, &q)
-        if rule == NONE or s.routes.rules[rule].route == 0:
+        if rule == NONE or s.routes.rules[rule].route == 0 or s.overrides >> s.routes.rules[rule].route & 1:
             continue
         tag = address_tag(m.addresses[i].address, s.routes.rules[rule].route)
         known = &s.learnt[tag & (LEARNT - 1)]
@@ -83,6 +87,50 @@ cdef void steer(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m, u
         memcpy(e.address, m.addresses[i].address, 16)
         memcpy(e.host, m.qname, sizeof(e.host))
         ring_commit(&s.ring)
+
+
+cdef void override(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m, Decision *d) noexcept nogil:
+    """Holds a query from the LAN for a name of a cache that is found by DNS, and tells the control plane of it.
+
+    It answers with the cache's address and has the query dropped; what it leaves alone goes on at its deadline.
+    """
+    cdef Question q
+    cdef HostHit hit
+    cdef Event *e
+    cdef uint32_t rule
+    if p.origin != ORIGIN_LAN or p.dport != DNS_PORT or p.fragment or p.tunnel or m.opcode or m.questions != 1 or m.qclass != 1:
+        return
+    if m.qtype != DNS_A and m.qtype != DNS_AAAA and m.qtype != DNS_HTTPS:
+        return
+    memset(&q, 0, sizeof(q))
+    q.app = host_match(s.hosts, m.qname, m.qname_len, &hit)
+    q.category = s.category[q.app]
+    q.host = m.qname
+    q.host_len = m.qname_len
+    q.local = p.src
+    q.remote = p.dst
+    rule = rules_ask(s.routes, &q)
+    if rule == NONE or not s.answers >> s.routes.rules[rule].route & 1 or p.n >= sizeof(e.host) or p.n != p.payload_len:
+        return
+    e = ring_reserve(&s.ring)
+    if e == NULL:
+        return                          # nobody listens: the packet goes on
+    s.holds += 1
+    s.counters.held += 1
+    d.verdict = HOLD
+    d.hold = s.holds
+    e.kind = EVENT_ASKED
+    e.time = p.time
+    e.hold = d.hold
+    e.route = s.routes.rules[rule].route
+    e.asked = <uint16_t>p.n
+    memcpy(e.host, p.payload, p.n)
+    e.host[p.n] = 0
+    memcpy(e.flow.addr[0], p.src, 16)
+    memcpy(e.flow.addr[1], p.dst, 16)
+    e.flow.port[0] = p.sport
+    e.flow.port[1] = p.dport
+    ring_commit(&s.ring)
 
 
 cdef void name_by_answer(Shard *s, Flow *f, const DnsMessage *m) noexcept nogil:
@@ -115,6 +163,8 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
     if p.proto == IP_UDP:
         if not m.response:
             open[0] |= bit
+            if s.answers and s.routes != NULL and s.hosts != NULL and s.blind != SEES_NONE:
+                override(s, f, p, m, d)
             return
         if not open[0] & bit:
             return

@@ -7,7 +7,7 @@ from dpi.decide.shard cimport TRAIT_CALL, Shard
 from dpi.dissect.protocols cimport P_DTLS, P_RTCP, P_RTP, P_SRTP, P_STUN
 from dpi.flow.table cimport FLOW_NAMED, Flow, opener
 from dpi.match.evidence cimport BY_KNOWN_SERVER, confidence_of
-from dpi.match.names cimport callers_find, callers_learn
+from dpi.match.nearby cimport callers_find, callers_learn
 from dpi.match.prefixes cimport prefix_match
 
 

@@ -8,6 +8,7 @@ mark tells the kernel, which rejects it.
 from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport strlen
 
+from dpi.decide.device cimport device_read
 from dpi.decide.shard cimport Shard
 from dpi.dissect.protocols cimport P_DNS
 from dpi.flow.strings cimport string_text
@@ -33,6 +34,7 @@ cdef void question(Shard *s, const Flow *f, Question *q) noexcept nogil:
     q.remote = f.addr[1 - local]
     q.port = f.port[1 - client]
     q.vlan = f.vlan
+    q.has_mac = device_read(s, f, q.mac)
     q.proto = f.proto
     q.dscp = f.dscp
     q.opened = OPENED_OUT if local == client else OPENED_IN

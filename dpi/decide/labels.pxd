@@ -24,3 +24,4 @@ cdef void name_by_address(Shard *shard, Flow *flow) noexcept nogil
 cdef void take_over(Shard *shard, Flow *flow, Finding *finding) noexcept nogil
 cdef void name_at_end(Shard *shard, Flow *flow) noexcept nogil
 cdef void name_late(Shard *shard, Flow *flow) noexcept nogil
+cdef void forget(Shard *shard, Flow *flow) noexcept nogil

@@ -8,6 +8,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset, strlen
 
+from dpi.decide.device cimport device_forget
 from dpi.decide.shard cimport SEES_DNS, SEES_NAMES, TRAIT_CALL, TRAIT_MIXED, TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate, Found
 from dpi.dissect.inspector cimport Finding
@@ -28,7 +29,9 @@ from dpi.match.evidence cimport (
     confidence_of,
 )
 from dpi.match.hosts cimport HostHit, HostTable, host_match
-from dpi.match.names cimport NameHit, names_find, networks_find, networks_learn, servers_find, servers_learn
+from dpi.match.name_table cimport NameHit
+from dpi.match.names cimport names_find, servers_find, servers_learn
+from dpi.match.nearby cimport networks_find, networks_learn
 from dpi.match.ports cimport port_match
 from dpi.match.prefixes cimport prefix_told
 from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_TCP, Packet
@@ -176,6 +179,8 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     if s.blind != SEES_NAMES:
         hide_name(s, finding)
     if finding.client < 2 and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
+        if f.local > 1 and finding.client != opener(f):
+            device_forget(s, f)                     # it was taken for that of the other side
         f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | finding.client
     if finding.replaces:
         f.protocol.confidence = 0
@@ -270,3 +275,13 @@ cdef void name_late(Shard *s, Flow *f) noexcept nogil:
     if f.app.id == 0 and f.host == NONE and carries_names(f.protocol.id):
         name_at_end(s, f)
         categorise(s, f)
+
+
+cdef void forget(Shard *s, Flow *f) noexcept nogil:
+    """The flow goes: drops the names that its packets showed."""
+    device_forget(s, f)
+    string_drop(s.strings, f.host)
+    string_drop(s.strings, f.agent)
+    string_drop(s.strings, f.alpn)
+    string_drop(s.strings, f.content_type)
+    string_drop(s.strings, f.ja4)

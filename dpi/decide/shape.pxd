@@ -7,3 +7,4 @@ from dpi.wire.packet cimport Packet
 
 cdef bint shape_begin(Shard *shard, Flow *flow) noexcept nogil
 cdef bint shape_watch(Shard *shard, Flow *flow, const Packet *packet, int side) noexcept nogil
+cdef void shape_end(Shard *shard, Flow *flow) noexcept nogil

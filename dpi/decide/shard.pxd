@@ -10,7 +10,7 @@ from dpi.flow.events cimport Ring
 from dpi.flow.strings cimport Strings
 from dpi.flow.table cimport Table
 from dpi.match.hosts cimport HostTable
-from dpi.match.names cimport NameTable
+from dpi.match.name_table cimport NameTable
 from dpi.match.ports cimport PortTable
 from dpi.match.prefixes cimport PrefixTable
 from dpi.match.rules cimport RuleTable
@@ -85,9 +85,12 @@ cdef struct Shard:
     const RuleTable *routes
     Learnt *learnt
     uint64_t holds          # packets held so far; the number of the last one
+    uint8_t overrides       # a bit for each route whose servers' names are to lead to a cache's own address
+    uint8_t answers         # … of which somebody answers queries now
     uint32_t mark_final
     uint8_t mark_shift
     uint8_t offload         # decided flows leave the queue
+    uint8_t quiet           # nothing of the flow is behind the packet that is looked at (decide/quiet.pyx)
     uint8_t merge           # a 5-tuple is one flow for as long as the source lasts
     uint8_t wants           # Wants
     uint8_t blind           # Blind

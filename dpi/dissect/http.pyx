@@ -159,9 +159,10 @@ cdef inline bint digit(uint8_t c) noexcept nogil:
 
 
 cdef bint printable(const uint8_t *p, uint32_t n) noexcept nogil:
+    """Text, with tabs where spaces should be (RFC 9112, 3)."""
     cdef uint32_t i
     for i in range(n):
-        if p[i] < 32 or p[i] == 127:
+        if p[i] < 32 and p[i] != 9 or p[i] == 127:
             return False
     return True
 
@@ -194,7 +195,7 @@ cdef Answer request_line(Span line, uint32_t method_len, Found *out) noexcept no
     cdef bint connect = method_len == 7 and line.p[0] == c"C" and line.p[3] == c"N"
     if not printable(rest.p, rest.n):
         return NO
-    while i and rest.p[i - 1] != 32:
+    while i and not blank(rest.p[i - 1]):
         i -= 1
     version.p = rest.p + i
     version.n = rest.n - i
@@ -230,7 +231,8 @@ cdef Answer http_request(const uint8_t *data, uint32_t n, Found *out) noexcept n
     if answer != YES:
         return answer
     if not next_line(&c, &line, False):
-        if not printable(c.p, <uint32_t>left(&c) - ((c.end - 1)[0] == CR)):
+        line = trimmed(c.p + method_len, <uint32_t>left(&c) - method_len)
+        if not printable(line.p, line.n):
             return NO
         return YES if n >= HEADER_MAX else MORE
     answer = request_line(line, method_len, out)

@@ -36,6 +36,7 @@ from dpi.dissect.protocols cimport (
     P_HTTP,
     P_LLMNR,
     P_MDNS,
+    P_NETBIOS,
     P_QUIC,
     P_SDRTN,
     P_SMTP,
@@ -269,8 +270,9 @@ cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     if s.found.tls_version == DTLS_1_0:
         out.risks |= RISK_OBSOLETE_TLS
     out.complete = not s.found.unfinished and not (upgradable(out.protocol) and f.proto == IP_TCP)
-    if out.protocol == P_FASTCGI and s.found.host_len == 0 and p.proto == IP_TCP:
-        out.complete = 0                        # its parameters come next
+    if p.proto == IP_TCP and (out.protocol == P_FASTCGI and s.found.host_len == 0
+                              or out.protocol == P_NETBIOS and out.app == 0):
+        out.complete = 0                        # its parameters come next, or what the session is for
         f.based &= <uint8_t>~(1 << side)
     out.replaces = out.protocol == P_DTLS       # calls get through by STUN first
     if s.found.host_len:

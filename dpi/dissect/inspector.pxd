@@ -14,6 +14,8 @@ from dpi.flow.table cimport Flow
 
 cdef enum:
     STREAM_MAX = 16384      # bytes of a TCP direction that are looked at
+    PACKETS_MAX = 64        # of a flow, after which it is settled whatever it still needs
+    BYTES_MAX = 96000       # the same where GSO makes one packet of many
 
 
 cdef enum Need:             # Flow.needs
@@ -22,6 +24,7 @@ cdef enum Need:             # Flow.needs
     NEED_MESSAGES = 0x04    # DNS: every message is read, for as long as the flow lives
     NEED_SHAPE = 0x08       # nameless: its bursts are watched for a while
     NEED_ANSWER = 0x10      # decided: what the server answers is looked at for risks
+    NEED_QUIET = 0x20       # decided: it leaves the queue at the next pause (decide/quiet.pyx)
 
 
 cdef struct Work:           # what only a flow that is being dissected has
@@ -72,3 +75,8 @@ cdef bint inspector_init(Inspector *s, uint32_t capacity, size_t budget) noexcep
 cdef void inspector_free(Inspector *s) noexcept nogil
 cdef Work *work_of(Inspector *s, Flow *f) noexcept nogil
 cdef void release(Inspector *s, Flow *f) noexcept nogil
+
+
+cdef inline bint enough(const Flow *f) noexcept nogil:
+    """Whether as much was seen of a flow as is ever looked at."""
+    return f.packets[0] + f.packets[1] >= PACKETS_MAX or f.bytes[0] + f.bytes[1] >= BYTES_MAX

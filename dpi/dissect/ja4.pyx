@@ -13,38 +13,21 @@ As published by FoxIO (technical_details/JA4.md of their repository):
 
 GREASE values (RFC 8701) count nowhere, so that the fingerprint of a browser stays the same.
 
-Hashing is what a fingerprint costs, so SHA-256 is libcrypto's, which uses the processor's instructions for it, and by
-the old functions: they work on a structure of the caller's.  Those that OpenSSL would have used instead look the
-algorithm up and allocate at each call.
+Hashing is what a fingerprint costs; see sha256.pxd.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy
 
+from dpi.dissect.sha256 cimport SHA256_CTX, SHA256_Final, SHA256_Init, SHA256_Update
 from dpi.wire.block cimport block_of
 
 
 cdef extern from *:
     """
     static const char DPI_HEX[] = "0123456789abcdef";
-    static const int DPI_GAPS[] = {301, 132, 57, 23, 10, 4, 1};
     """
     const char *HEX "DPI_HEX"
-    const int *GAPS "DPI_GAPS"
-
-
-cdef extern from *:
-    """
-    #define OPENSSL_SUPPRESS_DEPRECATED
-    """
-
-
-cdef extern from "<openssl/sha.h>" nogil:
-    ctypedef struct SHA256_CTX:
-        pass
-    int SHA256_Init(SHA256_CTX *c)
-    int SHA256_Update(SHA256_CTX *c, const void *data, size_t n)
-    int SHA256_Final(unsigned char *digest, SHA256_CTX *c)
 
 
 cdef enum:
@@ -98,18 +81,30 @@ cdef void put_alpn(char *out, const uint8_t *alpn, uint32_t n) noexcept nogil:
 
 
 cdef void sort(uint16_t *v, int n) noexcept nogil:
-    """Shell's sort with Ciura's gaps: no recursion, no memory, and no order of input that makes it slow."""
-    cdef int gap, i, j, g
-    cdef uint16_t x
-    for g in range(7):
-        gap = GAPS[g]
-        for i in range(gap, n):
-            x = v[i]
-            j = i
-            while j >= gap and v[j - gap] > x:
-                v[j] = v[j - gap]
-                j -= gap
-            v[j] = x
+    """Batcher's merge exchange (Knuth, TAOCP 3, 5.2.2, algorithm M): which values are compared does not depend on them.
+
+    So no order of input makes it slow, and the processor guesses no branch wrong.
+    """
+    cdef int top = 1
+    cdef int p, q, r, d, i, block
+    cdef uint16_t a, b
+    while 2 * top < n:
+        top *= 2
+    p = top
+    while p > 0:
+        q, r, d = top, 0, p
+        while True:
+            block = r
+            while block < n - d:
+                for i in range(block, min(block + p, n - d)):
+                    a, b = v[i], v[i + d]
+                    v[i] = a if a < b else b
+                    v[i + d] = b if a < b else a
+                block += 2 * p
+            if q == p:
+                break
+            d, q, r = q - p, q // 2, p
+        p //= 2
 
 
 cdef void add_list(SHA256_CTX *s, const uint16_t *v, uint32_t n) noexcept nogil:

@@ -23,10 +23,12 @@ from dpi.dissect.protocols cimport (
     P_OPENVPN,
     P_PLAYSTATION,
     P_ROBLOX,
+    P_RTMP,
     P_SOAP,
     P_SPOTIFY,
     P_STEAM,
     P_TEAMVIEWER,
+    P_THRIFT,
     P_UNKNOWN,
     P_VIBER,
     P_WEBDAV,
@@ -63,7 +65,8 @@ cdef Row *METHODS = [
 cdef Row *TYPES = [
     Row(b"application/ipp", P_IPP), Row(b"application/soap+xml", P_SOAP), Row(b"application/dash+xml", P_MPEGDASH),
     Row(b"video/iso.segment", P_MPEGDASH), Row(b"application/vnd.apple.mpegurl", P_HLS), Row(b"application/x-mpegurl", P_HLS),
-    Row(b"application/ocsp-request", P_OCSP), Row(b"application/json-rpc", P_JSONRPC),
+    Row(b"application/ocsp-request", P_OCSP), Row(b"application/json-rpc", P_JSONRPC), Row(b"application/x-fcs", P_RTMP),
+    Row(b"application/vnd.apache.thrift.", P_THRIFT), Row(b"application/x-thrift", P_THRIFT),
     Row(b"application/x-gnutella-packets", P_GNUTELLA), Row(NULL, P_UNKNOWN),
 ]
 cdef Row *AGENTS = [

@@ -9,7 +9,7 @@ _HEADER = """
 
 _PROTOCOLS = """
     activision afp ah ajp alicloud amazonaws amongus amqp ansic1222 applepush atg avast
-    avastsecuredns azure bacnet beckhoffads bfcp bfd bgp bitcoin bittorrent bjnp capwap cassandra
+    avastsecuredns azure bacnet beckhoffads bfcp bfd bgp bitcoin bittorrent bjnp bulk capwap cassandra
     ceph checkmk cip ciscoskinny ciscovpn citrix cloudflarewarp cnpip coap codmobile collectd
     controllerareanetwork corba cpha crynetwork dcerpc dhcp dhcpv6 diameter dingtalk discord dlep
     dnp3 dns dnscrypt dohdot drda dropbox dtls eaq edonkey eigrp elasticsearch epicgames ethereum
@@ -27,7 +27,7 @@ _PROTOCOLS = """
     soap socks softether someip sonos sourceengine spotify srtp ssdp ssh starcraft steam
     steamdatagramrelay stomp stun syncthing syslog tailscale targusdataspeed teamspeak teamviewer
     telegram telnet tencentgames teredo tesonline tftp threema thrift tinc tivoconnect tls tocaboca
-    tplinkshp trdp truphone tuyalp ubntac2 uftp ultrasurf usenet viber vmware vnc vxlan webex
+    tplinkshp trdp truphone tuyalp ubntac2 uftp ultrasurf usenet viber vmware vnc voice vxlan webex
     websocket whatsapp whoisdas wireguard worldofwarcraft wsd xdmcp xiaomi yojimbo z3950 zabbix zoom
     zug
 """

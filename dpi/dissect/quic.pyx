@@ -236,7 +236,7 @@ cdef int try_keys(QuicState *s, QuicCrypto *c, const Profile *profile, const uin
     if s.derived >= DERIVED_MAX:
         return -1
     s.derived += 1
-    if not quic_initial_keys(c, profile, dcid, dcid_len, False, &keys):
+    if not quic_initial_keys(profile, dcid, dcid_len, False, &keys):
         return -1
     got = quic_open(c, &keys, packet, n, number_at, s.largest)
     if got >= 0:
@@ -308,7 +308,7 @@ cdef void retry(QuicState *s, QuicCrypto *c, const Header *h, const Profile *pro
     cdef QuicKeys keys
     if (s.profile != NULL and s.profile == profile
             and quic_retry_is_genuine(c, profile, packet, n, s.dcid, s.dcid_len)
-            and quic_initial_keys(c, profile, h.scid, h.scid_len, False, &keys)):
+            and quic_initial_keys(profile, h.scid, h.scid_len, False, &keys)):
         start_over(s, profile, &keys, h.scid, h.scid_len)
 
 

@@ -3,10 +3,6 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 
 cdef extern from "openssl/evp.h" nogil:
-    ctypedef struct EVP_MD:
-        pass
-    ctypedef struct EVP_MD_CTX:
-        pass
     ctypedef struct EVP_CIPHER:
         pass
     ctypedef struct EVP_CIPHER_CTX:
@@ -46,8 +42,6 @@ cdef struct QuicKeys:       # of one direction
 
 
 cdef struct QuicCrypto:
-    EVP_MD *sha256
-    EVP_MD_CTX *digest
     EVP_CIPHER *ecb
     EVP_CIPHER *gcm
     EVP_CIPHER_CTX *mask
@@ -63,8 +57,8 @@ cdef QuicCrypto *quic_crypto_new() noexcept nogil
 cdef void quic_crypto_free(QuicCrypto *c) noexcept nogil
 cdef const Profile *quic_profile(uint32_t version) noexcept nogil
 cdef const Profile *quic_guess(int i) noexcept nogil
-cdef bint quic_initial_keys(QuicCrypto *c, const Profile *profile, const uint8_t *dcid, uint8_t n,
-                            bint server, QuicKeys *out) noexcept nogil
+cdef bint quic_initial_keys(const Profile *profile, const uint8_t *dcid, uint8_t n, bint server,
+                            QuicKeys *out) noexcept nogil
 cdef int quic_open(QuicCrypto *c, const QuicKeys *keys, const uint8_t *packet, uint32_t n,
                    uint32_t number_at, int64_t largest) noexcept nogil
 cdef bint quic_retry_is_genuine(QuicCrypto *c, const Profile *profile, const uint8_t *packet, uint32_t n,

@@ -5,13 +5,14 @@ connection id (RFC 9001, section 5.2).  Everybody on the path can derive them; t
 are not on it, and against changed bits: what opens was sent by somebody who speaks QUIC.
 
 The work is OpenSSL's (libcrypto, EVP).  Fetching an algorithm and making a context costs more than using it, so
-each thread of the loop has one QuicCrypto that lives as long as it does.  HKDF is written out as HMAC over the
-digest context: EVP_KDF takes its parameters by name and copies them at every one of the five calls.
+each thread of the loop has one QuicCrypto that lives as long as it does.  HKDF is written out as HMAC over SHA-256
+(sha256.pxd): a key is hashed in once for all that is derived from it.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
+from dpi.dissect.sha256 cimport SHA256_CTX, SHA256_Final, SHA256_Init, SHA256_Update
 from dpi.dissect.varint cimport length_of
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, alive, over, skip, u8, u32
@@ -19,13 +20,6 @@ from dpi.wire.cursor cimport Cursor, alive, over, skip, u8, u32
 
 cdef extern from "openssl/evp.h" nogil:
     int EVP_CTRL_AEAD_SET_TAG
-    EVP_MD *EVP_MD_fetch(void *library, const char *name, const char *properties)
-    void EVP_MD_free(EVP_MD *md)
-    EVP_MD_CTX *EVP_MD_CTX_new()
-    void EVP_MD_CTX_free(EVP_MD_CTX *ctx)
-    int EVP_DigestInit_ex2(EVP_MD_CTX *ctx, const EVP_MD *md, const void *params)
-    int EVP_DigestUpdate(EVP_MD_CTX *ctx, const void *data, size_t n)
-    int EVP_DigestFinal_ex(EVP_MD_CTX *ctx, unsigned char *md, unsigned int *n)
     EVP_CIPHER *EVP_CIPHER_fetch(void *library, const char *name, const char *properties)
     void EVP_CIPHER_free(EVP_CIPHER *cipher)
     EVP_CIPHER_CTX *EVP_CIPHER_CTX_new()
@@ -150,13 +144,11 @@ cdef QuicCrypto *quic_crypto_new() noexcept nogil:
     cdef QuicCrypto *c = <QuicCrypto *>calloc(1, sizeof(QuicCrypto))
     if c == NULL:
         return NULL
-    c.sha256 = EVP_MD_fetch(NULL, b"SHA256", NULL)
-    c.digest = EVP_MD_CTX_new()
     c.ecb = EVP_CIPHER_fetch(NULL, b"AES-128-ECB", NULL)
     c.gcm = EVP_CIPHER_fetch(NULL, b"AES-128-GCM", NULL)
     c.mask = EVP_CIPHER_CTX_new()
     c.aead = EVP_CIPHER_CTX_new()
-    if (c.sha256 == NULL or c.digest == NULL or c.ecb == NULL or c.gcm == NULL or c.mask == NULL or c.aead == NULL
+    if (c.ecb == NULL or c.gcm == NULL or c.mask == NULL or c.aead == NULL
             or EVP_EncryptInit_ex2(c.mask, c.ecb, NULL, NULL, NULL) != 1
             or EVP_CIPHER_CTX_set_padding(c.mask, 0) != 1
             or EVP_DecryptInit_ex2(c.aead, c.gcm, NULL, NULL, NULL) != 1):
@@ -172,52 +164,57 @@ cdef void quic_crypto_free(QuicCrypto *c) noexcept nogil:
     EVP_CIPHER_CTX_free(c.mask)
     EVP_CIPHER_free(c.gcm)
     EVP_CIPHER_free(c.ecb)
-    EVP_MD_CTX_free(c.digest)
-    EVP_MD_free(c.sha256)
     free(c)
 
 
-cdef bint hmac(QuicCrypto *c, const uint8_t *key, size_t key_len, const uint8_t *data, size_t n,
-               uint8_t *out) noexcept nogil:
-    """HMAC-SHA256 (RFC 2104) with a key of at most 64 bytes; `out` is 32 bytes."""
+cdef struct Keyed:          # HMAC-SHA256 (RFC 2104), the key hashed in
+    SHA256_CTX inner
+    SHA256_CTX outer
+
+
+cdef bint keyed(Keyed *k, const uint8_t *key, size_t n) noexcept nogil:
+    """A key of at most 64 bytes."""
     cdef uint8_t inner[64]
     cdef uint8_t outer[64]
     cdef size_t i
     memset(inner, 0x36, 64)
     memset(outer, 0x5c, 64)
-    for i in range(key_len):
+    for i in range(n):
         inner[i] ^= key[i]
         outer[i] ^= key[i]
-    return (EVP_DigestInit_ex2(c.digest, c.sha256, NULL) == 1
-            and EVP_DigestUpdate(c.digest, inner, 64) == 1
-            and EVP_DigestUpdate(c.digest, data, n) == 1
-            and EVP_DigestFinal_ex(c.digest, out, NULL) == 1
-            and EVP_DigestInit_ex2(c.digest, c.sha256, NULL) == 1
-            and EVP_DigestUpdate(c.digest, outer, 64) == 1
-            and EVP_DigestUpdate(c.digest, out, 32) == 1
-            and EVP_DigestFinal_ex(c.digest, out, NULL) == 1)
+    return (SHA256_Init(&k.inner) == 1 and SHA256_Update(&k.inner, inner, 64) == 1
+            and SHA256_Init(&k.outer) == 1 and SHA256_Update(&k.outer, outer, 64) == 1)
 
 
-cdef bint expand(QuicCrypto *c, const uint8_t *secret, int label, uint8_t *out, size_t n) noexcept nogil:
+cdef bint hmac(const Keyed *k, const uint8_t *data, size_t n, uint8_t *out) noexcept nogil:
+    """`out` is 32 bytes."""
+    cdef SHA256_CTX inner = k.inner
+    cdef SHA256_CTX outer = k.outer
+    return (SHA256_Update(&inner, data, n) == 1 and SHA256_Final(out, &inner) == 1
+            and SHA256_Update(&outer, out, 32) == 1 and SHA256_Final(out, &outer) == 1)
+
+
+cdef bint expand(const Keyed *secret, int label, uint8_t *out, size_t n) noexcept nogil:
     """HKDF-Expand-Label; n is at most 32."""
     cdef uint8_t block[32]
-    if not hmac(c, secret, 32, LABEL[label].info, LABEL[label].n, block):
+    if not hmac(secret, LABEL[label].info, LABEL[label].n, block):
         return False
     memcpy(out, block, n)
     return True
 
 
-cdef bint quic_initial_keys(QuicCrypto *c, const Profile *profile, const uint8_t *dcid, uint8_t n,
-                            bint server, QuicKeys *out) noexcept nogil:
+cdef bint quic_initial_keys(const Profile *profile, const uint8_t *dcid, uint8_t n, bint server,
+                            QuicKeys *out) noexcept nogil:
     """The keys of one direction's Initials (RFC 9001, 5.1 and 5.2): `dcid` is the client's first destination id."""
-    cdef uint8_t initial[32]
     cdef uint8_t secret[32]
     cdef int first = KEY_1 if profile.generation == GENERATION_1 else KEY_2
-    return (hmac(c, profile.salt, 20, dcid, n, initial)
-            and expand(c, initial, SERVER_IN if server else CLIENT_IN, secret, 32)
-            and expand(c, secret, first, out.key, 16)
-            and expand(c, secret, first + 1, out.iv, 12)
-            and expand(c, secret, first + 2, out.hp, 16))
+    cdef Keyed k
+    return (keyed(&k, profile.salt, 20) and hmac(&k, dcid, n, secret)
+            and keyed(&k, secret, 32) and expand(&k, SERVER_IN if server else CLIENT_IN, secret, 32)
+            and keyed(&k, secret, 32)
+            and expand(&k, first, out.key, 16)
+            and expand(&k, first + 1, out.iv, 12)
+            and expand(&k, first + 2, out.hp, 16))
 
 
 cdef bint rekey(QuicCrypto *c, const QuicKeys *keys) noexcept nogil:
@@ -318,10 +315,9 @@ cdef class _Contexts:
 
 def initial_keys(version: int, dcid: bytes, server: bool = False) -> tuple[bytes, bytes, bytes] | None:
     """(key, IV, header protection key) of a direction's Initials; None where the version is not known."""
-    cdef _Contexts contexts = _Contexts()
     cdef const Profile *profile = quic_profile(version)
     cdef QuicKeys keys
-    if profile == NULL or not quic_initial_keys(contexts.c, profile, dcid, <uint8_t>min(len(dcid), 255), server, &keys):
+    if profile == NULL or not quic_initial_keys(profile, dcid, <uint8_t>min(len(dcid), 255), server, &keys):
         return None
     return (<char *>keys.key)[:16], (<char *>keys.iv)[:12], (<char *>keys.hp)[:16]
 
@@ -342,7 +338,7 @@ def open_initial(packet: bytes, dcid: bytes, server: bool = False) -> tuple[int,
     skip(&at, length_of(&at))
     length_of(&at)
     if (alive(&at) and profile != NULL
-            and quic_initial_keys(contexts.c, profile, dcid, <uint8_t>min(len(dcid), 255), server, &keys)):
+            and quic_initial_keys(profile, dcid, <uint8_t>min(len(dcid), 255), server, &keys)):
         number_at = at.p - block
         got = quic_open(contexts.c, &keys, block, len(packet), number_at, -1)
     free(block)

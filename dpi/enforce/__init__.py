@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING
 from dpi.enforce.operation import Operation, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container, Iterable, Mapping
     from pathlib import Path
 
     from dpi.enforce.count import Count, Counters
     from dpi.enforce.learn import Learner
-    from dpi.policy.plan import KernelPlan
+    from dpi.policy.plan import Branch, Direction, KernelPlan
 
 __all__ = [
     "Count",
@@ -41,9 +41,13 @@ __all__ = [
     "Operation",
     "Report",
     "apply",
+    "class_counts",
     "clean",
     "counters",
+    "learns",
+    "learnt",
     "plan_operations",
+    "set_route_drained",
     "set_route_state",
 ]
 
@@ -93,11 +97,46 @@ def set_route_state(plan: KernelPlan, name: str, *, up: bool) -> None:
     run(plan, name, up)
 
 
+def set_route_drained(plan: KernelPlan, name: str, *, drained: bool) -> None:
+    """Drained: no new connection is given to the route's next hop; those it has finish there.
+
+    Takes effect at once and survives a reload.
+    """
+    from dpi.enforce.learn import set_route_drained as run
+
+    run(plan, name, drained)
+
+
+def learns(plan: KernelPlan) -> bool:
+    """Whether addresses are to be learnt of neighbours, and told to learnt()."""
+    from dpi.enforce.nft.subscribers import learns as run
+
+    return run(plan)
+
+
+def learnt(plan: KernelPlan, addresses: Mapping[str, Branch], asleep: Container[str] = ()) -> None:
+    """Tells the kernel all that was learnt: the branch that each address is of.  Others are forgotten.
+
+    Nothing else is touched.  To be told again after apply(), where the table was made anew.  asleep: names of the
+    branches that have no classes now.
+    """
+    from dpi.enforce.nft.subscribers import learnt as run
+
+    run(plan, addresses, asleep)
+
+
 def counters(plan: KernelPlan) -> Counters:
     """Bytes and packets per class, rule and route since they were first applied."""
     from dpi.enforce.count import counters as run
 
     return run(plan)
+
+
+def class_counts(plan: KernelPlan, wanted: Iterable[tuple[Direction, int]]) -> dict[tuple[Direction, int], Count]:
+    """What some classes of subscribers counted, by direction and number (tree << 16 | minor); others are left out."""
+    from dpi.enforce.count import class_counts as run
+
+    return run(plan, wanted)
 
 
 def __getattr__(name: str) -> object:

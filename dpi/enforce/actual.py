@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dpi.enforce import iptables, sysctl
-from dpi.enforce.names import ALIAS, LINK_CLASS, is_ours
+from dpi.enforce.names import LINK_CLASS, LINK_GROUP, TABLE, is_ours
 from dpi.enforce.netlink import Netlink
 from dpi.enforce.nft import subscribers
+from dpi.enforce.nft.elements import FAMILIES, tables
 from dpi.enforce.nft.table import actual_table
 from dpi.enforce.qdisc import branch, leaves, message, read
 from dpi.enforce.qdisc.filter import read_tree_filters
@@ -31,25 +32,33 @@ def _all(handles: Handles, trees: Iterable[Resource] | None) -> Iterator[Resourc
     names = {link["index"]: str(link.get_attr("IFLA_IFNAME")) for link in links}
     yield from _sysctls(handles.state)
     for link in links:
-        if link.get_attr("IFLA_IFALIAS") == ALIAS:
-            yield IfbLink(names[link["index"]])
+        if link.get_attr("IFLA_GROUP") == LINK_GROUP:
+            yield IfbLink(names[link["index"]], up=bool(link["flags"] & 0x1))
     kernel = handles.rtnl()
     yield from _trees(kernel, names) if trees is None else trees
     yield from read_redirects(names)
     yield from read_tree_filters(kernel, names)
     yield from read_next_hops(ip, names)
     yield from read_rules(ip)
-    for family in ("inet", "bridge"):
-        table = actual_table(family)
-        if table:
-            yield table
-        hosts = subscribers.actual(family)
-        if hosts:
-            yield hosts
+    yield from _tables()
     for version in iptables.TOOLS:
         step = iptables.actual_step(version)
         if step:
             yield step
+
+
+def _tables() -> Iterator[Resource]:
+    try:
+        there = tables()
+    except OSError:  # a kernel without nftables
+        return
+    for family, number in FAMILIES.items():
+        table = actual_table(family) if (number, TABLE) in there else None
+        if table:
+            yield table
+        hosts = subscribers.actual(family) if (number, subscribers.TABLE) in there else None
+        if hosts:
+            yield hosts
 
 
 def _sysctls(state: StateFile) -> Iterator[Resource]:

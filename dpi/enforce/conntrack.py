@@ -123,6 +123,16 @@ def dump(families: Iterable[int] = (socket.AF_INET, socket.AF_INET6)) -> Iterato
                     yield connection
 
 
+def flow_key(c: Connection) -> tuple[bytes, int, bytes, int, int]:
+    """The flow as the forward hook sees it: behind the destination's NAT, before the source's."""
+    return c.original.source, c.original.sport, c.reply.source, c.reply.sport, c.original.protocol
+
+
+def carried() -> dict[tuple[bytes, int, bytes, int, int], int]:
+    """Bytes of each connection so far, in both directions."""
+    return {flow_key(c): c.bytes_original + c.bytes_reply for c in dump()}
+
+
 def set_marks(changes: Iterable[tuple[Connection, int, int]]) -> int:
     """(connection, value, mask): sets the bits under each mask.  → how many still existed."""
     changed = 0

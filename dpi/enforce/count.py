@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import socket
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dpi.enforce.names import MAJORS, TABLE, classid
+from dpi.enforce.names import MAJORS, TABLE, classid, major_of
+from dpi.enforce.netlink import NETLINK_ROUTE, Netlink
 from dpi.enforce.nft.text import DIRECTIONS, family
-from dpi.enforce.qdisc.htb import listed_classes
+from dpi.enforce.qdisc import read
 from dpi.enforce.run import attempt
+from dpi.enforce.subscribers import ifb_of
 from dpi.errors import KernelError
 from dpi.policy.plan import Direction, KernelPlan
 
@@ -38,7 +42,9 @@ class Counters:
 
     classes: dict[tuple[Direction, str], Count] = field(default_factory=dict)
     rules: dict[tuple[Direction, str], Count] = field(default_factory=dict)
+    policed: dict[tuple[Direction, str], Count] = field(default_factory=dict)  # of rules, dropped above their rates
     routes: dict[tuple[Direction, str], Count] = field(default_factory=dict)
+    fills: dict[tuple[Direction, str], Count] = field(default_factory=dict)  # what caches fetched themselves
     undecided: dict[Direction, Count] = field(default_factory=dict)
 
 
@@ -54,40 +60,46 @@ def counters(plan: KernelPlan) -> Counters:
         found.undecided[direction] = named.get(f"undecided_{direction}", Count())
         for d in plan.dispositions:
             found.rules[direction, d.name] = named.get(f"rule{d.number}_{direction}", Count())
+            if d.police:
+                found.policed[direction, d.name] = named.get(f"policed{d.number}_{direction}", Count())
         for route in plan.routes:
             found.routes[direction, route.name] = named.get(f"route{route.number}_{direction}", Count())
+            found.fills[direction, route.name] = named.get(f"fill{route.number}_{direction}", Count())
     _classes(plan, found)
     return found
 
 
-def _classes(plan: KernelPlan, found: Counters) -> None:
-    from pyroute2 import IPRoute
+def class_counts(plan: KernelPlan, wanted: Iterable[tuple[Direction, int]]) -> dict[tuple[Direction, int], Count]:
+    """See `dpi.enforce.class_counts`."""
+    found: dict[tuple[Direction, int], Count] = {}
+    own = {tree.direction: tree.ifb or tree.device for tree in plan.trees}
+    with Netlink(NETLINK_ROUTE) as kernel:
+        for direction, number in wanted:
+            tree = number >> 16
+            try:
+                index = socket.if_nametoindex(ifb_of(direction, tree) if tree else own[direction])
+            except (OSError, KeyError):
+                continue
+            count = read.counted(kernel, index, classid(major_of(direction, tree), number & 0xFFFF))
+            if count:
+                found[direction, number] = Count(*count)
+    return found
 
+
+def _classes(plan: KernelPlan, found: Counters) -> None:
+    """Asked one by one: a list of all would have every subscriber's too."""
     try:
-        ip = IPRoute(groups=0)
+        with Netlink(NETLINK_ROUTE) as kernel:
+            for tree in {(t.ifb or t.device, t.direction): t for t in reversed(plan.trees)}.values():
+                try:
+                    index = socket.if_nametoindex(tree.ifb or tree.device)
+                except OSError:
+                    index = 0
+                for shaped in tree.classes:
+                    count = (
+                        read.counted(kernel, index, classid(MAJORS[tree.direction], shaped.minor)) if index else None
+                    )
+                    key = (tree.direction, shaped.name)
+                    found.classes[key] = found.classes.get(key, Count()) + Count(*(count or ()))
     except OSError as error:
         raise KernelError(f"netlink: {error.strerror}") from None
-    with ip:
-        for device in dict.fromkeys((tree.ifb or tree.device, tree.direction) for tree in plan.trees):
-            name, direction = device
-            trees = [t for t in plan.trees if (t.ifb or t.device) == name and t.direction == direction]
-            index = ip.link_lookup(ifname=name)
-            listed = {c["handle"]: _class_count(c) for c in listed_classes(ip, index[0])} if index else {}
-            for shaped in trees[0].classes:
-                key = (direction, shaped.name)
-                counted = listed.get(classid(MAJORS[direction], shaped.minor), Count())
-                found.classes[key] = found.classes.get(key, Count()) + counted
-
-
-def _class_count(class_: object) -> Count:
-    stats = class_.get_attr("TCA_STATS2")  # type: ignore[attr-defined]
-    basic = stats.get_attr("TCA_STATS_BASIC") if stats else None
-    queue = stats.get_attr("TCA_STATS_QUEUE") if stats else None
-    if not basic:
-        return Count()
-    return Count(
-        int(basic["packets"]),
-        int(basic["bytes"]),
-        int(queue["drops"]) if queue else 0,
-        int(queue["backlog"]) if queue else 0,
-    )

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import socket
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
 from dpi.enforce import iptables, subscribers, sysctl
 from dpi.enforce.names import LINK_CLASS, MAJORS, Family
 from dpi.enforce.nft import subscribers as hosts
 from dpi.enforce.nft.table import desired_table
-from dpi.enforce.nft.text import Facts, family, table_text, versions, way_pairs
+from dpi.enforce.nft.text import Facts, copy_devices, family, table_text, versions, way_pairs
 from dpi.enforce.probe import Features
 from dpi.enforce.qdisc import leaves
 from dpi.enforce.qdisc.htb import HtbClass, HtbRoot, desired_class, link_class
-from dpi.enforce.qdisc.ifb import IfbLink, Redirect
+from dpi.enforce.qdisc.ifb import IfbLink, Mirror, Redirect
 from dpi.enforce.qdisc.leaf import Purpose
 from dpi.enforce.resource import Handles, Resource, State, state_of
-from dpi.enforce.routes import MarkRule, NextHop, leads_to, rule_priority, up
+from dpi.enforce.routes import FAMILIES, MarkRule, NextHop, leads_to, rule_priority, up
 from dpi.errors import KernelError
 from dpi.policy.plan import KernelPlan, Route, Tree
 
@@ -30,38 +31,47 @@ class Desired:
     notes: list[str] = field(default_factory=list)
 
 
-def desired(plan: KernelPlan, features: Features, handles: Handles) -> Desired:
-    """KernelError when the plan cannot be made true here, before anything is touched."""
+def desired(plan: KernelPlan, features: Features, handles: Handles, asleep: Container[str] = ()) -> Desired:
+    """KernelError when the plan cannot be made true here, before anything is touched.
+
+    `asleep`: names of subscribers that need no classes now.
+    """
     check(plan, features, handles)
-    notes: list[str] = []
+    away = absent(plan, handles)
+    notes = [f"{name} is not there now: nothing is shaped on it until it comes" for name in away]
     hops = {route.number: next_hops(route, handles, notes) for route in plan.routes}
     by_nft = features.nft_bridge if plan.mode == "bridge" else features.nft_queue
-    facts = Facts(by_nft, beyond(plan, hops))
+    facts = Facts(by_nft, beyond(plan, hops, handles), on_lan(plan, hops))
     found: list[Resource] = []
     fed: dict[str, Tree] = {}
     for tree in plan.trees:
         if tree.ifb is None:
-            found += tree_resources(tree, tree.device, plan, features, notes)
-            found += subscribers.trees(tree, tree.device, plan, features, notes)
+            if tree.device not in away:
+                found += tree_resources(tree, tree.device, plan, features, notes)
+                found += subscribers.trees(tree, tree.device, plan, features, notes, asleep)
             continue
         if tree.ifb not in fed:
             fed[tree.ifb] = tree
             found.append(IfbLink(tree.ifb))
             found += tree_resources(tree, tree.ifb, plan, features, notes)
-            found += subscribers.trees(tree, tree.ifb, plan, features, notes)
-        found.append(Redirect(tree.device, tree.ifb, plan.marks.route_mask, plan.marks.route_mask))
+            found += subscribers.trees(tree, tree.ifb, plan, features, notes, asleep)
+        if tree.device not in away:
+            found.append(Redirect(tree.device, tree.ifb, plan.marks.route_mask, plan.marks.route_mask))
     for route in plan.routes:
         for hop in hops[route.number]:
             mark, mask = plan.marks.route(route.number), plan.marks.route_mask
             found.append(hop)
             found.append(MarkRule(hop.version, rule_priority(route.number), mark, mask, route.table))
+    tag = plan.marks.final
+    copies = [(device, target) for device, target in copy_devices(plan, facts) if device not in away]
+    found += [Mirror(device, target, tag, tag) for device, target in copies]
     name: Family = family(plan)
     found.append(desired_table(name, table_text(plan, facts)))
     if plan.subscribers:
-        found.append(hosts.desired(plan, facts))
+        found.append(hosts.desired(plan, facts, asleep))
     if not by_nft:
-        wanted = iptables.rules(plan, way_pairs(plan, facts))
-        found += [iptables.desired_step(version, wanted) for version in iptables.TOOLS]
+        pairs = way_pairs(plan, facts)
+        found += [iptables.desired_step(version, iptables.rules(plan, pairs, version)) for version in iptables.TOOLS]
         notes.append("queue step by iptables: this kernel has no nft queue statement")
     found += sysctls(plan, hops, handles)  # after the table: loading it brought conntrack in
     return Desired(state_of(found), list(dict.fromkeys(notes)))
@@ -80,6 +90,25 @@ def check(plan: KernelPlan, features: Features, handles: Handles) -> None:
             raise KernelError("caches need router mode: a bridge does not route")
     elif not features.nft_queue and not (features.iptables_queue and features.ip6tables_queue):
         raise KernelError("this kernel can queue packets neither by nft nor by iptables")
+    if any(len(routes) > 1 and routes[0].kind != "dns" for routes in plan.caches.values()) and not features.hashing:
+        raise KernelError(
+            "this kernel has no hash in nftables, which caches of several machines need (module nft_hash)"
+        )
+    if any(route.here for route in plan.routes) and not features.tproxy:
+        raise KernelError(
+            "this kernel or its nft has no TPROXY, which a proxy on this box needs "
+            "(modules nft_tproxy, nft_socket, nft_fib_inet)"
+        )
+    if any(d.police for d in plan.dispositions) and not features.policing:
+        raise KernelError("this kernel or its nft cannot hold hosts and flows to a rate (module nft_limit)")
+    if any(d.mirror is not None or d.redirect for d in plan.dispositions) and not features.nflog:
+        raise KernelError("this kernel has no log to NFLOG groups (modules nft_log, nfnetlink_log)")
+    if plan.subscribers and plan.subscribers.on_demand and not features.policing:
+        raise KernelError("queues on demand need limits in nftables, which this kernel lacks (module nft_limit)")
+    if any(d.copy for d in plan.dispositions):
+        if not features.redirect:
+            raise KernelError("this kernel lacks what copies to a device need: clsact, cls_bpf, act_mirred")
+        _apart(next(d.copy for d in plan.dispositions if d.copy), plan, handles)
     if plan.trees and not features.htb:
         raise KernelError("this kernel has no htb qdisc, which classes need (module sch_htb)")
     if plan.subscribers and plan.subscribers.trees:
@@ -94,7 +123,6 @@ def check(plan: KernelPlan, features: Features, handles: Handles) -> None:
             "ifb, clsact, cls_bpf, act_mirred"
         )
     for interface in plan.interfaces:
-        handles.index(interface.name)
         if UNSPEAKABLE.search(interface.name):
             raise KernelError(f"{interface.name}: nft and iptables would take this name for a pattern")
     room = plan.marks.disposition_mask >> plan.marks.shift
@@ -115,6 +143,35 @@ def check(plan: KernelPlan, features: Features, handles: Handles) -> None:
         }
         if len(kinds) > 1:
             raise KernelError(f"the {direction} trees of different devices must have the same classes")
+
+
+def absent(plan: KernelPlan, handles: Handles) -> list[str]:
+    """Interfaces of the plan that are not there: those of sessions (PPP, a VPN) come and go, and the table knows all
+    by name.  That a name is no slip is for the policy's check to say, against the machine.
+    """
+    there = {link.get_attr("IFLA_IFNAME") for link in handles.ip.get_links()}
+    return [name for name in dict.fromkeys(i.name for i in plan.interfaces) if name not in there]
+
+
+def _apart(target: str | None, plan: KernelPlan, handles: Handles) -> None:
+    """Copies must not come back: their device is neither below nor above one that carries traffic."""
+    assert target
+    links = {link["index"]: link for link in handles.ip.get_links()}
+    away = absent(plan, handles)
+
+    def relatives(name: str) -> set[int]:
+        link = links[handles.index(name)]
+        above = [link.get_attr("IFLA_MASTER")]
+        if link.get_attr("IFLA_LINK_NETNSID") is None:  # else it is the number of a device elsewhere
+            above.append(link.get_attr("IFLA_LINK"))
+        return {link["index"], *(index for index in above if index in links)}
+
+    for device in dict.fromkeys(i.name for i in plan.interfaces if i.name not in away):
+        if handles.index(target) in relatives(device) or handles.index(device) in relatives(target):
+            raise KernelError(f"copies cannot go to {target}: it is a part of {device}, or {device} of it")
+        bridge = links[handles.index(device)].get_attr("IFLA_MASTER")
+        if bridge and links[handles.index(target)].get_attr("IFLA_MASTER") == bridge:
+            raise KernelError(f"copies cannot go to {target}: it is a port of the same bridge as {device}")
 
 
 def tree_resources(
@@ -144,6 +201,8 @@ def next_hops(route: Route, handles: Handles, notes: list[str]) -> list[NextHop]
 
     A cache whose wire is unplugged must not keep the box from starting: its traffic takes the normal way.
     """
+    if route.here:
+        return [NextHop(version, route.table, None, "lo", local=True) for version in (4, 6) if has_loopback(version)]
     found = []
     for version in versions(route):
         gateway = route.next_hop4 if version == 4 else route.next_hop6
@@ -162,16 +221,35 @@ def next_hops(route: Route, handles: Handles, notes: list[str]) -> list[NextHop]
     return found
 
 
-def beyond(plan: KernelPlan, hops: dict[int, list[NextHop]]) -> tuple[str, ...]:
+def has_loopback(version: int) -> bool:
+    """Whether the loopback interface has its address: without IPv6 there is none."""
+    try:
+        with socket.socket(FAMILIES[version]) as sock:
+            sock.bind(("127.0.0.1" if version == 4 else "::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def beyond(plan: KernelPlan, hops: dict[int, list[NextHop]], handles: Handles) -> tuple[str, ...]:
     """Devices that lead to caches and have no role: what goes there is seen as going to the WAN."""
     roles = {i.name for i in plan.interfaces}
-    return tuple(dict.fromkeys(h.device for found in hops.values() for h in found if h.device not in roles))
+    devices = [hop.device for each in hops.values() for hop in each if not hop.local]
+    for route in plan.routes:
+        if route.kind == "dns":
+            devices += [leads_to(handles.ip, hop) or "" for hop in (route.next_hop4, route.next_hop6) if hop]
+    return tuple(dict.fromkeys(device for device in devices if device and device not in {*roles, "lo"}))
+
+
+def on_lan(plan: KernelPlan, hops: dict[int, list[NextHop]]) -> bool:
+    lan = {i.name for i in plan.interfaces if i.role == "lan"}
+    return any(hop.device in lan for found in hops.values() for hop in found)
 
 
 def sysctls(plan: KernelPlan, hops: dict[int, list[NextHop]], handles: Handles) -> Iterator[Resource]:
     """Those that we hold already, and those that are not as we need them."""
     needed = {sysctl.ACCOUNTING: "1"}
-    loose = {h.device for found in hops.values() for h in found if h.version == 4}
+    loose = {h.device for found in hops.values() for h in found if h.version == 4 and not h.local}
     if loose:
         lan = {i.name for i in plan.interfaces if i.role == "lan"}
         loose |= {device for device in lan if sysctl.marks_count_in_reverse(device)}

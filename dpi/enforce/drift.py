@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from dpi.enforce.netlink import NETLINK_NETFILTER, NETLINK_ROUTE, Netlink, messages
+from dpi.enforce.netlink import HEADER, NETLINK_NETFILTER, NETLINK_ROUTE, Netlink, messages
 from dpi.enforce.operation import Report
 from dpi.errors import DpiError
 from dpi.policy.plan import KernelPlan
@@ -28,18 +28,20 @@ NFT_DELETIONS = {NFT | n for n in (2, 5, 8, 11, 20)}  # table, chain, rule, set,
 ROUTE_NEWS = {16, 17, 33, 37, 41}  # link new and deleted, rule deleted, qdisc deleted, class deleted
 SETTLE = 1.0  # seconds of quiet before looking
 RESTLESS = 15  # times SETTLE after which it is looked without quiet: devices of sessions come and go all the time
-RETRY = 30.0  # seconds after an apply that failed
+RETRY = 30.0  # seconds after an apply that failed, where there is no news before
 
 
 class News:
-    """Events that may mean that something of ours is gone."""
+    """Events that may mean that something of ours is gone.  `own`: the netlink port whose removals are ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Callable[[], int | None] = lambda: None) -> None:
+        self._own = own
         self._route = Netlink(NETLINK_ROUTE, receive_buffer=1 << 20)
         self._nft = Netlink(NETLINK_NETFILTER, receive_buffer=1 << 20)
         for group in (LINK, TC, RULE4, RULE6):
             self._route.join(group)
         self._nft.join(NFTABLES)
+        self._route.keep_only(ROUTE_NEWS)
         for socket in (self._route.socket, self._nft.socket):
             socket.setblocking(False)
         self._event = asyncio.Event()
@@ -68,8 +70,10 @@ class News:
         except OSError:  # ENOBUFS: there was more than fits, so there was news
             self._event.set()
             return
-        if any(kind in matters for kind, *_ in messages(data)):
-            self._event.set()
+        own = self._own()
+        for kind, _, start, _ in messages(data):
+            if kind in matters and (own is None or HEADER.unpack_from(data, start - HEADER.size)[4] != own):
+                self._event.set()
 
     def again(self) -> None:
         """As if there had been news."""
@@ -86,29 +90,34 @@ async def keep(
     state_dir: Path,
     changing: asyncio.Lock,
     repaired: Callable[[Report], None] | None = None,
+    own: Callable[[], int | None] = lambda: None,
 ) -> None:
     """Applies `plan()` again whenever something of ours may be missing, until cancelled.
 
     `changing` is held meanwhile, so that a reload and a repair do not meet.  `repaired` is told of every
-    apply that had something to do.
+    apply that had something to do.  `own`: the netlink port of whom in this process takes things away on purpose.
     """
     from dpi.enforce import apply
 
-    news = News()
+    news = News(own)
+    again: asyncio.TimerHandle | None = None
     try:
         while True:
             await news.wait()
+            if again:
+                again.cancel()
             try:
                 async with changing:
                     report = await asyncio.to_thread(apply, plan(), state_dir=state_dir, look_again=True)
             except DpiError as error:
                 log.error("cannot put back what somebody else removed: %s", error)
-                await asyncio.sleep(RETRY)
-                news.again()
+                again = asyncio.get_running_loop().call_later(RETRY, news.again)
                 continue
             if report.changed:
                 log.warning("put back: %s", "; ".join(map(str, report.operations)))
                 if repaired:
                     repaired(report)
     finally:
+        if again:
+            again.cancel()
         news.close()

@@ -159,7 +159,7 @@ async def _echo(target: str, device: str | None) -> None:
     body = struct.pack(">HH", identity, 1) + token
     request = struct.pack(">BBH", ECHO[version], 0, 0) + body
     if version == 4:  # the kernel fills in ICMPv6's checksum, not ICMP's
-        request = struct.pack(">BBH", ECHO[version], 0, _checksum(request)) + body
+        request = struct.pack(">BBH", ECHO[version], 0, checksum(request)) + body
     with _socket(target, socket.SOCK_RAW, protocol, device) as sock:
         sock.connect((target, 0))  # of a raw socket: does not wait
         await loop.sock_sendall(sock, request)
@@ -171,7 +171,7 @@ async def _echo(target: str, device: str | None) -> None:
                 return
 
 
-def _checksum(data: bytes) -> int:
+def checksum(data: bytes) -> int:
     total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
     total = (total >> 16) + (total & 0xFFFF)
     return ~(total + (total >> 16)) & 0xFFFF

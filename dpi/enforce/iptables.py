@@ -1,9 +1,9 @@
 """The queue step through iptables, for kernels without nft's queue statement.
 
 A chain of our own, hooked first in mangle's FORWARD, loaded in one atomic `iptables-restore --noflush`.  Together
-they ask what the nft rule asks: undecided (the hook, so that a decided packet costs one comparison), and between
-lan and wan (the chain).  `--queue-balance` picks the queue by a hash of the two addresses that is the same for
-both directions; `--queue-bypass` lets traffic pass when nobody listens.
+they ask what the nft rules ask: undecided or without a connection (the hooks, so that a decided packet costs two
+comparisons), and between lan and wan (the chain).  `--queue-balance` picks the queue by a hash of the two addresses
+that is the same for both directions; `--queue-bypass` lets traffic pass when nobody listens.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import ClassVar
 
 from dpi.enforce.names import CHAIN
+from dpi.enforce.nft.text import local_networks
 from dpi.enforce.resource import Handles, Key, Resource
 from dpi.enforce.run import attempt, first_line, in_scratch, run
 from dpi.errors import KernelError
@@ -22,6 +24,7 @@ from dpi.policy.plan import KernelPlan
 TOOLS = {4: "iptables", 6: "ip6tables"}
 TABLES = {4: "ip", 6: "ip6"}  # what nf_tables calls the families
 JUMP = f"-j {CHAIN}"
+INVALID = "-p tcp -m tcp ! --tcp-flags RST RST -m conntrack --ctstate INVALID"
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class QueueStep(Resource):
     rank: ClassVar[int] = 9
 
     version: int
-    hook: str  # "FORWARD … -j ours", "" where nothing leads to us
+    hooks: tuple[str, ...]  # "FORWARD … -j ours", of those that lead to us
     rules: tuple[str, ...]  # both as iptables-save prints them
 
     @property
@@ -41,36 +44,29 @@ class QueueStep(Resource):
         return f"{TOOLS[self.version]} chain {CHAIN}"
 
     def words(self) -> str:
-        return f"{len(self.rules)} rules, {'' if self.hook else 'not '}in mangle FORWARD"
+        hooked = dict.fromkeys(hook.split()[0] for hook in self.hooks)
+        return f"{len(self.rules)} rules, in mangle {' and '.join(hooked) or 'nowhere'}"
 
     def add(self, handles: Handles) -> None:
-        if not self._table_exists():
+        if self.version not in handles.state.iptables and not self._table_exists():
             handles.state.iptables.append(self.version)
             handles.state.save()
-        lines = [f":{CHAIN} - [0:0]", *self.rules]
-        if self.hook:
-            lines.append(self._first())
         try:
-            self._restore(lines)
+            self._restore([f":{CHAIN} - [0:0]", *self.rules, *map(_first, self.hooks)])
         except KernelError:
-            self._forget_table(handles)
+            take_back_table(handles, self.version)
             raise
 
     def remove(self, handles: Handles) -> None:
-        unhook = [f"-D {self.hook}"] if self.hook else []
-        self._restore([*unhook, f"-F {CHAIN}", f"-X {CHAIN}"])
-        self._forget_table(handles)
+        self._restore([*(f"-D {hook}" for hook in self.hooks), f"-F {CHAIN}", f"-X {CHAIN}"])
+        take_back_table(handles, self.version)
 
     def change(self, handles: Handles, before: Resource) -> None:
         assert isinstance(before, QueueStep)
         lines = [f":{CHAIN} - [0:0]", *self.rules]  # naming the chain empties it
-        if self.hook != before.hook:
-            lines += [self._first()] if self.hook else []
-            lines += [f"-D {before.hook}"] if before.hook else []
+        lines += [_first(hook) for hook in self.hooks if hook not in before.hooks]
+        lines += [f"-D {hook}" for hook in before.hooks if hook not in self.hooks]
         self._restore(lines)
-
-    def _first(self) -> str:
-        return f"-I {self.hook.replace('FORWARD', 'FORWARD 1', 1)}"
 
     def _restore(self, lines: list[str]) -> None:
         text = "\n".join(["*mangle", *lines, "COMMIT", ""])
@@ -81,25 +77,48 @@ class QueueStep(Resource):
     def _table_exists(self) -> bool:
         return attempt(["nft", "list", "table", TABLES[self.version], "mangle"])[0] == 0
 
-    def _forget_table(self, handles: Handles) -> None:
-        """Takes away the mangle table that came with our chain, if nobody has used it since."""
-        if self.version not in handles.state.iptables:
-            return
-        saved = run([f"{TOOLS[self.version]}-save", "-t", "mangle"]).splitlines()
-        chains = [line.split()[:2] for line in saved if line.startswith(":")]
-        if all(policy == "ACCEPT" for _, policy in chains) and not any(line.startswith("-") for line in saved):
-            attempt(["nft", "delete", "table", TABLES[self.version], "mangle"])
-        handles.state.iptables.remove(self.version)
-        handles.state.save()
+
+def take_back_table(handles: Handles, version: int) -> None:
+    """Takes away the mangle table that came with our chain once that is gone, if nobody has used it since."""
+    if version not in handles.state.iptables or not shutil.which(f"{TOOLS[version]}-save"):
+        return
+    saved = run([f"{TOOLS[version]}-save", "-t", "mangle"]).splitlines()
+    chains = [line.split()[:2] for line in saved if line.startswith(":")]
+    if all(policy == "ACCEPT" for _, policy in chains) and not any(line.startswith("-") for line in saved):
+        attempt(["nft", "delete", "table", TABLES[version], "mangle"])
+    handles.state.iptables.remove(version)
+    handles.state.save()
 
 
-def rules(plan: KernelPlan, pairs: list[tuple[str, str]]) -> tuple[str, ...]:
-    """The chain's rules for (in, out) pairs of devices, and the one that leads to it."""
+def _first(hook: str) -> str:
+    chain, _, rest = hook.partition(" ")
+    return f"-I {chain} 1 {rest}"
+
+
+def rules(plan: KernelPlan, pairs: list[tuple[str, str]], version: int) -> tuple[str, ...]:
+    """The chain's rules for (in, out) pairs of devices and for proxies on this box, and those that lead to it."""
     last = plan.queue_base + plan.queues - 1
     queue = f"--queue-balance {plan.queue_base}:{last}" if plan.queues > 1 else f"--queue-num {last}"
     verdict = f"-j NFQUEUE {queue} --queue-bypass"
-    hook = f"-A FORWARD -m connmark --mark 0x0/{plan.marks.final:#x} {JUMP}"
-    return (*(f"-A {CHAIN} -i {come} -o {leave} {verdict}" for come, leave in pairs), hook)
+    hooks = ["FORWARD"]
+    local = dict(local_networks(plan)).get(version, ())
+    wanted = [
+        f"-A {CHAIN} -i {come} -o {leave} -s {source} -d {target} -j RETURN"
+        for come, leave in pairs
+        if come == leave
+        for source, target in product(local, repeat=2)
+    ]
+    if any(route.kind == "dns" for route in plan.routes):  # see nft/text.py
+        wanted.append(f"-A {CHAIN} -p udp -m udp --dport 53 -m conntrack --ctstate DNAT -j RETURN")
+    wanted += [f"-A {CHAIN} -i {come} -o {leave} {verdict}" for come, leave in pairs]
+    for route in plan.routes:
+        if route.here:
+            hooks = ["FORWARD", "INPUT"]
+            mark = f"-m connmark --mark {plan.marks.route(route.number):#x}/{plan.marks.route_mask:#x}"
+            lan = dict.fromkeys(i.name for i in plan.interfaces if i.role == "lan")
+            wanted += [f"-A {CHAIN} -i {come} -m conntrack --ctdir ORIGINAL {mark} {verdict}" for come in lan]
+    wanted += [f"-A {hook} -m connmark --mark 0x0/{plan.marks.final:#x} {JUMP}" for hook in hooks]
+    return (*wanted, f"-A FORWARD {INVALID} {JUMP}")
 
 
 @lru_cache(maxsize=8)
@@ -127,5 +146,5 @@ def parse(version: int, saved: str) -> QueueStep | None:
     if not any(line.startswith(f":{CHAIN} ") for line in lines):
         return None
     ours = tuple(line for line in lines if line.startswith(f"-A {CHAIN} "))
-    hook = next((line for line in lines if line.startswith("-A FORWARD ") and line.endswith(f" {JUMP}")), "")
-    return QueueStep(version, hook.removeprefix("-A "), ours)
+    hooks = (line.removeprefix("-A ") for line in lines if line.startswith("-A ") and line.endswith(f" {JUMP}"))
+    return QueueStep(version, tuple(sorted(hooks)), ours)

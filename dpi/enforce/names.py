@@ -1,7 +1,7 @@
 """How what is ours is known in the kernel, without remembering anything.
 
 Each kind of object that we make can carry a sign of its maker: a table or chain its name, a qdisc its handle,
-a route or a rule its protocol number, a link its alias.  So a daemon that was killed leaves nothing that a
+a route or a rule its protocol number, a link its group.  So a daemon that was killed leaves nothing that a
 later `clean` cannot find, and what lacks the sign is never touched.
 """
 
@@ -22,7 +22,8 @@ TREE_SHIFT = 8  # the tree of subscribers numbered n has majors `nd1:` and `nd2:
 LINK_CLASS = 0xFFFF  # `d1:ffff`, the link itself, below which the policy's classes are
 PROTOCOL = 209  # 0xd1: FRA_PROTOCOL of ip rules, rtm_protocol of routes
 RULE_PRIORITY = 20_900  # ours come before the main table (32766), after the local one (0)
-ALIAS = "dpi"  # IFLA_IFALIAS of the IFB links
+REDIRECT_GROUP = 209  # NFLOG group by which requests to be redirected reach the daemon
+LINK_GROUP = 209  # IFLA_GROUP of the IFB links, which they have from the moment they are made: an alias comes later
 FILTER_PRIORITY = 209  # tc filters that redirect to an IFB
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from dpi.errors import KernelError
@@ -21,21 +21,12 @@ T = TypeVar("T")
 
 def in_new_namespace(function: Callable[[], T]) -> T:
     """What the function returns, or raises.  KernelError where we may not make namespaces."""
-    results: list[T] = []
-    errors: list[BaseException] = []
 
-    def run() -> None:
-        try:
-            if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
-                why = os.strerror(ctypes.get_errno())
-                raise KernelError(f"cannot try the kernel in a network namespace of its own: {why} (root?)")
-            results.append(function())
-        except BaseException as error:
-            errors.append(error)
+    def run() -> T:
+        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
+            why = os.strerror(ctypes.get_errno())
+            raise KernelError(f"cannot try the kernel in a network namespace of its own: {why} (root?)")
+        return function()
 
-    thread = threading.Thread(target=run, name="scratch-namespace")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
+    with ThreadPoolExecutor(1, "scratch-namespace") as thread:
+        return thread.submit(run).result()

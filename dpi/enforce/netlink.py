@@ -8,11 +8,12 @@ A socket belongs to the network namespace of the thread that opened it.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 NETLINK_ROUTE = 0
 NETLINK_NETFILTER = 12
@@ -89,6 +90,16 @@ class Netlink:
     def join(self, group: int) -> None:
         """Events of a multicast group arrive from now on."""
         self.socket.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, group)
+
+    def keep_only(self, kinds: Iterable[int]) -> None:
+        """Events of other types are not given to us: there may be a hundred thousand of them at once."""
+        kinds = list(kinds)
+        code = [(0x28, 0, 0, 4)]  # BPF: load the half word nlmsg_type, which it takes for network order
+        code += [(0x15, len(kinds) - n, 0, socket.htons(kind)) for n, kind in enumerate(kinds)]  # equal: to the end
+        code += [(0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)]  # drop, keep
+        program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in code))
+        head = struct.pack("@HP", len(code), ctypes.addressof(program))  # struct sock_fprog
+        self.socket.setsockopt(socket.SOL_SOCKET, 26, head)  # SO_ATTACH_FILTER
 
     def next(self) -> int:
         self.sequence = (self.sequence + 1) & 0x7FFFFFFF

@@ -62,6 +62,7 @@ class Report:
 
     operations: tuple[Operation, ...]
     notes: tuple[str, ...] = ()  # what was chosen by availability, in words
+    asleep: frozenset[str] = frozenset()  # subscribers without classes now, where they are made on demand
 
     @property
     def changed(self) -> bool:

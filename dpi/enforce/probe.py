@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from dpi.enforce.namespace import in_new_namespace
 from dpi.enforce.run import run
 from dpi.enforce.state import boot_id
 from dpi.errors import DpiError, KernelError
+from dpi.policy.plan import Leaf
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,10 @@ class Features:
     nft: bool = False  # nf_tables with everything that our table uses
     nft_queue: bool = False  # nft's queue statement
     nft_bridge: bool = False  # the bridge table: conntrack on bridges, reject, queue
+    hashing: bool = False  # nft's jhash, by which one of several machines is chosen
+    tproxy: bool = False  # nft's tproxy, socket and fib
+    policing: bool = False  # nft's limits for each key of a set, and for a connection's id
+    nflog: bool = False  # nft's log to a group of nfnetlink_log
     iptables_queue: bool = False  # -m connmark, -j NFQUEUE --queue-balance --queue-bypass
     ip6tables_queue: bool = False
     htb: bool = False
@@ -43,8 +47,9 @@ class Features:
     conntrack_events: bool = False  # ctnetlink
     nft_version: str = ""
 
-    def leaves(self) -> tuple[str, ...]:
-        return tuple(kind for kind in ("cake", "fq_codel", "pfifo") if getattr(self, kind))
+    def leaves(self) -> tuple[Leaf, ...]:
+        kinds: tuple[Leaf, ...] = ("cake", "fq_codel", "pfifo")
+        return tuple(kind for kind in kinds if getattr(self, kind))
 
 
 def probe(cache: Path | None = None, *, fresh: bool = False) -> Features:
@@ -53,9 +58,9 @@ def probe(cache: Path | None = None, *, fresh: bool = False) -> Features:
     file = cache / f"probe-{boot_id()}.json" if cache else None
     if file and not fresh:
         with contextlib.suppress(OSError, ValueError, TypeError):
-            features = Features(**json.loads(file.read_text()))
-            if features.nft_version == version:
-                return features
+            kept = json.loads(file.read_text())
+            if kept.keys() == Features.__dataclass_fields__.keys() and kept["nft_version"] == version:
+                return Features(**kept)
     features = Features(**in_new_namespace(try_all), nft_version=version)
     if file:
         with contextlib.suppress(OSError):
@@ -102,6 +107,37 @@ NFT_BRIDGE = """table bridge dpi_probe {
 	chain see { type filter hook forward priority -150; ct mark & 0x10000 == 0 queue flags bypass to 0-1; }
 }
 """
+NFT_HASH = """table inet dpi_probe_hash {
+	chain see {
+		jhash ip saddr mod 4 seed 0x1 vmap { 0 : accept, 1 : drop }
+		jhash ip6 saddr & ffff:ffff:ffff:ffff:: mod 4 seed 0x1 vmap { 0 : accept, 1 : drop }
+	}
+}
+"""
+NFT_TPROXY = """table inet dpi_probe_tproxy {
+	chain see {
+		type filter hook prerouting priority -150; policy accept;
+		fib daddr type local return
+		socket transparent 1 return
+		meta l4proto tcp tproxy ip to 127.0.0.1:3129 return
+		meta l4proto tcp tproxy ip6 to [::1]:3129 return
+	}
+}
+"""
+NFT_POLICE = """table inet dpi_probe_police {
+	set hosts { type ipv4_addr; size 16; flags dynamic,timeout; timeout 1m; }
+	set flows { typeof ct id; size 16; flags dynamic,timeout; timeout 1m; }
+	chain see {
+		update @hosts { ip saddr limit rate over 1000 bytes/second burst 65536 bytes } drop
+		update @flows { ct id limit rate over 1000 bytes/second burst 65536 bytes } drop
+		limit rate over 1000 bytes/second burst 65536 bytes drop
+	}
+}
+"""
+NFT_LOG = """table inet dpi_probe_log {
+	chain see { log group 1 snaplen 128; }
+}
+"""
 IPTABLES = """*mangle
 :DPI-PROBE - [0:0]
 -A DPI-PROBE -m connmark --mark 0/0x10000 -j NFQUEUE --queue-balance 0:1 --queue-bypass
@@ -121,6 +157,10 @@ def try_all() -> dict[str, bool]:
             "nft": lambda: run(["nft", "-f", "-"], NFT),
             "nft_queue": lambda: run(["nft", "-f", "-"], NFT_QUEUE),
             "nft_bridge": lambda: run(["nft", "-f", "-"], NFT_BRIDGE),
+            "hashing": lambda: run(["nft", "-f", "-"], NFT_HASH),
+            "tproxy": lambda: run(["nft", "-f", "-"], NFT_TPROXY),
+            "policing": lambda: run(["nft", "-f", "-"], NFT_POLICE),
+            "nflog": lambda: run(["nft", "-f", "-"], NFT_LOG),
             "iptables_queue": lambda: run(["iptables-restore"], IPTABLES),
             "ip6tables_queue": lambda: run(["ip6tables-restore"], IPTABLES),
             "htb": lambda: _qdisc(ip, lo, "htb"),
@@ -162,10 +202,8 @@ def _redirect(ip: Any) -> None:
     from dpi.enforce.resource import Handles
     from dpi.enforce.state import StateFile
 
-    state = StateFile(Path(f"/nonexistent/{os.getpid()}"))
-    state.save = lambda: None  # type: ignore[method-assign]
     wanted = Redirect("lo", "dpi-probe", 0x10000, 0x10000)
-    wanted.add(Handles(ip, state))
+    wanted.add(Handles(ip, StateFile(None)))
     names = {ip.link_lookup(ifname=name)[0]: name for name in ("lo", "dpi-probe")}
     if read_redirects(names) != [wanted]:
         raise KernelError("clsact does not keep the filter")
@@ -181,7 +219,7 @@ def _rules(ip: Any) -> None:
     from dpi.enforce.state import StateFile
 
     for version in (4, 6):
-        MarkRule(version, 100, 0x10000, 0x10000, 26000).add(Handles(ip, StateFile(Path("/nonexistent"))))
+        MarkRule(version, 100, 0x10000, 0x10000, 26000).add(Handles(ip, StateFile(None)))
     if len(read_rules(ip)) != 2:
         raise KernelError("the kernel does not keep the protocol of a rule")
 

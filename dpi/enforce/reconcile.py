@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dpi.enforce import conntrack, remember
+from dpi.enforce import conntrack, iptables, remember
 from dpi.enforce.actual import actual
+from dpi.enforce.asleep import asleep
 from dpi.enforce.desired import Desired, desired
 from dpi.enforce.diff import diff
 from dpi.enforce.operation import Operation, Report
 from dpi.enforce.probe import probe
+from dpi.enforce.qdisc.ifb import Redirect, take_back_clsact
 from dpi.enforce.resource import Handles, State
 from dpi.enforce.state import StateFile, locked
-from dpi.errors import DpiError, KernelError
+from dpi.errors import KernelError
 from dpi.policy.plan import KernelPlan, MarkLayout
 
 OnStep = Callable[[Operation], None]
@@ -38,8 +40,10 @@ def handles(state_dir: Path) -> Iterator[Handles]:
 
 
 def plan_operations(plan: KernelPlan, state_dir: Path) -> list[Operation]:
-    with handles(state_dir) as h:
-        return diff(_desired(plan, h, state_dir).state, actual(h, remember.known(h)))
+    on_demand = plan.subscribers is not None and plan.subscribers.on_demand
+    with locked(state_dir) if on_demand else contextlib.nullcontext(), handles(state_dir) as h:
+        there = actual(h, remember.known(h))
+        return diff(_desired(plan, h, state_dir, asleep(plan.subscribers, there)).state, there)
 
 
 def apply(
@@ -51,47 +55,78 @@ def apply(
     look_again: bool = False,
 ) -> Report:
     with locked(state_dir), handles(state_dir) as h:
-        wanted = _desired(plan, h, state_dir)
         trees = None if look_again else remember.known(h)
-        operations = diff(wanted.state, actual(h, trees))
-        forget = _marks_to_forget(plan, operations, h)
+        there = actual(h, trees)
+        settle(h, there)
+        sleeping = asleep(plan.subscribers, there)
+        wanted = _desired(plan, h, state_dir, sleeping)
+        operations = diff(wanted.state, there)
         remember.forget()
-        _run(operations, h, fail_at, on_step, wanted.state, known=trees is not None)
+        with _marks(plan, operations, h):
+            _run(operations, h, fail_at, on_step, wanted.state, known=trees is not None)
         remember.keep(wanted.state)
-        if forget:
-            with contextlib.suppress(OSError):  # a kernel without ctnetlink cannot be told
-                conntrack.clear_marks(forget)
-        h.state.mask = plan.marks.mask
-        h.state.save()
-    return Report(tuple(operations), tuple(wanted.notes))
+    return Report(tuple(operations), tuple(wanted.notes), sleeping)
 
 
-def _marks_to_forget(plan: KernelPlan, operations: list[Operation], h: Handles) -> int:
-    """Bits of connections' marks that mean nothing any more.
+def settle(h: Handles, there: State) -> None:
+    """Takes back what a step that was cut short had brought in for a thing that is not there."""
+    filtered = {each.device for each in there.values() if isinstance(each, Redirect)}
+    for device in set(h.state.clsact) - filtered:
+        take_back_clsact(h, device)
+    stepped = {each.version for each in there.values() if isinstance(each, iptables.QueueStep)}
+    for version in set(h.state.iptables) - stepped:
+        iptables.take_back_table(h, version)
+
+
+@contextmanager
+def _marks(plan: KernelPlan, operations: list[Operation], h: Handles) -> Iterator[None]:
+    """Clears bits of connections' marks that mean nothing once the operations are done.
 
     Where our table was not there, nobody kept them true; under a new mask, the old one's bits are others'.
     """
+    before = h.state.mask, h.state.stale
     if any(o.resource.kind == "nft" and o.verb == "add" for o in operations):
-        return plan.marks.mask | (h.state.mask or 0)
-    return h.state.mask if h.state.mask and h.state.mask != plan.marks.mask else 0
+        h.state.stale |= plan.marks.mask | (h.state.mask or 0)
+    elif h.state.mask != plan.marks.mask:
+        h.state.stale |= h.state.mask or 0
+    h.state.mask = plan.marks.mask
+    if before != (h.state.mask, h.state.stale):
+        h.state.save()
+    try:
+        yield
+    except BaseException:
+        h.state.mask, h.state.stale = before
+        h.state.save()
+        raise
+    _clear_marks(h.state.stale)
+    h.state.stale = 0
+    h.state.save()
+
+
+def _clear_marks(mask: int) -> None:
+    if mask:
+        with contextlib.suppress(OSError):  # a kernel without ctnetlink cannot be told
+            conntrack.clear_marks(mask)
 
 
 def clean(state_dir: Path) -> Report:
     with locked(state_dir), handles(state_dir) as h:
         remember.forget()
-        operations = diff({}, actual(h))
+        there = actual(h)
+        settle(h, there)
+        operations = diff({}, there)
+        if operations and h.state.mask is None:
+            h.state.mask = MarkLayout().mask  # of whose file is lost
+            h.state.save()
         _run(operations, h, None, None, {})
-        mask = h.state.mask if h.state.mask is not None else MarkLayout().mask
-        if operations or h.state.mask is not None:
-            with contextlib.suppress(OSError):  # a kernel without ctnetlink has no marks to clear
-                conntrack.clear_marks(mask)
-        h.state.mask = None
+        _clear_marks((h.state.mask or 0) | h.state.stale)
+        h.state.mask, h.state.stale = None, 0
         h.state.save()
     return Report(tuple(operations))
 
 
-def _desired(plan: KernelPlan, h: Handles, state_dir: Path) -> Desired:
-    return desired(plan, probe(state_dir), h)
+def _desired(plan: KernelPlan, h: Handles, state_dir: Path, sleeping: frozenset[str]) -> Desired:
+    return desired(plan, probe(state_dir), h, sleeping)
 
 
 def _run(
@@ -133,6 +168,6 @@ def undo(done: list[Operation], h: Handles) -> list[str]:
     for operation in reversed(done):
         try:
             operation.undo(h)
-        except (DpiError, Exception) as error:
+        except Exception as error:
             failed.append(f"{operation}: {error}")
     return failed

@@ -7,36 +7,45 @@ Where there are few, all is read each time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from dpi.enforce.actual import roots
 from dpi.enforce.operation import Operation
 from dpi.enforce.qdisc.branch import BranchClasses
 from dpi.enforce.qdisc.htb import HtbClass, HtbRoot
-from dpi.enforce.resource import Handles, Resource, State
+from dpi.enforce.resource import Handles, Resource, State, state_of
 from dpi.enforce.state import identity
 
-MANY = 1000  # branches
+MANY = 200  # branches
 ALL = 2000  # steps after which everything is read again
 
-_trees: dict[tuple[str | int, ...], list[Resource]] = {}  # by network namespace
+_trees: dict[tuple[str | int, ...], State] = {}  # by network namespace
 
 
-def known(handles: Handles) -> list[Resource] | None:
+def known(handles: Handles) -> Collection[Resource] | None:
     """Root qdiscs and classes of this namespace; None where they have to be read."""
     trees = _trees.get(tuple(identity()))
     if trees is None:
         return None
     names = {link["index"]: str(link.get_attr("IFLA_IFNAME")) for link in handles.ip.get_links()}
-    if set(roots(handles.rtnl(), names)) != {tree for tree in trees if isinstance(tree, HtbRoot)}:
+    if set(roots(handles.rtnl(), names)) != {tree for tree in trees.values() if isinstance(tree, HtbRoot)}:
         return None
-    return trees
+    return trees.values()
 
 
 def keep(state: State) -> None:
     trees = _of_trees(state.values())
     if sum(isinstance(each, BranchClasses) for each in trees) > MANY:
-        _trees[tuple(identity())] = trees
+        _trees[tuple(identity())] = state_of(trees)
+
+
+def changed(added: Iterable[Resource], removed: Iterable[Resource]) -> None:
+    """Branches were made and taken away."""
+    trees = _trees.get(tuple(identity()))
+    if trees is not None:
+        for each in removed:
+            trees.pop(each.key, None)
+        trees |= state_of(added)
 
 
 def forget() -> None:

@@ -1,6 +1,7 @@
 """Policy routing: a rule that sends packets with a route's mark to its table, and the next hop in there.
 
-The table holds nothing but a default route.  When the next hop's device goes, the kernel withdraws that route,
+The table holds nothing but a default route.  For a proxy on this box that is a local one: everything is delivered here.
+When the next hop's device goes, the kernel withdraws that route,
 the lookup finds nothing and goes on to the main table: the normal way.
 """
 
@@ -17,6 +18,7 @@ from dpi.enforce.names import PROTOCOL, RULE_PRIORITY
 from dpi.enforce.resource import Handles, Key, Resource
 from dpi.errors import KernelError
 
+RTN_LOCAL, SCOPE_HOST = 2, 254
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
@@ -31,6 +33,7 @@ class NextHop(Resource):
     table: int
     gateway: str | None
     device: str
+    local: bool = False  # delivered on this box
 
     @property
     def key(self) -> Key:
@@ -40,6 +43,8 @@ class NextHop(Resource):
         return f"IPv{self.version} default route of table {self.table}"
 
     def words(self) -> str:
+        if self.local:
+            return "local"
         return f"via {self.gateway} dev {self.device}" if self.gateway else f"dev {self.device}"
 
     def add(self, handles: Handles) -> None:
@@ -52,7 +57,9 @@ class NextHop(Resource):
         self._send(handles, "del")
 
     def _send(self, handles: Handles, command: str) -> None:
-        what = {"gateway": self.gateway} if self.gateway else {}
+        what: dict[str, Any] = {"gateway": self.gateway} if self.gateway else {}
+        if self.local:
+            what = {"type": RTN_LOCAL, "scope": SCOPE_HOST}
         try:
             handles.ip.route(
                 command,
@@ -162,5 +169,6 @@ def read_next_hops(ip: Any, names: dict[int, str]) -> list[NextHop]:
             if route["proto"] == PROTOCOL:
                 table = route.get_attr("RTA_TABLE") or route["table"]
                 device = names.get(route.get_attr("RTA_OIF") or 0, "?")
-                found.append(NextHop(version, table, route.get_attr("RTA_GATEWAY"), device))
+                local = route["type"] == RTN_LOCAL
+                found.append(NextHop(version, table, route.get_attr("RTA_GATEWAY"), device, local))
     return found

@@ -1,4 +1,8 @@
-"""Running `nft`, `iptables` and the like: quietly, bounded in time, and with their complaint as the error."""
+"""Running `nft`, `iptables` and the like: quietly, bounded in time, and with their complaint as the error.
+
+They outlive us when we are killed.  So what they read is a file and not a pipe, which would end where we did, and a
+prefix of a transaction may be one too; and they hold our lock for as long as they run.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 
+from dpi.enforce.state import held
 from dpi.errors import KernelError
 
 TIMEOUT = 300.0  # seconds; only a machine in trouble takes this long
@@ -14,16 +19,19 @@ TIMEOUT = 300.0  # seconds; only a machine in trouble takes this long
 def attempt(argv: Sequence[str], text: str | None = None) -> tuple[int, str, str]:
     """(exit code, stdout, stderr); KernelError when the program is not there or does not end."""
     try:
-        done = subprocess.run(
-            argv,
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL if text is None else None,
-        )
+        with os.fdopen(os.memfd_create(argv[0]), "w+") as given:
+            given.write(text or "")
+            given.seek(0)
+            done = subprocess.run(
+                argv,
+                stdin=given,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=TIMEOUT,
+                env={**os.environ, "LC_ALL": "C"},
+                pass_fds=tuple(held.locks),
+            )
     except FileNotFoundError:
         raise KernelError(f"{argv[0]}: not installed, or not in PATH") from None
     except subprocess.TimeoutExpired:

@@ -7,7 +7,7 @@ of them together.  A packet passes two qdiscs then, whatever the number of trees
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from dpi.enforce.names import LINK_CLASS, major_of
 from dpi.enforce.nft.subscribers import tree_tag
@@ -20,17 +20,27 @@ from dpi.enforce.qdisc.ifb import IfbLink, Redirect
 from dpi.enforce.qdisc.leaf import Leaf as QueueKind
 from dpi.enforce.qdisc.leaf import Purpose
 from dpi.enforce.resource import Resource
-from dpi.policy.plan import Direction, KernelPlan, Leaf, Shape, ShapedClass, SubscriberPlan, Tree
+from dpi.policy.plan import Branch, Direction, KernelPlan, Leaf, Shape, ShapedClass, SubscriberPlan, Tree
+
+# On demand, one of so many subscribers is reckoned with at a time: leaves have an eighth of the memory, so if all came
+# at once it would be half of it.
+AT_A_TIME = 4
 
 
-def trees(tree: Tree, device: str, plan: KernelPlan, features: Features, notes: list[str]) -> Iterator[Resource]:
-    """What one direction needs beside the link's tree at `device`."""
+def trees(
+    tree: Tree,
+    device: str,
+    plan: KernelPlan,
+    features: Features,
+    notes: list[str],
+    asleep: Container[str] = (),
+) -> Iterator[Resource]:
+    """What one direction needs beside the link's tree at `device`; without the classes of who is asleep."""
     subscribers = plan.subscribers
     if subscribers is None:
         return
-    devices = {0: device}
     for number in range(1, subscribers.trees + 1):
-        ifb = devices[number] = f"dpi-{tree.direction}-{number}"
+        ifb = ifb_of(tree.direction, number)
         yield IfbLink(ifb)
         yield HtbRoot(ifb, major_of(tree.direction, number))
         top: HtbClass = link_class(ifb, major_of(tree.direction, number), tree.rate)
@@ -41,7 +51,15 @@ def trees(tree: Tree, device: str, plan: KernelPlan, features: Features, notes: 
     if subscribers.trees:
         tag, mask = plan.marks.route_mask, plan.marks.disposition_mask
         yield TreeFilter(device, major_of(tree.direction), tag, mask)
-    yield from _branches(subscribers, devices, tree.direction, plan.mode == "bridge", features, notes)
+    made = Branches(tree.direction, device, plan, features)
+    if made.poorer:
+        notes.append(made.poorer)
+    yield from (made.of(branch) for branch in subscribers.branches if branch.name not in asleep)
+
+
+def ifb_of(direction: Direction, number: int) -> str:
+    """The device of a tree that is not the link's own."""
+    return f"dpi-{direction}-{number}"
 
 
 def _in_link(number: int, count: int, tree: Tree, plan: KernelPlan, features: Features) -> HtbClass:
@@ -57,36 +75,48 @@ def _in_link(number: int, count: int, tree: Tree, plan: KernelPlan, features: Fe
     return made
 
 
-def _branches(
-    subscribers: SubscriberPlan,
-    devices: dict[int, str],
-    direction: Direction,
-    bridged: bool,
-    features: Features,
-    notes: list[str],
-) -> Iterator[BranchClasses]:
-    have = _affordable(subscribers, features, notes)
-    specs: dict[tuple[int, bool], Spec] = {}
-    paths: dict[int, tuple[int, ...]] = {}
-    for branch in subscribers.branches:
-        shape = branch.down if direction == "down" else branch.up
+class Branches:
+    """What the branches of one direction are in the kernel.  `poorer`: why leaves are not the best kind, if so."""
+
+    def __init__(self, direction: Direction, device: str, plan: KernelPlan, features: Features) -> None:
+        subscribers = plan.subscribers
+        assert subscribers
+        self._direction = direction
+        self._device = device  # of the link's tree
+        self._bridged = plan.mode == "bridge"
+        self._features = features
+        self._have, self.poorer = _affordable(subscribers, features)
+        self._specs: dict[tuple[int, bool], tuple[Shape, Spec]] = {}
+        self._paths: dict[int, tuple[int, ...]] = {}  # of sites
+        for branch in subscribers.branches:
+            if branch.is_site:
+                self._paths[branch.number] = self._path(branch)
+
+    def of(self, branch: Branch) -> BranchClasses:
+        shape = branch.down if self._direction == "down" else branch.up
         kind = (id(shape), branch.is_site)
-        if kind not in specs:
-            specs[kind] = _spec(shape, branch.is_site, direction, bridged, have, features)
-        path = (*paths.get(branch.parent, (LINK_CLASS,)), branch.number & 0xFFFF)
-        if branch.is_site:
-            paths[branch.number] = path
-        number = branch.number >> 16
-        yield BranchClasses(devices[number], major_of(direction, number), path, specs[kind], branch.name)
+        if kind not in self._specs:  # with the shape, that no other ever has its id
+            spec = _spec(shape, branch.is_site, self._direction, self._bridged, self._have, self._features)
+            self._specs[kind] = shape, spec
+        tree = branch.number >> 16
+        device = ifb_of(self._direction, tree) if tree else self._device
+        major = major_of(self._direction, tree)
+        return BranchClasses(device, major, self._path(branch), self._specs[kind][1], branch.name)
+
+    def _path(self, branch: Branch) -> tuple[int, ...]:
+        return (*self._paths.get(branch.parent, (LINK_CLASS,)), branch.number & 0xFFFF)
 
 
-def _affordable(subscribers: SubscriberPlan, features: Features, notes: list[str]) -> list[str]:
-    count = 2 * sum(max(1, len(b.down.shares)) for b in subscribers.branches if not b.is_site)
+def _affordable(subscribers: SubscriberPlan, features: Features) -> tuple[list[str], str]:
+    """The kinds of leaf of which there can be enough, best first; and a word where the best is not among them."""
+    count = 2 * sum([len(b.down.shares) or 1 for b in subscribers.branches])
+    if subscribers.on_demand:
+        count = max(count // AT_A_TIME, 1)
     have = leaves.affordable(features.leaves(), count)
     best = features.leaves()[:1]
-    if have[:1] != list(best):
-        notes.append(f"subscribers' leaves are {have[0]}: {count:,} of {best[0]} would not fit into memory")
-    return have
+    if have[:1] == list(best):
+        return have, ""
+    return have, f"subscribers' leaves are {have[0]}: {count:,} of {best[0]} would not fit into memory"
 
 
 def _spec(shape: Shape, site: bool, direction: Direction, bridged: bool, have: list[str], features: Features) -> Spec:

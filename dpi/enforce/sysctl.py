@@ -72,9 +72,9 @@ class Sysctl(Resource):
         old = read(self.path)
         if old is None:
             raise KernelError(f"/proc/sys/{self.path}: the kernel has no such setting")
-        _write(self.path, self.value)
         handles.state.sysctls.setdefault(self.path, old)
         handles.state.save()
+        _write(self.path, self.value)
 
     def change(self, handles: Handles, before: Resource) -> None:
         _write(self.path, self.value)

@@ -9,6 +9,7 @@ cdef enum EventKind:
     EVENT_LABELLED          # app, protocol or disposition were set or refined
     EVENT_END               # the flow has left the table
     EVENT_LEARNT            # a DNS answer gave an address of an app that has a route
+    EVENT_ASKED             # a DNS query that a cache's address may answer
     EVENT_FIRST             # what a flow was called when its first packet was through
 
 
@@ -26,9 +27,10 @@ cdef struct Event:
     uint8_t kind            # EventKind
     uint8_t reason          # EndReason
     uint8_t logged          # its rule asks for a log line
-    uint8_t route           # learnt: the route's number
+    uint8_t route           # learnt, asked: the route's number
     uint32_t ttl            # learnt: seconds
-    uint64_t hold           # learnt: number of the packet that waits for it, 0 for none
+    uint64_t hold           # learnt, asked: number of the packet that waits for it, 0 for none
+    uint16_t asked          # asked: bytes of the query, which is where the host would be
     uint8_t address[16]     # learnt
     int64_t time            # ns
     Flow flow               # a copy; its strings are those below
@@ -37,6 +39,7 @@ cdef struct Event:
     char alpn[32]
     char content_type[64]
     char ja4[40]
+    char mac[24]
 
 
 cdef struct Ring:

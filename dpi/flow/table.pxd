@@ -2,10 +2,17 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dpi.wire.packet cimport Packet
+from dpi.wire.prefetch cimport prefetch
 
 
 cdef enum:
     NONE = 0xFFFFFFFF       # no flow, no string, no work
+
+
+cdef enum:
+    CARRYING = 4            # packets of a TCP connection from which on it carries something
+    BARE = 100              # bytes: more than a packet without data has
+    ONE_WAY_TIME = 1000000000   # ns after which the other side would have been seen
 
 
 cdef enum State:
@@ -46,6 +53,7 @@ cdef struct Flow:
     uint16_t needs          # dissect/inspector.pxd: what is still looked for; 0: no more work
     uint8_t asked           # its host is the name that the client asked for in TLS; DNS: that was answered
     uint8_t odd             # DNS: how much its questions look like data (dissect/dns_names.pxd)
+    uint16_t decided_at     # packets seen when it was decided
     int64_t last            # ns: newest packet
     uint32_t work           # index of the state of its dissection, or NONE
     uint32_t mark           # the mark that its packets get
@@ -71,7 +79,6 @@ cdef struct Flow:
     uint32_t risks          # dissect/risks.pxd
     uint16_t disposition    # 0: rules were not asked yet
     uint16_t tls_version
-    uint16_t decided_at     # packets seen when it was decided
     uint8_t category
     uint8_t route
     uint8_t ech
@@ -83,7 +90,9 @@ cdef struct Flow:
     uint8_t local           # the side behind our LAN; 2 where that is not known
     uint8_t timer           # 1 while the flow is on the wheel
     uint8_t first_fin       # the side that sent the first FIN, plus 1
+    uint32_t mac            # of the side behind our LAN: flow/strings.pxd
     uint32_t hash           # of the 5-tuple and the VLAN
+    uint32_t seen[2]        # TCP: where what each side has sent ends; while something is needed
 
 
 cdef struct Age:            # a list of flows, the oldest first
@@ -96,6 +105,7 @@ cdef struct Table:
     Flow *flows             # [capacity], touched as they are first used
     uint64_t *index         # hash << 32 | flow + 1; 0 is empty
     uint32_t mask           # of index
+    uint16_t vlans          # the bits of a VLAN that tell flows apart: all, or none where only one side's packets have one
     uint32_t capacity
     uint32_t count
     uint32_t fresh          # flows[fresh:] were never used
@@ -123,20 +133,29 @@ cdef inline int opener(const Flow *f) noexcept nogil:
     return f.flags & FLOW_OPENER
 
 
+cdef inline int one_way(const Flow *f) noexcept nogil:
+    """The side whose packets alone come by here, of a TCP connection that goes on; -1 where it is not so.
+
+    The proof is what only those send who have an answer: a client that acknowledges (RFC 9293, 3.4), or data.  So a
+    scan, SYNs to a dead host and what their answers scatter are none; nor are packets that come in one burst.
+    """
+    cdef int side = 0 if f.packets[1] == 0 else 1
+    if f.packets[1 - side] or f.packets[side] < CARRYING or f.last - f.start < ONE_WAY_TIME:
+        return -1
+    if f.state == STATE_ESTABLISHED or f.bytes[side] > <uint64_t>f.packets[side] * BARE:
+        return side
+    return -1
+
+
 cdef inline void table_prefetch(const Table *t, uint32_t hash) noexcept nogil:
     prefetch(&t.index[hash & t.mask])
 
 
-cdef inline void table_prefetch_flow(const Table *t, uint32_t hash) noexcept nogil:
-    """Some packets later: the flow that the index has there, which is the right one most of the time."""
+cdef inline bint table_prefetch_flow(const Table *t, uint32_t hash) noexcept nogil:
+    """Some packets later: the flow that the index has there, which is the right one most of the time.  False: none."""
     cdef uint32_t i = <uint32_t>t.index[hash & t.mask]
-    if i:
-        prefetch(&t.flows[i - 1])
-        prefetch(<const char *>&t.flows[i - 1] + 64)
-
-
-cdef extern from *:
-    """
-    #define dpi_prefetch(p) __builtin_prefetch(p)
-    """
-    void prefetch "dpi_prefetch"(const void *p) noexcept nogil
+    if i == 0:
+        return False
+    prefetch(&t.flows[i - 1])
+    prefetch(<const char *>&t.flows[i - 1] + 64)
+    return True

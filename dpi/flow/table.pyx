@@ -96,6 +96,7 @@ cdef Table *table_new(uint32_t capacity) noexcept nogil:
         return NULL
     memset(t.wheel, 0xFF, WHEEL * sizeof(uint32_t))
     t.free = NONE
+    t.vlans = 0xFFFF
     for i in range(2):
         t.age[i].first = t.age[i].last = NONE
     for i in range(TIMEOUTS):
@@ -123,13 +124,13 @@ cdef inline uint64_t hash_side(const Table *t, const uint8_t *addr, uint16_t por
 cdef uint32_t table_hash(const Table *t, const Packet *p) noexcept nogil:
     """The same for both directions of a flow."""
     cdef uint64_t sides = hash_side(t, p.src, p.sport) + hash_side(t, p.dst, p.dport)
-    cdef uint64_t h = mix(sides ^ t.key[1], t.key[2] ^ (<uint64_t>p.vlan << 8 | p.proto))
+    cdef uint64_t h = mix(sides ^ t.key[1], t.key[2] ^ (<uint64_t>(p.vlan & t.vlans) << 8 | p.proto))
     return <uint32_t>(h ^ h >> 32)
 
 
-cdef inline int side_of(const Flow *f, const Packet *p) noexcept nogil:
+cdef inline int side_of(const Table *t, const Flow *f, const Packet *p) noexcept nogil:
     """Which side sent the packet; -1 where it is of another flow."""
-    if f.proto != p.proto or f.vlan != p.vlan:
+    if f.proto != p.proto or (f.vlan ^ p.vlan) & t.vlans:
         return -1
     if (f.port[0] == p.sport and f.port[1] == p.dport
             and memcmp(f.addr[0], p.src, 16) == 0 and memcmp(f.addr[1], p.dst, 16) == 0):
@@ -148,7 +149,7 @@ cdef uint32_t table_find(const Table *t, const Packet *p, uint32_t hash, int *si
     while entry != 0:
         if <uint32_t>(entry >> 32) == hash:
             i = <uint32_t>entry - 1
-            side[0] = side_of(&t.flows[i], p)
+            side[0] = side_of(t, &t.flows[i], p)
             if side[0] >= 0:
                 return i
         slot = (slot + 1) & t.mask
@@ -184,7 +185,7 @@ cdef uint32_t table_insert(Table *t, const Packet *p, uint32_t hash) noexcept no
     f.dscp = p.dscp
     f.local = 2
     f.start = f.last = p.time
-    f.work = f.host = f.agent = f.alpn = f.content_type = f.ja4 = f.rule = NONE
+    f.work = f.host = f.agent = f.alpn = f.content_type = f.ja4 = f.mac = f.rule = NONE
     f.hash = hash
     while t.index[slot] != 0:
         slot = (slot + 1) & t.mask

@@ -13,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from dpi.errors import DpiError
+
 KEPT = 512
 
 
@@ -25,7 +27,10 @@ class Authority:
         key = directory / "ca.key"
         if not key.exists():
             self._make(key)
-        self._key = serialization.load_pem_private_key(key.read_bytes(), None)
+        loaded = serialization.load_pem_private_key(key.read_bytes(), None)
+        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+            raise DpiError(f"{key}: not a key that the lab made")
+        self._key = loaded
         self._certificate = x509.load_pem_x509_certificate(self.pem.read_bytes())
         self._contexts: dict[str, ssl.SSLContext] = {}
 
@@ -56,7 +61,7 @@ class Authority:
         certificate = (
             _builder(subject, self._certificate.subject, key.public_key())
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .sign(self._key, hashes.SHA256())  # type: ignore[arg-type]  # ours is always EC
+            .sign(self._key, hashes.SHA256())
         )
         # Two servers share the directory, and OpenSSL reads key and certificate one after the other: whoever is
         # second leaves the first one's file as it is.

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from dpi.errors import DpiError, UsageError
 from dpi.lab import net
@@ -118,9 +119,9 @@ class Lab:
             check=False,
         )
 
-    def start(self, role: str, command: list[str], **options: object) -> subprocess.Popen[bytes]:
+    def start(self, role: str, command: list[str], **options: Any) -> subprocess.Popen[Any]:
         """Starts a command in a namespace; the caller ends it."""
-        return subprocess.Popen(self.inside(role, command), env=self.environment(), **options)  # type: ignore[call-overload,no-any-return]
+        return subprocess.Popen(self.inside(role, command), env=self.environment(), **options)
 
     def __enter__(self) -> Lab:
         self.up()

@@ -13,7 +13,7 @@ and by nothing else, so the table below is the whole order of evidence:
     certificate       90      the server's certificate (TLS 1.2 and older)
     dns               85      the client's resolver answered with this address for that name
     known-server      80      another flow showed this name at the same address and port
-    behaviour         70      the address belongs to the app's owner, and the traffic has the shape of the app's
+    behaviour         70      the traffic has the shape of the app's of the address's owner, or of a voice or bulk
     prefix            60      the address belongs to the app's owner
     neighbour         50      the client found the app, and no other, beside that address a moment ago
     port              30      the port that is registered for it

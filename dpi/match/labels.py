@@ -17,6 +17,7 @@ from dpi.match import hosts, ports, prefixes, rules
 
 if TYPE_CHECKING:
     from dpi.match.app_rules import AppRule
+    from dpi.match.devices import Devices
 
 Kind = Literal["app", "protocol"]
 Evidence = Literal["hosts", "prefixes", "ports"]
@@ -150,6 +151,7 @@ class Signatures:
         categories: Sequence[Category],
         lists: dict[Evidence, Listing],
         declared: Declarations,
+        devices: Devices,
         ruled: Sequence[tuple[str, AppRule]] = (),
         tests: Sequence[CaptureTest] = (),
     ) -> None:
@@ -162,6 +164,7 @@ class Signatures:
         self.prefixes = prefixes.Prefixes(lists["prefixes"].pairs)
         self.ports = ports.Ports(lists["ports"].pairs)
         self.declared = declared
+        self.devices = devices
         self.tests = tuple(tests)
         numbers = {slug: label.id for slug, label in self.by_slug.items()}
         rows = [(row, slug, rule) for slug, rule in ruled for row in rule.compiled(numbers[slug], numbers)]

@@ -14,6 +14,7 @@ cdef struct Pattern:
 cdef struct PatternTable:
     uint16_t *moves         # the automaton that finds literals: [state * classes + class]
     uint32_t *found         # per state: its first pattern, 0 for none
+    uint16_t *ends          # per state: itself where it is a literal, else as in shorter
     uint16_t *shorter       # per state: the next shorter suffix of it that is a literal, 0 for none
     Pattern *patterns       # [0] is not used
     uint32_t n_states       # 0: there are no patterns

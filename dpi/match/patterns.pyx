@@ -84,7 +84,7 @@ cdef const Pattern *pattern_match(const PatternTable *t, const uint8_t *s, uint3
         return NULL
     for i in range(n):
         state = t.moves[state * CLASSES + CLASS[s[i]]]
-        other = state
+        other = t.ends[state]
         while other:
             k = t.found[other]
             while k:
@@ -115,12 +115,13 @@ cdef list patterns_of(const PatternTable *t, const uint8_t *s, uint32_t n):
 cdef void patterns_free(PatternTable *t) noexcept:
     free(t.moves)
     free(t.found)
+    free(t.ends)
     free(t.shorter)
     free(t.patterns)
 
 
 cdef size_t patterns_bytes(const PatternTable *t) noexcept:
-    return t.n_states * (CLASSES * 2 + 4 + 2) + t.n_patterns * sizeof(Pattern)
+    return t.n_states * (CLASSES * 2 + 4 + 2 + 2) + t.n_patterns * sizeof(Pattern)
 
 
 cdef int patterns_build(PatternTable *t, dict patterns) except -1:
@@ -147,9 +148,10 @@ cdef int patterns_build(PatternTable *t, dict patterns) except -1:
     t.n_patterns = len(patterns) + 1
     t.moves = <uint16_t *>calloc(t.n_states * CLASSES, sizeof(uint16_t))
     t.found = <uint32_t *>calloc(t.n_states, sizeof(uint32_t))
+    t.ends = <uint16_t *>calloc(t.n_states, sizeof(uint16_t))
     t.shorter = <uint16_t *>calloc(t.n_states, sizeof(uint16_t))
     t.patterns = <Pattern *>calloc(t.n_patterns, sizeof(Pattern))
-    if not t.moves or not t.found or not t.shorter or not t.patterns:
+    if not t.moves or not t.found or not t.ends or not t.shorter or not t.patterns:
         t.n_states = 0
         raise MemoryError
     number = 1
@@ -174,5 +176,6 @@ cdef int patterns_build(PatternTable *t, dict patterns) except -1:
             t.moves[at * CLASSES + code] = to
             queue.append(to)
         if at:
-            t.shorter[at] = fail if t.found[fail] else t.shorter[fail]
+            t.shorter[at] = t.ends[fail]
+            t.ends[at] = at if t.found[at] else t.ends[fail]
     return 0

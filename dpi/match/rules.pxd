@@ -13,6 +13,7 @@ cdef struct Question:       # what is known of a flow
     uint32_t host_len
     const char *ja4         # as host
     const char *alpn
+    uint8_t mac[16]         # of the local side: 6 bytes, then zeros
     const uint8_t *local    # 16 bytes each
     const uint8_t *remote
     uint16_t app
@@ -23,6 +24,7 @@ cdef struct Question:       # what is known of a flow
     uint8_t proto
     uint8_t dscp
     uint8_t opened          # Opened
+    uint8_t has_mac
 
 
 cdef struct Span:           # a run of RuleTable.numbers or .prefixes
@@ -39,6 +41,7 @@ cdef struct Rule:
     Span alpn
     Span local              # of RuleTable.prefixes
     Span remote
+    Span macs               # the same
     Span ports              # pairs: from, to
     Span transports
     Span dscp
@@ -73,6 +76,7 @@ cdef struct RuleTable:
     uint32_t mask
     uint8_t local_bits[129]     # 1: there is a key for a local prefix of this length
     uint8_t remote_bits[129]
+    uint8_t mac_bits[129]
     uint8_t by_text         # there are rules by JA4 or ALPN
 
 

@@ -23,4 +23,6 @@ class Rules:
         opened: int = 0,
         dscp: int = 0,
         vlan: int = 0,
+        mac: bytes = b"",
     ) -> int | None: ...
+    def speed(self, questions: list[dict[str, Any]], rounds: int) -> int: ...

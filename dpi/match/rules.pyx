@@ -1,13 +1,15 @@
 """Which rule a flow falls under: the first of the policy's rules whose conditions all hold.
 
-Each rule stands in an index under the condition of it that tells flows apart best (host names, else apps and
-protocols, else addresses, categories, VLANs, single ports), once for each of that condition's values; only what
-has none of these is asked every time.  A flow is looked up under its own values: as many look-ups as its name has
+Each rule stands in an index under the condition whose values it shares with the fewest other rules (of equals: host
+names, else apps and protocols, else addresses, MAC addresses, categories, VLANs, single ports), once for each of that condition's
+values; only what has none of these is asked every time.  A flow is looked up under its own values: as many look-ups as its name has
 labels and the policy has different prefix lengths, however many rules there are.  Whatever is found is then held
 against the rule's other conditions, and the lowest number wins.
 
 The table is never changed: a new policy is a new table, which every shard takes over between two batches.
 """
+
+from collections import Counter
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
@@ -27,6 +29,7 @@ cdef enum Kind:
     KEY_REMOTE
     KEY_PORT
     KEY_VLAN
+    KEY_MAC
     KEY_JA4
     KEY_JA4_BEGINS          # the beginning of one
     KEY_ALPN
@@ -84,11 +87,17 @@ cdef inline bint within(const RulePrefix *p, const uint8_t *addr) noexcept nogil
 
 
 cdef bint within_any(const RuleTable *t, Span s, const uint8_t *addr) noexcept nogil:
-    cdef uint32_t i
-    for i in range(s.at, s.at + s.n):
-        if within(&t.prefixes[i], addr):
-            return True
-    return False
+    """Of sorted prefixes of which none holds another: the last that begins at the address or before it counts."""
+    cdef uint32_t low = s.at
+    cdef uint32_t high = s.at + s.n
+    cdef uint32_t middle
+    while low < high:
+        middle = (low + high) // 2
+        if memcmp(t.prefixes[middle].addr, addr, 16) <= 0:
+            low = middle + 1
+        else:
+            high = middle
+    return low > s.at and within(&t.prefixes[low - 1], addr)
 
 
 cdef bint host_among(const RuleTable *t, Span s, const Question *q) noexcept nogil:
@@ -154,6 +163,8 @@ cdef bint holds(const RuleTable *t, const Rule *r, const Question *q) noexcept n
     if r.local.n and not within_any(t, r.local, q.local):
         return False
     if r.remote.n and not within_any(t, r.remote, q.remote):
+        return False
+    if r.macs.n and not (q.has_mac and within_any(t, r.macs, q.mac)):
         return False
     if r.ja4.n and not text_among(t, r.ja4, q.ja4):
         return False
@@ -263,6 +274,8 @@ cdef uint32_t rules_ask(const RuleTable *t, const Question *q) noexcept nogil:
     if t.by_text:
         found = best_text(t, KEY_JA4, q.ja4, q, found)
         found = best_text(t, KEY_ALPN, q.alpn, q, found)
+    if q.has_mac:
+        found = best_prefix(t, KEY_MAC, t.mac_bits, q.mac, q, found)
     found = best_prefix(t, KEY_LOCAL, t.local_bits, q.local, q, found)
     return best_prefix(t, KEY_REMOTE, t.remote_bits, q.remote, q, found)
 
@@ -273,17 +286,18 @@ cdef class Rules:
     """An immutable table of rules.
 
     Each rule is a mapping with the keys of `Match` in dpi/policy/plan.py, where labels and categories are numbers,
-    prefixes are (16 bytes, bits), transports are IP protocol numbers and direction is 0, 1 (out) or 2 (in), and
-    with `ja4` (the end may be `*`), `alpn`, `disposition`, `route` (0 for none) and `log`.  All keys may be left out.
+    prefixes are (16 bytes, bits), as are `macs` (6 of them, then zeros), transports are IP protocol numbers and direction is 0, 1 (out) or 2 (in), and
+    with `ja4` (the end may be `*`), `alpn`, `disposition`, `route` (0 for none), `log` and `absent` (it keeps its number
+    and is never found).  All keys may be left out.
     """
 
     def __cinit__(self, rules):
         numbers, prefixes, lists, text = [], [], [], bytearray()
         keys = {}                       # the key's bytes: [its number, the rules]
         unkeyed = []
-        local_bits, remote_bits = set(), set()
+        local_bits, remote_bits, mac_bits = set(), set(), set()
         rules = list(rules)
-        texts_of = []
+        texts_of, ways = [], []
         cdef Rule *r
         cdef Py_ssize_t i, j
 
@@ -298,8 +312,9 @@ cdef class Rules:
             r.dscp = run(numbers, sorted(set(rule.get("dscp", ()))))
             r.vlans = run(numbers, sorted(set(rule.get("vlans", ()))))
             r.ports = run(numbers, [end for pair in rule.get("ports", ()) for end in pair])
-            r.local = run(prefixes, rule.get("local", ()))
-            r.remote = run(prefixes, rule.get("remote", ()))
+            r.local = run(prefixes, apart(rule.get("local", ())))
+            r.remote = run(prefixes, apart(rule.get("remote", ())))
+            r.macs = run(prefixes, apart(rule.get("macs", ())))
             r.opened = rule.get("direction", 0)
             r.disposition = rule["disposition"]
             r.route = rule.get("route", 0)
@@ -313,17 +328,23 @@ cdef class Rules:
                 keys.setdefault(key, [len(keys) + 1, []])
                 self.table.by_text = 1
             texts_of.append([[keys[key][0] for key in each] for each in (patterns, fingerprints, applications)])
+            ways.append(ways_to(rule, patterns, fingerprints, applications))
 
-            chosen = choose(rule, patterns, fingerprints, applications)
-            if chosen is None:
+        shared = Counter(key for found in ways for way in found for key in way)
+        for i, found in enumerate(ways):
+            if rules[i].get("absent"):
+                continue                # no key leads to it: it is never found, and costs nothing
+            if not found:
                 unkeyed.append(i)
                 continue
-            for key in dict.fromkeys(chosen):
+            for key in min(found, key=lambda way: max(shared[key] for key in way)):
                 keys.setdefault(key, [len(keys) + 1, []])[1].append(i)
                 if key[0] == KEY_LOCAL:
                     local_bits.add(key[1])
                 elif key[0] == KEY_REMOTE:
                     remote_bits.add(key[1])
+                elif key[0] == KEY_MAC:
+                    mac_bits.add(key[1])
 
         self.table.keys = <Key *>allocate(len(keys) + 1, sizeof(Key))
         slots = 16
@@ -360,8 +381,6 @@ cdef class Rules:
             self.table.text[i] = text[i]
         self.table.prefixes = <RulePrefix *>allocate(len(prefixes), sizeof(RulePrefix))
         for i, (addr, bits) in enumerate(prefixes):
-            if len(addr) != 16 or not 0 <= bits <= 128:
-                raise ValueError("a prefix is 16 bytes and 0 to 128 bits")
             for j in range(16):
                 self.table.prefixes[i].addr[j] = addr[j]
             self.table.prefixes[i].bits = bits
@@ -369,6 +388,8 @@ cdef class Rules:
             self.table.local_bits[bits] = 1
         for bits in remote_bits:
             self.table.remote_bits[bits] = 1
+        for bits in mac_bits:
+            self.table.mac_bits[bits] = 1
 
     def __dealloc__(self):
         free(self.table.rules)
@@ -384,18 +405,46 @@ cdef class Rules:
 
     def ask(self, *, uint16_t app=0, uint16_t protocol=0, uint8_t category=0, bytes host=b"",
             bytes ja4=b"", bytes alpn=b"", bytes local=bytes(16), bytes remote=bytes(16), uint16_t port=0, uint8_t proto=0,
-            uint8_t opened=0, uint8_t dscp=0, uint16_t vlan=0):
+            uint8_t opened=0, uint8_t dscp=0, uint16_t vlan=0, bytes mac=b""):
         """The number of the first rule that holds for such a flow, or None."""
         cdef Question q
-        if len(local) != 16 or len(remote) != 16:
-            raise ValueError("addresses have 16 bytes")
+        if len(local) != 16 or len(remote) != 16 or len(mac) not in (0, 6):
+            raise ValueError("addresses have 16 bytes, MAC addresses 6")
+        memset(&q, 0, sizeof(q))
         q.app, q.protocol, q.category, q.port, q.proto = app, protocol, category, port, proto
         q.opened, q.dscp, q.vlan = opened, dscp, vlan
         q.host, q.host_len = host, <uint32_t>len(host)
         q.local, q.remote = local, remote
         q.ja4, q.alpn = ja4, alpn
+        if mac:
+            q.has_mac = 1
+            memcpy(q.mac, <const uint8_t *>mac, 6)
         found = rules_ask(&self.table, &q)
         return None if found == NONE else found
+
+    def speed(self, list questions, int rounds):
+        """Asks all questions (keywords of ask()) so many times without the interpreter; how many found a rule.  For the
+        benchmark."""
+        cdef Py_ssize_t i, n = len(questions), found = 0
+        cdef Question *all_ = <Question *>allocate(n, sizeof(Question))
+        cdef bytes host, local, remote
+        try:
+            for i, asked in enumerate(questions):
+                host, local, remote = asked.get("host", b""), asked["local"], asked["remote"]
+                if len(local) != 16 or len(remote) != 16:
+                    raise ValueError("addresses have 16 bytes")
+                all_[i].host, all_[i].host_len = host, <uint32_t>len(host)
+                all_[i].local, all_[i].remote, all_[i].ja4, all_[i].alpn = local, remote, b"", b""
+                all_[i].app, all_[i].protocol = asked.get("app", 0), asked.get("protocol", 0)
+                all_[i].category, all_[i].port = asked.get("category", 0), asked.get("port", 0)
+                all_[i].proto, all_[i].opened = asked.get("proto", 0), asked.get("opened", 0)
+            with nogil:
+                for _ in range(rounds):
+                    for i in range(n):
+                        found += rules_ask(&self.table, &all_[i]) != NONE
+        finally:
+            free(all_)
+        return found
 
 
 cdef void *allocate(size_t n, size_t size) except NULL:
@@ -411,6 +460,24 @@ cdef Span run(list pool, values):
     pool.extend(values)
     s.n = <uint32_t>(len(pool) - s.at)
     return s
+
+
+cdef list apart(prefixes):
+    """In order, without those that another holds."""
+    found = []
+    last, last_bits = -1, 0
+    for whole, bits in sorted({(network(addr, bits), bits) for addr, bits in prefixes}):
+        if last >= 0 and last_bits <= bits and whole >> (128 - last_bits) == last >> (128 - last_bits):
+            continue
+        found.append((whole.to_bytes(16, "big"), bits))
+        last, last_bits = whole, bits
+    return found
+
+
+cdef object network(bytes addr, int bits):
+    if len(addr) != 16 or not 0 <= bits <= 128:
+        raise ValueError("a prefix is 16 bytes and 0 to 128 bits")
+    return int.from_bytes(addr, "big") >> (128 - bits) << (128 - bits)
 
 
 cdef bytes number_key(int kind, int value):
@@ -437,31 +504,25 @@ cdef bytes ja4_key(str text):
 
 
 cdef bytes prefix_key(int kind, bytes addr, int bits):
-    whole = int.from_bytes(addr, "big") >> (128 - bits) << (128 - bits)
-    return bytes((kind, bits)) + whole.to_bytes(16, "big")
+    return bytes((kind, bits)) + network(addr, bits).to_bytes(16, "big")
 
 
-cdef choose(rule, patterns, fingerprints, applications):
-    """The keys that the rule stands under, or None where it has to be asked every time."""
-    if patterns:
-        return patterns
-    if fingerprints and all(key[0] == KEY_JA4 for key in fingerprints):
-        return fingerprints
-    if rule.get("apps"):
-        return [number_key(KEY_LABEL, app) for app in rule["apps"]]
-    if rule.get("protocols"):
-        return [number_key(KEY_PROTOCOL, protocol) for protocol in rule["protocols"]]
-    if rule.get("remote"):
-        return [prefix_key(KEY_REMOTE, addr, bits) for addr, bits in rule["remote"]]
-    if rule.get("local"):
-        return [prefix_key(KEY_LOCAL, addr, bits) for addr, bits in rule["local"]]
-    if rule.get("categories"):
-        return [number_key(KEY_CATEGORY, category) for category in rule["categories"]]
-    if rule.get("vlans"):
-        return [number_key(KEY_VLAN, vlan) for vlan in rule["vlans"]]
-    if applications:
-        return applications
-    ports = rule.get("ports")
-    if ports and sum(last - first + 1 for first, last in ports) <= FEW_PORTS:
-        return [number_key(KEY_PORT, port) for first, last in ports for port in range(first, last + 1)]
-    return None
+cdef list ways_to(rule, patterns, fingerprints, applications):
+    """The keys that the rule may stand under, one list for each condition that could be the index, what tells flows
+    apart best first; none where it has to be asked every time."""
+    ports = rule.get("ports", ())
+    few = sum(last - first + 1 for first, last in ports) <= FEW_PORTS
+    found = [
+        patterns,
+        fingerprints if all(key[0] == KEY_JA4 for key in fingerprints) else (),
+        [number_key(KEY_LABEL, app) for app in rule.get("apps", ())],
+        [number_key(KEY_PROTOCOL, protocol) for protocol in rule.get("protocols", ())],
+        [prefix_key(KEY_REMOTE, addr, bits) for addr, bits in rule.get("remote", ())],
+        [prefix_key(KEY_LOCAL, addr, bits) for addr, bits in rule.get("local", ())],
+        [prefix_key(KEY_MAC, addr, bits) for addr, bits in rule.get("macs", ())],
+        [number_key(KEY_CATEGORY, category) for category in rule.get("categories", ())],
+        [number_key(KEY_VLAN, vlan) for vlan in rule.get("vlans", ())],
+        applications,
+        [number_key(KEY_PORT, port) for first, last in ports for port in range(first, last + 1)] if few else (),
+    ]
+    return [list(dict.fromkeys(way)) for way in found if way]

@@ -11,7 +11,9 @@ cache to keep right.  The words are taken from the file's text, so that every en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +27,7 @@ from dpi.errors import Finding, FindingsError, UsageError
 from dpi.match import hosts, ports, prefixes
 from dpi.match.app_rules import AppRule, app_rules
 from dpi.match.declare import declarations
+from dpi.match.devices import Device, Devices, read_device, repeated
 from dpi.match.expect import capture_tests
 from dpi.match.labels import (
     CaptureTest,
@@ -48,7 +51,7 @@ _TEXTS = ("name", "category", "description")
 _PARTS = ("video", "calls", "push")  # labels of some of a label's traffic
 _LISTS: tuple[Evidence, ...] = ("hosts", "prefixes", "ports")
 _FLAGS = ("shared", "mixed", "replace")
-_SECTIONS = ("about", "categories", "apps", "protocols", *_LISTS, "tests", "sources")
+_SECTIONS = ("about", "categories", "apps", "protocols", *_LISTS, "devices", "tests", "sources")
 
 
 class _Spot(NamedTuple):
@@ -85,10 +88,23 @@ def load(directories: Iterable[str | Path] = (), keep: Signatures | None = None)
     Raises FindingsError with every finding as FILE:LINE:COL, UsageError where a directory cannot be read.
     """
     reader = _Reader(keep)
-    for layer, directory in enumerate([BUILT_IN, *map(Path, directories)]):
-        for path in _files(directory):
-            reader.read(path, layer)
-    return reader.finish()
+    with _uncollected():
+        for layer, directory in enumerate([BUILT_IN, *map(Path, directories)]):
+            for path in _files(directory):
+                reader.read(path, layer)
+        return reader.finish()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """While many objects are made that are all kept, the cyclic collector would go through them again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def sources(file: Path) -> list[Source]:
@@ -135,6 +151,7 @@ class _Reader(Nodes):
         self._category_numbers = len(keep.categories) if keep else 1
         self.drafts: dict[str, _Draft] = {}
         self.categories: dict[str, Category] = {"unknown": Category(0, "unknown", "Unknown", None)}
+        self.devices: dict[str, Device] = {}
         self.tests: list[CaptureTest] = []
         self.sources: list[Source] = []
         self._spots: list[tuple[SourceFile, yaml.Node, str, str]] = []  # uses of categories, checked at the end
@@ -172,6 +189,9 @@ class _Reader(Nodes):
             self._label(file, slug, pair, f"apps.{slug}", "app")
         for slug, pair in self._section(file, sections, "protocols").items():
             self._label(file, slug, pair, f"protocols.{slug}", "protocol")
+        for kind, pair in self._section(file, sections, "devices").items():
+            known = self.devices.get(kind)
+            self.devices[kind] = read_device(self, self._words, file, pair.key, pair.value, known)
         if "tests" in sections:
             tests, slugs = capture_tests(self, file, sections["tests"].value)
             self.tests += tests
@@ -294,6 +314,8 @@ class _Reader(Nodes):
         for slug in protocols.SLUGS:
             if slug not in self.drafts:
                 self.findings.append(Finding(str(BUILT_IN), 1, 1, slug, "dissected, but not defined"))
+        for spot, path, message in repeated(self.devices.values()):
+            self.finding_at(spot.file, spot.line, spot.column, path, message)
         labels = self._number()
         lists = {key: self._listing(key, labels) for key in _LISTS}
         declared = self._declared(labels)
@@ -304,7 +326,8 @@ class _Reader(Nodes):
             categories = [self.categories["unknown"]] * self._category_numbers
             for each in self.categories.values():
                 categories[each.id] = each
-            return Signatures(labels, categories, lists, Declarations(declared), ruled, self.tests)
+            devices = Devices(self.devices.values())
+            return Signatures(labels, categories, lists, Declarations(declared), devices, ruled, self.tests)
         except ValueError as error:
             self._check_spelling(lists)
             if self.findings:

@@ -23,18 +23,31 @@ def bits(shares: int) -> int:
     return max(3, shares.bit_length()) if shares else 0
 
 
+def every_bit(shares: Sequence[tuple[str, int]]) -> int:
+    """The bits of a branch's number that are a class's; a branch without shares has them all set.
+
+    `shares`: as SubscriberPlan has them.
+    """
+    return (1 << bits(max((offset for _, offset in shares), default=0))) - 1
+
+
 @cache
 def room(tree: int, width: int) -> int:
     """How many branches a tree has numbers for."""
     return sum(1 for _ in _minors(tree, width))
 
 
-def numbered(groups: Sequence[Sequence[str]], width: int, known: Mapping[str, int]) -> tuple[dict[str, int], int]:
+def numbered(
+    groups: Sequence[Sequence[str]], width: int, known: Mapping[str, int], spread: int = 1
+) -> tuple[dict[str, int], int]:
     """Numbers (tree << 16 | first minor) by name, and how many trees there are beside the link's own.
 
-    A group stays together; each has room in a tree (checks/subscribers.py).
+    A group stays together; each has room in a tree (checks/subscribers.py).  Where the link's own does not do, who is
+    new is spread over `spread` trees or more: what a class takes to make goes by how many its tree has.
     """
-    alone = sum(map(len, groups)) > room(0, width)
+    total = sum(map(len, groups))
+    alone = total > room(0, width)
+    enough = -(-total // spread)  # in a tree, while there are fewer than `spread`
     allowed = {tree: frozenset(_minors(tree, width)) for tree in {0, *(n >> 16 for n in known.values())}}
     kept = {
         name: n
@@ -49,7 +62,8 @@ def numbered(groups: Sequence[Sequence[str]], width: int, known: Mapping[str, in
         home = next((kept[name] >> 16 for name in group if name in kept), None)
         homes.append((home, group))
     for home, group in sorted(homes, key=lambda each: each[0] is None):  # who has a tree goes first
-        tree = _tree(home, len(group), left, width, alone)
+        crowded = enough if len(left) < spread else None
+        tree = _tree(home, len(group), left, width, alone, crowded)
         left[tree] -= len(group)
         for name in group:
             if name in kept and kept[name] >> 16 == tree:
@@ -63,14 +77,14 @@ def numbered(groups: Sequence[Sequence[str]], width: int, known: Mapping[str, in
     return given, max(left) if alone else 0
 
 
-def _tree(home: int | None, size: int, left: dict[int, int], width: int, alone: bool) -> int:
-    """Its own, else the one with most room, else a new one."""
+def _tree(home: int | None, size: int, left: dict[int, int], width: int, alone: bool, crowded: int | None) -> int:
+    """Its own, else the one with most room, else a new one.  `crowded`: how many are too many for another group."""
     if not alone:
         return left.setdefault(0, room(0, width)) * 0
     if home is not None and left.setdefault(home, room(home, width)) >= size:
         return home
     tree = max(left, key=lambda t: (left[t], -t), default=None)
-    if tree is None or left[tree] < size:
+    if tree is None or left[tree] < size or (crowded and room(tree, width) - left[tree] + size > crowded):
         tree = next(t for t in range(1, MOST_TREES + 1) if t not in left)
         left[tree] = room(tree, width)
     return tree

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 from dpi.policy.plan import Plan, Route
-from dpi.policy.show import actions, conditions, grouped, several, shape, span
+from dpi.policy.show import actions, conditions, grouped, queues, several, shape, span
 from dpi.policy.subscribe import DEFAULT, SITE
 from dpi.policy.units import rate_text, seconds_text, size_text
 
@@ -25,7 +25,7 @@ class Change:
     """One thing that is different; `before` and `after` are empty where it is not there."""
 
     verb: Verb
-    kind: str  # class, site, subscriber, rule, cache, link, setting
+    kind: str  # class, site, subscriber, schedule, rule, cache, link, setting
     name: str
     before: str
     after: str
@@ -123,6 +123,17 @@ def _classes(plan: Plan) -> dict[str, Said]:
     return said
 
 
+def _schedules(plan: Plan) -> dict[str, Said]:
+    return {schedule.name: {"": schedule.words} for schedule in plan.conditions.schedules}
+
+
+def _quotas(plan: Plan) -> dict[str, Said]:
+    return {
+        quota.name: {"": quota.words, "warned at": ", ".join(f"{100 * share:g}%" for share in quota.warn)}
+        for quota in plan.conditions.quotas
+    }
+
+
 def _sites(plan: Plan) -> dict[str, Said]:
     return _branches(plan, sites=True)
 
@@ -141,7 +152,7 @@ def _branches(plan: Plan, *, sites: bool) -> dict[str, Said]:
             "behind": names.get(b.parent, "link"),
             "down": shape(b.down),
             "up": shape(b.up),
-            "at": ", ".join(b.prefixes),
+            "at": ", ".join([*b.prefixes, *b.macs, *(f"VLAN {vlan}" for vlan in b.vlans)]),
         }
         for b in subscribers.branches
         if b.is_site == sites
@@ -163,7 +174,7 @@ def _rules(plan: Plan) -> dict[str, Said]:
 
 def _caches(plan: Plan) -> dict[str, Said]:
     apps = {rule.route: several("", rule.match.apps, None).strip() for rule in grouped(plan)[1]}
-    return {route.name: {"apps": apps.get(route.name, ""), **_cache(route)} for route in plan.kernel.routes}
+    return {route.name: {"apps": apps.get(route.cache, ""), **_cache(route)} for route in plan.kernel.routes}
 
 
 def _cache(route: Route) -> Said:
@@ -176,11 +187,17 @@ def _cache(route: Route) -> Said:
             f" within {seconds_text(health.timeout)}, {health.down_after} down, {health.up_after} up"
         )
     return {
-        "next hop": " and ".join(hop for hop in (route.next_hop4, route.next_hop6) if hop),
+        "kind": route.kind if route.kind != "transparent" else "",
+        "port": str(route.port or ""),
+        "address" if route.kind == "dns" else "next hop": " and ".join(
+            hop for hop in (route.next_hop4, route.next_hop6) if hop
+        ),
         "device": route.device or "",
-        "table": str(route.table),
+        "table": str(route.table) if route.kind != "dns" else "",
+        "weight": str(route.weight) if route.member_of else "",
+        "fetches from": ", ".join(route.fills_from),
         "prefixes": ", ".join(route.prefixes),
-        "learnt for": seconds_text(route.learn_ttl),
+        "learnt for": seconds_text(route.learn_ttl) if route.kind != "dns" else "",
         "check": check,
         "when down": route.when_down,
     }
@@ -209,6 +226,7 @@ def _settings(plan: Plan) -> dict[str, Said]:
             "confirm": seconds_text(plan.control.confirm) if plan.control.confirm else "",
         },
         "on exit": {"": plan.on_exit},
+        "queues of subscribers": {"": queues(kernel.subscribers)},
     }
 
 
@@ -217,6 +235,9 @@ KINDS = {
     "class": _classes,
     "site": _sites,
     "subscriber": _subscribers,
+    "schedule": _schedules,
+    "quota": _quotas,
+    "congestion": lambda plan: {each.name: {"": each.words} for each in plan.conditions.congestion},
     "rule": _rules,
     "cache": _caches,
 }

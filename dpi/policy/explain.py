@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Literal
 
+from dpi.policy.conditions import NOTHING, Holding, unmet
+from dpi.policy.link_layer import mac_number, mac_text
 from dpi.policy.plan import EnginePlan, Match, PlannedRule
 from dpi.policy.show import several
 from dpi.policy.units import dscp_name
@@ -34,6 +36,7 @@ class Facts:
     direction: Literal["out", "in"] | None = None
     dscp: int = 0
     vlan: int = 0
+    mac: str = ""  # of the local side
 
 
 @dataclass(frozen=True)
@@ -45,19 +48,22 @@ class Verdict:
     reason: str  # the first condition that failed, in words; empty where none did
 
 
-def explain(plan: EnginePlan, facts: Facts) -> list[Verdict]:
+def explain(plan: EnginePlan, facts: Facts, holding: Holding = NOTHING) -> list[Verdict]:
     """The rules up to and with the one that decides; all of them where none does."""
     verdicts = []
     for rule in plan.rules:
-        reason = next(failures(rule.match, facts), "")
+        reason = next(failures(rule.match, facts, holding), "")
         verdicts.append(Verdict(rule, not reason, reason))
         if not reason:
             break
     return verdicts
 
 
-def failures(match: Match, facts: Facts) -> Iterator[str]:
+def failures(match: Match, facts: Facts, holding: Holding = NOTHING) -> Iterator[str]:
     """Each condition that does not hold, in words."""
+    yield from unmet(match, holding)
+    if match.over and (over := holding.prefixes(match)) and not _inside(facts.local, tuple(over)):
+        yield f"{facts.local or 'the local address'} has not used up {' or '.join(match.over)}"
     if match.apps and facts.app not in match.apps and facts.protocol not in match.apps:
         yield f"{_is('app', facts.app or facts.protocol)}, not {_of(match.apps)}"
     if match.protocols and facts.protocol not in match.protocols:
@@ -81,6 +87,16 @@ def failures(match: Match, facts: Facts) -> Iterator[str]:
         yield f"dscp is {dscp_name(facts.dscp)}, not {_of(tuple(map(dscp_name, match.dscp)))}"
     if match.vlans and facts.vlan not in match.vlans:
         yield f"vlan is {facts.vlan}, not {_of(tuple(map(str, match.vlans)))}"
+    if match.devices and (macs := holding.macs(match)) and facts.mac not in macs:
+        yield f"{facts.mac or 'the device'} is not known to be {' or '.join(match.devices)}"
+    if match.macs and not any(mac_matches(prefix, facts.mac) for prefix in match.macs):
+        yield f"{_is('MAC address', facts.mac)}, not {_of(tuple(map(mac_text, match.macs)))}"
+
+
+def mac_matches(prefix: str, mac: str) -> bool:
+    """Whether a MAC address begins as `02:11:22:00:00:00/24` says."""
+    bits, wanted = mac_number(prefix)
+    return bool(mac) and (int(mac.replace(":", ""), 16) ^ wanted) >> 48 - bits == 0
 
 
 def host_matches(pattern: str, host: str) -> bool:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
 from pydantic import (
     BeforeValidator,
@@ -22,7 +24,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from dpi.policy import units
+from dpi.policy import link_layer, schedule, units
 
 _NUMBER = r"\d+(\.\d+)?"
 LINK_RATE_PATTERN = rf"^{_NUMBER} ?([kKmMgGtT]|[kKmMgG]i)?bit$"
@@ -107,6 +109,9 @@ LinkRate = Annotated[
     _parsed(units.link_rate),
     _text_schema("A rate as tc spells it", LINK_RATE_PATTERN, "1gbit", "50mbit"),
 ]
+URL_PATTERN = r"^(portal|https?://[!-~]{1,2000})$"
+Url = Annotated[str, StringConstraints(pattern=URL_PATTERN)]
+
 Size = Annotated[
     int,
     _parsed(units.size),
@@ -141,6 +146,18 @@ Address = Annotated[
     _parsed(units.address),
     _text_schema("An address, IPv4 or IPv6", r"^[0-9a-fA-F.:]+$", "10.9.0.2", "2001:db8::2"),
 ]
+Mac = Annotated[
+    str,
+    _parsed(link_layer.mac),
+    _text_schema("A MAC address", r"^[0-9a-fA-F:.-]{14,17}$", "02:11:22:33:44:55"),
+]
+MacPrefix = Annotated[
+    str,
+    _parsed(link_layer.mac_prefix),
+    _text_schema(
+        "A MAC address, or the beginning of one", r"^[0-9a-fA-F:.-]{8,17}(/\d{1,2})?$", "02:11:22:33:44:55", "02:11:22"
+    ),
+]
 HostPattern = Annotated[
     str,
     _parsed(units.host_pattern),
@@ -151,6 +168,56 @@ HostPattern = Annotated[
         "*.example.org",
         "=example.org",
     ),
+]
+
+
+def _zone(value: object) -> str:
+    """A time zone of the IANA database."""
+    try:
+        return schedule.zone_of(value).key if isinstance(value, str) else ""
+    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        hint = get_close_matches(str(value), available_timezones(), n=1)
+        none = "" if available_timezones() else "; this machine has none at all: install tzdata"
+        raise ValueError(f"there is no time zone {value}{f'; did you mean {hint[0]}?' if hint else none}") from None
+
+
+Zone = Annotated[
+    str,
+    _parsed(_zone),
+    _text_schema("A time zone of the IANA database", r"^[A-Za-z][A-Za-z0-9_+/-]*$", "Europe/Berlin", "UTC"),
+]
+Weekly = Annotated[
+    schedule.Weekly,
+    _parsed(schedule.weekly),
+    _text_schema("Days, hours, or both", r"^[A-Za-z0-9:, -]+$", "mon-fri 18:00-23:00", "sat,sun", "22:00-06:00"),
+]
+Dates = Annotated[
+    schedule.Dates,
+    _parsed(schedule.dates),
+    _text_schema(
+        "A date, or from one to another",
+        r"^\d{4}-\d\d-\d\d[0-9:. -]*$",
+        "2026-12-24",
+        "2026-12-24..2026-12-26",
+        "2026-12-31 18:00..2027-01-01 06:00",
+    ),
+]
+
+
+Volume = Annotated[
+    int,
+    _parsed(units.volume),
+    _number_or_text("A volume in bytes; k is 1,024", 1, 2**60, r"^\d+(\.\d+)?[kKmMgGtT]?[bB]?$", "50g", "1t"),
+]
+Share = Annotated[
+    float,
+    _parsed(units.share),
+    _text_schema("A share", r"^\d+(\.\d+)? ?%$", "80%"),
+]
+Period = Annotated[
+    str | float,
+    _parsed(units.period),
+    _text_schema("day, week, month, or a time that rolls", rf"^(day|week|month)$|{TIME_PATTERN}", "month", "24h", "7d"),
 ]
 
 

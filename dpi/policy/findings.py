@@ -20,6 +20,7 @@ _PATTERNS = {
     fields.LABEL_PATTERN: "is no label; they are lower case, as in netflix",
     fields.DEVICE_PATTERN: "is no name of an interface",
     r"^/[!-~]*$": "is no path; it starts with /",
+    fields.URL_PATTERN: "is neither `portal` nor a URL with http:// or https://",
 }
 
 

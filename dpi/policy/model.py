@@ -13,21 +13,32 @@ from pydantic import BaseModel, ConfigDict, Field
 from dpi.policy.fields import (
     RATE_PATTERN,
     Address,
+    Dates,
     Device,
     Dscp,
     FilePath,
     HostPattern,
     Label,
     LinkRate,
+    Mac,
+    MacPrefix,
     Name,
     OrMany,
     OrShort,
     Peer,
+    Period,
     Ports,
     Prefix,
     Rate,
     Seconds,
     Size,
+    Url,
+    Volume,
+    Weekly,
+    Zone,
+)
+from dpi.policy.fields import (
+    Share as ShareOf,
 )
 from dpi.policy.plan import Direction
 from dpi.policy.units import Rate as RateValue
@@ -132,7 +143,9 @@ class Class(Section):
 class Health(Section):
     """How a cache is known to work."""
 
-    check: Literal["tcp", "http", "icmp", "none"] = Field(default="icmp", description="What is tried")
+    check: Literal["tcp", "http", "icmp", "none"] | None = Field(
+        default=None, description="What is tried; default: icmp, of the kinds proxy and dns tcp"
+    )
     target: Address | None = Field(default=None, description="Address to try; default: the next hop")
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
         default=None, description="Port of tcp and http; default for http: 80"
@@ -153,15 +166,46 @@ def _check(value: Any) -> dict[str, Any]:
 BothHealth = Annotated[Health, OrShort(_check, {"enum": ["icmp", "none"], "description": "What is tried"})]
 
 
-class Cache(Section):
-    """A cache that new connections are routed to."""
+class Hop(Section):
+    """Where a cache is."""
 
     next_hop: Annotated[list[Address], OrMany()] = Field(
         default=[], max_length=2, description="The cache's address, or one of each family"
     )
+    address: Annotated[list[Address], OrMany()] = Field(
+        default=[], max_length=2, description="kind: dns: the cache's own address, or one of each family"
+    )
     device: Device | None = Field(default=None, description="The interface that leads to it; default: as routed")
     table: Annotated[int, Field(ge=1, le=0xFFFFFFFF)] | None = Field(
         default=None, description="Routing table to use; default: 26000 + the cache's number"
+    )
+    fills_from: Annotated[list[Prefix], OrMany()] = Field(
+        default=[],
+        description="Addresses that it fetches from, beside its next hop's: never sent to a cache, counted as fill",
+    )
+
+
+class Member(Hop):
+    """One of several machines that are a cache together."""
+
+    weight: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=1, description="Its part of the clients, beside the other members' weights"
+    )
+
+
+class Cache(Hop):
+    """A cache that new connections are routed to."""
+
+    kind: Literal["transparent", "proxy", "dns"] = Field(
+        default="transparent",
+        description="transparent: takes all connections to its servers; proxy: plain HTTP, to port 80; "
+        "dns: who asks for its servers' names is told its own address",
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+        default=None, description="Port of a proxy on this box, which connections are handed to (TPROXY)"
+    )
+    members: dict[Name, Member] = Field(
+        default={}, max_length=7, description="The machines that it is made of, where there are several"
     )
     apps: Annotated[list[Label], OrMany()] = Field(
         default=[], description="Apps that it serves: theirs goes there unless a rule blocks, allows or routes it"
@@ -170,10 +214,22 @@ class Cache(Section):
         default=[], description="Destinations that are known to be its business from the start"
     )
     learn_ttl: Seconds = Field(default=6 * 3600.0, description="How long a learnt destination stays; default: 6h")
-    health: BothHealth = Field(default=Health(), description="How it is known to work; default: icmp")
+    health: BothHealth = Field(default=Health(), description="How it is known to work")
     when_down: Literal["normal", "unreachable"] = Field(
         default="normal", description="normal: traffic takes its normal way; unreachable: it is refused"
     )
+
+    @property
+    def check(self) -> Literal["tcp", "http", "icmp", "none"]:
+        """What is tried."""
+        return self.health.check or ("icmp" if self.kind == "transparent" else "tcp")
+
+    @property
+    def check_port(self) -> int | None:
+        """Where tcp and http try it."""
+        if self.health.port is None and self.kind != "transparent":
+            return self.port or 80
+        return self.health.port or (80 if self.check == "http" else None)
 
 
 class Match(Section):
@@ -202,6 +258,42 @@ class Match(Section):
     vlan: Annotated[list[Annotated[int, Field(ge=0, le=4094)]], OrMany()] = Field(
         default=[], min_length=1, description="VLAN it came in; 0: untagged"
     )
+    mac: Annotated[list[MacPrefix], OrMany()] = Field(
+        default=[], min_length=1, description="Device on the LAN side: its MAC address, or the beginning of it"
+    )
+    device: Annotated[list[Label], OrMany()] = Field(
+        default=[], min_length=1, description="Kind of the device on the LAN side, as its DHCP messages show it"
+    )
+    during: Annotated[list[Name], OrMany()] = Field(
+        default=[], min_length=1, description="Schedules; the rule is there only while one of them is in force"
+    )
+    congested: Annotated[list[Name], OrMany()] = Field(
+        default=[], min_length=1, description="Congestion; the rule is there only while one of them holds"
+    )
+    over: Annotated[list[Name], OrMany()] = Field(
+        default=[], min_length=1, description="Quotas; the LAN side has used one of them up"
+    )
+
+
+class Mirror(Section):
+    """Where copies of packets go."""
+
+    group: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        default=None, description="Their headers to this NFLOG group"
+    )
+    device: Device | None = Field(default=None, description="All of them out of this interface, as they leave")
+
+
+def _group(value: Any) -> dict[str, Any]:
+    return {"group": value}
+
+
+BothMirrors = Annotated[
+    Mirror,
+    OrShort(
+        _group, {"type": "integer", "minimum": 0, "maximum": 65535, "description": "Their headers to this NFLOG group"}
+    ),
+]
 
 
 class Rule(Section):
@@ -214,7 +306,16 @@ class Rule(Section):
     block: Literal["reject", "drop"] | None = Field(
         default=None, description="reject: answer with a reset or an ICMP error; drop: say nothing"
     )
+    police: BothRates | None = Field(default=None, description="Drop what is above this rate, all its flows together")
+    per_host: BothRates | None = Field(default=None, description="Drop what is above this rate of one host of the LAN")
+    per_flow: BothRates | None = Field(default=None, description="Drop what is above this rate of one flow")
+    mirror: BothMirrors | None = Field(default=None, description="Send a copy of its packets elsewhere")
+    redirect: Url | None = Field(
+        default=None,
+        description="Answer HTTP on port 80 with a redirect to this URL or the daemon's page (portal); refuse all else",
+    )
     allow: bool = Field(default=False, description="Leave it alone: default class, no later rule")
+    exempt: bool = Field(default=False, description="Leave it alone altogether: no class, not looked at again")
     log: bool = Field(default=False, description="Note its flows in the log")
     enabled: bool = Field(default=True, description="false: as if the rule were not there")
     before: Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9_-]{0,47})$")] | None = Field(
@@ -254,7 +355,13 @@ class Subscriber(Section):
 
     tariff: Name = Field(description="The tariff")
     address: Annotated[list[Prefix], OrMany()] = Field(
-        min_length=1, description="Addresses and prefixes; of several that hold an address the longest counts"
+        default=[], description="Addresses and prefixes; of several that hold an address the longest counts"
+    )
+    mac: Annotated[list[Mac], OrMany()] = Field(
+        default=[], description="MAC addresses; an address that is written somewhere counts before them"
+    )
+    vlan: Annotated[list[Annotated[int, Field(ge=1, le=4094)]], OrMany()] = Field(
+        default=[], description="VLANs of the LAN; an address or a MAC address counts before them"
     )
     parent: Name | None = Field(default=None, description="The site that the subscriber is behind; none: the link")
 
@@ -266,9 +373,62 @@ class Subscribers(Section):
         default=None,
         description="Tariff that all other hosts share; default: they have the classes of the link",
     )
+    queues: Literal["auto", "all", "on-demand"] = Field(
+        default="auto",
+        description="Whether a subscriber's classes are there from the start (all) or while there is traffic of theirs"
+        " (on-demand); auto: on demand above 1,000 subscribers",
+    )
+    idle: Seconds = Field(
+        default=600.0, description="On demand: how long without traffic until they are taken away; default: 10min"
+    )
     entries: dict[Name, Subscriber] = Field(
         default={}, description="Subscribers by id; those in the policy's folder's *.csv files are added"
     )
+
+
+class Schedule(Section):
+    """Windows of time in which rules are there, by the clock on the wall."""
+
+    zone: Zone | None = Field(default=None, description="Time zone; default: the policy's")
+    weekly: Annotated[list[Weekly], OrMany()] = Field(default=[], description="Every week: days, hours, or both")
+    dates: Annotated[list[Dates], OrMany()] = Field(default=[], description="Once: a date, or from one to another")
+    without: Annotated[list[Dates], OrMany()] = Field(default=[], description="But not then")
+
+
+class Congestion(Section):
+    """A class that is busy: over a share of its rate for some time."""
+
+    class_: Name = Field(alias="class", description="The class")
+    direction: Literal["down", "up"] = Field(default="down", description="Which of its rates")
+    above: ShareOf = Field(description="It begins over this share of the rate")
+    below: ShareOf | None = Field(default=None, description="It ends under this share; default: four fifths of `above`")
+    for_: Seconds = Field(default=30.0, alias="for", description="For so long, to begin and to end; default: 30s")
+
+
+class Quota(Section):
+    """A volume that each subscriber or host may use in a time, counted in both directions."""
+
+    each: Literal["subscriber", "host"] | None = Field(
+        default=None, description="Whose it is; default: each subscriber's, each host's where there are none"
+    )
+    app: Annotated[list[Label], OrMany()] = Field(default=[], description="Only what these apps or protocols use")
+    category: Annotated[list[Label], OrMany()] = Field(default=[], description="Only what apps of these use")
+    volume: Volume = Field(description="How much")
+    per: Period = Field(description="day, week or month of the calendar; or a time that rolls, as 24h")
+    zone: Zone | None = Field(default=None, description="Time zone of the calendar; default: the policy's")
+    tariff: Name | None = Field(
+        default=None, description="The tariff of a subscriber who has used it up; default: their own"
+    )
+    warn: Annotated[list[ShareOf], OrMany()] = Field(default=[], description="Shares of it at which to warn")
+
+
+class Portal(Section):
+    """The daemon's own page, for rules that redirect there."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+        default=None, description="Where it is served; default: 8088"
+    )
+    page: FilePath | None = Field(default=None, description="A file of HTML; default: a page that says little")
 
 
 class Marks(Section):
@@ -330,10 +490,15 @@ class Policy(Section):
         default={}, description="Hosts and networks under a name"
     )
     caches: dict[Name, Cache] = Field(default={}, description="Caches by name, seven at most")
+    zone: Zone | None = Field(default=None, description="Time zone of schedules that name none")
+    schedules: dict[Name, Schedule] = Field(default={}, description="Windows of time by name, for rules")
+    quotas: dict[Name, Quota] = Field(default={}, description="Volumes by name, for rules")
+    congestion: dict[Name, Congestion] = Field(default={}, description="Busy classes by name, for rules")
     rules: dict[Name, Rule] = Field(default={}, description="Rules by name, in order; the first that matches decides")
     tariffs: dict[Name, Tariff] = Field(default={}, description="What subscribers get, by name")
     sites: dict[Name, Site] = Field(default={}, description="What subscribers are behind, by name, as a tree")
     subscribers: Subscribers = Field(default=Subscribers(), description="Who has which tariff")
+    portal: Portal = Field(default=Portal(), description="The daemon's page, for rules with redirect: portal")
     marks: Marks = Field(default=Marks(), description="Our bits of the packet mark")
     queue: Queue = Field(default=Queue(), description="The way to user space")
     flows: Flows = Field(default=Flows(), description="The flow table")

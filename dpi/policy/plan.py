@@ -13,9 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+PORTAL = "portal"
+PORTAL_PORT = 8088
+HTTP = 80  # the port that plain HTTP is asked at, which proxies get
 Leaf = Literal["auto", "cake", "fq_codel", "pfifo"]
 Direction = Literal["down", "up"]
 Block = Literal["reject", "drop"]
+CacheKind = Literal["transparent", "proxy", "dns"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class MarkLayout:
     @property
     def route_mask(self) -> int:
         return 0b111 << (self.shift + self.width - 3)
+
+    @property
+    def untracked(self) -> int:
+        """A packet's mark, of our bits, that no packet gets otherwise: of answers of our own to DNS queries."""
+        return self.disposition_mask
 
     def disposition(self, number: int) -> int:
         return number << self.shift
@@ -102,6 +111,18 @@ class Tree:
 
 
 @dataclass(frozen=True)
+class Police:
+    """A rate in bits a second above which packets are dropped; None: not in this direction."""
+
+    per: Literal["flow", "host", "rule"]  # a host is one of the LAN
+    down: int | None
+    up: int | None
+
+    def of(self, direction: Direction) -> int | None:
+        return self.down if direction == "down" else self.up
+
+
+@dataclass(frozen=True)
 class Disposition:
     """What becomes of a flow's packets; its number travels in the mark.  One a rule, and one for the default."""
 
@@ -110,6 +131,11 @@ class Disposition:
     class_: str | None
     dscp: int | None
     block: Block | None
+    police: tuple[Police, ...] = ()  # the narrowest first
+    mirror: int | None = None  # NFLOG group that has a copy of the headers
+    exempt: bool = False  # never shaped, never looked at again
+    redirect: str | None = None  # where plain HTTP is sent: a URL, or PORTAL; all else is refused
+    copy: str | None = None  # device by which copies of its packets leave
 
 
 @dataclass(frozen=True)
@@ -126,7 +152,11 @@ class Health:
 
 @dataclass(frozen=True)
 class Route:
-    """A cache: where new connections to learnt destinations go."""
+    """A cache, or one of its members: where new connections to learnt destinations go.
+
+    `kind`: transparent takes all of them, proxy plain HTTP alone; dns is an address that clients are told in place of a
+    server's, and its next hops are that address.
+    """
 
     number: int  # 1 to 7
     name: str
@@ -138,13 +168,33 @@ class Route:
     prefixes: tuple[str, ...]  # destinations known beforehand
     learn_ttl: int  # seconds that a learnt destination stays
     when_down: Literal["normal", "unreachable"] = "normal"
+    member_of: str = ""  # the cache's name, where this is one of several machines; its name is then CACHE/MEMBER
+    weight: int = 1  # its part of the clients
+    fills_from: tuple[str, ...] = ()  # prefixes that it fetches from, beside its next hops
+    kind: CacheKind = "transparent"
+    port: int = 0  # of the proxy's socket on this box; 0: the cache is elsewhere
+
+    @property
+    def here(self) -> bool:
+        """Whether it is a proxy on this box, which connections are handed to rather than routed."""
+        return self.port != 0
+
+    @property
+    def cache(self) -> str:
+        return self.member_of or self.name
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Addresses and prefixes that are the machine's own."""
+        hops = (hop for hop in (self.next_hop4, self.next_hop6) if hop)
+        return tuple(dict.fromkeys([*hops, *self.fills_from]))
 
 
 @dataclass(frozen=True)
 class Interface:
     name: str
     role: Literal["lan", "wan"]
-    vlan: int | None = None
+    vlan: int | None = None  # bridge: only its frames; router: the one that a device of the LAN is
 
 
 @dataclass(frozen=True)
@@ -182,10 +232,28 @@ class Branch:
     down: Shape
     up: Shape
     prefixes: tuple[str, ...] = ()  # canonical, with a length
+    tariff: str = ""  # a site has none
+    macs: tuple[str, ...] = ()  # canonical
+    vlans: tuple[int, ...] = ()
 
     @property
     def is_site(self) -> bool:
         return self.name.startswith("site/")
+
+    @property
+    def is_subscriber(self) -> bool:
+        """Neither a site nor what all other hosts share: no id has a slash."""
+        return "/" not in self.name
+
+
+@dataclass(frozen=True)
+class Instead:
+    """What a subscriber behind a site gets of another tariff than its own, while it has used up a quota."""
+
+    tariff: str
+    parent: int  # number of the site; 0: the link
+    down: Shape
+    up: Shape
 
 
 @dataclass(frozen=True)
@@ -200,6 +268,21 @@ class SubscriberPlan:
     shares: tuple[tuple[str, int], ...]  # class, offset; the first is that of all other traffic; none: no shares
     branches: tuple[Branch, ...]  # parents before children
     default: int = 0  # number of the branch of all other hosts; 0: they have the link's classes
+    instead: tuple[Instead, ...] = ()  # for each tariff of a quota and each site with subscribers
+    idle: float | None = None  # seconds without traffic after which classes are taken away; None: all are always there
+
+    @property
+    def on_demand(self) -> bool:
+        """Classes of a subscriber are there only while there is traffic of theirs; sites and the default always."""
+        return self.idle is not None
+
+
+@dataclass(frozen=True)
+class PortalPlan:
+    """The daemon's page, where a rule redirects to it."""
+
+    port: int
+    page: str | None  # file
 
 
 @dataclass(frozen=True)
@@ -214,6 +297,20 @@ class KernelPlan:
     routes: tuple[Route, ...]
     local: tuple[str, ...] = ()  # prefixes behind the LAN; tells the direction where lan and wan are one device
     subscribers: SubscriberPlan | None = None
+    portal: PortalPlan | None = None
+
+    @property
+    def caches(self) -> dict[str, tuple[Route, ...]]:
+        """The routes of each cache by its name: one, or those of its members."""
+        found: dict[str, tuple[Route, ...]] = {}
+        for route in self.routes:
+            found[route.cache] = (*found.get(route.cache, ()), route)
+        return found
+
+    @property
+    def targets(self) -> dict[str, int]:
+        """The number under which a cache's destinations are learnt: the least of its routes'."""
+        return {name: min(route.number for route in routes) for name, routes in self.caches.items()}
 
 
 @dataclass(frozen=True)
@@ -231,6 +328,11 @@ class Match:
     direction: Literal["out", "in"] | None = None  # who opened: out = from the LAN
     dscp: tuple[int, ...] = ()
     vlans: tuple[int, ...] = ()
+    macs: tuple[str, ...] = ()  # of the side behind our LAN: `02:11:22:00:00:00/24`
+    devices: tuple[str, ...] = ()  # kinds; the local side is known to be of one of them
+    during: tuple[str, ...] = ()  # schedules
+    congested: tuple[str, ...] = ()  # congestion
+    over: tuple[str, ...] = ()  # quotas: the local side has used one of them up
 
 
 @dataclass(frozen=True)
@@ -253,6 +355,62 @@ class EnginePlan:
     max_flows: int
     signature_dirs: tuple[str, ...] = ()  # the user's own signature files
     risks: bool = False  # what servers answer is looked at as well
+
+
+@dataclass(frozen=True)
+class PlannedSchedule:
+    """Windows of time, as the clock on the wall of a zone shows them."""
+
+    name: str
+    where: str  # FILE:LINE
+    zone: str  # of the IANA time zone database
+    weekly: tuple[tuple[int, int], ...]  # seconds from Monday 00:00; the end may be in the next week
+    dates: tuple[tuple[str, str], ...]  # from and until, ISO 8601 without a zone
+    without: tuple[tuple[str, str], ...]  # the same
+    words: str  # as the policy spells it
+
+
+@dataclass(frozen=True)
+class PlannedQuota:
+    """A volume that each subscriber or host may use in a time."""
+
+    name: str
+    where: str  # FILE:LINE
+    each: Literal["subscriber", "host"]
+    apps: tuple[str, ...]  # of what: apps or protocols; none: of all
+    categories: tuple[str, ...]  # with those within them
+    volume: int  # bytes, both directions
+    per: str  # day, week, month; empty where it is a rolling window
+    rolling: float  # seconds; 0 where it is the calendar's
+    zone: str
+    warn: tuple[float, ...]  # shares of the volume
+    tariff: str  # of subscribers that have used it up; empty: their own
+    words: str
+
+
+@dataclass(frozen=True)
+class PlannedCongestion:
+    """A class that is over a share of its rate for some time."""
+
+    name: str
+    where: str  # FILE:LINE
+    class_: str
+    direction: Direction
+    rate: int  # of the class, bits a second
+    above: float  # shares of it: over this …
+    below: float  # … and over again when under this
+    lasting: float  # seconds, for both
+    words: str
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What holds at times, for rules to ask."""
+
+    schedules: tuple[PlannedSchedule, ...] = ()
+    quotas: tuple[PlannedQuota, ...] = ()
+    congestion: tuple[PlannedCongestion, ...] = ()
+    devices: tuple[str, ...] = ()  # kinds
 
 
 @dataclass(frozen=True)
@@ -283,3 +441,4 @@ class Plan:
     hash: str  # of the policy's meaning
     records: RecordsPlan | None = None
     control: ControlPlan = ControlPlan()
+    conditions: Conditions = Conditions()

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dpi.policy.plan import Disposition, KernelPlan, Match, Plan, PlannedRule, Route, Shape, ShapedClass
-from dpi.policy.units import dscp_name, rate_text, seconds_text, size_text
+from dpi.policy.link_layer import mac_text
+from dpi.policy.plan import (
+    Disposition,
+    KernelPlan,
+    Match,
+    Plan,
+    PlannedRule,
+    Police,
+    Route,
+    Shape,
+    ShapedClass,
+    SubscriberPlan,
+)
+from dpi.policy.schedule import told
+from dpi.policy.spread import shares
+from dpi.policy.units import Rate, dscp_name, rate_text, seconds_text, size_text
+
+if TYPE_CHECKING:
+    from dpi.policy.model import Rule
 
 
-def words(plan: Plan) -> str:
-    """The whole plan, a paragraph a subject."""
+def words(plan: Plan, now: float | None = None) -> str:
+    """The whole plan, a paragraph a subject; schedules with how it is with them now."""
     kernel = plan.kernel
     parts = [
         _interfaces(kernel),
         "\n".join(classes(kernel)),
         _subscribers(kernel),
+        "\n".join(conditions_of(plan, time.time() if now is None else now)),
         "\n".join(rules(plan)),
-        "\n".join(route for each in kernel.routes for route in _route(each)),
+        "\n".join(line for routes in kernel.caches.values() for line in cache(routes)),
         _marks(plan),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -77,7 +96,14 @@ def _subscribers(kernel: KernelPlan) -> str:
     text = f"{count:,} subscriber{'s' * (count != 1)}, {sites:,} site{'s' * (sites != 1)}"
     if kernel.subscribers.trees:
         text += f", in {kernel.subscribers.trees} trees"
+    if kernel.subscribers.on_demand:
+        text += f", queues {queues(kernel.subscribers)}"
     return text + (f"; all others: {shape(default.down)} down, {shape(default.up)} up" if default else "")
+
+
+def queues(plan: SubscriberPlan | None) -> str:
+    """`on demand, away after 10min`; empty where all are always there."""
+    return f"on demand, away after {seconds_text(plan.idle)} idle" if plan and plan.idle is not None else ""
 
 
 def shape(branch: Shape) -> str:
@@ -93,6 +119,16 @@ def span(class_: ShapedClass | None) -> str:
         return "as default"
     text = rate_text(class_.rate)
     return text if class_.ceil == class_.rate else f"{text} to {rate_text(class_.ceil)}"
+
+
+def conditions_of(plan: Plan, now: float) -> Iterator[str]:
+    """What rules may wait for, and how it is with it by the clock."""
+    for schedule in plan.conditions.schedules:
+        yield f"schedule {schedule.name}: {schedule.words}: {told(schedule, now)}"
+    for quota in plan.conditions.quotas:
+        yield f"quota {quota.name}: {quota.words}"
+    for congestion in plan.conditions.congestion:
+        yield f"congestion {congestion.name}: {congestion.words}"
 
 
 def rules(plan: Plan) -> Iterator[str]:
@@ -131,20 +167,61 @@ def grouped(plan: Plan) -> tuple[list[tuple[PlannedRule, list[PlannedRule]]], li
 def actions(rule: PlannedRule, disposition: Disposition) -> str:
     """`class video, dscp af41`."""
     d = disposition
-    return said_actions(d.class_, d.dscp, d.block, rule.route, rule.log)
+    limits = ", ".join(police(each) for each in d.police)
+    return _said(d.class_, d.dscp, d.block, rule.route, rule.log, limits, d.mirror, d.exempt, d.redirect, d.copy)
 
 
-def said_actions(shape: str | None, dscp: int | None, block: str | None, route: str | None, log: bool) -> str:
+def rule_actions(rule: Rule) -> str:
     """As actions(), from a rule's own words."""
-    parts = [
+    kinds = (("flow", rule.per_flow), ("host", rule.per_host), ("rule", rule.police))
+    limits = ", ".join(_limited(per, *map(_rate, (rates.down, rates.up))) for per, rates in kinds if rates)
+    group, device = (rule.mirror.group, rule.mirror.device) if rule.mirror else (None, None)
+    return _said(
+        rule.shape, rule.dscp, rule.block, rule.route, rule.log, limits, group, rule.exempt, rule.redirect, device
+    )
+
+
+def police(limit: Police) -> str:
+    """`at most 2mbit a host`, `at most 2mbit down and 1mbit up`."""
+    down, up = (rate_text(rate) if rate else None for rate in (limit.down, limit.up))
+    return _limited(limit.per, down, up)
+
+
+def _limited(per: str, down: str | None, up: str | None) -> str:
+    both = f"{down} down and {up} up" if down and up else f"{down} down" if down else f"{up} up"
+    return f"at most {down if down == up else both}" + (f" a {per}" if per != "rule" else "")
+
+
+def _rate(rate: Rate | None) -> str | None:
+    if rate is None:
+        return None
+    return rate_text(rate.bits) if rate.percent is None else f"{rate.percent:g}%"
+
+
+def _said(
+    shape: str | None,
+    dscp: int | None,
+    block: str | None,
+    route: str | None,
+    log: bool,
+    limits: str,
+    mirror: int | None,
+    exempt: bool,
+    redirect: str | None,
+    copy: str | None,
+) -> str:
+    does = [
         block,
+        "exempt" if exempt else None,
+        f"HTTP redirected to {redirect}, all else refused" if redirect else None,
         f"class {shape}" if shape else None,
+        limits,
         f"dscp {dscp_name(dscp)}" if dscp is not None else None,
         f"cache {route}" if route else None,
-        "log" if log else None,
     ]
-    said = ", ".join(part for part in parts if part)
-    return f"allow, {said}" if said == "log" else said or "allow"
+    beside = ["log" if log else None, f"mirror to NFLOG group {mirror}" if mirror is not None else None]
+    beside.append(f"mirror to {copy}" if copy else None)
+    return ", ".join(part for part in [*(does if any(does) else ["allow"]), *beside] if part)
 
 
 def conditions(match: Match, most: int | None = 5) -> str:
@@ -165,6 +242,11 @@ def conditions(match: Match, most: int | None = 5) -> str:
         f"opened {'from the LAN' if match.direction == 'out' else 'from outside'}" if match.direction else "",
         some("dscp", tuple(map(dscp_name, match.dscp))),
         some("vlan", tuple(map(str, match.vlans))),
+        some("mac", tuple(map(mac_text, match.macs))),
+        some("device", match.devices),
+        some("during", match.during),
+        some("congested", match.congested),
+        some("over", match.over),
     ]
     return ", ".join(part for part in parts if part) or "everything"
 
@@ -177,26 +259,52 @@ def several(what: str, values: tuple[str, ...], most: int | None = 5) -> str:
     return f"{what} {' or '.join([*values[:most], *more])}"
 
 
-def _route(route: Route) -> Iterator[str]:
-    hops = " and ".join(hop for hop in (route.next_hop4, route.next_hop6) if hop)
-    way = " ".join(
-        part for part in (f"by {hops}" if hops else "", f"on {route.device}" if route.device else "") if part
-    )
-    yield f"cache {route.name}: {way}, table {route.table}, destinations learnt for {seconds_text(route.learn_ttl)}"
-    if route.prefixes:
-        yield f"  known beforehand: {several('', route.prefixes).strip()}"
-    health = route.health
-    if health is None:
+def cache(routes: Sequence[Route]) -> Iterator[str]:
+    """A cache: how it is reached, watched, and what happens when it is down."""
+    first = routes[0]
+    dns = first.kind == "dns"
+    learnt = "" if dns else f", destinations learnt for {seconds_text(first.learn_ttl)}"
+    if first.member_of:
+        by = "subscriber or address" if dns else "the client's address"
+        yield f"cache {first.cache}: {len(routes)} machines, chosen by {by}{learnt}"
+        part = shares([(route.name, route.weight) for route in routes])
+        yield from (f"  {r.name}, {part[r.name]:.0%} of the clients: {way(r)}{_by_table(r)}" for r in routes)
+    else:
+        yield f"cache {first.name}: {way(first)}{_by_table(first)}{learnt}"
+    if first.prefixes:
+        yield f"  known beforehand: {several('', first.prefixes).strip()}"
+    more = tuple(prefix for route in routes for prefix in route.fills_from)
+    if more:
+        yield f"  fetches from {several('', more).strip()} too"
+    if first.health is None:
         yield "  never checked"
     else:
+        health = first.health
+        targets = ", ".join(route.health.target for route in routes if route.health)
         port = f" port {health.port}" if health.port else ""
         yield (
-            f"  checked by {health.kind} to {health.target}{port}{health.path or ''} every"
+            f"  checked by {health.kind} to {targets}{port}{health.path or ''} every"
             f" {seconds_text(health.interval)}, down after {health.down_after} failures"
             f" of {seconds_text(health.timeout)}, up after {health.up_after}"
         )
-    normal = "traffic takes its normal way" if route.when_down == "normal" else "its destinations are unreachable"
-    yield f"  when down: {normal}"
+    normal = "traffic takes its normal way" if first.when_down == "normal" else "its destinations are unreachable"
+    yield f"  when {'all are ' if len(routes) > 1 else ''}down: {normal}"
+
+
+def _by_table(route: Route) -> str:
+    return f", table {route.table}" if route.kind != "dns" else ""
+
+
+def way(route: Route) -> str:
+    """`by 198.18.1.2 on cdn0`."""
+    if route.here:
+        return f"plain HTTP handed to the proxy on port {route.port} of this box"
+    hops = " and ".join(hop for hop in (route.next_hop4, route.next_hop6) if hop)
+    if route.kind == "dns":
+        return f"names answered with {hops}"
+    what = "plain HTTP " if route.kind == "proxy" else ""
+    parts = (f"{what}by {hops}" if hops else what.strip(), f"on {route.device}" if route.device else "")
+    return " ".join(part for part in parts if part)
 
 
 def _marks(plan: Plan) -> str:

@@ -8,7 +8,7 @@ proportion to what was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from dpi.policy import plan as p
 from dpi.policy.branches import MOST_SHARES, bits, numbered
@@ -18,6 +18,8 @@ from dpi.policy.numbers import number
 
 DEFAULT = "default/"  # the branch of all other hosts; no id has a slash
 SITE = "site/"
+MANY = 1_000  # subscribers above which classes are made on demand: as many take seconds to make, twice as many a minute
+SPREAD = 20  # trees for subscribers on demand, where there are several: see docs/internals/kernel.md
 LEAST = 8_000  # bit/s that a branch is assured of, however many there are
 
 
@@ -28,15 +30,25 @@ def planned(policy: Policy, known: p.Ids) -> tuple[p.SubscriberPlan | None, dict
     shares = shared_classes(policy)
     offsets = number(shares, known.shares, 1, MOST_SHARES)
     width = bits(max((offsets[name] for name in shares), default=0))
-    numbers, trees = numbered(groups(policy), width, known.branches)
+    marks = p.MarkLayout(policy.marks.mask)
+    spread = min(SPREAD, marks.disposition_mask >> marks.shift) if on_demand(policy) else 1  # a mark says which tree
+    numbers, trees = numbered(groups(policy), width, known.branches, max(spread, 1))
     branches = _Branches(policy, [(name, offsets[name]) for name in shares], numbers, (1 << width) - 1)
     plan = p.SubscriberPlan(
         trees=trees,
         shares=tuple((name, offsets[name]) for name in shares),
         branches=tuple(branches.all()),
         default=branches.first(DEFAULT) if policy.subscribers.default else 0,
+        instead=tuple(branches.instead()),
+        idle=policy.subscribers.idle if on_demand(policy) else None,
     )
     return plan, offsets, numbers
+
+
+def on_demand(policy: Policy) -> bool:
+    """Whether subscribers' classes are there only while they are used."""
+    listed = policy.subscribers
+    return listed.queues == "on-demand" or (listed.queues == "auto" and len(listed.entries) > MANY)
 
 
 def shared_classes(policy: Policy) -> list[str]:
@@ -112,11 +124,24 @@ class _Branches:
         for name, subscriber in self.policy.subscribers.entries.items():
             down, up = (self._shape(subscriber.tariff, subscriber.parent, direction) for direction in DIRECTIONS)
             parent_number = self._number_of(subscriber.parent)
-            found.append(p.Branch(name, self.first(name), parent_number, down, up, tuple(subscriber.address)))
+            addresses = tuple(subscriber.address)
+            keys = addresses, subscriber.tariff, tuple(subscriber.mac), tuple(subscriber.vlan)
+            found.append(p.Branch(name, self.first(name), parent_number, down, up, *keys))
         if default := self.policy.subscribers.default:
             down, up = (self._shape(default, None, direction) for direction in DIRECTIONS)
-            found.append(p.Branch(DEFAULT, self.first(DEFAULT), 0, down, up))
+            found.append(p.Branch(DEFAULT, self.first(DEFAULT), 0, down, up, tariff=default))
         return found
+
+    def instead(self) -> Iterator[p.Instead]:
+        """The tariffs of quotas, at each place where there are subscribers.
+
+        Assured as the subscriber's own would be: nothing changes for the others when one comes under it.
+        """
+        parents = dict.fromkeys(subscriber.parent for subscriber in self.policy.subscribers.entries.values())
+        for tariff in dict.fromkeys(quota.tariff for quota in self.policy.quotas.values() if quota.tariff):
+            for parent in parents:
+                down, up = (self._shape(tariff, parent, direction) for direction in DIRECTIONS)
+                yield p.Instead(tariff, self._number_of(parent), down, up)
 
     def _number_of(self, site: str | None) -> int:
         return self.numbers[SITE + site] if site else 0

@@ -1,17 +1,19 @@
 """A list of subscribers as CSV, read into the tree that YAML is read into: so whatever is wrong is found by the same
 checks, at its line and column.
 
-    id,tariff,address,parent
-    s1001,home-100,10.1.0.7 2001:db8:7::/56,ap-north-3
+    id,tariff,address,mac,parent
+    s1001,home-100,10.1.0.7 2001:db8:7::/56,,ap-north-3
+    s1002,home-100,,02:11:22:33:44:55,ap-north-3
 
-The first line names the columns, in any order.  `ipv4` and `ipv6` are other words for `address`, which may stand in
-several columns; a cell holds one address or many, with blanks between.  Cells are parted by commas, semicolons or
-tabs, as the first line is.  Empty lines and lines that begin with # say nothing.
+The first line names the columns, in any order.  `ipv4` and `ipv6` are other words for `address`; `address`, `mac` and
+`vlan` may stand in several columns, and a cell of them holds one or many, with blanks between.  Cells are parted by
+commas, semicolons or tabs, as the first line is.  Empty lines and lines that begin with # say nothing.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from dpi.errors import Finding
 from dpi.policy.tree import Mapping, Node, Scalar, Sequence
@@ -23,9 +25,12 @@ COLUMNS = {
     "address": "address",
     "ipv4": "address",
     "ipv6": "address",
+    "mac": "mac",
+    "vlan": "vlan",
     "parent": "parent",
 }
-NEEDED = ("id", "tariff", "address")
+KEYS = ("address", "mac", "vlan")  # what a subscriber is known by: one of them is needed
+NEEDED = ("id", "tariff")
 _WORD = re.compile(r"\S+")
 
 Cell = tuple[int, str]  # where it begins, from 0, and what it says
@@ -67,6 +72,10 @@ class _Reader:
     def scalar(self, line: int, cell: Cell) -> Scalar:
         return Scalar(self.file, line, cell[0] + 1, 0, 0, text=cell[1], plain=False)
 
+    def plain(self, word: Scalar) -> Scalar:
+        """Read as YAML reads it without quotes: a number."""
+        return replace(word, plain=True)
+
     def report(self, line: int, column: int, message: str) -> None:
         self.findings.append(Finding(self.file, line, column + 1, "", message))
 
@@ -84,6 +93,7 @@ class _Reader:
                 self.report(number, at, f"no column is called {name!r}; there are {', '.join(COLUMNS)}")
             self.columns.append(COLUMNS.get(name.lower(), ""))
         missing = [name for name in NEEDED if name not in self.columns]
+        missing += [] if set(KEYS) & set(self.columns) else [KEYS[0]]
         for name in ("id", "tariff", "parent"):
             if self.columns.count(name) > 1:
                 self.report(number, 0, f"two columns are called {name}")
@@ -99,24 +109,25 @@ class _Reader:
             return
         name: Scalar | None = None
         found: dict[str, tuple[Scalar, Node]] = {}
-        addresses: list[Node] = []
+        keys: dict[str, list[Node]] = {}
         for key, cell in zip(self.columns, cells, strict=False):
             at, text = cell
             if not text or not key:
                 continue
             if key == "id":
                 name = self.scalar(number, cell)
-            elif key == "address":
-                addresses += [self.scalar(number, (at + word.start(), word[0])) for word in _WORD.finditer(text)]
+            elif key in KEYS:
+                words = (self.scalar(number, (at + word.start(), word[0])) for word in _WORD.finditer(text))
+                keys.setdefault(key, []).extend(self.plain(word) if key == "vlan" else word for word in words)
             else:
                 found[key] = (self.scalar(number, (at, key)), self.scalar(number, cell))
         if name is None:
             self.report(number, 0, "a subscriber without an id")
             return
-        if addresses:
-            first = addresses[0]
-            listed = Sequence(self.file, number, first.column, 0, 0, items=addresses)
-            found["address"] = (self.scalar(number, (first.column - 1, "address")), listed)
+        for key, items in keys.items():
+            first = items[0]
+            listed = Sequence(self.file, number, first.column, 0, 0, items=items)
+            found[key] = (self.scalar(number, (first.column - 1, key)), listed)
         if name.text in self.entries:
             first_line = self.entries[name.text][0].line
             self.report(number, name.column - 1, f"`{name.text}` stands here a second time; first at line {first_line}")

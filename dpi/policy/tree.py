@@ -133,6 +133,9 @@ def compose(text: str, file: str, findings: list[Finding]) -> Node | None:
     except _Fatal:
         return None
     except yaml.YAMLError as error:
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark and "nesting depth" in (error.problem or ""):
+            # libyaml 0.2.6 has a limit of its own, met while it looks ahead: what stands before it says where ours is.
+            return compose(text[: error.problem_mark.index + shift], file, findings)
         findings.append(_syntax(error, text[shift:], file))
         return None
 

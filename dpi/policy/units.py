@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from dataclasses import dataclass
 
 _NUMBER = r"(\d{1,15}(?:\.\d{1,9})?)"
@@ -27,6 +28,7 @@ RATE_UNITS = {
     "gibit": 2**30,
 }
 SIZE_UNITS = {"": 1, "b": 1, "k": 2**10, "kb": 2**10, "m": 2**20, "mb": 2**20, "g": 2**30, "gb": 2**30}
+VOLUME_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 TIME_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 # RFC 2474 (CS), 2597 (AF), 3246 (EF), 5865 (VA), 8622 (LE)
@@ -90,6 +92,39 @@ def size(value: object) -> int:
     return count
 
 
+def volume(value: object) -> int:
+    """Bytes: `50g`, `1.5t`, `500m`.  k is 1,024, as in size()."""
+    found = _SIZE.fullmatch(str(value).strip()) if isinstance(value, int | str) and value is not True else None
+    unit = found[2].lower().removesuffix("b") if found else ""
+    if found is None or unit not in VOLUME_UNITS:
+        raise ValueError(f"{value!r} is no volume; write 500m, 50g or 1t")
+    count = round(float(found[1]) * VOLUME_UNITS[unit])
+    if not 0 < count <= 2**60:
+        raise ValueError(f"{value} is not between 1 byte and 1,048,576t")
+    return count
+
+
+def share(value: object) -> float:
+    """`80%` as 0.8."""
+    found = _RATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None or found[2] != "%" or not float(found[1]) > 0:
+        raise ValueError(f"{value!r} is no share; write 80%")
+    return float(found[1]) / 100
+
+
+def period(value: object) -> str | float:
+    """`day`, `week`, `month`, or a time that rolls, in seconds."""
+    if value in ("day", "week", "month"):
+        return str(value)
+    try:
+        span = seconds(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no period; write day, week, month, or a time that rolls, as in 24h") from None
+    if span < 60:
+        raise ValueError(f"{value} is less than a minute")
+    return span
+
+
 def seconds(value: object) -> float:
     """`10ms`, `5s`, `2min`, `6h`, `1d`."""
     found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
@@ -132,10 +167,36 @@ def ports(value: object) -> tuple[int, int]:
     return first, last
 
 
+def network_number(prefix: str) -> tuple[int, int, int]:
+    """(version, bits that count, address) of a prefix in its canonical spelling."""
+    text, _, bits = prefix.partition("/")
+    version, family = (6, socket.AF_INET6) if ":" in text else (4, socket.AF_INET)
+    return version, int(bits), int.from_bytes(socket.inet_pton(family, text), "big")
+
+
+def _plain_prefix(value: str) -> str | None:
+    """What prefix() gives, for what is spelled as it would spell it; ten times as fast, as lists have thousands."""
+    text, slash, bits = value.partition("/")
+    family, size = (socket.AF_INET6, 128) if ":" in text else (socket.AF_INET, 32)
+    if slash and not (bits.isascii() and bits.isdecimal() and bits == str(int(bits)) and int(bits) <= size):
+        return None
+    try:
+        packed = socket.inet_pton(family, text)
+    except (OSError, ValueError):  # ValueError: a zero byte in it
+        return None
+    length = int(bits) if slash else size
+    mapped = family == socket.AF_INET6 and packed[:10] == bytes(10)  # the two spell these otherwise
+    if mapped or int.from_bytes(packed, "big") & ((1 << size - length) - 1) or socket.inet_ntop(family, packed) != text:
+        return None
+    return f"{text}/{length}"
+
+
 def prefix(value: object) -> str:
     """An address or a prefix of either family, in its canonical spelling, always with a length."""
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no address or prefix")
+    if (plain := _plain_prefix(value)) is not None:
+        return plain
     try:
         return str(ipaddress.ip_network(value))
     except ValueError:

@@ -71,7 +71,7 @@ class FlowRecord:
     sport: int = field(metadata=says("its port, 0 where there is none"))
     dst: str = field(metadata=says("address of the other side"))
     dport: int = field(metadata=says("its port"))
-    vlan: int = field(metadata=says("outermost VLAN id, 0 for none"))
+    vlan: int = field(metadata=says("outermost VLAN id, or that of the LAN's device; 0 for none"))
     protocol: str = field(metadata=says("what is spoken: tls, quic, dns, …; unknown"))
     app: str | None = field(metadata=says("whose traffic it is: netflix, youtube, …; null where nothing tells"))
     category: str | None = field(metadata=says("the app's category, else the protocol's"))
@@ -101,6 +101,7 @@ class FlowRecord:
     rule: str | None = field(metadata=says("name of the policy's rule that it falls under"))
     mark: int = field(metadata=says("our bits of its mark, 0 while undecided"))
     direction: str | None = field(metadata=says("out: opened from the LAN, in: to it; null where not known"))
+    mac: str | None = field(metadata=says("MAC address of the side behind the LAN; null where no frame shows it"))
 
     def as_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in FIELDS}

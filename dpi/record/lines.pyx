@@ -3,10 +3,13 @@
 The fields and their values are FlowRecord's (fields.py), a test holds the two together.  Labels and all else that
 comes from a list are spelled beforehand; names that are plain ASCII are copied; what is rare (other characters, times
 finer than a microsecond) is left to Python, and odd names are remembered.
+
+A line is some eighty pieces, most of a few bytes, so each is copied as PIECE bytes whatever its length: the texts that
+are copied from have as many behind them, and at each of a line's pieces there is room for all short ones that may follow.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, strlen
 
 from dpi.core cimport Core
@@ -35,19 +38,25 @@ cdef enum:
     CHUNK = 256 << 10       # bytes that are written at once
     SECOND = 1000000000     # ns
     ODD_NAMES = 4096        # remembered as they are spelled
+    PIECE = 32              # bytes of a text that is copied without asking for its length
+    FIELDS_MAX = 64
+    NAME = 256              # bytes that a name in an event may have
+    SPARE = FIELDS_MAX * (NAME + 4 * PIECE)     # more than the values of all fields need but for longer pieces
+    TLS_FIRST = 0x0300
+    TLS_NEXT = 0x0305       # after the newest
 
 cdef enum Field:            # FIELD_NAMES has the same order
     CAPTURE, L4, IP_VERSION, SRC, SPORT, DST, DPORT, VLAN, PROTOCOL, APP, CATEGORY, HOSTNAME, JA4, METHOD
     CONFIDENCE, DECIDED_AT, PACKETS_UP, BYTES_UP, PACKETS_DOWN, BYTES_DOWN, START, END, RISKS, RISK_SCORE, ALPN
     TLS_VERSION, QUIC_VERSION, ECH, AGENT, CONTENT_TYPE, TUNNEL, DSCP, STATE, REASON, RULE, MARK, DIRECTION
-    PACKETS
+    MAC, PACKETS
 
 # Those of a record, and `packets`: of both directions.
 FIELD_NAMES = (
     "capture", "l4", "ip_version", "src", "sport", "dst", "dport", "vlan", "protocol", "app", "category", "hostname",
     "ja4", "method", "confidence", "decided_at", "packets_up", "bytes_up", "packets_down", "bytes_down", "start", "end",
     "risks", "risk_score", "alpn", "tls_version", "quic_version", "ech", "agent", "content_type", "tunnel", "dscp",
-    "state", "reason", "rule", "mark", "direction", "packets",
+    "state", "reason", "rule", "mark", "direction", "mac", "packets",
 )
 
 
@@ -60,23 +69,28 @@ cdef class Spelled:
     """Values as a style spells them: [number] is its text; for any other number, that of None."""
     cdef Text *texts
     cdef size_t n
-    cdef list kept          # these own the texts
+    cdef char *kept         # all texts, and PIECE bytes
 
     def __cinit__(self, spell, values):
         cdef bytes each
         cdef size_t i = 0
-        self.kept = [spell(value).encode("utf-8", "replace") for value in (*values, None)]
-        self.n = len(self.kept) - 1
-        self.texts = <Text *>malloc(len(self.kept) * sizeof(Text))
-        if self.texts == NULL:
+        cdef size_t at = 0
+        spelled = [spell(value).encode("utf-8", "replace") for value in (*values, None)]
+        self.n = len(spelled) - 1
+        self.texts = <Text *>malloc(len(spelled) * sizeof(Text))
+        self.kept = <char *>calloc(sum(map(len, spelled)) + PIECE, 1)
+        if self.texts == NULL or self.kept == NULL:
             raise MemoryError
-        for each in self.kept:
-            self.texts[i].at = each
+        for each in spelled:
+            self.texts[i].at = self.kept + at
             self.texts[i].n = len(each)
+            memcpy(self.kept + at, <const char *>each, self.texts[i].n)
+            at += self.texts[i].n
             i += 1
 
     def __dealloc__(self):
         free(self.texts)
+        free(self.kept)
 
     cdef inline const Text *of(self, size_t number) noexcept:
         return &self.texts[min(number, self.n)]
@@ -93,15 +107,13 @@ cdef class Lines:
     cdef size_t room
     cdef size_t done            # of these bytes are written
     cdef uint8_t plain[256]     # bytes that stand for themselves
-    cdef uint8_t order[64]      # Field
+    cdef uint8_t order[FIELDS_MAX]      # Field
     cdef int n_fields
     cdef uint8_t least
     cdef bint risky
     cdef object out, spell
-    cdef bytes quote, end
     cdef str name
-    cdef Text capture
-    cdef bytes capture_kept
+    cdef Spelled capture, quote, end, octets, tls, riskless
     cdef Spelled before, labels, categories, rules, transports, methods, shares, tunnels, states, reasons, flags, ways
     cdef dict odd, versions, risks, scores
     cdef readonly uint64_t flows    # taken, risky or not
@@ -111,13 +123,13 @@ cdef class Lines:
     def __cinit__(self, str style, fields, *, labels, categories, rules, out, uint8_t least=0, bint risky=False):
         cdef int i
         how = STYLES[style]
-        if len(fields) > 64:
-            raise ValueError("there are at most 64 fields")
+        if len(fields) > FIELDS_MAX:
+            raise ValueError(f"there are at most {FIELDS_MAX} fields")
         for i, name in enumerate(fields):
             self.order[i] = FIELD_NAMES.index(name)
         self.n_fields = len(fields)
         self.out, self.spell, self.least, self.risky = out, how.spell, least, risky
-        self.quote, self.end = how.quote.encode(), how.end.encode()
+        self.quote, self.end = Spelled(str, [how.quote]), Spelled(str, [how.end])
         for i in range(0x20, 0x7F):
             text = f"a{chr(i)}a"
             self.plain[i] = how.spell(text) == how.quote + text + how.quote
@@ -133,6 +145,9 @@ cdef class Lines:
         self.reasons = Spelled(how.spell, [reason or None for reason in END_REASONS])
         self.flags = Spelled(how.spell, [False, True])
         self.ways = Spelled(how.spell, ["out", "in"])
+        self.octets = Spelled(str, [f"{n}." for n in range(256)])
+        self.tls = Spelled(how.spell, [TLS_VERSIONS[n] for n in range(TLS_FIRST, TLS_NEXT)])
+        self.riskless = Spelled(how.spell, [known_risks.names(0), known_risks.score(0)])
         self.odd, self.versions, self.risks, self.scores = {}, {}, {}, {}
         self.put_bytes(how.head(fields).encode())
 
@@ -145,8 +160,7 @@ cdef class Lines:
         cdef uint8_t kind = EVENT_FIRST if first else EVENT_END
         cdef size_t start
         if capture != self.name:
-            self.capture_kept = self.spell(capture).encode("utf-8", "replace")
-            self.capture.at, self.capture.n = self.capture_kept, len(self.capture_kept)
+            self.capture = Spelled(self.spell, [capture])
             self.name = capture
         while True:
             e = ring_peek(&core.shard.ring)
@@ -198,11 +212,12 @@ cdef class Lines:
         self.apps += app != 0
         if self.risky and not f.risks:
             return 0
+        self.make_room(SPARE)
         for i in range(self.n_fields):
             self.put(self.before.of(i))
             field = self.order[i]
             if field == CAPTURE:
-                self.put(&self.capture)
+                self.put(self.capture.of(0))
             elif field == L4:
                 self.put(self.transports.of(f.proto))
             elif field == IP_VERSION:
@@ -217,6 +232,8 @@ cdef class Lines:
                 self.put_number(f.port[down])
             elif field == VLAN:
                 self.put_number(f.vlan)
+            elif field == MAC:
+                self.put_name(e.mac)
             elif field == PROTOCOL:
                 self.put(self.labels.of(protocol))
             elif field == APP:
@@ -246,13 +263,22 @@ cdef class Lines:
             elif field == END:
                 self.put_time(f.last)
             elif field == RISKS:
-                self.put_bytes(self.risks_of(f.risks))
+                if f.risks:
+                    self.put_bytes(self.risks_of(f.risks))
+                else:
+                    self.put(self.riskless.of(0))
             elif field == RISK_SCORE:
-                self.put_bytes(self.score_of(f.risks))
+                if f.risks:
+                    self.put_bytes(self.score_of(f.risks))
+                else:
+                    self.put(self.riskless.of(1))
             elif field == ALPN:
                 self.put_name(e.alpn)
             elif field == TLS_VERSION:
-                self.put_bytes(self.version_of(f.tls_version))
+                if f.tls_version == 0 or TLS_FIRST <= f.tls_version < TLS_NEXT:
+                    self.put(self.tls.of(f.tls_version - <size_t>TLS_FIRST))
+                else:
+                    self.put_bytes(self.version_of(f.tls_version))
             elif field == QUIC_VERSION:
                 self.put_hex(f.quic_version)
             elif field == ECH:
@@ -277,7 +303,7 @@ cdef class Lines:
                 self.put(self.ways.of(f.local ^ up if f.local < 2 else <size_t>-1))
             else:
                 self.put_number(<uint64_t>f.packets[0] + f.packets[1])
-        return self.put_bytes(self.end)
+        return self.put(self.end.of(0))
 
     # Parts of it
 
@@ -292,41 +318,47 @@ cdef class Lines:
         return 0
 
     cdef inline int put(self, const Text *text) except -1:
-        self.make_room(text.n)
-        memcpy(self.buffer + self.size, text.at, text.n)
+        if text.n > PIECE:
+            return self.put_long(text.at, text.n)
+        memcpy(self.buffer + self.size, text.at, PIECE)
         self.size += text.n
         return 0
 
-    cdef inline int put_bytes(self, bytes text) except -1:
-        cdef Text t
-        t.at, t.n = text, len(text)
-        return self.put(&t)
+    cdef int put_long(self, const char *text, size_t n) except -1:
+        """Of any length, with nothing readable behind it; then there is room for the rest of the line again."""
+        self.make_room(n + SPARE)
+        memcpy(self.buffer + self.size, text, n)
+        self.size += n
+        return 0
 
-    cdef int put_number(self, uint64_t number) except -1:
+    cdef int put_bytes(self, bytes text) except -1:
+        return self.put_long(text, len(text))
+
+    cdef inline void put_char(self, char c) noexcept:
+        self.buffer[self.size] = c
+        self.size += 1
+
+    cdef void put_number(self, uint64_t number) noexcept:
         cdef char digits[20]
         cdef int i = 20
-        while True:
+        while number >= 10:
             i -= 1
             digits[i] = <char>(c'0' + number % 10)
             number //= 10
-            if number == 0:
-                break
-        self.make_room(20)
-        memcpy(self.buffer + self.size, digits + i, 20 - i)
-        self.size += 20 - i
-        return 0
+        self.put_char(<char>(c'0' + number))
+        while i < 20:
+            self.put_char(digits[i])
+            i += 1
 
     cdef int put_hex(self, uint32_t number) except -1:
         """Eight digits; 0 is none."""
         cdef int i
         if number == 0:
             return self.put(self.labels.of(<size_t>-1))
-        self.put_bytes(self.quote)
-        self.make_room(8)
+        self.put(self.quote.of(0))
         for i in range(8):
-            self.buffer[self.size] = (<const char *>b"0123456789abcdef")[number >> (28 - 4 * i) & 15]
-            self.size += 1
-        return self.put_bytes(self.quote)
+            self.put_char((<const char *>b"0123456789abcdef")[number >> (28 - 4 * i) & 15])
+        return self.put(self.quote.of(0))
 
     cdef int put_time(self, int64_t ns) except -1:
         """Seconds, as Python spells the nearest float: whole microseconds of this century have one short spelling."""
@@ -340,46 +372,39 @@ cdef class Lines:
         while digits > 1 and micro % 10 == 0:
             micro //= 10
             digits -= 1
-        self.make_room(8)
-        self.buffer[self.size] = c'.'
-        self.size += 1 + digits
+        self.put_char(c'.')
+        self.size += digits
         for i in range(1, digits + 1):
             self.buffer[self.size - i] = <char>(c'0' + micro % 10)
             micro //= 10
         return 0
 
     cdef int put_address(self, const uint8_t *address, int version) except -1:
-        cdef char text[64]
-        cdef Text t
         cdef int i
-        self.put_bytes(self.quote)
+        self.put(self.quote.of(0))
         if version == 4:
             for i in range(12, 16):
-                self.put_number(address[i])
-                if i < 15:
-                    self.make_room(1)
-                    self.buffer[self.size] = c'.'
-                    self.size += 1
+                self.put(self.octets.of(address[i]))
+            self.size -= 1                      # the last one's dot
         else:
-            inet_ntop(AF_INET6, address, text, sizeof(text))
-            t.at, t.n = text, strlen(text)
-            self.put(&t)
-        return self.put_bytes(self.quote)
+            inet_ntop(AF_INET6, address, self.buffer + self.size, NAME)
+            self.size += strlen(self.buffer + self.size)
+        return self.put(self.quote.of(0))
 
     cdef int put_name(self, const char *name) except -1:
-        """What somebody has sent: any bytes."""
-        cdef Text t
-        cdef size_t i = 0
+        """What somebody has sent: any bytes, NAME at the most with the NUL."""
+        cdef size_t start = self.size
         if name[0] == 0:
             return self.put(self.labels.of(<size_t>-1))
-        while self.plain[<uint8_t>name[i]]:
-            i += 1
-        if name[i]:
+        self.put(self.quote.of(0))
+        while self.plain[<uint8_t>name[0]]:
+            self.put_char(name[0])
+            name += 1
+        if name[0]:
+            name -= self.size - start - self.quote.of(0).n
+            self.size = start
             return self.put_bytes(self.odd_name(name))
-        self.put_bytes(self.quote)
-        t.at, t.n = name, i
-        self.put(&t)
-        return self.put_bytes(self.quote)
+        return self.put(self.quote.of(0))
 
     # What is spelled when it first comes
 

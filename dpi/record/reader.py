@@ -46,7 +46,7 @@ def record_of(told: dict[str, Any]) -> FlowRecord | None:
         for name in TIMES:
             values[name] = float(told.get(name) or 0)
         values["l4"], values["protocol"] = str(told["l4"]), str(told.get("protocol") or "unknown")
-        for name in ("app", "hostname"):
+        for name in ("app", "hostname", "mac"):
             values[name] = None if told.get(name) is None else str(told[name])
     except (KeyError, ValueError, TypeError):
         return None

@@ -74,6 +74,7 @@ class Group:
     total: Sum = field(default_factory=Sum)
     apps: Names = field(default_factory=Names)
     hosts: Names = field(default_factory=Names)
+    subscribers: Names = field(default_factory=Names)
     rules: Names = field(default_factory=Names)  # `before → after`
 
     def to_json(self, most: int) -> dict[str, Any]:
@@ -82,8 +83,10 @@ class Group:
             "after": self.after.to_json(),
             **self.total.to_json(),
             "hosts": len(self.hosts),
+            "subscribers": len(self.subscribers),
             "top_apps": self.apps.to_json(most),
             "top_hosts": self.hosts.to_json(most),
+            "top_subscribers": self.subscribers.to_json(most),
             "rules": self.rules.to_json(most),
         }
 
@@ -121,6 +124,7 @@ class Changes:
         self.seen = Sum()
         self.changed = Sum()
         self.hosts = Names()
+        self.subscribers = Names()
         self.groups: dict[tuple[Outcome, Outcome], Group] = {}
         self.collateral: dict[tuple[str, str, bool], Collateral] = {}
         self._listed = listed
@@ -139,6 +143,9 @@ class Changes:
         group.total.add(after)
         group.apps.add(app_of(after), after)
         group.hosts.add(local_of(after), after)
+        for who in dict.fromkeys(each.subscriber for each in (before, after) if each.subscriber):
+            group.subscribers.add(who, after)
+            self.subscribers.add(who, after)
         group.rules.add(before.rule if before.rule == after.rule else f"{before.rule} → {after.rule}", after)
         self.hosts.add(local_of(after), after)
         if before.outcome.cache != after.outcome.cache:
@@ -155,10 +162,10 @@ class Changes:
     def _share(self, judged: Judged, comes: bool) -> None:
         origin = judged.origin
         assert origin is not None
-        at = judged.record.dst, origin.route, comes
+        at = judged.record.dst, origin.cache, comes
         shared = self.collateral.get(at)
         if shared is None:
-            shared = self.collateral[at] = Collateral(at[0], origin.route, origin.by, origin.name, comes)
+            shared = self.collateral[at] = Collateral(at[0], origin.cache, origin.by, origin.name, comes)
         shared.total.add(judged)
         shared.apps.add(app_of(judged), judged)
         shared.names.add(judged.record.hostname or "no name", judged)
@@ -177,7 +184,7 @@ class Changes:
         """All of it; of apps, hosts and names the `most` largest."""
         return {
             "seen": self.seen.to_json(),
-            "changed": {**self.changed.to_json(), "hosts": len(self.hosts)},
+            "changed": {**self.changed.to_json(), "hosts": len(self.hosts), "subscribers": len(self.subscribers)},
             "changes": [group.to_json(most) for group in self.by_size()],
             "collateral": [each.to_json(most) for each in self.shared_by_size()],
             "flows": [flow_json(before, after) for before, after in self.largest()],
@@ -221,7 +228,7 @@ def flow_json(before: Judged, after: Judged) -> dict[str, Any]:
         **{name: getattr(record, name) for name in said},
         "bytes_down": record.bytes_down,
         "bytes_up": record.bytes_up,
-        "before": {"rule": before.rule, **before.outcome.to_json()},
-        "after": {"rule": after.rule, **after.outcome.to_json()},
+        "before": {"rule": before.rule, "subscriber": before.subscriber, **before.outcome.to_json()},
+        "after": {"rule": after.rule, "subscriber": after.subscriber, **after.outcome.to_json()},
         "collateral": before.shared or after.shared,
     }

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dpi.engine import Engine, Learnt
 from dpi.match.labels import Signatures
 from dpi.match.prefixes import Prefixes
 from dpi.policy.plan import Plan
 from dpi.record.fields import FlowRecord
-from dpi.simulate.destinations import Destinations, Origin
+from dpi.simulate.destinations import Destinations, Origin, is_plain
 from dpi.simulate.outcome import DEFAULT, Judge, Outcome, Outcomes
 
 Key = tuple[str, tuple[str, int], tuple[str, int], int, str | None, float]
@@ -30,6 +30,7 @@ class Judged:
     outcome: Outcome
     origin: Origin | None = None
     shared: bool = False
+    subscriber: str | None = None  # whose flow it is; None: nobody's that is listed
 
 
 def key(record: FlowRecord) -> Key:
@@ -39,28 +40,36 @@ def key(record: FlowRecord) -> Key:
 
 
 def of_capture(path: str | os.PathLike[str], plan: Plan, signatures: Signatures) -> Iterator[Judged]:
-    """The flows of a capture, as the loop itself decides them.  Raises CaptureError as Engine.classify() does."""
+    """The flows of a capture, as the loop itself decides them, by the schedules at their last packet.
+
+    Raises CaptureError as Engine.classify() does.
+    """
     engine = Engine(signatures)
-    engine.load_rules(plan.engine, plan.ids.routes)
+    engine.follow(plan)
     if plan.kernel.local:
         engine.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
     marks = plan.kernel.marks
     route_shift = (marks.route_mask & -marks.route_mask).bit_length() - 1
     outcomes, there = Outcomes(plan), Destinations(plan)
+    judge = Judge(plan, signatures) if plan.conditions.schedules else None
     taken: dict[Key, Origin] = {}  # by flows that have not ended
     for event in engine.replay(path):
         if isinstance(event, Learnt):
-            if route := there.route(event.route):
-                there.answered(route, event.address, event.time, event.ttl, event.name)
+            if cache := there.cache(event.route):
+                there.answered(cache, event.address, event.time, event.ttl, event.name)
             continue
         record = event.record
         if event.kind == "start" and (origin := _taken(there, record, event.time)):
             taken[key(record)] = origin
         number = (record.mark & marks.route_mask) >> route_shift
-        if number and record.direction != "in" and (route := there.route(number)):
-            there.shown(route, record.dst, event.time, record.hostname or record.app or record.dst)
+        if number and record.direction != "in" and (cache := there.cache(number)):
+            there.shown(cache, record.dst, event.time, record.hostname or record.app or record.dst)
         if event.kind == "end":
-            yield _judged(record, outcomes.of_mark(record.mark), event.route, there, taken.pop(key(record), None))
+            origin = taken.pop(key(record), None)
+            if judge is None:
+                yield _judged(record, outcomes.of_mark(record.mark), outcomes, event.route, there, origin)
+            else:
+                yield _by_record(record, judge, there, origin)
 
 
 def of_records(records: Iterable[FlowRecord], judge: Judge) -> Iterator[Judged]:
@@ -70,30 +79,41 @@ def of_records(records: Iterable[FlowRecord], judge: Judge) -> Iterator[Judged]:
     answer came first.
     """
     there = Destinations(judge.plan)
-    by_name = {route.name: route for route in judge.plan.kernel.routes}
     for record in sorted(records, key=lambda r: r.start):
-        number = judge.rule(record)
-        rule = None if number is None else judge.plan.engine.rules[number]
-        route = by_name.get(rule.route) if rule and rule.route else None
-        if route and record.direction != "in":
-            there.shown(route, record.dst, record.start, record.hostname or record.app or record.dst)
-        origin = _taken(there, record, record.start)
-        own = route.number if route else 0
-        yield _judged(record, judge.outcomes.of_rule(number), own, there, origin, rule.name if rule else DEFAULT)
+        rule = judge.rule_of(record)
+        cache = there.named(rule.route) if rule else None
+        if cache and record.direction != "in":
+            there.shown(cache, record.dst, record.start, record.hostname or record.app or record.dst)
+        yield _by_record(record, judge, there, _taken(there, record, record.start))
+
+
+def _by_record(record: FlowRecord, judge: Judge, there: Destinations, origin: Origin | None) -> Judged:
+    rule = judge.rule_of(record)
+    cache = there.named(rule.route) if rule else None
+    outcome, own = judge.outcomes.of_disposition(rule.disposition if rule else 1), cache.number if cache else 0
+    return _judged(record, outcome, judge.outcomes, own, there, origin, rule.name if rule else DEFAULT)
 
 
 def _taken(there: Destinations, record: FlowRecord, now: float) -> Origin | None:
     """Only connections that the LAN opens are steered."""
-    return None if record.direction == "in" else there.find(record.src, record.dst, now)
+    return None if record.direction == "in" else there.find(record.src, record.dst, now, plain=is_plain(record))
 
 
 def _judged(
-    record: FlowRecord, outcome: Outcome, own: int, there: Destinations, origin: Origin | None, rule: str | None = None
+    record: FlowRecord,
+    ruled: Outcome,
+    outcomes: Outcomes,
+    own: int,
+    there: Destinations,
+    origin: Origin | None,
+    rule: str | None = None,
 ) -> Judged:
-    """own: the number of the route that the flow's own rule gives it, 0 for none."""
+    """ruled: what the flow's rule says.  own: the number of the route that this rule gives it, 0 for none."""
     name = rule or record.rule or DEFAULT
+    branch = outcomes.subscriber(record)
+    outcome, who = outcomes.for_subscriber(ruled, branch), branch.name if branch and branch.is_subscriber else None
     if origin is None or outcome.verdict != "pass":
-        return Judged(record, name, outcome)
-    route = there.route(own)
-    steered = Outcome(outcome.class_, origin.route, outcome.verdict, outcome.dscp)
-    return Judged(record, name, steered, origin, shared=route is None or route.name != origin.route)
+        return Judged(record, name, outcome, subscriber=who)
+    cache = there.cache(own)
+    steered = replace(outcome, cache=origin.cache)
+    return Judged(record, name, steered, origin, cache is None or cache.name != origin.cache, who)

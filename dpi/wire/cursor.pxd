@@ -44,6 +44,15 @@ cdef inline void skip(Cursor *c, Py_ssize_t n) noexcept nogil:
     take(c, n)
 
 
+cdef inline uint16_t be16(const uint8_t *q) noexcept nogil:
+    """16 bits of what was taken in one piece, as fixed headers are."""
+    return <uint16_t>(q[0] << 8 | q[1])
+
+
+cdef inline uint32_t be32(const uint8_t *q) noexcept nogil:
+    return <uint32_t>q[0] << 24 | <uint32_t>q[1] << 16 | <uint32_t>q[2] << 8 | q[3]
+
+
 cdef inline uint8_t u8(Cursor *c) noexcept nogil:
     cdef const uint8_t *q = take(c, 1)
     return q[0] if q else 0
@@ -51,7 +60,7 @@ cdef inline uint8_t u8(Cursor *c) noexcept nogil:
 
 cdef inline uint16_t u16(Cursor *c) noexcept nogil:
     cdef const uint8_t *q = take(c, 2)
-    return (<uint16_t>q[0] << 8 | q[1]) if q else 0
+    return be16(q) if q else 0
 
 
 cdef inline uint32_t u24(Cursor *c) noexcept nogil:
@@ -61,7 +70,7 @@ cdef inline uint32_t u24(Cursor *c) noexcept nogil:
 
 cdef inline uint32_t u32(Cursor *c) noexcept nogil:
     cdef const uint8_t *q = take(c, 4)
-    return (<uint32_t>q[0] << 24 | <uint32_t>q[1] << 16 | <uint32_t>q[2] << 8 | q[3]) if q else 0
+    return be32(q) if q else 0
 
 
 cdef inline uint64_t u64(Cursor *c) noexcept nogil:

@@ -11,14 +11,14 @@ The layers are inline functions in link.pxd, ip.pxd and tunnel.pxd, so that the 
 """
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from dpi.wire.block cimport block_of
-from dpi.wire.cursor cimport alive, left, skip, u8, u16, u32
-from dpi.wire.ip cimport IpHeader, ip
-from dpi.wire.link cimport link
+from dpi.wire.cursor cimport alive, be32, left, skip, take, u8, u16
+from dpi.wire.ip cimport IpHeader, copy_addresses, ip
+from dpi.wire.link cimport LINK_ETHERNET, link
 from dpi.wire.packet cimport (
-    FRAGMENT_FIRST, FRAGMENT_LATER, IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, IP_UDP, TUNNEL_GRE, TUNNEL_IPIP,
+    FRAGMENT_FIRST, FRAGMENT_LATER, FRAGMENT_NONE, IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, IP_UDP, TUNNEL_GRE, TUNNEL_IPIP,
     TUNNEL_NONE, Packet, Tunnel,
 )
 from dpi.wire.tunnel cimport announced, opened
@@ -31,6 +31,7 @@ from typing import NamedTuple
 
 cdef enum:
     DEPTH_MAX = 4           # IP headers
+    MAC = 6                 # bytes
     FRAGMENTED_MAX = 0xffff     # what a datagram may have behind its first fragment
 
 
@@ -44,15 +45,19 @@ cdef inline Fault transport(View *v, Packet *p) noexcept nogil:
     cdef uint32_t there
     cdef uint32_t needed = 4
     cdef uint32_t size, length
+    cdef const uint8_t *q
     if p.proto == IP_TCP:               # RFC 9293, 3.1
         p.sport = u16(&h.c)
         p.dport = u16(&h.c)
-        p.seq = u32(&h.c)
-        p.ack = u32(&h.c)
-        size = (u8(&h.c) >> 4) * 4 if here > 12 else 20
-        p.tcp_flags = u8(&h.c)
-        if size < 20:
-            return BAD_HEADER
+        q = take(&h.c, 10)
+        size = 20
+        if q != NULL:
+            p.seq = be32(q)
+            p.ack = be32(q + 4)
+            size = (q[8] >> 4) * 4
+            p.tcp_flags = q[9]
+            if size < 20:
+                return BAD_HEADER
     elif p.proto == IP_UDP:             # RFC 768
         p.sport = u16(&h.c)
         p.dport = u16(&h.c)
@@ -96,8 +101,7 @@ cdef inline Fault layer(View *v, Packet *p, bint by_port) noexcept nogil:
         return fault
     if by_port and (h.claimed == 0 or h.claimed > on_wire(&start)):
         return BAD_HEADER
-    memcpy(p.src, h.src, 16)
-    memcpy(p.dst, h.dst, 16)
+    copy_addresses(&h, p.src, p.dst)
     p.version = h.version
     p.proto = h.proto
     p.dscp = h.dscp
@@ -120,7 +124,7 @@ cdef inline Fault layer(View *v, Packet *p, bint by_port) noexcept nogil:
 
 
 cdef inline bint layers(View *v, Packet *out, Faults *faults) noexcept nogil:
-    """v is at an IP header; out is zero but for what the link layer said."""
+    """v is at an IP header; of `out` the link layer's part is known."""
     cdef Packet inner
     cdef Tunnel tunnel
     cdef Fault fault = layer(v, out, False)
@@ -149,11 +153,13 @@ cdef inline bint layers(View *v, Packet *out, Faults *faults) noexcept nogil:
 
 
 cdef inline void clear(Packet *p) noexcept nogil:
-    """Zero, but for what the caller knows and we do not."""
-    cdef Packet was = p[0]
-    memset(p, 0, sizeof(Packet))
-    p.time = was.time
-    p.origin = was.origin
+    """Nothing is known but what the caller knows and we do not; layer() writes the rest."""
+    p.vlan = 0
+    p.sender = p.receiver = NULL
+    p.tunnel = TUNNEL_NONE
+    p.fragment = FRAGMENT_NONE
+    p.hash = p.n = p.ip_n = p.payload_len = 0
+    p.payload = p.ip = NULL
 
 
 cdef bint decode(
@@ -162,6 +168,9 @@ cdef bint decode(
     cdef View v = view_of(data, caplen, wirelen)
     cdef Fault fault
     clear(out)
+    if linktype == LINK_ETHERNET and caplen >= 2 * MAC:
+        out.receiver = data
+        out.sender = data + MAC
     fault = link(&v, linktype, &out.vlan)
     if fault != FINE:
         note(faults, fault)

@@ -23,7 +23,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from dpi.wire.block cimport block_of
 from dpi.wire.decode cimport as_tuple, decode_ip
-from dpi.wire.ip cimport IpHeader, ip
+from dpi.wire.ip cimport IpHeader, copy_addresses, ip
 from dpi.wire.packet cimport FRAGMENT_NONE, TUNNEL_NONE, Packet
 from dpi.wire.view cimport FINE, LOST_FRAGMENT, Faults, View, note, view_of
 
@@ -246,8 +246,7 @@ cdef uint16_t insert(FragmentTable *t, const Packet *piece, Faults *faults) noex
         note(faults, LOST_FRAGMENT)
         return NOBODY
     memset(&key, 0, sizeof(key))
-    memcpy(key.src, h.src, 16)
-    memcpy(key.dst, h.dst, 16)
+    copy_addresses(&h, key.src, key.dst)
     key.id = h.id
     key.vlan = piece.vlan
     key.version = h.version

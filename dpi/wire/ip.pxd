@@ -4,9 +4,9 @@ Extension headers are walked as the kernel's ipv6_skip_exthdr() does, so that bo
 transport: an authentication header is walked over in IPv6, and is the transport in IPv4.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
-from dpi.wire.cursor cimport Cursor, alive, left, skip, take, u8, u16, u32
+from dpi.wire.cursor cimport Cursor, alive, be16, left, skip, take, u8, u16, u32
 from dpi.wire.view cimport BAD_HEADER, FINE, NOT_IP, TOO_DEEP, TRUNCATED, Fault, View, on_wire, trim
 
 
@@ -32,8 +32,7 @@ cdef struct IpHeader:
     uint8_t proto           # of what follows the header and its extensions
     uint8_t dscp
     uint8_t ttl
-    uint8_t src[16]         # IPv4: mapped
-    uint8_t dst[16]
+    const uint8_t *addresses    # the source's, then the destination's, as they lie in the header
     uint32_t length         # of the packet on the wire, this header included
     uint32_t claimed        # the same as the header says it, 0 where it does not
     uint16_t unfragmented   # bytes of header that every fragment repeats
@@ -44,34 +43,56 @@ cdef struct IpHeader:
     uint32_t id
 
 
-cdef inline void map_v4(uint8_t *address, const uint8_t *v4) noexcept nogil:
-    memset(address, 0, 10)
-    address[10] = address[11] = 0xff
-    memcpy(address + 12, v4, 4)
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+
+    /* In words: bytes that are written one by one and then read as a word wait for each other. */
+    static inline void dpi_map_v4(uint8_t *to, const uint8_t *v4) {
+        uint64_t halves[2] = {0, 0};
+        uint32_t address;
+        memcpy(&address, v4, 4);
+    #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        halves[1] = (uint64_t)address << 32 | 0xffff0000u;
+    #else
+        halves[1] = (uint64_t)0xffff << 32 | address;
+    #endif
+        memcpy(to, halves, 16);
+    }
+    """
+    void map_v4 "dpi_map_v4"(uint8_t *to, const uint8_t *v4) noexcept nogil
+
+
+cdef inline void copy_addresses(const IpHeader *h, uint8_t *src, uint8_t *dst) noexcept nogil:
+    """16 bytes each; IPv4's are mapped (RFC 4291, 2.5.5.2)."""
+    if h.version == 4:
+        map_v4(src, h.addresses)
+        map_v4(dst, h.addresses + 4)
+    else:
+        memcpy(src, h.addresses, 16)
+        memcpy(dst, h.addresses + 16, 16)
 
 
 cdef inline Fault ipv4(View *v, IpHeader *h) noexcept nogil:
     cdef Cursor c = v.c
-    cdef uint32_t size = (u8(&c) & 0x0f) * 4
-    cdef uint32_t total, flags
-    cdef const uint8_t *addresses
-    h.dscp = u8(&c) >> 2
-    total = u16(&c)
-    h.id = u16(&c)
-    flags = u16(&c)
-    h.ttl = u8(&c)
-    h.proto = u8(&c)
-    skip(&c, 2)             # the checksum, which offloading leaves to the card
-    addresses = take(&c, 8)
-    if addresses == NULL:
+    cdef const uint8_t *q = take(&c, 20)
+    cdef uint32_t size, total, flags
+    if q == NULL:
         return TRUNCATED
+    size = (q[0] & 0x0f) * 4
+    total = be16(q + 2)
+    flags = be16(q + 6)
+    h.dscp = q[1] >> 2
+    h.id = be16(q + 4)
+    h.ttl = q[8]
+    h.proto = q[9]
+    h.addresses = q + 12    # behind the checksum, which offloading leaves to the card
     h.claimed = total
     if total == 0:          # left to the card too (TSO), or too large for the field (BIG TCP)
         total = on_wire(v)
     if size < 20 or total < size:
         return BAD_HEADER
-    map_v4(h.src, addresses)
-    map_v4(h.dst, addresses + 4)
     h.version = 4
     h.more = flags >> 13 & 1
     h.offset = (flags & 0x1fff) * 8
@@ -89,17 +110,14 @@ cdef inline Fault ipv6(View *v, IpHeader *h) noexcept nogil:
     cdef uint32_t first = u32(&v.c)
     cdef uint32_t payload = u16(&v.c)
     cdef uint8_t kind = u8(&v.c)
-    cdef const uint8_t *addresses
     cdef uint32_t size
     cdef int _i
     h.ttl = u8(&v.c)
-    addresses = take(&v.c, 32)
-    if addresses == NULL:
+    h.addresses = take(&v.c, 32)
+    if h.addresses == NULL:
         return TRUNCATED
     h.version = 6
     h.dscp = first >> 22 & 0x3f
-    memcpy(h.src, addresses, 16)
-    memcpy(h.dst, addresses + 16, 16)
     h.claimed = 40 + payload if payload or kind == NEXT_NONE else 0
     if h.claimed:           # else a jumbogram (RFC 2675), TSO or BIG TCP: what is there
         trim(v, payload)

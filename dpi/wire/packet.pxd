@@ -51,7 +51,7 @@ cdef struct Packet:
     uint8_t dst[16]
     uint16_t sport          # 0 where the transport has none
     uint16_t dport
-    uint16_t vlan           # outermost VLAN id, 0 for none
+    uint16_t vlan           # outermost VLAN id, 0 for none; on a router that of the LAN's device on its way
     uint8_t version         # 4 or 6
     uint8_t proto           # IP protocol number, behind extension headers
     uint8_t dscp            # 6 bits
@@ -61,6 +61,7 @@ cdef struct Packet:
     uint8_t fragment        # Fragment
     uint8_t icmp_type
     uint8_t origin          # Origin: which of our interfaces it came in by
+    uint8_t behind          # others of its flow may wait behind it in the queue
     uint32_t seq            # TCP
     uint32_t ack
     uint32_t length         # bytes of this IP packet on the wire, header included
@@ -69,4 +70,6 @@ cdef struct Packet:
     uint32_t n              # … of which this many were captured
     uint32_t ip_n           # bytes captured from ip on
     const uint8_t *payload  # behind the transport header
+    const uint8_t *sender   # MAC addresses of the frame, 6 bytes each; NULL where it has none or nobody says
+    const uint8_t *receiver
     const uint8_t *ip       # this IP packet's header; of a fragment that holds a tunnel, the fragmented packet's

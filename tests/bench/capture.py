@@ -1,15 +1,14 @@
 """What reading and decoding cost: python tests/bench/capture.py [CAPTURE]
 
 Prints CPU nanoseconds a packet, the least of several rounds (what else runs on the machine can only add): for the
-reader alone, for a mapped file in its place, and for the decoder alone.  Without a capture one is made: 400,000 TCP
-packets of 500 bytes each on Ethernet.
+reader alone, and for the decoder alone.  Without a capture one is made: 400,000 TCP packets of 500 bytes each on
+Ethernet.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-import subprocess
 import sys
 import tempfile
 import time
@@ -39,15 +38,9 @@ def reading_ns(path: Path) -> float:
         return (time.process_time_ns() - start) / packets
 
 
-def mapped_ns(program: Path, path: Path) -> float:
-    return float(subprocess.run([program, path], check=True, capture_output=True).stdout)
-
-
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(sys.argv[1]) if len(sys.argv) > 1 else made(Path(folder) / "made.pcap")
-        program = Path(folder) / "mapped"
-        subprocess.run(["cc", "-O2", "-o", program, Path(__file__).with_name("mapped.c")], check=True)
         with Capture(path) as capture:
             replay = Replay(capture)
         reading = min(reading_ns(path) for _ in range(ROUNDS))
@@ -55,7 +48,6 @@ def main() -> None:
         figures = {
             "packets": len(replay),
             "read_ns": round(reading, 1),
-            "mapped_ns": min(mapped_ns(program, path) for _ in range(ROUNDS)),
             "decode_ns": round(decoding, 1),
             "read_and_decode_packets_s": round(1e9 / (reading + decoding)),
         }

@@ -31,12 +31,14 @@ MAY_KNOW = {
     "analyse": "errors record",
     "vocabulary": f"errors {PACKETS} policy",
     "rule_tables": f"{PACKETS} policy record",  # a plan's rules as the loop asks them
+    "subscriber_table": "match policy record",  # whose an address is
     "engine": f"errors core rule_tables {PACKETS} signatures policy record",
-    "simulate": f"errors engine rule_tables {PACKETS} policy enforce record",
+    "simulate": f"errors engine rule_tables subscriber_table {PACKETS} policy enforce record",
     "control": "errors",
-    "daemon": f"errors control engine core inline rule_tables simulate vocabulary {PACKETS} policy enforce record",
+    "daemon": f"errors control engine core inline rule_tables subscriber_table simulate vocabulary {PACKETS} policy "
+    "enforce record",
     "lab": "errors control",
-    "bench": f"errors engine core inline control lab daemon {PACKETS} policy enforce record",
+    "bench": f"errors engine core inline control lab daemon rule_tables vocabulary {PACKETS} policy enforce record",
     "cli": f"errors engine control simulate vocabulary {PACKETS} policy enforce record analyse daemon lab bench web",
     "web": "errors policy record analyse control",
 }

@@ -15,6 +15,8 @@ KNOWN = [
     ("smpp", TCP, False, 2775, pack(">IIII", 21, 0x80000009, 0, 1) + b"SMSC\0"),
     ("megaco", UDP, True, 2944, b"MEGACO/1 [192.0.2.1]:2944\nTransaction = 1 {"),
     ("megaco", UDP, True, 2944, b"!/1 [192.0.2.1]:2944 T=1{"),
+    ("megaco", UDP, True, 2944, b"!/2 gateway@example.org\nT=1{"),
+    ("megaco", TCP, True, 2944, pack(">HH", 0x0300, 30) + b"MEGACO/1 <example.org> T=1"),
     ("mgcp", UDP, True, 2427, b"RSIP 1201 *@rgw.example.net MGCP 1.0\r\n"),
     ("mgcp", UDP, False, 2427, b"200 1201 OK\r\n"),
     ("h323", TCP, True, 1720, b"\x03\0\0\xa0\x08\x02\x77\xf4\x05\x04\x03\x80"),

@@ -7,6 +7,12 @@ TCP, UDP = 6, 17
 KNOWN = [
     ("irc", TCP, True, 6667, b"NICK someone\r\nUSER a 0 * :b\r\n"),
     ("irc", TCP, False, 6667, b":irc.example.org NOTICE * :*** Looking up your hostname\r\n"),
+    ("irc", TCP, False, 6667, b"NOTICE * :*** Looking up your hostname\r\n"),
+    ("irc", TCP, False, 6697, b":irc.example.org 433 * someone :Nickname is already in use\r\n"),
+    ("irc", TCP, False, 7000, b":someone!user@example.org PRIVMSG #channel :hello\r\n"),
+    ("irc", TCP, True, 6667, b"CAP REQ :sasl\r\n"),
+    ("irc", TCP, True, 6667, b"user a 0 * :b\r\nnick someone\r\n"),
+    ("irc", TCP, True, 6667, b"PRIVMSG #channel :hello\r\n"),
     ("jabber", TCP, True, 5222, b"<?xml version='1.0'?><stream:stream to='example.org'>"),
     ("whatsapp", TCP, True, 5222, b"ED\0\1\0\0\4\x08"),
     ("whatsapp", TCP, True, 443, b"WA\6\3\0\0\x24"),
@@ -25,6 +31,7 @@ KNOWN = [
     ("discord", UDP, True, 50001, b"\0\1\0\x46\0\x1a\x7e\x73" + bytes(66)),
     ("viber", UDP, True, 7985, b"\xed\xf6\x09\0" + bytes(16)),
     ("viber", TCP, True, 5242, b"\x18\0\0\0\0\0\xfc\xff\x05\x80" + bytes(14)),
+    ("viber", TCP, True, 443, b"\x18\0\0\0\x12\x34\xfc\xff\x03\x80" + bytes(14)),
 ]
 TALKS = [
     ("linecall", UDP, 10000, [(b"\xb6\x07\0\x04" + bytes(4), True), (b"\xb6\x09\0\x0c" + bytes(12), False)]),

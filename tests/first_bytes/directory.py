@@ -9,6 +9,8 @@ KNOWN = [
     ("ldap", TCP, True, 389, bytes.fromhex("300c020101600702010304008000")),
     ("ldap", TCP, True, 3890, bytes.fromhex("300c020101600702010304008000")),
     ("ldap", UDP, True, 389, b"\x30\x25\x02\x01\x01\x63\x20\x04\0\x0a\x01\0\x0a\x01\0" + bytes(23)),
+    ("ldap", UDP, True, 389, bytes.fromhex("30840000002d02010163840000002404000a01000a0100") + bytes(28)),
+    ("ldap", TCP, True, 389, b"\x30\x16\x02\x01\x05\x4a\x11cn=a,dc=example,c"),
     ("kerberos", TCP, True, 88, pack(">I", len(KERBEROS)) + KERBEROS),
     ("kerberos", UDP, True, 88, KERBEROS),
     ("radius", UDP, True, 1812, b"\x01\x05\x00\x14" + bytes(16)),

@@ -38,6 +38,8 @@ KNOWN = [
     ("tencentgames", TCP, True, 8080, b"\0\0\0\x60\x78\1" + bytes(94)),
     ("tesonline", TCP, True, 24100, pack(">I", 700) + bytes(100) + b"eso.live" + bytes(592)),
     ("maplestory", TCP, False, 8484, pack("<HHH", 14, 83, 1) + b"1" + bytes(8) + b"\x08"),
+    ("maplestory", TCP, False, 8484, pack("<HHH", 13, 83, 0) + bytes(8) + b"\x08"),
+    ("maplestory", TCP, False, 8484, pack("<HHH", 15, 213, 2) + b"12" + bytes(8) + b"\x08"),
     ("codmobile", UDP, True, 7500, b"\1\2\3\4\5\6\7\x08ping"),
     ("codmobile", UDP, False, 7948, b"\xce" + bytes(300) + b"LOC_PREFAB_LOADOUTNAME_1"),
     ("steamdatagramrelay", UDP, True, 27045, b"\1\x81sdping" + bytes(92)),

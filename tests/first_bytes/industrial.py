@@ -31,6 +31,7 @@ ADS = bytes(16) + pack("<HHIII", 4, 4, 0, 0, 1)
 
 KNOWN = [
     ("opcua", TCP, True, 4840, b"HELF" + pack("<IIIIII", 48, 0, 65535, 65535, 0, 0) + bytes(20)),
+    ("opcua", TCP, True, 4840, b"MSGC" + pack("<IIIII", 8192, 1, 1, 52, 2) + bytes(40)),
     ("fins", TCP, True, 9600, b"FINS" + pack(">IIII", 12, 0, 0, 0)),
     ("fins", UDP, True, 9600, b"\x80\0\x02\0\1\0\0\2\0\1\x05\x01"),
     ("hislip", TCP, True, 4880, b"HS\0\0" + pack(">IQ", 0x01005858, 6) + b"hislip"),
@@ -48,6 +49,7 @@ KNOWN = [
     ("iec62056", TCP, True, 4059, pack(">HHHH", 1, 16, 1, 5) + b"\x60\x03\xa1\x01\0"),
     ("iec62056", TCP, True, 4060, hdlc(b"\x03\x21\x93")),
     ("hartip", UDP, True, 5094, pack(">BBBBHH", 1, 0, 0, 0, 2, 13) + b"\1\0\0\x75\x30"),
+    ("hartip", TCP, True, 5094, pack(">BBBBHH", 2, 0, 4, 0, 7, 12) + b"\x80\0\0\0"),
     ("ethernetip", TCP, True, 44818, pack("<HHIIQI", 0x65, 4, 0, 0, 7, 0) + b"\1\0\0\0"),
     ("ethernetip", UDP, True, 44818, pack("<HHIIQI", 0x63, 0, 0, 0, 0, 0)),
     ("controllerareanetwork", UDP, True, 40001, b"ISO11898\1\1" + bytes(14)),

@@ -15,6 +15,7 @@ KNOWN = [
     ("roughtime", UDP, True, 2002, b"ROUGHTIM" + bytes(1016)),
     ("roughtime", UDP, True, 2002, pack("<II", 2, 64) + b"NONCPAD\xff" + bytes(1008)),
     ("coap", UDP, True, 5683, b"\x40\x01\x12\x34\xb4test"),
+    ("coap", UDP, True, 40001, b"\x40\x01\x12\x34\xbb.well-known\x04core"),
     ("ntp", UDP, True, 123, b"\x23" + bytes(47)),
     ("netbios", UDP, True, 137, bytes(12) + b"\x20" + NETBIOS_NAME + b"\0\0\x20\0\x01"),
     ("teredo", UDP, True, 3544, b"\x60\0\0\0\0\x08\x3b\x15" + bytes(40)),

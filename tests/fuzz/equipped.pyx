@@ -24,10 +24,10 @@ from dpi.decide.shard cimport (
     shard_new,
 )
 from dpi.dissect.declared cimport Declarations
-from dpi.flow.events cimport END_FLUSHED, EVENT_LEARNT, Event, ring_advance, ring_peek
+from dpi.flow.events cimport END_FLUSHED, EVENT_ASKED, EVENT_LEARNT, Event, ring_advance, ring_peek
 from dpi.fuzz.promise cimport check
 from dpi.match.hosts cimport Hosts
-from dpi.match.names cimport names_free, names_new
+from dpi.match.name_table cimport names_free, names_new
 from dpi.match.ports cimport Ports
 from dpi.match.prefixes cimport Prefixes
 from dpi.match.rules cimport Rules
@@ -157,6 +157,7 @@ cdef Shard *equipped(uint8_t mode) noexcept nogil:
     if not mode & MODE_NO_POLICY:
         s.rules = &RULES.table
         s.routes = &ROUTES.table
+    s.overrides = s.answers = 1 << 1 if mode & MODE_RISKS else 0        # VIDEO's names lead to a cache
     tick(s, s.now + MINUTE, IDLE_SWEEP)
     return s
 
@@ -172,7 +173,7 @@ cdef void drain(Shard *s) noexcept nogil:
         if e == NULL:
             return
         check(strnlen(e.host, sizeof(e.host)) < sizeof(e.host))
-        if e.kind != EVENT_LEARNT:
+        if e.kind != EVENT_LEARNT and e.kind != EVENT_ASKED:
             check(strnlen(e.agent, sizeof(e.agent)) < sizeof(e.agent))
             check(strnlen(e.alpn, sizeof(e.alpn)) < sizeof(e.alpn))
             check(strnlen(e.content_type, sizeof(e.content_type)) < sizeof(e.content_type))

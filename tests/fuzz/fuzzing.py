@@ -126,8 +126,11 @@ def write_seeds(target: str) -> Path:
     return folder
 
 
-def fuzz(target: str, seconds: int) -> subprocess.CompletedProcess[str]:
-    """Fuzzes a target for so long.  Its exit status is not 0 where something was found; the input is in FOUND."""
+def fuzz(target: str, seconds: int, seed: int = 0) -> subprocess.CompletedProcess[str]:
+    """Fuzzes a target for so long.  Its exit status is not 0 where something was found; the input is in FOUND.
+
+    The same seed tries the same inputs in the same order, as far as the time allows; 0 is another one each time.
+    """
     folder = write_seeds(target)
     FOUND.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {
@@ -137,6 +140,7 @@ def fuzz(target: str, seconds: int) -> subprocess.CompletedProcess[str]:
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
     options = {
+        "seed": seed,
         "max_total_time": seconds,
         "max_len": MAX_LEN,
         "timeout": 5,

@@ -362,6 +362,19 @@ def test_a_next_hop_that_is_on_no_network_is_told(world: World, state: Path) -> 
     one(found, "next-hops", "warning", "cache cache: cdn0 is down")
 
 
+def test_a_cache_whose_answers_take_another_way_is_told(world: World, state: Path) -> None:
+    found = look(state, plan())
+    assert [text.split(", ")[1] for text in told(found, "return-path", "ok")] == [
+        "pinged from 10.7.0.1 (lan0)",
+        "pinged from fd07::1 (lan0)",
+    ]
+    world.cache.run("ip", "route", "del", "default")
+    one(look(state, plan()), "return-path", "warning", "has no way to the LAN by this box")
+    one(
+        look(state, plan(routes=(replace(CACHE, next_hop4="10.7.0.2"),))), "return-path", "warning", "on the LAN itself"
+    )
+
+
 def test_bridged_packets_in_ip_hooks_are_an_error_in_bridge_mode(world: World, state: Path) -> None:
     path = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
     if not path.exists():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from world import CACHE, SITE4, World, made, plan
 
 from dpi import enforce
 from dpi.enforce import drift
+from dpi.policy.plan import KernelPlan
 
 pytestmark = pytest.mark.netns
 
@@ -21,6 +23,23 @@ pytestmark = pytest.mark.netns
 def world() -> Iterator[World]:
     with made() as w, w.box:
         yield w
+
+
+@contextlib.asynccontextmanager
+async def kept(
+    wanted: KernelPlan, state: Path, changing: asyncio.Lock | None = None
+) -> AsyncIterator[asyncio.Queue[enforce.Report]]:
+    """While it is looked after; the queue has what was repaired."""
+    repaired: asyncio.Queue[enforce.Report] = asyncio.Queue()
+    keeping = asyncio.create_task(
+        drift.keep(lambda: wanted, state_dir=state, changing=changing or asyncio.Lock(), repaired=repaired.put_nowait)
+    )
+    await asyncio.sleep(0.5)
+    assert repaired.empty()
+    try:
+        yield repaired
+    finally:
+        keeping.cancel()
 
 
 DAMAGES = {
@@ -43,16 +62,9 @@ def test_what_somebody_else_removes_is_put_back(
     enforce.apply(wanted, state_dir=tmp_path)
 
     async def scene() -> enforce.Report:
-        repaired: asyncio.Queue[enforce.Report] = asyncio.Queue()
-        keeping = asyncio.create_task(
-            drift.keep(lambda: wanted, state_dir=tmp_path, changing=asyncio.Lock(), repaired=repaired.put_nowait)
-        )
-        await asyncio.sleep(0.5)
-        assert repaired.empty()
-        world.box.run("sh", "-c", DAMAGES[damage])
-        report = await asyncio.wait_for(repaired.get(), 60)
-        keeping.cancel()
-        return report
+        async with kept(wanted, tmp_path) as repaired:
+            world.box.run("sh", "-c", DAMAGES[damage])
+            return await asyncio.wait_for(repaired.get(), 60)
 
     assert asyncio.run(scene()).changed
     assert enforce.plan_operations(wanted, state_dir=tmp_path) == []
@@ -64,21 +76,16 @@ def test_our_own_changes_are_no_reason_to_repair(world: World, tmp_path: Path, m
     wanted = plan()
     enforce.apply(wanted, state_dir=tmp_path)
 
-    async def scene() -> list[enforce.Report]:
-        reports: list[enforce.Report] = []
+    async def scene() -> bool:
         changing = asyncio.Lock()
-        keeping = asyncio.create_task(
-            drift.keep(lambda: wanted, state_dir=tmp_path, changing=changing, repaired=reports.append)
-        )
-        await asyncio.sleep(0.3)
-        async with changing:
-            await asyncio.to_thread(enforce.apply, plan(routes=()), state_dir=tmp_path)
-            await asyncio.to_thread(enforce.apply, wanted, state_dir=tmp_path)
-        await asyncio.sleep(2)
-        keeping.cancel()
-        return reports
+        async with kept(wanted, tmp_path, changing) as repaired:
+            async with changing:
+                await asyncio.to_thread(enforce.apply, plan(routes=()), state_dir=tmp_path)
+                await asyncio.to_thread(enforce.apply, wanted, state_dir=tmp_path)
+            await asyncio.sleep(2)
+            return repaired.empty()
 
-    assert asyncio.run(scene()) == []
+    assert asyncio.run(scene())
 
 
 def test_devices_that_come_and_go_all_the_time_do_not_keep_it_from_looking(
@@ -90,19 +97,14 @@ def test_devices_that_come_and_go_all_the_time_do_not_keep_it_from_looking(
     enforce.apply(wanted, state_dir=tmp_path)
 
     async def scene() -> enforce.Report:
-        repaired: asyncio.Queue[enforce.Report] = asyncio.Queue()
-        keeping = asyncio.create_task(
-            drift.keep(lambda: wanted, state_dir=tmp_path, changing=asyncio.Lock(), repaired=repaired.put_nowait)
-        )
-        await asyncio.sleep(0.5)
-        world.box.run("nft", "flush", "ruleset")
-        lengths = itertools.cycle(("500", "1000"))
-        async with asyncio.timeout(60):
-            while repaired.empty():
-                world.box.run("ip", "link", "set", "lan0", "txqueuelen", next(lengths))
-                await asyncio.sleep(0.05)
-        keeping.cancel()
-        return repaired.get_nowait()
+        async with kept(wanted, tmp_path) as repaired:
+            world.box.run("nft", "flush", "ruleset")
+            lengths = itertools.cycle(("500", "1000"))
+            async with asyncio.timeout(60):
+                while repaired.empty():
+                    world.box.run("ip", "link", "set", "lan0", "txqueuelen", next(lengths))
+                    await asyncio.sleep(0.05)
+            return repaired.get_nowait()
 
     assert asyncio.run(scene()).changed
     assert enforce.plan_operations(wanted, state_dir=tmp_path) == []

@@ -59,9 +59,9 @@ def test_every_kind_of_leaf_is_made_and_read_back_or_refused_by_name(
 
 @pytest.mark.guest
 def test_a_leaf_of_another_kind_takes_the_place_of_the_old_one(world: World, state: Path, features: Features) -> None:
-    kinds = [*features.leaves(), *features.leaves()[:1]]
+    kinds: list[Leaf] = [*features.leaves(), *features.leaves()[:1]]
     for kind in kinds:
-        enforce.apply(with_leaf(kind), state_dir=state)  # type: ignore[arg-type]
+        enforce.apply(with_leaf(kind), state_dir=state)
         listed = world.box.run("tc", "qdisc", "show", "dev", "wan0")
         assert listed.count("parent d2:a") == 1 and f"qdisc {kind} " in listed
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from world import CACHE, CACHE4, CACHE6, SERVER4, SITE4, SITE6, World, final, made, plan, wait_for
@@ -33,8 +34,8 @@ def world() -> Iterator[World]:
         yield w
 
 
-def applied(state: Path, **changes: object) -> KernelPlan:
-    wanted = plan(routes=(replace(CACHE, **changes),))  # type: ignore[arg-type]
+def applied(state: Path, **changes: Any) -> KernelPlan:
+    wanted = plan(routes=(replace(CACHE, **changes),))
     enforce.apply(wanted, state_dir=state)
     return wanted
 
@@ -118,6 +119,85 @@ def test_a_route_that_is_down_gets_no_new_connection_and_loses_those_it_has(worl
     assert marks == {0, wanted.marks.route(1)}
 
 
+CLIENTS = [f"10.7.0.{n}" for n in range(10, 34)]
+MACHINES = (
+    replace(CACHE, name="cache/a", member_of="cache", weight=2, prefixes=("198.18.64.0/24", "2001:db8:64::/48")),
+    replace(CACHE, number=2, table=26002, name="cache/b", member_of="cache", next_hop4="198.18.1.3", next_hop6=None),
+)
+
+
+def taken(world: World, wanted: KernelPlan) -> dict[str, int]:
+    """The number of the machine that each client's new connection goes to, by its mark; 0 for none."""
+    ports = {}
+    for client in CLIENTS:
+        with world.client:
+            sock = socket.socket()
+        sock.bind((client, 0))
+        sock.settimeout(15)
+        sock.connect((SITE4, 80))
+        ports[client] = sock.getsockname()[1]
+        sock.close()
+    marks = {(socket.inet_ntoa(c.original.source), c.original.sport): c.mark for c in conntrack.dump([socket.AF_INET])}
+    lowest = wanted.marks.route(1)
+    return {client: (marks[client, port] & wanted.marks.route_mask) // lowest for client, port in ports.items()}
+
+
+@pytest.mark.guest
+def test_of_a_cache_of_several_machines_each_client_has_its_own(world: World, state: Path) -> None:
+    world.cache.run("ip", "addr", "add", "198.18.1.3/24", "dev", "eth0")
+    for client in CLIENTS:
+        world.client.run("ip", "addr", "add", f"{client}/24", "dev", "eth0")
+    wanted = plan(routes=MACHINES)
+    enforce.apply(wanted, state_dir=state)
+    assert world.banner(SITE4, 80) == b"cache" and world.banner(SITE6, 80) == b"cache"
+    both = taken(world, wanted)
+    assert both == taken(world, wanted)
+    assert set(both.values()) == {1, 2}
+
+    enforce.set_route_state(wanted, "cache/b", up=False)
+    assert set(taken(world, wanted).values()) == {1}
+    enforce.set_route_state(wanted, "cache/b", up=True)
+    held = world.connect(SITE4, 80)
+    assert held.recv(100) == b"cache"
+    enforce.set_route_drained(wanted, "cache/a", drained=True)
+    held.sendall(b"finishes where it is")
+    assert held.recv(100) == b"finishes where it is"
+    assert set(taken(world, wanted).values()) == {2}
+    assert world.banner(SITE6, 80) == b"internet", "b has no IPv6"
+    assert enforce.apply(wanted, state_dir=state).operations == (), "what is drained is no difference"
+    enforce.set_route_drained(wanted, "cache/b", drained=True)
+    assert set(taken(world, wanted).values()) == {0}
+    for name in ("cache/a", "cache/b"):
+        enforce.set_route_drained(wanted, name, drained=False)
+    assert taken(world, wanted) == both
+
+
+def test_several_machines_that_must_not_be_bypassed_refuse_when_all_are_down(world: World, state: Path) -> None:
+    world.cache.run("ip", "addr", "add", "198.18.1.3/24", "dev", "eth0")
+    wanted = plan(routes=tuple(replace(route, when_down="unreachable") for route in MACHINES))
+    enforce.apply(wanted, state_dir=state)
+    enforce.set_route_state(wanted, "cache/a", up=False)
+    assert world.banner(SITE4, 80) == b"cache"
+    enforce.set_route_state(wanted, "cache/b", up=False)
+    with pytest.raises(ConnectionRefusedError):
+        world.connect(SITE4, 80)
+
+
+def test_what_a_cache_fetches_is_counted_and_never_sent_to_a_cache(world: World, state: Path) -> None:
+    wanted = applied(state, prefixes=("198.18.64.0/24",), fills_from=("198.18.77.0/24",))
+    world.cache.run("ip", "addr", "del", f"{SITE4}/24", "dev", "lo")
+    for source in (CACHE4, "198.18.77.1"):
+        world.cache.run("ip", "addr", "replace", f"{source}/24", "dev", "eth0")
+        world.box.run("ip", "route", "replace", "198.18.77.0/24", "dev", "cdn0")
+        with world.cache:
+            sock = socket.create_connection((SITE4, 80), 15, (source, 0))
+        assert sock.recv(100) == b"internet"
+        sock.close()
+    counted = enforce.counters(wanted)
+    assert counted.fills["up", "cache"].packets >= 6 and counted.fills["down", "cache"].bytes > 0
+    assert counted.routes["up", "cache"].packets == 0
+
+
 def test_a_route_that_must_not_be_bypassed_refuses_while_it_is_down(world: World, state: Path) -> None:
     wanted = applied(state, prefixes=("198.18.64.0/24",), when_down="unreachable")
     enforce.set_route_state(wanted, "cache", up=False)
@@ -145,9 +225,9 @@ def test_a_next_hop_whose_device_goes_leaves_traffic_on_the_normal_way(world: Wo
     [("icmp", CACHE4, None), ("icmp", CACHE6, None), ("tcp", CACHE4, 80), ("http", CACHE6, 8080)],
 )
 def test_a_cache_that_dies_is_withdrawn_within_its_checks_and_comes_back(
-    world: World, state: Path, kind: str, target: str, port: int | None
+    world: World, state: Path, kind: Literal["icmp", "tcp", "http"], target: str, port: int | None
 ) -> None:
-    health = Health(kind, target, port, "/ok", 0.1, 1.0, 2, 2)  # type: ignore[arg-type]
+    health = Health(kind, target, port, "/ok", 0.1, 1.0, 2, 2)
     wanted = applied(state, prefixes=("198.18.64.0/24",), health=health)
     world.serve(world.cache, 8080, banner=b"HTTP/1.1 204 No Content\r\n\r\n")
     told: list[tuple[str, bool]] = []

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from dpi.enforce.names import Family
+from dpi.enforce.nft.subscribers import HostTable
 from dpi.enforce.nft.table import desired_table, parse, transaction
 from dpi.enforce.probe import Features, probe
 from dpi.enforce.run import in_scratch
 
 pytestmark = pytest.mark.netns
 
-GOLDEN = sorted((Path(__file__).resolve().parents[1] / "golden" / "nft").glob("*.nft"))
+FOLDER = Path(__file__).resolve().parents[1] / "golden"
+GOLDEN = sorted((FOLDER / "nft").glob("*.nft"))
+SUBSCRIBERS = sorted((FOLDER / "subscribers").glob("*.nft"))
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +58,13 @@ def test_any_golden_table_becomes_any_other_in_one_transaction(golden: Path, fea
     steps = [f"nft -f - <<'END'\n{part}END" for part in (small, there, back) if part]
     listing = in_scratch("\n".join([*steps, "nft list table inet dpi", ""]), "")
     assert {block.name: block for block in parse(listing).values()} == {block.name: block for block in other.blocks}
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("golden", SUBSCRIBERS, ids=lambda path: path.stem)
+def test_a_golden_table_of_subscribers_loads_and_its_listing_loads_the_same(golden: Path) -> None:
+    text = golden.read_text()
+    family: Family = "bridge" if text.startswith("table bridge") else "inet"
+    script = f"nft -f -; nft -t list ruleset {family}"
+    listing = in_scratch(script, text)
+    assert in_scratch(script, HostTable(family, listing, {}).whole()) == listing

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import socket
 import threading
 import time
@@ -12,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rates import AT_ONCE, drain, rates
 from world import (
     CLASSES,
     CLIENT4,
+    CLIENT6,
     DISPOSITIONS,
     MARKS,
     MBIT,
@@ -35,9 +35,6 @@ from dpi.policy.plan import Disposition, Tree
 
 pytestmark = pytest.mark.netns
 
-HEADERS = {4: 20 + 32, 6: 40 + 32}  # bytes of IP and of TCP with timestamps
-PAYLOAD = {4: 1448 / 1514, 6: 1428 / 1514}  # of a full frame, TCP with timestamps
-
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -50,23 +47,9 @@ def world() -> Iterator[World]:
         yield w
 
 
-def drain(sock: socket.socket) -> None:
-    """Reads until it is closed, at either end."""
-    with contextlib.suppress(OSError):
-        while sock.recv(1 << 16):
-            pass
-
-
-def arrived(space: Space, version: int) -> int:
-    """Bytes of TCP payload that have reached it: in order or not yet, and however segments were merged on the way."""
-    octets, packets = {4: ("IpExtInOctets", "IpInReceives"), 6: ("Ip6InOctets", "Ip6InReceives")}[version]
-    counted = json.loads(space.run("nstat", "-ajsz", octets, packets))["kernel"]
-    return int(counted[octets]) - int(counted[packets]) * HEADERS[version]
-
-
-@pytest.mark.parametrize(("version", "server"), [(4, SERVER4), (6, SERVER6)])
+@pytest.mark.parametrize(("client", "server"), [(CLIENT4, SERVER4), (CLIENT6, SERVER6)])
 def test_flows_are_held_to_their_classs_rate_within_five_percent(
-    world: World, state: Path, version: int, server: str
+    world: World, state: Path, client: str, server: str
 ) -> None:
     wanted = 20 * MBIT
     # A plain leaf: how much of its class TCP uses behind CoDel's early drops is TCP's affair.  And 200 ms of burst:
@@ -77,13 +60,9 @@ def test_flows_are_held_to_their_classs_rate_within_five_percent(
     enforce.apply(new, state_dir=state)
     decider = world.decide(lambda _: final(2))
     world.serve(world.inet, 80, source=1 << 30)
-    for _ in range(3):  # there is something to send while one of them waits for a retransmission
+    for _ in range(AT_ONCE):
         threading.Thread(target=drain, args=(world.connect(server, 80),), daemon=True).start()
-    time.sleep(0.5)
-    begun, before = time.monotonic(), arrived(world.client, version)
-    time.sleep(6)
-    rate = (arrived(world.client, version) - before) * 8 / (time.monotonic() - begun)
-    assert rate == pytest.approx(wanted * PAYLOAD[version], rel=0.05)
+    assert rates(world.client.run, client)[client] == pytest.approx(wanted, rel=0.05)
     assert len(decider.seen) <= 6, "a decided flow does not come back"
     counters = enforce.counters(new)
     assert counters.classes["down", "video"].bytes > 5 * MBIT / 8

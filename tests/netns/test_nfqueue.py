@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -39,9 +40,9 @@ def path() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def reading(path: Path, handler: ByMark, number: int = 0, **options: object) -> Iterator[QueueReader]:
+def reading(path: Path, handler: ByMark, number: int = 0, **options: Any) -> Iterator[QueueReader]:
     """A reader on the router, in a thread."""
-    reader = path.inside(ROUTER, lambda: QueueReader(number, handler, **options))  # type: ignore[arg-type]
+    reader = path.inside(ROUTER, lambda: QueueReader(number, handler, **options))
     thread = threading.Thread(target=reader.run)
     thread.start()
     try:

@@ -4,40 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_appliance import POLICY, until
+from appliances import until
 
 from dpi.errors import DpiError
 from dpi.lab.appliance import Appliance
 from dpi.lab.lab import Lab
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with Lab(f"dpi-c{os.getpid()}") as made:
-        yield made
-
-
-@pytest.fixture
-def policy(lab: Lab, tmp_path: Path) -> Path:
-    path = tmp_path / "policy.yaml"
-    path.write_text(POLICY.replace("RECORDS", str(tmp_path / "flows.jsonl")))
-    shutil.rmtree(lab.directory / "versions", ignore_errors=True)  # of the test before
-    return path
-
-
-@pytest.fixture
-def box(lab: Lab, policy: Path) -> Iterator[Appliance]:
-    with Appliance(lab, policy) as appliance:
-        yield appliance
 
 
 @pytest.fixture

@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_appliance import POLICY, curl, flow_of, until
+from appliances import flow_of, until
 
-from dpi.lab.appliance import Appliance
+from dpi.lab.appliance import Appliance, curl
 from dpi.lab.lab import Lab
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
 
 STEAM = "http://cache1-fra2.steamcontent.com/bytes/100000"
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with Lab(f"dpi-p{os.getpid()}") as made:
-        yield made
-
-
-@pytest.fixture
-def policy(tmp_path: Path) -> Path:
-    path = tmp_path / "policy.yaml"
-    path.write_text(POLICY.replace("RECORDS", str(tmp_path / "flows.jsonl")))
-    return path
-
-
-@pytest.fixture
-def box(lab: Lab, policy: Path) -> Iterator[Appliance]:
-    with Appliance(lab, policy) as appliance:
-        yield appliance
 
 
 def test_a_change_is_tried_on_what_flows_now_and_flowed_lately(lab: Lab, box: Appliance, policy: Path) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_appliance import POLICY, until
+from appliances import until
 
 from dpi.lab.appliance import Appliance
 from dpi.lab.lab import Lab
@@ -39,25 +38,6 @@ for line in sys.stdin:
 """
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with Lab(f"dpi-g{os.getpid()}") as made:
-        yield made
-
-
-@pytest.fixture
-def policy(tmp_path: Path) -> Path:
-    path = tmp_path / "policy.yaml"
-    path.write_text(POLICY.replace("RECORDS", str(tmp_path / "flows.jsonl")))
-    return path
-
-
-@pytest.fixture
-def box(lab: Lab, policy: Path) -> Iterator[Appliance]:
-    with Appliance(lab, policy) as appliance:
-        yield appliance
-
-
 @pytest.fixture
 def strict(policy: Path) -> Path:
     """A policy that blocks SSH."""
@@ -79,7 +59,7 @@ class Login:
 
     def says(self, word: str) -> str:
         assert self.client.stdin and self.client.stdout
-        self.client.stdin.write(word + "\n")  # type: ignore[arg-type]
+        self.client.stdin.write(word + "\n")
         self.client.stdin.flush()
         return str(self.client.stdout.readline()).strip()
 

@@ -182,13 +182,14 @@ class World:
 
     def dump(self) -> dict[str, str]:
         """Everything that we may touch, without counters and time: equal means untouched."""
+        each = "ip -br link | sed -E 's/[@ ].*//"  # device
         commands = {
             "nft": "nft -s list ruleset",
             "iptables": "iptables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'",
             "ip6tables": "ip6tables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'",
             "qdisc": "tc qdisc show | sed -E 's/ ([89a-f][0-9a-f]{3}):/ auto:/; s/direct_packets_stat [0-9]+//'",
-            "class": "for d in lan0 wan0 cdn0; do tc class show dev $d; done | sed -E 's/leaf [89a-f]...:/leaf/'",
-            "filter": "for d in lan0 wan0 cdn0; do tc filter show dev $d egress; done",
+            "class": f"{each}; s/.*/class show dev &/' | tc -b - | sed -E 's/leaf [89a-f]...:/leaf/'",
+            "filter": f"{each}; s/.*/filter show dev &\\nfilter show dev & egress/' | tc -b -",
             "rule": "ip rule; ip -6 rule",
             "route": "ip route show table all; ip -6 route show table all | grep -v 'fe80\\|multicast'",
             "link": "ip -o link | sed -E 's/(qdisc|qlen) [^ ]*//g'",

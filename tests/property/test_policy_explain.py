@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpi.engine import Engine
+from dpi.policy.conditions import Holding
 from dpi.policy.explain import Facts, explain
 from dpi.policy.plan import EnginePlan, MarkLayout, Match, PlannedRule
 from dpi.rule_tables import ask, tables
@@ -29,6 +30,7 @@ PREFIXES = [
     "2001:db8:1::7/128",
     "::/64",
 ]
+MACS = ["02:11:22:33:44:55", "02:11:22:3f:00:01", "02:11:23:33:44:55", "82:11:22:33:44:55"]
 TRANSPORTS = ["icmp", "tcp", "udp", "sctp"]
 
 
@@ -50,6 +52,9 @@ matches = st.builds(
     direction=st.sampled_from([None, "out", "in"]),
     dscp=some([0, 46]),
     vlans=some([0, 7]),
+    over=some(["month", "day"]),
+    devices=some(["ios", "tv"]),
+    macs=some(["02:11:22:33:44:55/48", "02:11:22:00:00:00/24", "02:11:22:30:00:00/28", "00:00:00:00:00:00/1"]),
 )
 facts = st.builds(
     Facts,
@@ -63,6 +68,12 @@ facts = st.builds(
     direction=st.sampled_from([None, "out", "in"]),
     dscp=st.sampled_from([0, 46]),
     vlan=st.sampled_from([0, 7]),
+    mac=st.sampled_from(["", *MACS]),
+)
+holdings = st.builds(
+    Holding,
+    over=st.frozensets(st.tuples(st.sampled_from(["month", "day"]), st.sampled_from(PREFIXES))),
+    devices=st.frozensets(st.tuples(st.sampled_from(["ios", "tv"]), st.sampled_from(MACS))),
 )
 
 
@@ -71,16 +82,18 @@ def engine() -> Engine:
     return Engine(max_flows=1024)
 
 
-@given(st.lists(matches, max_size=6), facts)
+@given(st.lists(matches, max_size=6), facts, holdings)
 @settings(max_examples=120)
-def test_the_explanation_agrees_with_the_table(engine: Engine, conditions: list[Match], flow: Facts) -> None:
+def test_the_explanation_agrees_with_the_table(
+    engine: Engine, conditions: list[Match], flow: Facts, holding: Holding
+) -> None:
     rules = [PlannedRule(str(i), f"f:{i}", match, 2 + i, None, False) for i, match in enumerate(conditions)]
     plan = EnginePlan(tuple(rules), ("lan0",), MarkLayout(), 1024)
     words = of_signatures(engine.signatures)
     flow = Facts(**{**vars(flow), "categories": tuple(words.categories_of(flow.app or flow.protocol))})
 
-    verdicts = explain(plan, flow)
+    verdicts = explain(plan, flow, holding)
     found = next((i for i, verdict in enumerate(verdicts) if verdict.matched), None)
 
-    assert found == ask(tables(plan, {}, engine.signatures)[0], flow, engine.signatures)
+    assert found == ask(tables(plan, {}, engine.signatures, holding)[0], flow, engine.signatures)
     assert all(verdict.reason for verdict in verdicts if not verdict.matched)

@@ -14,6 +14,7 @@ names = st.sampled_from(["a", "b.a", "c.b.a", "bb.a", "x.c.b.a", "a.a"])
 patterns = st.builds(lambda kind, name: kind + name, st.sampled_from(["", "*.", "="]), names)
 addresses = st.integers(0, 7).map(lambda n: bytes([n << 5]) + bytes(14) + bytes([n]))
 prefixes = st.tuples(addresses, st.sampled_from([0, 1, 2, 3, 125, 128]))
+mac_bits = st.sampled_from([1, 2, 3, 45, 48])
 ports = st.tuples(st.integers(0, 5), st.integers(0, 90)).map(lambda p: (p[0], p[0] + p[1]))
 
 
@@ -36,6 +37,7 @@ rules = st.lists(
             "direction": st.integers(0, 2),
             "dscp": some(st.integers(0, 2)),
             "vlans": some(st.integers(0, 2)),
+            "macs": some(st.tuples(addresses.map(lambda a: bytes([a[0], 0, 0, 0, 0, a[15]]) + bytes(10)), mac_bits)),
         },
     ),
     max_size=12,
@@ -53,6 +55,7 @@ flows = st.fixed_dictionaries(
         "opened": st.integers(0, 2),
         "dscp": st.integers(0, 2),
         "vlan": st.integers(0, 2),
+        "mac": st.just(b"") | addresses.map(lambda a: bytes([a[0], 0, 0, 0, 0, a[15]])),
     }
 )
 
@@ -83,6 +86,7 @@ def holds(rule: dict[str, Any], flow: dict[str, Any]) -> bool:
         "transports": lambda v: v == flow["proto"],
         "dscp": lambda v: v == flow["dscp"],
         "vlans": lambda v: v == flow["vlan"],
+        "macs": lambda v: bool(flow["mac"]) and within(v, flow["mac"] + bytes(10)),
     }
     return rule.get("direction", 0) in (0, flow["opened"]) and all(
         any(map(test, rule[name])) for name, test in conditions.items() if rule.get(name)

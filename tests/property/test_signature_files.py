@@ -20,6 +20,7 @@ WORDS = """
     apps protocols hosts prefixes ports categories about name category web x netflix a.example *a* = 10.0.0.0/8
     tcp/1 true shared replace within video calls Ä
     rules ja4 alpn
+    devices dhcp dhcp6 vendor program 1,3,6
     signatures transport udp bytes at hex text mask after from client packet length length_field size
     host until both
 """

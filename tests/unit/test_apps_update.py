@@ -6,13 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from dpi.cli.apps import command
 from dpi.errors import FindingsError, UsageError
-from dpi.match.labels import Evidence
 from dpi.match.lists import MARK
-from dpi.match.signatures import load
+from tests.apps_update import entries, run
 
 HEAD = """# mine
 about: lists, 2026-11
@@ -36,25 +33,12 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "mine.yaml"
 
 
-def run(*arguments: str) -> str:
-    result = CliRunner().invoke(command, ["update", *arguments])
-    if result.exception:
-        raise result.exception
-    return result.output
-
-
-def words(file: Path, kind: Evidence) -> set[str]:
-    signatures = load([file])
-    label = signatures.by_slug["ours"]
-    return {entry.text for entry in signatures.entries(label, kind)}
-
-
 def test_lists_become_entries_and_what_changed_is_told(file: Path) -> None:
     out = run(str(file))
     assert f"{file}: ours hosts: 4 added, 0 removed, 4 in all" in out
     assert out.count("  skipped ") == 2 and f"{file.parent}/data/ours:5: regexp:^a.*$" in out
-    assert words(file, "hosts") == {"ours.example", "=one.example", "*ourword*", "m1.example"}
-    assert words(file, "prefixes") == {"192.0.2.0/24", "2001:db8::/32", "198.51.100.1"}
+    assert entries(file, "ours", "hosts") == {"ours.example", "=one.example", "*ourword*", "m1.example"}
+    assert entries(file, "ours", "prefixes") == {"192.0.2.0/24", "2001:db8::/32", "198.51.100.1"}
     assert file.read_text().startswith(HEAD) and file.read_text().count(MARK) == 1
 
 

@@ -6,15 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpi.cli.apps import command
 from dpi.errors import FindingsError, UsageError
 from dpi.match import asn
-from dpi.match.signatures import load
 from dpi.match.sources import Owners
+from tests.apps_update import entries, run
 from tests.mmdb import MARK, database, system
 
 HEAD = """# mine
@@ -44,23 +42,11 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "mine.yaml"
 
 
-def run(*arguments: str) -> str:
-    result = CliRunner().invoke(command, ["update", *arguments])
-    if result.exception:
-        raise result.exception
-    return result.output
-
-
-def prefixes(file: Path, slug: str) -> set[str]:
-    signatures = load([file])
-    return {entry.text for entry in signatures.entries(signatures.by_slug[slug], "prefixes")}
-
-
 def test_the_systems_prefixes_become_entries_as_few_as_say_the_same(file: Path) -> None:
     out = run(str(file))
     assert f"{file}: ours prefixes: 2 added, 0 removed, 2 in all" in out
-    assert prefixes(file, "ours") == {"192.0.2.0/24", "2001:db8::/32"}
-    assert prefixes(file, "theirs") == {"198.51.100.0/23", "203.0.113.0/24"}
+    assert entries(file, "ours", "prefixes") == {"192.0.2.0/24", "2001:db8::/32"}
+    assert entries(file, "theirs", "prefixes") == {"198.51.100.0/23", "203.0.113.0/24"}
     assert file.read_text().startswith(HEAD)
 
 
@@ -78,7 +64,7 @@ def test_a_database_of_ipv4_alone_is_read_too(file: Path) -> None:
         database({net: each for net, each in SYSTEMS.items() if ":" not in net}, ip_version=4)
     )
     run(str(file))
-    assert prefixes(file, "ours") == {"192.0.2.0/24"}
+    assert entries(file, "ours", "prefixes") == {"192.0.2.0/24"}
 
 
 @pytest.mark.parametrize(

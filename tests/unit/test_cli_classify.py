@@ -43,6 +43,13 @@ def capture(tmp_path: Path) -> Path:
     return write(tmp_path / "visit.pcap", visit("www.netflix.com"))
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """More flows than a pipe holds lines of."""
+    packets = [p for n in range(3000) for p in visit("www.netflix.com", 20000 + n)[2:3]]
+    return write(tmp_path_factory.mktemp("many") / "many.pcap", packets)
+
+
 def test_jsonl_has_a_flow_a_line_with_the_fields_of_the_contract(capture: Path) -> None:
     dns, tls = map(json.loads, classify(capture, "--format", "jsonl").stdout.splitlines())
     assert list(tls)[: len(CONTRACT)] == CONTRACT
@@ -160,8 +167,7 @@ def test_the_first_packet_has_a_record_of_its_own_and_a_share(capture: Path) -> 
     assert result.stderr == "at the first packet: of 2 flows 2 (100.0 %) had a name, 2 (100.0 %) an app\n"
 
 
-def test_a_reader_that_goes_away_is_no_error_message(tmp_path: Path) -> None:
-    many = write(tmp_path / "many.pcap", [p for n in range(3000) for p in visit("www.netflix.com", 20000 + n)[2:3]])
+def test_a_reader_that_goes_away_is_no_error_message(many: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "dpi", "classify", str(many), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -174,12 +180,6 @@ def test_a_reader_that_goes_away_is_no_error_message(tmp_path: Path) -> None:
 
 
 DPI = [sys.executable, "-m", "dpi"]
-
-
-@pytest.fixture
-def many(tmp_path: Path) -> Path:
-    """More flows than a pipe holds lines of."""
-    return write(tmp_path / "many.pcap", [p for n in range(3000) for p in visit("www.netflix.com", 20000 + n)[2:3]])
 
 
 def test_a_full_disk_is_one_clear_error(many: Path) -> None:

@@ -1,6 +1,7 @@
 """The shared captures: none of them crashes, hangs or loses a packet, and how well their flows are named.
 
-The golden file holds what this program counts in each; DPI_UPDATE_GOLDEN=1 writes it anew.
+The golden file holds what this program says of each, a line a capture, so that a change that names otherwise or needs
+more packets shows in review; DPI_UPDATE_GOLDEN=1 writes it anew.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,20 +45,76 @@ def everything(corpus: Path) -> dict[str, tuple[list[FlowRecord], bool]]:
     return {path.name: records(engine, path) for path in sorted((corpus / "pcap").iterdir())}
 
 
-@pytest.mark.corpus
-def test_every_capture_gives_its_flows_and_packets(everything: dict[str, tuple[list[FlowRecord], bool]]) -> None:
-    counted = {
-        name: {
-            "flows": len(flows),
-            "packets": sum(flow.packets_up + flow.packets_down for flow in flows),
-            "damaged": damaged,
-        }
-        for name, (flows, damaged) in everything.items()
+Summary = dict[
+    str, Any
+]  # of a capture: flows, packets, damaged; labels: {app, else protocol: [flows, packets to decide]}
+
+
+def summary(flows: list[FlowRecord], damaged: bool) -> Summary:
+    labels: dict[str, list[int]] = {}
+    for flow in flows:
+        label = labels.setdefault(flow.app or flow.protocol, [0, 0])
+        label[0] += 1
+        label[1] += flow.decided_at
+    return {
+        "flows": len(flows),
+        "packets": sum(flow.packets_up + flow.packets_down for flow in flows),
+        "damaged": damaged,
+        "labels": dict(sorted(labels.items())),
     }
+
+
+def differences(now: dict[str, Summary], before: dict[str, Summary]) -> list[str]:
+    """What changed, a line each, and what the decisions cost in all."""
+    out = []
+    for name in sorted(now.keys() | before.keys()):
+        if name not in now or name not in before:
+            out.append(f"{name}: {'new' if name in now else 'gone'}")
+            continue
+        new, old = now[name], before[name]
+        out += [f"{name}: {old[key]} -> {new[key]} {key}" for key in ("flows", "packets") if old[key] != new[key]]
+        if new["damaged"] != old["damaged"]:
+            out.append(f"{name}: {'damaged' if new['damaged'] else 'not damaged any more'}")
+        for label in sorted(new["labels"].keys() | old["labels"].keys()):
+            was, is_now = old["labels"].get(label, [0, 0]), new["labels"].get(label, [0, 0])
+            if was != is_now:
+                out.append(f"{name}: {label}: {was[0]} flows in {was[1]} packets -> {is_now[0]} in {is_now[1]}")
+    if out:
+        cost = [
+            sum(packets for each in all_.values() for _, packets in each["labels"].values()) for all_ in (before, now)
+        ]
+        out.append(f"in all: decided in {cost[0]} -> {cost[1]} packets")
+    return out
+
+
+@pytest.mark.corpus
+def test_every_capture_is_named_as_the_golden_file_says(
+    everything: dict[str, tuple[list[FlowRecord], bool]],
+) -> None:
+    now = {name: summary(flows, damaged) for name, (flows, damaged) in everything.items()}
     if os.environ.get("DPI_UPDATE_GOLDEN"):
-        lines = (f"{json.dumps(name)}: {json.dumps(counts)}" for name, counts in counted.items())
+        lines = (f"{json.dumps(name)}: {json.dumps(each)}" for name, each in now.items())
         GOLDEN.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    assert counted == json.loads(GOLDEN.read_text())
+    changed = differences(now, json.loads(GOLDEN.read_text()))
+    if changed:
+        pytest.fail("DPI_UPDATE_GOLDEN=1 writes these:\n" + "\n".join(changed), pytrace=False)
+
+
+def test_a_difference_is_told_by_capture_label_and_cost() -> None:
+    before = {"a": {"flows": 3, "packets": 9, "damaged": False, "labels": {"dns": [1, 1], "tls": [2, 8]}}}
+    now = {
+        "a": {"flows": 3, "packets": 9, "damaged": True, "labels": {"dns": [1, 2], "unknown": [2, 8]}},
+        "b": {"flows": 0, "packets": 0, "damaged": False, "labels": {}},
+    }
+    assert differences(now, now) == []
+    assert differences(now, before) == [
+        "a: damaged",
+        "a: dns: 1 flows in 1 packets -> 1 in 2",
+        "a: tls: 2 flows in 8 packets -> 0 in 0",
+        "a: unknown: 0 flows in 0 packets -> 2 in 8",
+        "b: new",
+        "in all: decided in 9 -> 10 packets",
+    ]
 
 
 @pytest.mark.corpus

@@ -14,6 +14,7 @@ from dpi.policy.plan import (
     Interface,
     KernelPlan,
     MarkLayout,
+    Police,
     Route,
     ShapedClass,
     Tree,
@@ -52,10 +53,39 @@ ISP = replace(
         Route(2, "mirror", None, None, "cdn0", 26002, None, (), 600, "unreachable"),
     ),
 )
+OCA = replace(CACHE, member_of="oca", when_down="unreachable", learn_ttl=600)
+GROUP = replace(
+    HOME,
+    routes=(
+        replace(OCA, number=3, name="oca/a", weight=2, fills_from=("198.51.100.0/24", "2001:db8:1:f::/64")),
+        replace(OCA, number=2, name="oca/b", next_hop4="198.18.1.3", next_hop6=None),
+    ),
+)
 PLANS = {
     "home": (HOME, Facts(nft_queue=True)),
     "home-without-nft-queue": (HOME, Facts(nft_queue=False)),
     "isp-with-caches": (ISP, Facts(nft_queue=True, beyond=("cdn0",))),
+    "cache-of-two-machines": (GROUP, Facts(nft_queue=True, beyond=("cdn0",), cache_on_lan=True)),
+    "police-mirror-exempt-redirect": (
+        replace(
+            HOME,
+            dispositions=(
+                *HOME.dispositions[:2],
+                Disposition(
+                    4,
+                    "held",
+                    "video",
+                    None,
+                    None,
+                    (Police("flow", MBIT, None), Police("host", 2 * MBIT, MBIT), Police("rule", 10 * MBIT, 5 * MBIT)),
+                    mirror=5,
+                ),
+                Disposition(5, "backup", None, None, None, exempt=True),
+                Disposition(6, "gone", None, None, None, redirect="portal"),
+            ),
+        ),
+        Facts(nft_queue=False),
+    ),
     "one-interface": (
         replace(
             HOME,

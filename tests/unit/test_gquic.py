@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import quic_packets as qp
 
@@ -36,10 +38,10 @@ def datagram(version: int, frames: bytes, *, number_len: int = 1) -> bytes:
 
 
 def stream(version: int, data: bytes, *, offset: int = 0, with_length: bool = True) -> bytes:
-    order = "little" if version < 39 else "big"
+    order: Literal["little", "big"] = "little" if version < 39 else "big"
     kind = 0x80 | (0x20 if with_length else 0) | (0x04 if offset else 0)
-    head = bytes([kind, 1]) + (offset.to_bytes(2, order) if offset else b"")  # type: ignore[arg-type]
-    return head + (len(data).to_bytes(2, order) if with_length else b"") + data  # type: ignore[arg-type]
+    head = bytes([kind, 1]) + (offset.to_bytes(2, order) if offset else b"")
+    return head + (len(data).to_bytes(2, order) if with_length else b"") + data
 
 
 @pytest.mark.parametrize("version", [24, 25, 30, 33, 34, 35, 38, 39, 43, 44, 46])

@@ -93,6 +93,12 @@ def test_an_incomplete_header_wants_more_until_the_host_is_known() -> None:
         assert http.request(GET[:n])[0] == ("more" if n < known else "yes"), n
 
 
+def test_space_of_any_kind_around_the_target_is_passed_over_wherever_the_segment_ends() -> None:
+    line = b"GET \t/a?b \t HTTP/1.1\t\r\n"
+    assert {http.request(line[:n])[0] for n in range(3, len(line))} == {"more"}
+    assert http.request(line + b"Host: a.example\r\n\r\n")[1]["host"] == "a.example"
+
+
 def test_a_value_that_the_next_segment_goes_on_with_is_read_whole() -> None:
     assert http.request(b"GET / HTTP/1.1\r\nHost:\r\n")[0] == "more"
     assert http.request(b"GET / HTTP/1.1\r\nHost: www.example\r\n")[0] == "more"

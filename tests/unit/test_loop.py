@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
 import pytest
 
+from dpi.core import Core
 from dpi.dissect.protocols import IDS
 from dpi.match.hosts import Hosts
 from dpi.match.names import Names
@@ -46,6 +50,7 @@ from tests.cores import (
 from tests.handshakes import client_hello, openssl_hello, record
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: www.video.example\r\nUser-Agent: test/1\r\n\r\n"
+NETBIOS_SESSION = b"\x81\0\0\x44\x20" + b"CK" * 16 + b"\0\x20" + b"EE" * 16 + b"\0"
 SHAPED = {"apps": [VIDEO], "disposition": 5}
 BLOCKED = {"hosts": ["bad.example"], "disposition": 6}
 CACHED = {"apps": [VIDEO], "disposition": 7, "route": 3}
@@ -79,6 +84,8 @@ def test_a_request_names_its_flow_by_its_host() -> None:
         (b"GET /depot/1 HTTP/1.1\r\nHost: 10.0.0.9\r\nUser-Agent: Valve/Steam HTTP Client 1.0\r\n\r\n", "steam"),
         (b'POST / HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n{"jsonrpc": "2.0", "method": "x"}', "jsonrpc"),
         (b"POST / HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n<?xml version='1.0'?><soap:Envelope>", "soap"),
+        (b"POST / HTTP/1.1\r\nHost: 10.0.0.9\r\nContent-Type: application/vnd.apache.thrift.binary\r\n\r\n", "thrift"),
+        (b"POST /open/1 HTTP/1.1\r\nHost: 10.0.0.9\r\nContent-Type: application/x-fcs\r\n\r\n", "rtmp"),
         (b"GET /uri-res/N2R HTTP/1.1\r\nUser-Agent: gtk-gnutella/1.1\r\nHost: 10.0.0.9\r\n\r\n", "gnutella"),
     ],
 )
@@ -99,6 +106,18 @@ def test_what_is_certain_is_the_app_whatever_the_name() -> None:
     resolver = Connection(core(), dport=853).shake()
     resolver.segment(0, 0, openssl_hello("dns.video.example"))
     assert (resolver.flow()["app"], resolver.flow()["host"]) == (IDS["dohdot"], "dns.video.example")
+
+
+def test_what_a_netbios_session_carries_is_its_app() -> None:
+    connection = Connection(core(), dport=139).shake()
+    connection.segment(0, 0, NETBIOS_SESSION)
+    assert (connection.flow()["protocol"], connection.flow()["app"]) == (IDS["netbios"], 0)
+    connection.segment(1, 0, b"\x82\0\0\0")
+    connection.segment(0, len(NETBIOS_SESSION), b"\0\0\0\x2f\xffSMBr" + bytes(42))
+    assert (connection.flow()["protocol"], connection.flow()["app"]) == (IDS["netbios"], IDS["smbv1"])
+    joined_later = Connection(core(), dport=139).shake()
+    joined_later.segment(0, 0, b"\0\0\0\x6c\xfeSMB" + bytes(104))
+    assert (joined_later.flow()["protocol"], joined_later.flow()["app"]) == (IDS["netbios"], IDS["smbv23"])
 
 
 def test_a_client_hello_names_its_flow_and_the_packets_behind_it_cost_no_dissection() -> None:
@@ -275,6 +294,55 @@ def test_a_download_in_one_go_is_not_video_and_is_watched_for_a_bounded_time() -
     connection.clock += 60 * SECOND
     connection.segment(1, 1 << 20, bytes(100))
     assert connection.flow()["needs"] == 0
+
+
+ELSEWHERE = "198.51.100.9"  # nobody's
+
+
+def talk(one: Core, seconds: int, a_second: tuple[int, int], size: int, jitter: int = 0) -> dict[str, Any]:
+    """Datagrams of noise between CLIENT and ELSEWHERE, `a_second` from each side, evenly but for `jitter` ns."""
+    chance = random.Random(7)
+    sent = []
+    for side, rate in enumerate(a_second):
+        for n in range(seconds * rate):
+            sent.append((SECOND + side + n * SECOND // rate + chance.randrange(jitter + 1), side))
+    for time, side in sorted(sent):
+        ends = (40000, 40001, CLIENT, ELSEWHERE) if side == 0 else (40001, 40000, ELSEWHERE, CLIENT)
+        datagram(one, chance.randbytes(40), *ends, time, length=size)
+    return find(one, 40000, 40001, UDP, dst=ELSEWHERE)
+
+
+@pytest.mark.parametrize("rate", [50, 33, 17])
+def test_voice_is_told_by_its_cadence(rate: int) -> None:
+    rules = [{"apps": [IDS["voice"]], "disposition": 4}]
+    flow = talk(core(rules=rules, offload=True), 9, (rate, rate), 200, jitter=SECOND // 100)
+    assert (flow["protocol"], method(flow["protocol_method"])) == (IDS["voice"], "behaviour")
+    assert flow["mark"] == 4 << SHIFT | FINAL
+
+
+@pytest.mark.parametrize(
+    ("a_second", "size"),
+    [
+        ((64, 64), 150),  # a game's clock
+        ((50, 20), 150),
+        ((50, 50), 900),  # video both ways
+        ((30, 30), 150),
+    ],
+)
+def test_other_clocks_are_no_voice_and_are_watched_for_seconds(a_second: tuple[int, int], size: int) -> None:
+    flow = talk(core(offload=True), 10, a_second, size)
+    assert (flow["protocol"], flow["needs"]) == (0, 0)
+    assert talk(core(offload=True), 7, a_second, size)["needs"] == 8
+
+
+def test_bulk_is_told_at_the_end_and_no_packet_of_it_is_watched() -> None:
+    for sizes, expected in ((40_000, "bulk"), (400, "unknown")):
+        one = core(offload=True)
+        connection = Connection(one, dst=ELSEWHERE).shake()
+        for n in range(300):
+            connection.segment(1, n * 100, bytes(range(100, 200)), length=sizes)
+        assert connection.flow()["needs"] == 0
+        assert [flow["protocol"] for flow in ended(one)] == [IDS[expected]]
 
 
 # Policy
@@ -518,3 +586,40 @@ def test_a_flow_of_a_call_is_named_by_another_from_the_same_socket_whichever_was
     assert apps == {
         (40000, 19302): CLIPS, (40000, 3478): CLIPS, (40000, 50000): CLIPS, (41000, 50001): 0, (42000, 50000): CLIPS,
     }  # fmt: skip
+
+
+# A cache that is found by DNS
+
+NAMED = 1 << CACHED["route"]
+
+
+def test_a_query_for_a_name_of_a_cache_that_is_found_by_dns_is_held_and_told() -> None:
+    one = core(rules=[CACHED])
+    one.override(NAMED, NAMED)
+    asked = question("www.VIDEO.example", 7)
+    verdict, _, hold = datagram(one, asked, 50000, 53, dst=RESOLVER, origin=1)
+    assert (verdict, hold) == (HOLD, 1)
+    told = next(event for event in one.drain() if event[0] == "asked")
+    assert told[1:] == (ip(CLIENT), 50000, ip(RESOLVER), 53, CACHED["route"], 1, asked, SECOND)
+    # What the resolver says where the query got there teaches no server: nothing is routed.
+    verdict, _, _ = datagram(one, answer("www.VIDEO.example", SERVER, number=7), 53, 50000, src=RESOLVER, dst=CLIENT)
+    assert verdict == ACCEPT and not [event for event in one.drain() if event[0] == "learnt"]
+
+
+def test_only_what_the_lan_asks_a_resolver_for_an_address_is_held() -> None:
+    one = core(rules=[CACHED])
+    asked = question("www.video.example")
+    text = asked[:-4] + bytes([0, 16, 0, 1])  # TXT
+
+    def held(payload: bytes = asked, dport: int = 53, origin: int = 1, sport: int = 1) -> bool:
+        return datagram(one, payload, 50000 + sport, dport, dst=RESOLVER, origin=origin)[0] == HOLD
+
+    one.override(NAMED, 0)  # nobody answers now
+    assert not held()
+    one.override(NAMED, NAMED)
+    assert held(sport=2)
+    assert not held(dport=5353, sport=3)
+    assert not held(origin=2, sport=4)
+    assert not held(question("www.cloud.example"), sport=5)
+    assert not held(text, sport=6)
+    assert not held(asked + bytes(256), sport=7)  # longer than what an event has room for

@@ -54,6 +54,10 @@ def test_every_label_of_the_vocabulary_exists(built_in: Signatures, corpus: Path
     ("name", "label"),
     [
         ("www.netflix.com", "netflix"),
+        ("origin-a.akamaihd.net", "electronicarts"),
+        ("fctguard.fortinet.net", "forticlient"),
+        ("layla.amazon.de", "amazonalexa"),
+        ("webdav.yandex.ru", "yandexdisk"),
         ("ipv4-c001-fra001-ix.1.oca.nflxvideo.net", "netflix"),
         ("rr3---sn-4g5e6nzz.googlevideo.com", "youtube"),
         ("i.ytimg.com", "youtube"),

@@ -9,6 +9,7 @@ from nfqueue_messages import (
     BATCH,
     CAP_LEN,
     HDR,
+    HWADDR,
     INDEV,
     L2HDR,
     MARK,
@@ -47,6 +48,7 @@ def test_every_attribute_of_a_packet_is_read() -> None:
         word(MARK, 0xDEADBEEF),
         attribute(VLAN | NESTED, attribute(VLAN_TCI, b"\x60\x2a") + attribute(VLAN_PROTO, b"\x81\x00")),
         attribute(L2HDR, bytes(range(14))),
+        attribute(HWADDR, struct.pack("!HH", 6, 0) + bytes([2, 1, 2, 3, 4, 5, 0, 0])),
         attribute(TIMESTAMP, struct.pack("!QQ", 1_700_000_000, 123_456)),
         word(UID, 1000),
         word(CAP_LEN, 65226),
@@ -57,7 +59,7 @@ def test_every_attribute_of_a_packet_is_read() -> None:
         {
             "kind": "packet", "sequence": 0, "error": 0, "id": 7, "protocol": 0x0800, "hook": 2, "family": 2,
             "indev": 3, "outdev": 4, "physindev": 5, "physoutdev": 6, "mark": 0xDEADBEEF,
-            "vlan": 42, "vlan_protocol": 0x8100, "l2": bytes(range(14)),
+            "vlan": 42, "vlan_protocol": 0x8100, "l2": bytes(range(14)), "sender": bytes([2, 1, 2, 3, 4, 5]),
             "time": 1_700_000_000_123_456_000, "length": 65226, "skb_info": 3, "payload": b"\x45abcde",
         }
     ]  # fmt: skip

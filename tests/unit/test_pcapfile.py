@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dpi.capture.pcapfile import Capture
+from dpi.core import Core
 from dpi.errors import CaptureError
 
 S = 1_000_000_000
@@ -256,36 +257,107 @@ def test_a_packet_that_cannot_be_is_left_out_of_a_pcapng(tmp_path: Path, strange
     assert message.startswith(f"{path}:{len(before)}: a packet block contradicts itself")
 
 
+def through_a_pipe(path: Path, whole: bytes, at_once: int) -> list[bytes]:
+    """The packets of what is written to it piece by piece: a pipe cannot be mapped."""
+    os.mkfifo(path)
+
+    def write() -> None:
+        with path.open("wb", 0) as pipe:
+            for at in range(0, len(whole), at_once):
+                pipe.write(whole[at : at + at_once])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    found = [r[3] for r in records(path)]
+    writer.join()
+    return found
+
+
 def test_records_and_blocks_larger_than_the_buffer_are_read(tmp_path: Path) -> None:
     path = tmp_path / "x.pcapng"
     large = os.urandom(600_000)
-    path.write_bytes(
-        section() + interface() + block(0x0BAD, bytes(3_000_000)) + enhanced(0, large) + enhanced(0, b"last")
-    )
+    whole = section() + interface() + block(0x0BAD, bytes(3_000_000)) + enhanced(0, large) + enhanced(0, b"last")
+    path.write_bytes(whole)
     assert [r[3] for r in records(path)] == [large, b"last"]
+    assert through_a_pipe(tmp_path / "fifo", whole, 1 << 20) == [large, b"last"]
 
 
 def test_many_records_survive_the_buffers_edges(tmp_path: Path) -> None:
     path = tmp_path / "x.pcapng"
     packets = [i.to_bytes(4, "big") * (i % 300) for i in range(3000)]
-    path.write_bytes(section() + interface() + b"".join(enhanced(0, p) for p in packets))
+    whole = section() + interface() + b"".join(enhanced(0, p) for p in packets)
+    path.write_bytes(whole)
     assert [r[3] for r in records(path)] == packets
+    assert through_a_pipe(tmp_path / "fifo", whole, 1 << 16) == packets
 
 
 def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "fifo"
-    os.mkfifo(path)
-    whole = pcap()
+    assert through_a_pipe(tmp_path / "fifo", pcap(), 7) == [data for _, data in PACKETS]
 
-    def write() -> None:
-        with path.open("wb", 0) as pipe:
-            for at in range(0, len(whole), 7):
-                pipe.write(whole[at : at + 7])
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    assert [r[3] for r in records(path)] == [data for _, data in PACKETS]
-    writer.join()
+def many(packets: int) -> bytes:
+    """A capture of packets of 1,008 bytes, each a record of 1 KiB."""
+    head = struct.pack("<IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    return head + b"".join(struct.pack("<IIII", i, 0, 1008, 1008) + bytes([i & 255]) * 1008 for i in range(packets))
+
+
+@pytest.mark.parametrize("left", [0, 1 << 16, 100_000], ids=["nothing", "whole pages", "a part of a page"])
+def test_a_file_that_is_cut_while_it_is_read_gives_what_was_there(tmp_path: Path, left: int) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes(many(1000))
+    found = []
+    with Capture(path) as capture:
+        for number, record in enumerate(capture):
+            found.append(record)
+            if number == 2:
+                os.truncate(path, left)
+                break
+        with pytest.raises(CaptureError, match="ends in the middle of a record"):
+            found.extend(capture)
+    whole = [r for r in found if r[2]]
+    assert [r[0] for r in whole] == [S * i for i in range(len(whole))]
+    assert len(whole) - left // 1024 in range(-1, 4)  # the page where it was cut is zeros to its end
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_new_end(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    whole = many(300)
+    path.write_bytes(whole[:100_000])
+    with Capture(path) as capture:
+        found = [next(capture)[0] for _ in range(3)]
+        with path.open("ab") as file:
+            file.write(whole[100_000:])
+        found += [record[0] for record in capture]
+        assert capture.warning is None
+    assert found == [S * i for i in range(300)]
+
+
+def of_files() -> int:
+    """Bytes of mapped files that count as this process's memory."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("RssFile:")))
+
+
+def test_little_of_a_large_file_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes(many(64 << 10))
+    core = Core(16, merge=True)
+    before = of_files()
+    with Capture(path) as capture:
+        kept = []
+        while core.run(capture, 4096):
+            kept.append(of_files() - before)
+    assert len(kept) >= 15
+    assert max(kept) < 24 << 20
+
+
+def test_many_captures_are_read_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap())
+    captures = [Capture(path) for _ in range(100)]
+    for capture in captures:
+        assert [r[3] for r in capture] == [data for _, data in PACKETS]
+        capture.close()
 
 
 def test_a_closed_capture_has_ended(tmp_path: Path) -> None:

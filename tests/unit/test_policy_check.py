@@ -141,6 +141,34 @@ WRONG = {
         CLASSES.replace("20mbit, up", "20mbps, up"),
         ["5:24: classes.video.rate.down: 20mbps: tc reads mbps as bytes"],
     ),
+    "rates that have no link to be a share of": (
+        HEAD + "rules:\n  a: {match: {app: netflix}, per_host: 10%}\n",
+        ["4:40: rules.a.per_host: a share of what?  `link` is missing"],
+    ),
+    "a rate for no direction": (
+        HEAD + "rules:\n  a: {match: {app: netflix}, police: {}}\n",
+        ["4:38: rules.a.police: needs a rate for down or up"],
+    ),
+    "exempt and more": (
+        CLASSES + "rules:\n  a: {match: {app: netflix}, exempt: true, per_flow: 1mbit}\n",
+        ["8:30: rules.a.exempt: `exempt` leaves traffic alone altogether; it does not go with per_flow"],
+    ),
+    "block and police": (
+        CLASSES + "rules:\n  a: {match: {app: netflix}, block: drop, police: 1mbit}\n",
+        ["8:43: rules.a.police: `block` leaves nothing to police"],
+    ),
+    "redirect and shape": (
+        CLASSES + "rules: {a: {match: {host: a.example, port: 80}, shape: video, redirect: portal}}\n",
+        ["7:49: rules.a.shape: `redirect` leaves nothing to shape"],
+    ),
+    "a redirect to nowhere": (
+        HEAD + "rules: {a: {match: {port: 80}, redirect: ftp://a.example}}\n",
+        ["3:42: rules.a.redirect: 'ftp://a.example' is neither `portal` nor a URL"],
+    ),
+    "a redirect on a bridge": (
+        HEAD.replace("lan:", "mode: bridge, lan:") + "rules: {a: {match: {port: 80}, redirect: portal}}\n",
+        ["3:32: rules.a.redirect: a bridge has no address to answer from"],
+    ),
     "eight caches": (
         HEAD + "caches:\n" + "".join(f"  c{i}: {{next_hop: 10.0.0.{i}, prefixes: 192.0.2.{i}}}\n" for i in range(1, 9)),
         ["11:3: caches.c8: more than 7 caches"],
@@ -235,6 +263,18 @@ ODD = {
     "a name of DNS": (
         HEAD + "rules: {a: {match: {protocol: dns, host: a.example}, log: true}}\n",
         "3:42: rules.a.match.host: warning: can never match: to ask DNS",
+    ),
+    "a redirect of TLS": (
+        HEAD + "rules: {a: {match: {app: netflix, port: 443}, redirect: portal}}\n",
+        "3:57: rules.a.redirect: warning: nothing of it is plain HTTP on port 80, so all is refused",
+    ),
+    "a redirect of what may be TLS": (
+        HEAD + "rules: {a: {match: {app: netflix}, redirect: portal}}\n",
+        "3:46: rules.a.redirect: warning: TLS and QUIC cannot be redirected",
+    ),
+    "a rate that is never felt": (
+        CLASSES + "rules: {a: {match: {app: netflix}, per_host: 2mbit, per_flow: {down: 3mbit, up: 1mbit}}}\n",
+        "7:63: rules.a.per_flow: warning: is never felt down: `per_host` is no more",
     ),
     "an app that is not of the category": (
         CLASSES + "rules: {a: {match: {app: netflix, category: voip}, shape: video}}\n",

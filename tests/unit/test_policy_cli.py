@@ -64,7 +64,8 @@ def test_a_wrong_policy_is_told_with_places_and_exit_code_2(tmp_path: Path) -> N
     lines = run("policy", "check", path, code=2).output.splitlines()
     assert lines == [
         f"{path}:4:32: rules.a.shape: there is no class x",
-        f"{path}:5:3: rules.b: does nothing; add shape, dscp, route, block, allow or log",
+        f"{path}:5:3: rules.b: does nothing; add shape, dscp, route, block, police, per_host, per_flow, "
+        "redirect, mirror, allow, exempt or log",
     ]
     found = json.loads(run("policy", "check", path, "--format", "json", code=2).output)
     assert found[0] == {

@@ -9,6 +9,7 @@ from policy_texts import CLASSES, HEAD, LINK, planned
 
 from dpi.policy.compile import number
 from dpi.policy.plan import Disposition, Ids, Interface, Match
+from dpi.policy.show import words
 
 
 def test_rates_are_resolved_for_each_direction(tmp_path: Path) -> None:
@@ -182,3 +183,24 @@ def test_what_the_machine_has_decides_the_number_of_queues(tmp_path: Path) -> No
     assert planned(tmp_path, HEAD).kernel.queues == 2
     plan = planned(tmp_path, HEAD + "queue: {count: 5, base: 10}\n")
     assert (plan.kernel.queues, plan.kernel.queue_base) == (5, 10)
+
+
+def test_rates_and_exemption_are_dispositions_and_no_cache_has_what_is_exempt(tmp_path: Path) -> None:
+    text = CACHED.partition("rules:")[0] + (
+        "rules:\n"
+        "  held: {match: {app: youtube}, per_flow: 1mbit, per_host: {down: 2mbit}, police: {up: 10%}, mirror: 7}\n"
+        "  free: {match: {app: netflix}, exempt: true}\n"
+    )
+    plan = planned(tmp_path, text)
+    _, held, free = plan.kernel.dispositions
+    up = plan.kernel.trees[-1].rate // 10
+    assert [(each.per, each.down, each.up) for each in held.police] == [
+        ("flow", 10**6, 10**6),
+        ("host", 2 * 10**6, None),
+        ("rule", None, up),
+    ]
+    assert (held.mirror, free.exempt) == (7, True)
+    assert [(rule.name, rule.route) for rule in plan.engine.rules if rule.name == "free"] == [("free", None)]
+    said = words(plan)
+    assert "at most 1mbit a flow, at most 2mbit down a host, at most" in said and "mirror to NFLOG group 7" in said
+    assert "→ exempt" in said

@@ -115,6 +115,42 @@ def test_without_a_policy_before_all_that_it_does_is_new(tmp_path: Path, monkeyp
     assert sum(c["flows"] for c in told["changes"]) == told["seen"]["flows"]
 
 
+def test_of_a_subscriber_the_class_is_one_of_its_own(tmp_path: Path) -> None:
+    """Another tariff changes its flows; one that has no such class puts them into that of all other traffic."""
+    tariffs = (
+        "tariffs:\n  home: {rate: 40mbit, classes: {video: {rate: 50%}}}\n  plain: {rate: 10mbit}\n"
+        "  calls: {rate: 9mbit, classes: {rest: {rate: 50%}}}\n"
+    )
+
+    def with_tariff(name: str, tariff: str, default: str = "", address: str = CLIENT) -> Path:
+        path = policy(tmp_path, name)
+        listed = f"{{s1: {{tariff: {tariff}, address: {address}}}}}"
+        path.write_text(path.read_text() + tariffs + f"subscribers: {{{default}entries: {listed}}}\n")
+        return path
+
+    def changes(old: Path, new: Path) -> dict[tuple[str, str], int]:
+        told = simulated(tmp_path, new, "--against", old)
+        return {(c["before"]["words"], c["after"]["words"]): c["flows"] for c in told["changes"]}
+
+    none, home = policy(tmp_path, "none.yaml"), with_tariff("home.yaml", "home")
+    assert changes(none, home) == {("video", "video of home"): 1, ("rest", "rest of home"): 2}
+    told = simulated(tmp_path, with_tariff("plain.yaml", "plain"), "--against", home, "--flows", "9")
+    assert {(c["before"]["words"], c["after"]["words"]) for c in told["changes"]} == {
+        ("video of home", "plain"), ("rest of home", "plain"),
+    }  # fmt: skip
+    assert told["changed"]["subscribers"] == 1
+    assert [each["name"] for each in told["changes"][0]["top_subscribers"]] == ["s1"]
+    assert {(f["after"]["subscriber"], f["after"]["tariff"], f["after"]["class"]) for f in told["flows"]} == {
+        ("s1", "plain", None)
+    }
+    assert changes(home, home) == {}
+    assert changes(home, with_tariff("away.yaml", "home", "default: plain, ", "10.99.0.1")) == {
+        ("video of home", "plain"): 1, ("rest of home", "plain"): 2,
+    }  # fmt: skip
+    words = ("policy", "simulate", "--capture", visits(tmp_path), "--against", none, home)
+    assert "(hosts: 1, subscribers: 1)" in run(*words).output
+
+
 def test_people_read_tables(tmp_path: Path) -> None:
     old, new = policy(tmp_path, "old.yaml"), policy(tmp_path, "new.yaml", "shape: rest", apps="netflix")
     words = ("policy", "simulate", "--capture", visits(tmp_path), "--against", old, "--flows", "3", new)
@@ -188,7 +224,7 @@ def test_a_record_is_judged_as_the_loop_judged_its_flow(corpus: Path, tmp_path: 
     )
     plan, signatures = of_file(path), load()
     engine = Engine(signatures, max_flows=1 << 16)
-    engine.load_rules(plan.engine, plan.ids.routes)
+    engine.load_rules(plan.engine, plan.kernel.targets)
     engine.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
     judge = Judge(plan, signatures)
     seen = 0
@@ -224,7 +260,7 @@ def test_an_address_is_a_caches_for_as_long_as_the_answer_said(tmp_path: Path) -
         tmp_path, POLICY.replace("SHAPE", "shape: video").replace("APPS", "netflix, prefixes: [192.0.2.64/26]")
     )
     there = Destinations(plan)
-    route = there.route(1)
+    route = there.cache(1)
     assert route is not None
     there.answered(route, "192.0.2.1", 100.0, 30, "a.example")
     there.answered(route, "192.0.2.2", 100.0, 1, "b.example")  # held to the least
@@ -233,7 +269,7 @@ def test_an_address_is_a_caches_for_as_long_as_the_answer_said(tmp_path: Path) -
         (address, when): origin and (origin.by, origin.name)
         for address in ("192.0.2.1", "192.0.2.2", "192.0.2.70", "2001:db8::1")
         for when in (105.0, 120.0, 131.0)
-        if (origin := there.find(CLIENT, address, when)) or True
+        if (origin := there.find(CLIENT, address, when, plain=False)) or True
     }
     assert [found["192.0.2.1", when] for when in (105.0, 120.0, 131.0)] == [
         ("dns", "a.example"),
@@ -243,7 +279,9 @@ def test_an_address_is_a_caches_for_as_long_as_the_answer_said(tmp_path: Path) -
     assert [found["192.0.2.2", when] for when in (105.0, 120.0)] == [("dns", "b.example"), None]
     assert found["192.0.2.70", 131.0] == ("prefix", "192.0.2.64/26")
     assert found["2001:db8::1", 105.0] is None
-    assert there.find("198.18.1.2", "192.0.2.1", 105.0) is None, "what the cache asks for does not come back to it"
+    assert there.find("198.18.1.2", "192.0.2.1", 105.0, plain=False) is None, (
+        "what the cache asks for does not come back to it"
+    )
 
 
 def test_outcomes_say_themselves() -> None:

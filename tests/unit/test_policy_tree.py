@@ -38,6 +38,7 @@ def data(text: str) -> object:
         (b"a: 1\n---\nb: 2", "f:2:1: a second document"),
         (b"? [a]\n: 1", "f:1:3: a key must be one word"),
         (b"[" * 10_000, "f:1:33: nested more than 32 levels deep"),
+        (b"- " * 10_000, "f:1:65: nested more than 32 levels deep"),
         (b"a" * (9 << 20), "f:1:1: larger than 8 MiB"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 
 from dpi.policy import units
@@ -106,3 +108,18 @@ def test_what_is_no_host_pattern_is_refused(text: str) -> None:
 @pytest.mark.parametrize("bits", [8, 9600, 200_000, 8_000_000, 1_500_000, 47_500_000, 10**10, 1_234_567])
 def test_a_rate_in_words_is_the_same_rate(bits: int) -> None:
     assert units.rate(units.rate_text(bits)).bits == bits
+
+
+def test_a_prefix_spelled_plainly_is_read_as_any_other() -> None:
+    texts = ["10.0.0.1", "10.0.0.0/8", "0.0.0.0/0", "2001:db8::/32", "::/0", "fe80::1", "2001:db8::1/128", "1::/16"]
+    odd = ["::ffff:1.2.3.4", "::1", "2001:DB8::/32", "2001:db8:0:0::/64", "10.0.0.0/08", "10.0.0.0/255.0.0.0"]
+    for text in [*texts, *odd]:
+        if text != "10.0.0.0/08":
+            assert units.prefix(text) == str(ipaddress.ip_network(text)), text
+    for text in texts:
+        network = ipaddress.ip_network(text)
+        number = (network.version, network.prefixlen, int(network.network_address))
+        assert units.network_number(units.prefix(text)) == number
+    for wrong in ("10.0.0.1/8", "10.0.0.0/33", "1.2.3", "1.2.3.4\0", "10.0.0.0/²", "", "/8", "2001:db8::1/64"):
+        with pytest.raises(ValueError):
+            units.prefix(wrong)

@@ -61,8 +61,8 @@ def lines_of(engine: Engine, core: Core, style: str, **options: Any) -> list[str
     core.flush(0)
     lines.take(core, "a.pcap")
     lines.flush()
-    text = out.data.decode()
-    return text.removeprefix(STYLES[style].head(tuple(FIELDS))).splitlines(keepends=True)
+    text = out.data.decode().removeprefix(STYLES[style].head(tuple(FIELDS)))
+    return io.StringIO(text, newline="\n").readlines()  # splitlines() takes other characters for a line's end, too
 
 
 def records_of(engine: Engine, core: Core, least: int = 0) -> list[FlowRecord]:

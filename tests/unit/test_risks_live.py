@@ -40,7 +40,7 @@ def answers(tmp_path: Path) -> Answers:
     worker._know_classes(worker.plan)
     plan = worker.plan
     worker.engine = Engine(worker.signatures, max_flows=1024, offload=True, risks=plan.engine.risks)
-    worker.engine.load_rules(plan.engine, plan.ids.routes)
+    worker.engine.load_rules(plan.engine, plan.kernel.targets)
     return Answers(worker)
 
 
@@ -62,7 +62,7 @@ def test_risky_flows_are_listed_with_the_worst_first_and_explained(
     def call(do: str, **request: Any) -> Any:
         if do == "flows":
             return answers._flows(worker, request)
-        return why(worker, request["what"], answers.describe, Counted([], []))
+        return why(worker, request["what"], answers.describe, Counted([], [], {}, []))
 
     monkeypatch.setattr(flows_command, "call", call)
     monkeypatch.setattr(why_command, "call", call)
@@ -78,6 +78,6 @@ def test_risky_flows_are_listed_with_the_worst_first_and_explained(
 def test_without_the_policys_word_a_decided_flow_is_the_kernels_at_once(answers: Answers) -> None:
     worker = answers._worker
     worker.engine = Engine(worker.signatures, max_flows=1024, offload=True)
-    worker.engine.load_rules(worker.plan.engine, worker.plan.ids.routes)
+    worker.engine.load_rules(worker.plan.engine, worker.plan.kernel.targets)
     connection = Connection(worker.engine.cores[0], dport=80).shake()
     assert (connection.segment(0, 0, GET) or 0) & worker.plan.engine.marks.final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -108,14 +109,17 @@ def test_everything_that_is_wrong_is_found_at_its_place(tmp_path: Path) -> None:
         "policy.d/more.csv:3:8: subscribers.entries.c.address[0]: 10.0.0.5/24 has host bits set; "
         "write 10.0.0.0/24 for the network, or the address alone",
         f"policy.d/more.csv:4:1: subscribers.entries.a: already said at {first}; to replace it, add `override: true`",
-        "policy.d/more.csv:5:1: subscribers.entries.d: `address` is missing",
+        "policy.d/more.csv:5:1: subscribers.entries.d: needs an address, a MAC address or a VLAN",
     ]
 
 
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        ("id,tarif,address\n", "1:4: no column is called 'tarif'; there are id, tariff, address, ipv4, ipv6, parent"),
+        (
+            "id,tarif,address\n",
+            "1:4: no column is called 'tarif'; there are id, tariff, address, ipv4, ipv6, mac, vlan, parent",
+        ),
         ("id,tariff\n", "1:1: the first line names the columns; address is missing"),
         ("id,tariff,address\n,home,10.0.0.1\n", "2:1: a subscriber without an id"),
         ("id,tariff,address\nx,home,10.0.0.1,y\n", "2:17: 4 cells, and 3 columns"),
@@ -189,6 +193,17 @@ def test_sites_stay_whole_when_trees_are_many() -> None:
     assert all(len({numbers[name] >> 16 for name in group}) == 1 for group in groups)
     again, _ = branches.numbered(groups[1:], 3, numbers)
     assert all(again[name] == numbers[name] for group in groups[1:] for name in group)
+
+
+def test_who_is_made_on_demand_is_spread_over_more_trees() -> None:
+    groups = [[f"site{g}", *(f"s{g}-{n}" for n in range(99))] for g in range(200)]
+    numbers, trees = branches.numbered(groups, 3, {}, 20)
+    in_tree = Counter(number >> 16 for number in numbers.values())
+    assert (trees, set(in_tree.values()), len(set(numbers.values()))) == (20, {1_000}, 20_000)
+    again, _ = branches.numbered([*groups, ["new"]], 3, numbers, 20)
+    assert {name: again[name] for name in numbers} == numbers and again["new"] >> 16 <= 20
+    assert branches.numbered(groups[:5], 3, {}, 20)[1] == 0, "few are in the link's own tree"
+    assert branches.numbered(groups, 3, numbers, 1)[0] == numbers
 
 
 def test_no_number_is_the_links_own_nor_that_of_a_trees_root() -> None:

@@ -130,7 +130,7 @@ def guest_script(folders: dict[str, Path], arguments: list[str], output: Path, c
             "mount -t ext4 -o ro /dev/vda /run/image",
             f"mount -t 9p -o {options} {TAG} {fast}",
             *(f"mount --bind /run/image/{n} {shlex.quote(f'{fast}{folder}')}" for n, folder in folders.items()),
-            f"for d in proc sys dev run; do mount --bind /$d {fast}/$d; done",
+            f"for d in proc sys dev dev/pts run; do mount --bind /$d {fast}/$d; done",
             f"mount --bind {build} {fast}{build}",
             "export PYTHONDONTWRITEBYTECODE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 DPI_GUEST=1 TMPDIR=/run/tmp",
             "set +e",

@@ -57,9 +57,10 @@ cdef Answer smpp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer megaco(const Sight *s, Found *out) noexcept nogil:
-    """RFC 3525, B.2: the version and the sender's address in brackets, in long or short text."""
-    return yes(has(s, 0, b"MEGACO/", 7) or has(s, 0, b"!/1 [", 5) or has(s, 0, b"!/2 [", 5) or has(s, 0, b"!/3 [", 5)
-               or has(s, 0, b"!/1 <", 5) or has(s, 0, b"!/2 <", 5))
+    """RFC 3525, B.2: the version, then the sender, in long or short text; D.2: over TCP in a TPKT (RFC 1006, 6)."""
+    cdef uint32_t at = 4 if s.proto == TCP and be16(s, 0) == 0x0300 else 0
+    return yes(has(s, at, b"MEGACO/", 7) or has(s, at, b"!/", 2) and c'1' <= byte_at(s, at + 2) <= c'4'
+               and byte_at(s, at + 3) in (c' ', c'\r', c'\n') and (is_print(byte_at(s, at + 4)) or byte_at(s, at + 4) == c'\n'))
 
 
 cdef Answer mgcp(const Sight *s, Found *out) noexcept nogil:
@@ -127,6 +128,7 @@ cdef Answer bfcp(const Sight *s, Found *out) noexcept nogil:
 
 
 at_first(BOTH, P_MEGACO, megaco, b"M!")
+at_first(TCP, P_MEGACO, megaco, b"\x03")
 at_first(BOTH, P_MGCP, mgcp, b"ACDEMNR0123456789acdemnr")
 at_first(TCP, P_DIAMETER, diameter, b"\x01")
 at_first(TCP, P_H323, h225, b"\x03")

@@ -8,13 +8,33 @@ from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
 
 
+cdef enum:
+    SOURCE_MAX = 128        # bytes of a server's name or of nick!user@host
+
+
+cdef bint irc_reply(const Sight *s) noexcept nogil:
+    """RFC 2812, 2.4: the source, a number of three digits and whom it is for, or who said what to whom."""
+    cdef uint32_t i = 1
+    while i < s.n and i < SOURCE_MAX and is_print(s.data[i]) and s.data[i] != c' ':
+        i += 1
+    if i < 4 or byte_at(s, i) != c' ':
+        return False
+    if has(s, i, b" PRIVMSG ", 9) or has(s, i, b" NOTICE ", 8) or has(s, i, b" JOIN ", 6) or has(s, i, b" MODE ", 6):
+        return True
+    return (is_digit(byte_at(s, i + 1)) and is_digit(byte_at(s, i + 2)) and is_digit(byte_at(s, i + 3))
+            and byte_at(s, i + 4) == c' ' and is_print(byte_at(s, i + 5)))
+
+
 cdef Answer irc(const Sight *s, Found *out) noexcept nogil:
-    """RFC 1459, 4.1: registration; servers may speak first."""
-    if s.from_opener and (has(s, 0, b"NICK ", 5) or has(s, 0, b"CAP LS", 6) or has(s, 0, b"USER ", 5)
-                          and mentions(s, b" :", 2) or has(s, 0, b"PASS ", 5) and contains(s, b"\nNICK ", 6, 256)):
+    """RFC 1459, 4.1: registration, in whatever case; servers may speak first; what is said in a channel (4.4)."""
+    if s.data[0] == c':':
+        return yes(irc_reply(s))
+    if s.from_opener and (says(s, b"nick ", 5) or says(s, b"cap ls", 6) or says(s, b"cap req :", 9)
+                          or says(s, b"user ", 5) and mentions(s, b" :", 2)
+                          or says(s, b"pass ", 5) and (contains(s, b"\nNICK ", 6, 256) or contains(s, b"\nnick ", 6, 256))):
         return YES
-    return yes(s.data[0] == c':' and (mentions(s, b" notice ", 8) or mentions(s, b" 001 ", 5))
-               or has(s, 0, b"NOTICE AUTH :", 13))
+    return yes(says(s, b"notice ", 7) and mentions(s, b" :", 2) or says(s, b"privmsg #", 9) or says(s, b"join #", 6)
+               or has(s, 0, b"PING :", 6) or has(s, 0, b"ERROR :Closing Link", 19))
 
 
 cdef Answer xmpp(const Sight *s, Found *out) noexcept nogil:
@@ -50,6 +70,11 @@ cdef Answer viber_tcp(const Sight *s, Found *out) noexcept nogil:
     if s.n < 11 or le16(s, 0) != s.n:
         return NO
     return yes(be16(s, 6) == 0xFCFF and s.data[9] == 0x80 or s.data[3] == 0 and be16(s, 4) == 0 or s.data[7] == 0x80)
+
+
+cdef Answer viber_session(const Sight *s, Found *out) noexcept nogil:
+    """The same on whatever port: the length, a session's number, what always follows."""
+    return yes(s.n >= 24 and le16(s, 0) == s.n and be16(s, 6) == 0xFCFF and 3 <= s.data[8] <= 5 and s.data[9] == 0x80)
 
 
 cdef Answer whatsapp(const Sight *s, Found *out) noexcept nogil:
@@ -142,7 +167,7 @@ cdef Answer discord(const Sight *s, Found *out) noexcept nogil:
                or be16(s, 0) == 2 and is_digit(byte_at(s, 8)) and be32(s, 68) == 0)
 
 
-at_first(TCP, P_IRC, irc, b"NCUP:")
+at_first(TCP, P_IRC, irc, b"NCUPJE:ncupj")
 at_first(TCP, P_JABBER, xmpp, b"<")
 at_first(TCP, P_WHATSAPP, whatsapp, b"WE")
 at_first(TCP, P_TELEGRAM, telegram, b"\xef\xee\xdd")
@@ -155,7 +180,8 @@ at_first(UDP, P_OICQ, oicq, b"\x02")
 at_first(UDP, P_IMO, imo, b"\x00\x09")
 at_first(UDP, P_LINECALL, line_call, b"\xb6")
 at_first(UDP, P_DISCORD, discord, b"\x00\x13")
-at_ports(UDP, P_VIBER, viber, (7985, 7987, 5242, 5243, 4244))
-at_ports(TCP, P_VIBER, viber_tcp, (5242, 5243, 4244, 7985, 7987))
+at_ports(UDP, P_VIBER, viber, (7985, 7987, 5242, 5243, 4244, 9785))
+at_ports(TCP, P_VIBER, viber_tcp, (5242, 5243, 4244, 7985, 7987, 9785))
 at_ports(TCP, P_THREEMA, threema, (5222,))
 at_any(UDP, P_TELEGRAM, telegram_udp)
+at_any(TCP, P_VIBER, viber_session)

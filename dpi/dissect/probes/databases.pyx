@@ -1,7 +1,7 @@
 """Databases and what is asked like one."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memchr
+from libc.string cimport memchr, strlen
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
@@ -61,6 +61,15 @@ cdef Answer resp(const Sight *s, Found *out) noexcept nogil:
     return yes(i > 1 and has(s, i, b"\r\n$", 3))
 
 
+cdef Answer resp_line(const Sight *s, Found *out) noexcept nogil:
+    """On Redis' port a command as one line, or what answers: a status, an error, a bulk string."""
+    if s.from_opener:
+        return yes(says(s, b"ping\r\n", 6) or says(s, b"info", 4) or says(s, b"auth ", 5) or says(s, b"hello ", 6))
+    return yes(has(s, 0, b"+OK\r\n", 5) or has(s, 0, b"+PONG\r\n", 7) or has(s, 0, b"-ERR ", 5)
+               or has(s, 0, b"-NOAUTH ", 8) or has(s, 0, b"-DENIED ", 8)
+               or s.data[0] == c'$' and is_digit(byte_at(s, 1)) and contains(s, b"\r\n", 2, 12))
+
+
 cdef Answer cassandra(const Sight *s, Found *out) noexcept nogil:
     """CQL's native protocol, 2: version, flags, a stream, an opcode, the length; between nodes there is a magic."""
     cdef uint8_t version = byte_at(s, 0) & 0x7F
@@ -76,6 +85,11 @@ cdef Answer cassandra(const Sight *s, Found *out) noexcept nogil:
     return yes(opcode == 5 and n == 0 or opcode == 1 and contains(s, b"CQL_VERSION", 11, 64))
 
 
+cdef bint tds_token(uint8_t token) noexcept nogil:
+    """MS-TDS, 2.2.7: with what an answer can begin."""
+    return token in (0x79, 0x81, 0xA9, 0xAA, 0xAB, 0xAC, 0xAD, 0xD1, 0xE3, 0xED, 0xFD, 0xFE, 0xFF)
+
+
 cdef Answer tds(const Sight *s, Found *out) noexcept nogil:
     """MS-TDS, 2.2.3.1: type, status, length, process, packet, window 0; pre-login tells its options, or login."""
     cdef uint8_t kind = byte_at(s, 0)
@@ -86,7 +100,12 @@ cdef Answer tds(const Sight *s, Found *out) noexcept nogil:
     if kind == 0x10:
         return yes(be16(s, 2) >= 94 and le32(s, 8) <= 1 << 17 and 0x70 <= byte_at(s, 15) <= 0x74)
     if kind == 0x04 and not s.from_opener:
+        if be16(s, 2) == s.n and tds_token(s.data[8]):
+            return YES
         return yes(be16(s, 2) == s.n and (s.data[8] == 0 and be32(s, 8) >> 8 <= 0x40 or to_or_from(s, 1433)))
+    # What is asked later begins with its transaction (2.2.5.3: 22 bytes of headers, one of 18 bytes, of type 2).
+    if kind in (1, 3, 14) and le32(s, 8) == 22 and le32(s, 12) == 18 and le16(s, 16) == 2:
+        return YES
     return yes(to_or_from(s, 1433) and kind in (1, 2, 3, 4, 6, 7, 14, 17) and be16(s, 2) <= 32768)
 
 
@@ -109,9 +128,18 @@ cdef Answer drda(const Sight *s, Found *out) noexcept nogil:
                and (point in (0x1041, 0x106D, 0x106E, 0x2001, 0x1443, 0x14AC, 0x1219)))
 
 
+cdef const char **MEMCACHED_WORDS = [      # protocol.txt: commands and answers
+    b"get ", b"gets ", b"gat ", b"gats ", b"set ", b"add ", b"replace ", b"append ", b"prepend ", b"cas ", b"touch ",
+    b"delete ", b"incr ", b"decr ", b"stats", b"version\r\n", b"verbosity ", b"flush_all", b"mg ", b"ms ", b"md ", b"ma ",
+    b"mn\r\n", b"VALUE ", b"END\r\n", b"STORED\r\n", b"NOT_STORED\r\n", b"EXISTS\r\n", b"NOT_FOUND\r\n", b"DELETED\r\n",
+    b"TOUCHED\r\n", b"STAT ", b"VERSION ", b"OK\r\n", b"ERROR\r\n", b"CLIENT_ERROR ", b"SERVER_ERROR ", NULL,
+]
+
+
 cdef Answer memcached(const Sight *s, Found *out) noexcept nogil:
     """protocol.txt and BinaryProtocolRevamped: a command and a key, or a header of 24 bytes; UDP has 8 in front."""
     cdef Sight inner = s[0]
+    cdef const char **word = MEMCACHED_WORDS
     if s.proto == UDP:
         if s.n < 9 or be16(s, 6) or be16(s, 2) >= be16(s, 4):
             return NO
@@ -120,11 +148,11 @@ cdef Answer memcached(const Sight *s, Found *out) noexcept nogil:
     if inner.data[0] == 0x80 or inner.data[0] == 0x81:
         return yes(inner.n >= 24 and inner.data[1] <= 0x48 and inner.data[5] == 0
                    and byte_at(&inner, 4) + be16(&inner, 2) <= be32(&inner, 8) and be32(&inner, 8) < 1 << 20)
-    return yes(has(&inner, 0, b"get ", 4) or has(&inner, 0, b"gets ", 5) or has(&inner, 0, b"set ", 4)
-               or has(&inner, 0, b"add ", 4) or has(&inner, 0, b"stats", 5) or has(&inner, 0, b"version\r\n", 9)
-               or has(&inner, 0, b"STAT ", 5) or has(&inner, 0, b"VALUE ", 6) or has(&inner, 0, b"END\r\n", 5)
-               or has(&inner, 0, b"STORED\r\n", 8) or has(&inner, 0, b"delete ", 7) or has(&inner, 0, b"incr ", 5)
-               or has(&inner, 0, b"flush_all", 9) or has(&inner, 0, b"ERROR\r\n", 7))
+    while word[0] != NULL:
+        if has(&inner, 0, word[0], <uint32_t>strlen(word[0])):
+            return YES
+        word += 1
+    return NO
 
 
 cdef Answer elasticsearch(const Sight *s, Found *out) noexcept nogil:
@@ -161,5 +189,6 @@ at_first(TCP, P_CASSANDRA, cassandra, b"\x01\x02\x03\x04\x05\x81\x82\x83\x84\x85
 at_first(TCP, P_MSSQLTDS, tds, b"\x12\x10\x04\x01\x02\x03\x06\x07\x0e\x11")
 at_first(TCP, P_ORACLE, oracle, bytes(range(9)))
 at_ports(BOTH, P_MEMCACHED, memcached, (11211,))
+at_ports(TCP, P_RESP, resp_line, (6379,))
 at_any(TCP, P_MONGODB, mongodb)
 at_any(TCP, P_MYSQL, mysql)

@@ -10,7 +10,7 @@ from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u8, u16, u32
 
 
 cdef Answer ldap(const Sight *s, Found *out) noexcept nogil:
-    """RFC 4511, 4.1.1: a sequence of a message id and an operation (bind, search, unbind or their replies)."""
+    """RFC 4511, 4.1.1: a sequence of a message id and an operation; away from LDAP's ports a bind or a search."""
     cdef Cursor c = over(s.data, s.n)
     cdef uint8_t n, op
     cdef uint32_t length
@@ -25,7 +25,7 @@ cdef Answer ldap(const Sight *s, Found *out) noexcept nogil:
     op = u8(&c)
     if not alive(&c):
         return MORE if to_or_from(s, 389) else NO
-    if length < 5 or op not in (0x60, 0x61, 0x63, 0x64, 0x65, 0x42, 0x77, 0x78):
+    if length < 5 or not (0x60 <= op <= 0x6F or op in (0x42, 0x4A, 0x50, 0x73, 0x77, 0x78, 0x79)):
         return NO
     if to_or_from(s, 389) or to_or_from(s, 3268):
         return YES

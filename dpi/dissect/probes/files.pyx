@@ -1,6 +1,6 @@
 """Files: shares, disks, transfer, synchronisation."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
@@ -13,26 +13,33 @@ cdef Answer rsync(const Sight *s, Found *out) noexcept nogil:
     return starts(s, b"@RSYNCD:", 8)
 
 
-cdef Answer smb(const Sight *s, uint8_t magic) noexcept nogil:
+cdef Answer smb(const Sight *s, Found *out, uint8_t magic, uint16_t label) noexcept nogil:
+    """MS-SMB2, 2.1: behind the 4 bytes of direct TCP transport, or of a NetBIOS session, which then carries it."""
     if s.data[0] != 0:
         return NO
     if s.n < 8:
         return MORE if to_or_from(s, 445) or to_or_from(s, 139) else NO
-    return yes(s.data[4] == magic and has(s, 5, b"SMB", 3))
+    if s.data[4] != magic or not has(s, 5, b"SMB", 3):
+        return NO
+    if to_or_from(s, 139):
+        out.label = P_NETBIOS
+        out.app = label
+    return YES
 
 
 cdef Answer smb1(const Sight *s, Found *out) noexcept nogil:
-    """MS-CIFS, 2.2.3.1, behind the 4 bytes of direct TCP transport (MS-SMB2, 2.1)."""
-    return smb(s, 0xFF)
+    """MS-CIFS, 2.2.3.1."""
+    return smb(s, out, 0xFF, P_SMBV1)
 
 
 cdef Answer smb2(const Sight *s, Found *out) noexcept nogil:
     """MS-SMB2, 2.2.1; 0xFD is an encrypted message, 0xFC a compressed one."""
-    return yes(smb(s, 0xFE) == YES or smb(s, 0xFD) == YES or smb(s, 0xFC) == YES)
+    return yes(smb(s, out, 0xFE, P_SMBV23) == YES or smb(s, out, 0xFD, P_SMBV23) == YES
+               or smb(s, out, 0xFC, P_SMBV23) == YES)
 
 
 cdef Answer netbios_session(const Sight *s, Found *out) noexcept nogil:
-    """RFC 1002, 4.3.2: session request: both names are encoded to 32 bytes."""
+    """RFC 1002, 4.3.2: session request: both names are encoded to 32 bytes; what is carried comes once it is granted."""
     return yes(be16(s, 0) == 0x8100 and be16(s, 2) in (68, 72) and byte_at(s, 4) == 32)
 
 
@@ -50,6 +57,14 @@ cdef Answer sun_rpc(const Sight *s, Found *out) noexcept nogil:
         return NO
     return yes(be32(s, at + 4) == 0 and be32(s, at + 8) == 2 and rpc_program(be32(s, at + 12))
                and be32(s, at + 16) <= 4)
+
+
+cdef Answer sun_rpc_answer(const Sight *s, Found *out) noexcept nogil:
+    """RFC 5531, 9, joined later: xid, REPLY, accepted, a verifier of a kind that there is (8.2), a status; its ports."""
+    cdef uint32_t at = 4 if s.proto == TCP else 0
+    return yes(s.n >= at + 24 and be32(s, at + 4) == 1 and be32(s, at + 8) == 0
+               and (be32(s, at + 12) <= 3 or be32(s, at + 12) == 6) and be32(s, at + 16) <= 400
+               and (be32(s, at + 16) or be32(s, at + 20) <= 5))
 
 
 cdef Answer afp(const Sight *s, Found *out) noexcept nogil:
@@ -106,6 +121,8 @@ cdef Answer tftp(const Sight *s, Found *out) noexcept nogil:
     j = i + 1
     while j < s.n and lower(s.data[j]) >= c'a' and lower(s.data[j]) <= c'z':
         j += 1
+    if j - i == 5:
+        return yes(lower(s.data[i + 1]) == c'm' and lower(s.data[i + 2]) == c'a' and byte_at(s, j) == 0)
     if j - i == 6:
         return yes(lower(s.data[i + 1]) == c'o' and lower(s.data[i + 2]) == c'c' and byte_at(s, j) == 0)
     return yes(j - i == 9 and lower(s.data[i + 1]) == c'n' and lower(s.data[i + 2]) == c'e' and byte_at(s, j) == 0)
@@ -147,4 +164,5 @@ at_first(UDP, P_UFTP, uftp, b"\x40\x50")
 at_first(UDP, P_FLUTE, flute, bytes(range(0x10, 0x20)))
 at_ports(TCP, P_NETBIOS, netbios_session, (139,))
 at_ports(UDP, P_DROPBOX, dropbox, (17500,))
+at_ports(BOTH, P_NFS, sun_rpc_answer, (111, 2049))
 at_any(UDP, P_NFS, sun_rpc)

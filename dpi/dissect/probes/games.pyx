@@ -146,9 +146,15 @@ cdef Answer wild_rift(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer maplestory(const Sight *s, Found *out) noexcept nogil:
-    """The server's greeting: length 14, a version, a minor one as text of one letter, two vectors, a locale."""
-    return yes(not s.from_opener and s.n == 16 and le16(s, 0) == 14 and 0x20 <= le16(s, 2) < 0x200
-               and le16(s, 4) == 1 and is_digit(s.data[6]) and s.data[15] <= 9)
+    """The server's greeting: a length, a version, a minor one as text of two digits at the most, two vectors, a locale."""
+    cdef uint32_t minor = le16(s, 4)
+    cdef uint32_t i
+    if s.from_opener or minor > 2 or s.n != 15 + minor or le16(s, 0) + 2 != s.n or not 0x20 <= le16(s, 2) < 0x200:
+        return NO
+    for i in range(minor):
+        if not is_digit(s.data[6 + i]):
+            return NO
+    return yes(1 <= s.data[s.n - 1] <= 9)
 
 
 cdef Answer nintendo(const Sight *s, Found *out) noexcept nogil:
@@ -301,7 +307,7 @@ at_first(TCP, P_GENSHINIMPACT, genshin_tcp, b"\x01")
 at_first(TCP, P_PATHOFEXILE, path_of_exile, b"\x00")
 at_first(TCP, P_TENCENTGAMES, tencent_games, b"\x00\x33\x43\xaa")
 at_first(TCP, P_TESONLINE, elder_scrolls, b"\x00")
-at_first(TCP, P_MAPLESTORY, maplestory, b"\x0e")
+at_first(TCP, P_MAPLESTORY, maplestory, b"\x0d\x0e\x0f")
 at_first(UDP, P_CODMOBILE, cod_mobile, b"\xce")
 at_ports(UDP, P_CODMOBILE, cod_mobile, (7500,))
 at_ports(UDP, P_STARCRAFT, starcraft_udp, (1119,))

@@ -111,15 +111,15 @@ cdef Answer bacnet(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer opc_ua(const Sight *s, Found *out) noexcept nogil:
-    """OPC 10000-6, 7.1.2: a kind of message, whether it is final, the length."""
+    """OPC 10000-6, 7.1.2: a kind of message, whether it is final, goes on or is aborted (6.7.2), the length."""
     return yes(s.n >= 8 and (has(s, 0, b"HELF", 4) or has(s, 0, b"ACKF", 4) or has(s, 0, b"OPNF", 4)
-                             or has(s, 0, b"MSGF", 4) or has(s, 0, b"ERRF", 4) or has(s, 0, b"RHEF", 4)
-                             or has(s, 0, b"CLOF", 4)) and 8 <= le32(s, 4) <= 1 << 24)
+                             or has(s, 0, b"MSG", 3) and s.data[3] in (c'F', c'C', c'A') or has(s, 0, b"ERRF", 4)
+                             or has(s, 0, b"RHEF", 4) or has(s, 0, b"CLOF", 4)) and 8 <= le32(s, 4) <= 1 << 24)
 
 
 cdef Answer hart_ip(const Sight *s, Found *out) noexcept nogil:
-    """HCF_SPEC-085, 10.1: version 1, a kind, an id, a status, a sequence, the length of all."""
-    return yes(s.n >= 8 and s.data[0] == 1 and (s.data[1] <= 3 or s.data[1] == 15) and s.data[2] <= 4
+    """HCF_SPEC-085, 10.1: version 1 or 2, a kind, an id, a status, a sequence, the length of all."""
+    return yes(s.n >= 8 and 1 <= s.data[0] <= 2 and (s.data[1] <= 2 or s.data[1] == 15) and s.data[2] <= 5
                and be16(s, 6) == size(s))
 
 
@@ -258,7 +258,7 @@ at_first(BOTH, P_DNP3, dnp3, b"\x05")
 at_first(BOTH, P_IEEEC37118, synchrophasor, b"\xaa")
 at_first(BOTH, P_KNXNETIP, knx, b"\x06")
 at_first(BOTH, P_IEC62056, dlms, b"\x00\x7e")
-at_first(BOTH, P_HARTIP, hart_ip, b"\x01")
+at_first(BOTH, P_HARTIP, hart_ip, b"\x01\x02")
 at_first(BOTH, P_ETHERNETIP, ethernet_ip, b"\x00\x04\x63\x64\x65\x66\x6f\x70")
 at_first(BOTH, P_CONTROLLERAREANETWORK, can, b"I")
 at_first(UDP, P_BACNET, bacnet, b"\x81")

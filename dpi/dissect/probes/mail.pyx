@@ -27,6 +27,8 @@ cdef Answer smtp(const Sight *s, Found *out) noexcept nogil:
         if dot:
             set_host(out, s.data + 4, i - 4)
         return YES
+    if not s.from_opener and (has(s, 0, b"554", 3) or has(s, 0, b"421", 3)):        # 3.1: no service
+        return yes((to_or_from(s, 25) or to_or_from(s, 587)) and byte_at(s, 3) in (c' ', c'-'))
     return yes(s.from_opener and (has(s, 0, b"EHLO ", 5) or has(s, 0, b"HELO ", 5) or has(s, 0, b"ehlo ", 5)))
 
 
@@ -69,7 +71,7 @@ cdef Answer imap(const Sight *s, Found *out) noexcept nogil:
     """RFC 9051, 7.1: an untagged OK or PREAUTH greets; 2.2.1: a command has a tag."""
     cdef uint32_t i = 0
     if not s.from_opener:
-        if has(s, 0, b"* OK", 4) or has(s, 0, b"* PREAUTH", 9):
+        if has(s, 0, b"* OK", 4) or has(s, 0, b"* PREAUTH", 9) or has(s, 0, b"* BYE ", 6):
             return yes(mentions(s, b"imap", 4) or to_or_from(s, 143))
         return MORE if s.n < 4 and starts(s, b"* OK", 4) == MORE else NO
     while i < s.n and i < 12 and s.data[i] > 0x20 and s.data[i] < 0x7F:
@@ -102,7 +104,7 @@ cdef Answer whois(const Sight *s, Found *out) noexcept nogil:
     return yes(i > 1 and i + 2 == s.n and has(s, i, b"\r\n", 2))
 
 
-at_first(TCP, P_SMTP, smtp, b"2EHe")
+at_first(TCP, P_SMTP, smtp, b"245EHe")
 at_first(TCP, P_FTPCONTROL, ftp, b"2AUFSaufs")
 at_first(TCP, P_FTPDATA, listing, b"-dl")
 at_first(TCP, P_POP3, pop3, b"+CSAU")

@@ -72,9 +72,11 @@ cdef Answer nats(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer stomp(const Sight *s, Found *out) noexcept nogil:
-    """STOMP 1.2: a command alone on its line, then headers."""
+    """STOMP 1.2: a command alone on its line, then headers; what is sent and received names where (joined later)."""
     if has(s, 0, b"STOMP\n", 6) or has(s, 0, b"CONNECTED\n", 10):
         return YES
+    if has(s, 0, b"SEND\n", 5) or has(s, 0, b"SUBSCRIBE\n", 10) or has(s, 0, b"MESSAGE\n", 8):
+        return yes(contains(s, b"\ndestination:", 13, 256) or contains(s, b"\nsubscription:", 14, 256))
     return yes(has(s, 0, b"CONNECT\n", 8) or has(s, 0, b"STOMP\r\n", 7) or has(s, 0, b"CONNECT\r\n", 9)
                or has(s, 0, b"CONNECTED\r\n", 11))
 
@@ -85,16 +87,20 @@ cdef Answer openwire(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer dcerpc(const Sight *s, Found *out) noexcept nogil:
-    """DCE 1.1 RPC, 12.6.3: version 5.0 or 5.1, a kind, little-endian, the fragment's length."""
+    """DCE 1.1 RPC, 12.6.3: version 5.0 or 5.1, a kind, numbers' form (14.1), the fragment's length."""
     cdef Cursor c = over(s.data, s.n)
+    cdef uint32_t form
     if u8(&c) != 5 or u8(&c) > 1:
         return NO if s.n > 1 else MORE
     if u8(&c) > 19:
         return NO
     skip(&c, 1)
-    if u32(&c) != 0x10000000:
+    form = u32(&c)
+    if form != 0x10000000 and form != 0:        # little-endian, or big; ASCII, IEEE
         return NO if alive(&c) else MORE
-    return yes(le16(s, 8) >= 16) if s.n >= 10 else MORE
+    if s.n < 10:
+        return MORE
+    return yes((le16(s, 8) if form else be16(s, 8)) >= 16)
 
 
 # PROFINET's interfaces DEA0000?-6C97-11D1-8271-00A02442DF7D, but their first four bytes (IEC 61158-6-10)
@@ -136,15 +142,24 @@ cdef bint thrift_name(const Sight *s, uint32_t at) noexcept nogil:
             printable(s, at + 8, n))
 
 
+cdef bint thrift_compact(const Sight *s, uint32_t at) noexcept nogil:
+    """The compact form: its mark, a kind and version 1, a sequence, the method's name with its length."""
+    cdef uint8_t n = byte_at(s, at + 3)
+    if byte_at(s, at) != 0x82 or byte_at(s, at + 1) & 0x1F != 1 or not 0x21 <= byte_at(s, at + 1) <= 0x81:
+        return False
+    return byte_at(s, at + 2) & 0x80 == 0 and 3 <= n <= 64 and printable(s, at + 4, n)
+
+
 cdef Answer thrift(const Sight *s, Found *out) noexcept nogil:
-    """Thrift's binary and compact protocols, bare or framed (THRIFT-110, thrift-binary-protocol)."""
-    cdef uint8_t n
-    if thrift_name(s, 0) or be32(s, 0) + 4 == s.n and thrift_name(s, 4):
+    """Thrift's binary and compact protocols, bare or framed (THRIFT-110, thrift-binary-protocol), or with a header."""
+    if thrift_name(s, 0) or thrift_compact(s, 0):
         return YES
-    if byte_at(s, 0) != 0x82 or byte_at(s, 1) & 0x1F != 1 or not 0x21 <= s.data[1] <= 0x81 or byte_at(s, 2) & 0x80:
+    if be32(s, 0) + 4 != s.n:
         return NO
-    n = byte_at(s, 3)
-    return yes(3 <= n <= 64 and printable(s, 4, n))
+    if thrift_name(s, 4) or thrift_compact(s, 4):
+        return YES
+    # HeaderFormat.md: a magic, flags, a sequence, the header's size in words, a protocol
+    return yes(s.n > 14 and be16(s, 4) == 0x0FFF and be16(s, 6) <= 3 and 4 * be16(s, 12) + 14 <= s.n and byte_at(s, 14) in (0, 2))
 
 
 cdef Answer zabbix(const Sight *s, Found *out) noexcept nogil:
@@ -174,8 +189,13 @@ cdef Answer git(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer fix(const Sight *s, Found *out) noexcept nogil:
-    """FIX, volume 1: BeginString first, with the version (FIX or FIXT), then the length."""
-    return yes(has(s, 0, b"8=FIX.", 6) or has(s, 0, b"8=FIXT.", 7) or has(s, 0, b"8=O\x01", 4) and has(s, 4, b"9=", 2))
+    """FIX, volume 1: BeginString first, FIX with its version or of whom who made a dialect, then BodyLength."""
+    cdef uint32_t i = 2
+    if has(s, 0, b"8=FIX.", 6) or has(s, 0, b"8=FIXT.", 7):
+        return YES
+    while i < 12 and is_print(byte_at(s, i)):
+        i += 1
+    return yes(has(s, 0, b"8=", 2) and i > 2 and has(s, i, b"\x019=", 3) and is_digit(byte_at(s, i + 3)))
 
 
 cdef Answer hl7(const Sight *s, Found *out) noexcept nogil:
@@ -290,7 +310,7 @@ at_first(TCP, P_MQTT, mqtt, b"\x10\x20")
 at_first(TCP, P_MQTT, mqtt_joined, b"\x30\x31\x32\x33\x34\x35\xc0\xd0")
 at_first(TCP, P_AMQP, amqp, b"A\x01\x02")
 at_first(TCP, P_NATS, nats, b"CI")
-at_first(TCP, P_STOMP, stomp, b"SC")
+at_first(TCP, P_STOMP, stomp, b"SCM")
 at_first(TCP, P_OPENWIRE, openwire, b"\x00")
 at_first(TCP, P_DCERPC, dcerpc, b"\x05")
 at_first(UDP, P_DCERPC, dcerpc_udp, b"\x04")

@@ -32,15 +32,24 @@ cdef Answer snmp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer syslog(const Sight *s, Found *out) noexcept nogil:
-    """RFC 5424, 6.2.1 and RFC 3164, 4.1.1: a priority of at most 191 in angle brackets, then a version or a month."""
-    cdef uint32_t i = 1
+    """RFC 5424, 6.2.1 and RFC 3164, 4.1.1: a priority of at most 191 in angle brackets, then a version or a month.
+
+    Over TCP its length may stand before it (RFC 6587, 3.4.1).
+    """
+    cdef uint32_t start = 0
+    cdef uint32_t i
     cdef uint32_t value = 0
-    if s.n < 5 or s.data[0] != c'<':
+    while s.proto == TCP and start < 5 and is_digit(byte_at(s, start)):
+        start += 1
+    if start and byte_at(s, start) == c' ':
+        start += 1
+    i = start + 1
+    if s.n < start + 5 or s.data[start] != c'<':
         return NO
-    while i < 4 and is_digit(s.data[i]):
+    while i < start + 4 and is_digit(s.data[i]):
         value = value * 10 + s.data[i] - c'0'
         i += 1
-    if i == 1 or s.data[i] != c'>' or value > 191:
+    if i == start + 1 or s.data[i] != c'>' or value > 191:
         return NO
     i += 1
     if to_or_from(s, 514) or to_or_from(s, 601) or has(s, i, b"1 ", 2) and is_digit(byte_at(s, i + 2)):
@@ -109,7 +118,8 @@ cdef Answer rmcp(const Sight *s, Found *out) noexcept nogil:
     """ASF 2.0, 3.2.2: version 6, 0, a sequence, a class: ASF with its enterprise number, or IPMI."""
     if s.n < 8 or s.data[0] != 6 or s.data[1] != 0:
         return NO
-    return yes(s.data[3] & 0x7F == 6 and be32(s, 4) == 4542 or s.data[3] & 0x7F == 7 and to_or_from(s, 623))
+    return yes(s.data[3] & 0x7F == 6 and be32(s, 4) == 4542 or s.data[3] & 0x7F == 7
+               and (to_or_from(s, 623) or to_or_from(s, 664)))
 
 
 cdef Answer eaq(const Sight *s, Found *out) noexcept nogil:
@@ -128,6 +138,7 @@ at_first(TCP, P_CHECKMK, checkmk, b"<")
 at_first(TCP, P_KISMET, kismet, b"*")
 at_first(BOTH, P_RIPEATLAS, ripe_atlas, b"M")
 at_first(BOTH, P_SYSLOG, syslog, b"<")
+at_first(TCP, P_SYSLOG, syslog, b"123456789")
 at_first(UDP, P_SNMP, snmp, b"\x30")
 at_first(UDP, P_RMCP, rmcp, b"\x06")
 at_first(UDP, P_COLLECTD, collectd, b"\x00\x02")

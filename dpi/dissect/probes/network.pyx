@@ -101,6 +101,8 @@ cdef Answer coap(const Sight *s, Found *out) noexcept nogil:
         return NO
     if to_or_from(s, 5683) or to_or_from(s, 5684):
         return YES
+    if s.data[1] == 1 and contains(s, b".well-known", 11, 40) and contains(s, b"\x04core", 5, 48):     # RFC 6690, 4
+        return YES
     # Elsewhere what is asked must be answered under the same number (4.2).
     if s.mine == NULL:
         return NO

@@ -24,6 +24,16 @@ cdef bint mentions(const Sight *s, const char *word, uint32_t n) noexcept nogil:
     return False
 
 
+cdef bint says(const Sight *s, const char *text, uint32_t n) noexcept nogil:
+    """Whether it begins with the lower-case text, in whatever case."""
+    cdef uint32_t i = 0
+    if n > s.n:
+        return False
+    while i < n and lower(s.data[i]) == <uint8_t>text[i]:
+        i += 1
+    return i == n
+
+
 cdef bint contains(const Sight *s, const char *text, uint32_t n, uint32_t limit) noexcept nogil:
     """Whether the text stands anywhere in the first `limit` bytes."""
     cdef uint32_t end = s.n if s.n < limit else limit
@@ -92,6 +102,8 @@ cdef uint32_t ber_length(Cursor *c) noexcept nogil:
     cdef uint32_t octets = n & 0x7F
     if n < 0x80:
         return n
+    if octets == 4 and u8(c) == 0:      # as Windows writes whatever the length is
+        octets = 3
     if not 1 <= octets <= 3:
         c.p = NULL
         return 0

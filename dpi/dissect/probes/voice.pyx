@@ -59,6 +59,11 @@ cdef bint stun_attributes(const Sight *s, uint32_t at, uint32_t end, Found *out)
     return True
 
 
+cdef bint of_microsoft(const Sight *s, uint32_t at) noexcept nogil:
+    """MS-TURN, 2.2.2.1: no cookie in the header yet, but as the first attribute."""
+    return be32(s, at + 20) == 0x000F0004 and be32(s, at + 24) == 0x72C64BC6
+
+
 cdef Answer stun_at(const Sight *s, uint32_t at, Found *out) noexcept nogil:
     """RFC 8489, 5: two zero bits, a length in fours, the magic cookie."""
     cdef uint16_t kind = be16(s, at)
@@ -66,7 +71,9 @@ cdef Answer stun_at(const Sight *s, uint32_t at, Found *out) noexcept nogil:
     cdef uint32_t end = at + 20 + length
     if s.n < at + 20 or kind & 0xC000 or length & 3 or s.proto == UDP and s.wire < end:
         return NO
-    if be32(s, at + 4) != 0x2112A442:
+    if of_microsoft(s, at):
+        out.app = P_SKYPETEAMSCALL
+    elif be32(s, at + 4) != 0x2112A442:
         return NO
     stun_attributes(s, at + 20, end if end < s.n else s.n, out)
     if 0x0800 <= kind <= 0x0805:            # not of RFC 8489: what WhatsApp sends to its relays
@@ -75,13 +82,26 @@ cdef Answer stun_at(const Sight *s, uint32_t at, Found *out) noexcept nogil:
 
 
 cdef Answer stun(const Sight *s, Found *out) noexcept nogil:
-    """The same over UDP and TCP; over TCP there may be a length before it (RFC 4571, 2)."""
+    """The same over UDP and TCP; over TCP there may be a length before it (RFC 4571, 2; MS-TURN, 2.1.4: and a kind)."""
     cdef uint32_t at = 0
     if s.proto == TCP and be32(s, 4) != 0x2112A442 and be32(s, 6) == 0x2112A442 and be16(s, 4) + 20 == be16(s, 0):
         at = 2
+    elif s.proto == TCP and 2 <= s.data[0] <= 3 and byte_at(s, 1) == 0 and be16(s, 6) + 20 == be16(s, 2):
+        at = 4
     if stun_at(s, at, out) != YES:
         return NO
     out.unfinished = out.app == 0 and out.host_len == 0 and s.turn < STUN_PATIENCE
+    return YES
+
+
+cdef Answer turn_multiplexed(const Sight *s, Found *out) noexcept nogil:
+    """Microsoft's relays: channel 0xFF10, the length, a session of 8 bytes, then STUN or what is relayed."""
+    cdef uint32_t n = be16(s, 2)
+    if be16(s, 0) != 0xFF10 or n <= 8 or (n + 4 != s.wire if s.proto == UDP else n + 4 > s.n):
+        return NO
+    if stun_at(s, 12, out) != YES and (s.n < 13 or be32(s, 4) == 0 and be32(s, 8) == 0):
+        return NO
+    out.app = P_SKYPETEAMSCALL
     return YES
 
 
@@ -111,8 +131,12 @@ cdef Answer dtls(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer sip(const Sight *s, Found *out) noexcept nogil:
-    """RFC 3261, 7: the version ends the first line of a request and begins that of a reply."""
-    return yes(has(s, 0, b"SIP/2.0 ", 8) or mentions(s, b" sip/2.0", 8))
+    """RFC 3261, 7: the version ends the first line of a request and begins that of a reply; 7.5: empty lines before it."""
+    cdef Sight line = s[0]
+    while line.n and line.data[0] in (c'\r', c'\n') and line.n + 8 > s.n:
+        line.data += 1
+        line.n -= 1
+    return yes(has(&line, 0, b"SIP/2.0 ", 8) or mentions(&line, b" sip/2.0", 8))
 
 
 cdef Answer rtsp(const Sight *s, Found *out) noexcept nogil:
@@ -232,10 +256,11 @@ cdef Answer teamspeak_list(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 4 and s.data[0] == 1 and s.data[1] & 0x80 and s.data[2] & 0x80 and 1 <= s.data[3] <= 8)
 
 
-at_first(BOTH, P_SIP, sip, b"SABCIMNOPRUTabcimnoprsut")
+at_first(BOTH, P_SIP, sip, b"SABCIMNOPRUTabcimnoprsut\r\n")
 at_first(TCP, P_RTSP, rtsp, b"RDASPTOGdaprsto")
 at_first(TCP, P_RTMP, rtmp, b"\x03")
 at_first(BOTH, P_STUN, stun, bytes(range(64)))
+at_first(BOTH, P_STUN, turn_multiplexed, b"\xff")
 at_first(UDP, P_DTLS, dtls, b"\x14\x15\x16\x17\x18\x19")
 at_first(UDP, P_STUN, stun_classic, b"\x00\x01")
 at_first(UDP, P_MPEGTS, mpeg_ts, b"\x47")

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dpi.enforce.doctor import (
+    asymmetry,
     conntrack,
     daemon,
     host,
@@ -22,6 +23,7 @@ from dpi.enforce.doctor import (
     kernel,
     links,
     queues,
+    return_path,
     routing,
     rulesets,
 )
@@ -30,7 +32,19 @@ from dpi.enforce.doctor.check import LEVELS, Check, Diagnosis, Level, entered
 
 __all__ = ["CHECKS", "Box", "Diagnosis", "Level", "examine", "worst"]
 
-SUBJECTS = (daemon, kernel, interfaces, routing, links, rulesets, conntrack, queues, host)  # the order of the report
+SUBJECTS = (
+    daemon,
+    kernel,
+    interfaces,
+    routing,
+    return_path,
+    asymmetry,
+    links,
+    rulesets,
+    conntrack,
+    queues,
+    host,
+)  # the order of the report
 CHECKS: dict[str, Check] = {c.name: c for subject in SUBJECTS for c in entered(subject.__name__)}
 
 

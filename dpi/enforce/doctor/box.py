@@ -17,6 +17,7 @@ from typing import Any
 
 from dpi.enforce.doctor.check import CannotLookError
 from dpi.enforce.doctor.ruleset import Ruleset
+from dpi.enforce.names import LINK_GROUP
 from dpi.enforce.probe import Features, probe
 from dpi.enforce.sysctl import read
 from dpi.errors import KernelError
@@ -199,7 +200,7 @@ def _link(link: Any, names: dict[int, str]) -> Link:
         carrier=bool(link["flags"] & 0x10000),  # IFF_LOWER_UP
         mtu=int(link.get_attr("IFLA_MTU") or 0),
         master=names.get(link.get_attr("IFLA_MASTER") or 0),
-        ours=link.get_attr("IFLA_IFALIAS") == "dpi",
+        ours=link.get_attr("IFLA_GROUP") == LINK_GROUP,
         xdp=bool(xdp and xdp.get_attr("IFLA_XDP_ATTACHED")),
     )
 

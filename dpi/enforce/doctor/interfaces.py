@@ -8,6 +8,8 @@ from ipaddress import ip_address
 from dpi.enforce.doctor.box import Box, Link
 from dpi.enforce.doctor.check import Found, check, error, note, ok, warning
 from dpi.enforce.names import MAJORS
+from dpi.enforce.run import attempt
+from dpi.errors import KernelError
 
 
 @check(
@@ -110,20 +112,24 @@ def sides(box: Box) -> Iterator[Found]:
 
 @check(
     "next-hops",
-    "the caches' next hops: on a network that the box is connected to, by an interface that is up",
+    "the caches' next hops: on a network that the box is connected to, by an interface that is up; and whether a proxy "
+    "listens where the policy says",
     "A cache that cannot be reached has its traffic go the normal way: nothing breaks, and nothing is saved",
     needs_policy=True,
 )
 def next_hops(box: Box) -> Iterator[Found]:
     clean = True
     for route in box.kernel.routes:
+        if route.here and (fault := _deaf(route.port)):
+            clean = False
+            yield warning(f"cache {route.name}: {fault}", f"start the proxy with a transparent port {route.port}")
         link = box.links.get(route.device) if route.device else None
         if route.device and (link is None or not (link.up and link.carrier)):
             clean = False
             state = "is not there" if link is None else "is down" if not link.up else "has no carrier"
             yield warning(f"cache {route.name}: {route.device} {state}", f"ip link set {route.device} up")
             continue
-        for hop in filter(None, (route.next_hop4, route.next_hop6)):
+        for hop in filter(None, (route.next_hop4, route.next_hop6) if route.kind != "dns" else ()):
             if not _connected(box, hop, route.device):
                 clean = False
                 yield warning(
@@ -132,7 +138,20 @@ def next_hops(box: Box) -> Iterator[Found]:
                     "next_hop: in the policy, or ip address add ADDRESS/LENGTH dev DEVICE",
                 )
     if clean:
-        yield ok("all are on connected networks" if box.kernel.routes else "the policy has no caches")
+        yield ok("all are there" if box.kernel.routes else "the policy has no caches")
+
+
+def _deaf(port: int) -> str:
+    """Why no connection can be handed to this port; empty where one can, or nobody can say."""
+    try:
+        code, listed, _ = attempt(["ss", "-Hltn", "--inet-sockopt", f"sport = :{port}"])
+    except KernelError:  # there is no ss
+        return ""
+    if code:
+        return ""
+    if not listed.strip():
+        return f"nobody listens on port {port}"
+    return "" if "transparent" in listed else f"who listens on port {port} takes only what is addressed to this box"
 
 
 def _connected(box: Box, hop: str, device: str | None) -> bool:

@@ -105,6 +105,10 @@ NEEDS = {
     "nft": Need("nftables with all that our table uses", ("nf_tables", "nft_ct", "nft_reject_inet", "nft_limit")),
     "nft_queue": Need("nft's queue statement", ("nft_queue", "nfnetlink_queue")),
     "nft_bridge": Need("nft on bridges: conntrack, reject, queue", ("nf_conntrack_bridge", "nft_reject_bridge")),
+    "hashing": Need("nft's hash of addresses, for caches of several machines", ("nft_hash",)),
+    "tproxy": Need("nft's TPROXY, for a proxy on this box", ("nft_tproxy", "nft_socket", "nft_fib_inet")),
+    "policing": Need("nft's limits for each host and flow", ("nft_limit", "nft_dynset")),
+    "nflog": Need("copies of headers to NFLOG groups", ("nft_log", "nfnetlink_log")),
     "iptables_queue": Need("iptables' NFQUEUE and connmark", ("xt_NFQUEUE", "xt_connmark", "nfnetlink_queue")),
     "ip6tables_queue": Need("ip6tables' NFQUEUE and connmark", ("xt_NFQUEUE", "xt_connmark", "nfnetlink_queue")),
     "htb": Need("HTB, the tree of classes", ("sch_htb",)),
@@ -112,7 +116,7 @@ NEEDS = {
     "fq_codel": Need("fq_codel, the second best leaf", ("sch_fq_codel",)),
     "pfifo": Need("pfifo, the leaf that is always there", ()),
     "ifb": Need("IFB devices, where several interfaces share a link", ("ifb",)),
-    "redirect": Need("redirecting to an IFB", ("sch_ingress", "cls_bpf", "act_mirred")),
+    "redirect": Need("redirecting to an IFB, mirrors to a device", ("sch_ingress", "cls_bpf", "act_mirred")),
     "policy_routing": Need("routing by mark, IPv4 and IPv6", ()),
     "accounting": Need("conntrack's byte counters", ("nf_conntrack",)),
     "conntrack_events": Need("conntrack over netlink: final counters, marks of flows", ("nf_conntrack_netlink",)),
@@ -128,8 +132,18 @@ def needed(features: Features, plan: KernelPlan | None) -> dict[str, str]:
         reasons["iptables_queue"] = reasons["ip6tables_queue"] = "nft cannot queue either"
     if plan is None or plan.trees:
         reasons["htb"] = "classes need it"
+    if plan is not None and any(d.police for d in plan.dispositions):
+        reasons["policing"] = "rules with police, per_host or per_flow need it"
+    if plan is not None and any(d.mirror is not None or d.redirect for d in plan.dispositions):
+        reasons["nflog"] = "rules with mirror or redirect need it"
     if plan is not None and plan.routes:
         reasons["policy_routing"] = "caches need it"
+        if any(len(routes) > 1 and routes[0].kind != "dns" for routes in plan.caches.values()):
+            reasons["hashing"] = "caches of several machines need it"
+        if any(route.here for route in plan.routes):
+            reasons["tproxy"] = "a proxy on this box needs it"
+    if plan is not None and any(d.copy for d in plan.dispositions):
+        reasons["redirect"] = "a mirror to a device needs it"
     if plan is not None and any(tree.ifb for tree in plan.trees):
         reasons["ifb"] = reasons["redirect"] = "in this policy several interfaces share a link"
     return reasons

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from dpi.enforce.doctor.check import Found, error, note, warning
 from dpi.enforce.doctor.ruleset import ALL, MarkMatch, MarkWrite, Rule
@@ -34,16 +35,16 @@ class RoutingRule:
     table: int
 
 
-def routing_rules(messages: Iterable[object]) -> list[RoutingRule]:
+def routing_rules(messages: Iterable[Any]) -> list[RoutingRule]:
     """Those of others that ask for a mark, from pyroute2's messages."""
     found = []
     for rule in messages:
-        get = rule.get_attr  # type: ignore[attr-defined]
+        get = rule.get_attr
         value, mask = get("FRA_FWMARK"), get("FRA_FWMASK")
         if (value is None and mask is None) or get("FRA_PROTOCOL") == PROTOCOL:
             continue
-        table = get("FRA_TABLE") or rule["table"]  # type: ignore[index]
-        version = 4 if rule["family"] == 2 else 6  # type: ignore[index]
+        table = get("FRA_TABLE") or rule["table"]
+        version = 4 if rule["family"] == 2 else 6
         mask = ALL if mask is None else mask
         found.append(RoutingRule(version, get("FRA_PRIORITY") or 0, (value or 0), mask, table))
     return found

@@ -7,7 +7,7 @@ expression whose value cannot be told may set any bit.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ Chain = tuple[str, str, str]  # family, table, name
 OURS = {("inet", TABLE), ("bridge", TABLE)}
 
 
-def parse(text: str, covered: set[tuple[str, str]] = frozenset()) -> Ruleset:  # type: ignore[assignment]
+def parse(text: str, covered: Collection[tuple[str, str]] = ()) -> Ruleset:
     """`covered`: (family, table) that are known from iptables-save.  Damaged JSON is a fault, not an error."""
     found = Ruleset()
     try:
@@ -37,7 +37,7 @@ def parse(text: str, covered: set[tuple[str, str]] = frozenset()) -> Ruleset:  #
     except (ValueError, KeyError, TypeError):
         found.faults.append("nft printed something that is not its JSON")
         return found
-    skipped = OURS | covered
+    skipped = OURS.union(covered)
     entries = [(kind, value) for item in items if isinstance(item, dict) for kind, value in item.items()]
     entries = [(k, v) for k, v in entries if isinstance(v, dict) and (v.get("family"), v.get("table")) not in skipped]
     rules = [v for k, v in entries if k == "rule"]

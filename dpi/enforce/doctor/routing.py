@@ -70,6 +70,13 @@ def _where(paths: list[str]) -> str:
 )
 def rp_filter(box: Box) -> Iterator[Found]:
     wan = [link.name for link in box.present("wan")]
+    proxied = [r.name for r in box.kernel.routes if r.here]
+    mixed = [link.name for link in box.present("lan") if sysctl.marks_count_in_reverse(link.name)]
+    if proxied and mixed:
+        yield error(
+            f"src_valid_mark is set on {', '.join(mixed)}: what the proxy {proxied[0]} gets is taken for forged",
+            "sysctl -w " + " ".join(f"net.ipv4.conf.{name}.src_valid_mark=0" for name in ("all", *mixed)),
+        )
     cached = any(route.next_hop4 or (route.device and not route.next_hop6) for route in box.kernel.routes)
     devices = list(dict.fromkeys([*wan, *(r.device for r in box.kernel.routes if r.device in box.links)]))
     lan = [link.name for link in box.present("lan") if sysctl.marks_count_in_reverse(link.name)]

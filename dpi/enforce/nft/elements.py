@@ -11,14 +11,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dpi.enforce.names import TABLE, Family
-from dpi.enforce.netlink import ACK, REQUEST, Netlink, attribute, message, nested, nfgen
+from dpi.enforce.netlink import ACK, REQUEST, Netlink, attribute, attributes, message, nested, netfilter, nfgen
 
 NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
 BATCH_BEGIN, BATCH_END = 0x10, 0x11
+GET_TABLE = NFTABLES << 8 | 1
 NEW_ELEMENT = NFTABLES << 8 | 12
 DELETE_ELEMENT = NFTABLES << 8 | 14
 CREATE = 0x400
 FAMILIES: dict[Family, int] = {"inet": 1, "bridge": 7}
+
+
+def tables() -> set[tuple[int, str]]:
+    """(number of the family, name) of all tables: to ask what is not there costs a process."""
+    found: set[tuple[int, str]] = set()
+    with netfilter() as kernel:
+        for data, start, end in kernel.dump(GET_TABLE, nfgen(0)):
+            for kind, a, b in attributes(data, start + 4, end):
+                if kind == 1:  # NFTA_TABLE_NAME
+                    found.add((data[start], data[a:b].rstrip(b"\0").decode("ascii", "replace")))
+    return found
 
 
 @dataclass(frozen=True)

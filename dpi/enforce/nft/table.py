@@ -20,7 +20,7 @@ from dpi.enforce.run import attempt, first_line, in_scratch
 from dpi.errors import KernelError
 
 CONTAINERS = ("set", "map")
-AT_RUN_TIME = "_dead"  # sets of this ending hold what the daemon says, as do those with timeouts
+AT_RUN_TIME = ("_dead", "_drained")  # sets of these endings hold what the daemon says, as do those with timeouts
 ORDER = {"counter": 0, "set": 1, "map": 2, "chain": 3}
 
 

@@ -240,7 +240,7 @@ def made_of(
         share = classes.get(first + offset)
         if share and share.parent == classid(major, first):
             shares.append((offset, _params_of(share), ends.get(first + offset, NOTHING)))
-    return BranchClasses(device, major, path, Spec(own, None, tuple(shares) or ((0, own, NOTHING),)))
+    return BranchClasses(device, major, path, Spec(own, None, tuple(shares)))  # without any it is made anew
 
 
 NOTHING = Leaf("none", ())

@@ -17,7 +17,7 @@ box's own traffic, ARP) straight out, unshaped: shaping never locks an admin out
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pyroute2.netlink.rtnl.tcmsg.common import calc_xmittime
 
@@ -215,11 +215,6 @@ def slot(device: str, major: int, minor: int) -> Key:
 def within(device: str, major: int, path: tuple[int, ...]) -> tuple[Key, ...]:
     """The slots of what a class of this path hangs on."""
     return (("qdisc", device), *(slot(device, major, minor) for minor in path[:-1]))
-
-
-def listed_classes(ip: Any, index: int) -> list[Any]:
-    """A device's HTB classes as pyroute2 lists them.  The kernel lists fq_codel's and CAKE's flows with them."""
-    return [c for c in ip.get_classes(index) if c.get_attr("TCA_KIND") == "htb"]
 
 
 def ticks(rate: int, size: int) -> int:

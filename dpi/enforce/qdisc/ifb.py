@@ -21,7 +21,7 @@ from typing import ClassVar
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from dpi.enforce.names import ALIAS, FILTER_PRIORITY
+from dpi.enforce.names import FILTER_PRIORITY, LINK_GROUP
 from dpi.enforce.netlink import ACK, NETLINK_ROUTE, REQUEST, Netlink, attribute, attributes, nested
 from dpi.enforce.netlink import message as netlink_message
 from dpi.enforce.qdisc import message, read
@@ -40,6 +40,7 @@ NEW_FILTER, GET_FILTER = 44, 46
 CREATE, EXCLUSIVE = 0x400, 0x200
 MIRRED = struct.Struct("=IIiiiiI")  # tc_gen: index, capab, action, refcnt, bindcnt; eaction, ifindex
 STOLEN, EGRESS_REDIRECT = 4, 1
+ON, EGRESS_MIRROR = -1, 2  # TC_ACT_UNSPEC: the next filter is asked
 INSTRUCTION = struct.Struct("=HBBI")  # sock_filter: code, jump if true, if false, k
 LOAD_MARK = INSTRUCTION.pack(0x20, 0, 0, 0xFFFFF014)  # ld [SKF_AD_OFF + SKF_AD_MARK]
 
@@ -50,6 +51,7 @@ class IfbLink(Resource):
     rank: ClassVar[int] = 1
 
     name: str
+    up: bool = True
 
     @property
     def key(self) -> Key:
@@ -59,21 +61,31 @@ class IfbLink(Resource):
         return f"link {self.name}"
 
     def words(self) -> str:
-        return "ifb, up"
+        return f"ifb, {'up' if self.up else 'down'}"
 
     def add(self, handles: Handles) -> None:
         ip = handles.ip
         try:
-            ip.link("add", ifname=self.name, kind="ifb")
+            ip.link("add", ifname=self.name, kind="ifb", group=LINK_GROUP)
         except NetlinkError as error:
             hint = "; a device of that name exists and is not ours" if error.code == 17 else ""
             raise KernelError(f"link {self.name}: {error}{hint}") from None
-        with contextlib.suppress(OSError):  # nobody speaks IP here: it needs no link-local address
-            (handles.proc / f"net/ipv6/conf/{self.name}/disable_ipv6").write_text("1")
         try:
-            ip.link("set", index=handles.index(self.name), state="up", IFLA_IFALIAS=ALIAS)
+            self._set(handles)
+        except KernelError:
+            self.remove(handles)
+            raise
+
+    def change(self, handles: Handles, before: Resource) -> None:
+        self._set(handles)
+
+    def _set(self, handles: Handles) -> None:
+        if self.up:
+            with contextlib.suppress(OSError):  # nobody speaks IP here: it needs no link-local address
+                (handles.proc / f"net/ipv6/conf/{self.name}/disable_ipv6").write_text("1")
+        try:
+            handles.ip.link("set", index=handles.index(self.name), state="up" if self.up else "down")
         except NetlinkError as error:
-            ip.link("del", index=handles.index(self.name))
             raise KernelError(f"link {self.name}: {error}") from None
 
     def remove(self, handles: Handles) -> None:
@@ -86,6 +98,8 @@ class Redirect(Resource):
 
     kind: ClassVar[str] = "redirect"
     rank: ClassVar[int] = 4
+    then: ClassVar[int] = STOLEN
+    action: ClassVar[int] = EGRESS_REDIRECT
 
     device: str
     ifb: str
@@ -109,22 +123,20 @@ class Redirect(Resource):
 
     def add(self, handles: Handles) -> None:
         ip, index = handles.ip, handles.index(self.device)
-        brought = not has_clsact(index)
-        if brought:
+        if not has_clsact(index):
+            if self.device not in handles.state.clsact:
+                handles.state.clsact.append(self.device)
+                handles.state.save()
             message.send(ip, "add qdisc", index, parent=CLSACT, handle=CLSACT_HANDLE, kind="clsact")
         try:
             self._add_filter(index, handles.index(self.ifb))
         except KernelError:
-            if brought:
-                message.send(ip, "delete qdisc", index, parent=CLSACT, handle=CLSACT_HANDLE)
+            take_back_clsact(handles, self.device)
             raise
-        if brought:
-            handles.state.clsact.append(self.device)
-            handles.state.save()
 
     def _add_filter(self, index: int, target: int) -> None:
         code = program(self.tag, self.mask)
-        mirred = MIRRED.pack(0, 0, STOLEN, 0, 0, EGRESS_REDIRECT, target)
+        mirred = MIRRED.pack(0, 0, self.then, 0, 0, self.action, target)
         options = nested(
             2,  # TCA_OPTIONS
             nested(1, nested(1, attribute(1, b"mirred\0"), nested(2, attribute(2, mirred)))),  # TCA_BPF_ACT
@@ -141,13 +153,46 @@ class Redirect(Resource):
             raise KernelError(f"tc filter bpf on {self.device}: {os.strerror(refused)}")
 
     def remove(self, handles: Handles) -> None:
-        ip, index = handles.ip, handles.index(self.device)
-        message.send(ip, "delete filter", index, parent=EGRESS, info=self.info)
-        if self.device in handles.state.clsact:
-            if not any(ip.get_filters(index, parent=p) for p in (INGRESS, EGRESS)):
-                message.send(ip, "delete qdisc", index, parent=CLSACT, handle=CLSACT_HANDLE)
-            handles.state.clsact.remove(self.device)
-            handles.state.save()
+        message.send(handles.ip, "delete filter", handles.index(self.device), parent=EGRESS, info=self.info)
+        take_back_clsact(handles, self.device)
+
+
+@dataclass(frozen=True)
+class Mirror(Redirect):
+    """Tagged packets that leave `device` leave by another as well, whole; before they are redirected."""
+
+    kind: ClassVar[str] = "mirror"
+    then: ClassVar[int] = ON
+    action: ClassVar[int] = EGRESS_MIRROR
+
+    @property
+    def info(self) -> int:
+        return FILTER_PRIORITY - 1 << 16 | socket.htons(ETH_P_ALL)
+
+    def title(self) -> str:
+        return f"mirror of {self.device}"
+
+
+def _is_ours(priority: int) -> bool:
+    return FILTER_PRIORITY - 1 <= priority <= FILTER_PRIORITY + MOST_TREES
+
+
+def take_back_clsact(handles: Handles, device: str) -> None:
+    """Takes away the clsact that came with our filters once there is none of ours, if nobody has used it since."""
+    if device not in handles.state.clsact:
+        return
+    try:
+        index = socket.if_nametoindex(device)
+    except OSError:  # it went with its device
+        index = 0
+    if index and has_clsact(index):
+        left = [f["info"] >> 16 for parent in (INGRESS, EGRESS) for f in handles.ip.get_filters(index, parent=parent)]
+        if any(map(_is_ours, left)):
+            return
+        if not left:
+            message.send(handles.ip, "delete qdisc", index, parent=CLSACT, handle=CLSACT_HANDLE)
+    handles.state.clsact.remove(device)
+    handles.state.save()
 
 
 def has_clsact(index: int) -> bool:
@@ -157,7 +202,7 @@ def has_clsact(index: int) -> bool:
 
 def read_redirects(names: dict[int, str]) -> list[Redirect]:
     """Our redirects on all devices; `names`: index → name."""
-    found = []
+    found: list[Redirect] = []
     with Netlink(NETLINK_ROUTE) as kernel:
         for index, name in names.items():
             if read.qdisc(kernel, index, CLSACT) is None:
@@ -166,9 +211,11 @@ def read_redirects(names: dict[int, str]) -> list[Redirect]:
                 *_, info = TCMSG.unpack_from(data, start)
                 options = dict(_nest(data, start + TCMSG.size, end)).get(2)  # TCA_OPTIONS
                 number = (info >> 16) - FILTER_PRIORITY
-                if 0 <= number <= MOST_TREES and options:
+                if -1 <= number <= MOST_TREES and options:
                     tag, mask, target = _parse(data, *options)
-                    if tag:
+                    if tag and number < 0:
+                        found.append(Mirror(name, names.get(target, "?"), tag, mask))
+                    elif tag:
                         found.append(Redirect(name, names.get(target, "?"), tag, mask, number))
     return found
 

@@ -59,6 +59,38 @@ def class_(kernel: Netlink, index: int, handle: int) -> Class | None:
     return _class(*found) if found else None
 
 
+def counted(kernel: Netlink, index: int, handle: int) -> tuple[int, int, int, int] | None:
+    """Packets, bytes, drops and backlog of a class; None where it is not there."""
+    found = _one(kernel, GET_CLASS, TCMSG.pack(0, index, handle, 0, 0))
+    if found is None:
+        return None
+    data, start, end = found
+    packets = octets = drops = backlog = 0
+    for number, a, b in attributes(data, start + TCMSG.size, end):
+        if number != 7:  # TCA_STATS2
+            continue
+        for kind, x, _ in attributes(data, a, b):
+            if kind == 1:  # TCA_STATS_BASIC
+                octets, packets = struct.unpack_from("=QI", data, x)
+            elif kind == 3:  # TCA_STATS_QUEUE
+                _, backlog, drops = struct.unpack_from("=III", data, x)
+    return packets, octets, drops, backlog
+
+
+def class_bytes(kernel: Netlink, index: int, handle: int) -> int | None:
+    """What an HTB class and those below it have sent."""
+    found = _one(kernel, GET_CLASS, TCMSG.pack(0, index, handle, 0, 0))
+    if found is None:
+        return None
+    data, start, end = found
+    for number, a, b in attributes(data, start + TCMSG.size, end):
+        if number == 7:  # TCA_STATS2
+            for inner, x, y in attributes(data, a, b):
+                if inner == 1 and y - x >= 8:  # TCA_STATS_BASIC
+                    return int.from_bytes(data[x : x + 8], sys.byteorder)
+    return None
+
+
 def classes(kernel: Netlink, index: int, major: int) -> Iterator[Class]:
     """All of one HTB qdisc at a device's root."""
     for data, start, end in kernel.dump(GET_CLASS, TCMSG.pack(0, index, 0, major << 16, 0)):

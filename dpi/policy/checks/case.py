@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from dpi.errors import Finding
 from dpi.policy.load import Document, Path_
@@ -26,6 +27,8 @@ class Case:
     broken: set[str] = field(default_factory=set)
     partial: set[Path_] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
+    # A day before now by ISO 8601: what ended earlier is over wherever one is.
+    today: str = field(default_factory=lambda: (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S"))
 
     def error(self, path: Path_, message: str, *, key: bool = False) -> None:
         self.findings.append(self.document.finding(path, message, key=key))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dpi.policy.checks.case import Case
 from dpi.policy.findings import near
+from dpi.policy.link_layer import vlan_of
 from dpi.policy.load import Path_
+from dpi.policy.model import Policy
+from dpi.policy.names import Machine
 
 
 def check(case: Case) -> None:
@@ -53,6 +57,29 @@ def _interfaces(case: Case) -> None:
         case.error(
             ("interfaces",), f"{both[0]} is both lan and wan; say with `local` which prefixes are behind the LAN"
         )
+
+
+def lan_vlans(policy: Policy, machine: Machine | None) -> dict[str, int]:
+    """The VLAN that each of a router's LAN devices is: as the kernel says it, else its name; others are left out."""
+    known = machine.vlans if machine else {}
+    devices = [port.device for port in policy.interfaces.lan] if policy.interfaces.mode == "router" else []
+    found = {device: known.get(device) or vlan_of(device) for device in devices}
+    return {device: vlan for device, vlan in found.items() if vlan}
+
+
+def check_vlans(case: Case, path: Path_, vlans: Sequence[int]) -> None:
+    """Those of whose frames none come to us."""
+    if "interfaces" in case.broken:
+        return
+    ports = case.policy.interfaces.lan
+    router = case.policy.interfaces.mode == "router"
+    if not router and any(port.vlan is None for port in ports):
+        return
+    there = lan_vlans(case.policy, case.machine) if router else {p.device: p.vlan for p in ports}
+    told = ", ".join(f"{device} is VLAN {vlan}" if router else f"VLAN {vlan}" for device, vlan in there.items())
+    for i, vlan in enumerate(vlans):
+        if vlan and vlan not in there.values():
+            case.warn((*path, i), f"has no effect: no LAN interface is of VLAN {vlan}" + (f"; {told}" if told else ""))
 
 
 def _marks(case: Case) -> None:

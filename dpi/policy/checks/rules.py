@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable
 
 from dpi.policy.checks.case import Case
 from dpi.policy.checks.classes import children
+from dpi.policy.checks.interfaces import check_vlans
 from dpi.policy.checks.shadow import Shadow, shadowed
 from dpi.policy.findings import near
 from dpi.policy.load import Path_
-from dpi.policy.model import Rule
+from dpi.policy.model import Mirror, Rates, Rule
 from dpi.policy.order import ordered
-from dpi.policy.show import said_actions
+from dpi.policy.show import rule_actions
 
 
 def check(case: Case) -> None:
@@ -28,6 +29,7 @@ def check(case: Case) -> None:
         _targets(case, path, rule, below)
         _labels(case, path, rule)
         _peers(case, path, rule)
+        check_vlans(case, (*path, "match", "vlan"), rule.match.vlan)
     order, rings = ordered(rules)
     for name in rings:
         case.error(("rules", name, "before"), f"{name} and {rules[name].before} wait for each other")
@@ -39,10 +41,10 @@ def check(case: Case) -> None:
 def _dead(case: Case, shadow: Shadow) -> None:
     """A rule, or a word of one, that never has anything left to match."""
     rules = case.policy.rules
-    mine = actions_of(rules[shadow.name])
+    mine = rule_actions(rules[shadow.name])
     by = []
     for name in shadow.by:
-        does = actions_of(rules[name])
+        does = rule_actions(rules[name])
         where = case.document.where(("rules", name))
         by.append(f"{name} at {where} ({'which does the same' if does == mine else does})")
     text = f"can never match: shadowed by {' and '.join(by)}"
@@ -53,20 +55,98 @@ def _dead(case: Case, shadow: Shadow) -> None:
         case.warn((*path, "match", *shadow.value), text)
 
 
-def actions_of(rule: Rule) -> str:
-    """What it does, in words."""
-    return said_actions(rule.shape, rule.dscp, rule.block, rule.route, rule.log)
+DOES = ("shape", "dscp", "route", "block", "police", "per_host", "per_flow", "redirect")
+ALONE = {
+    "block": "leaves nothing to",
+    "redirect": "leaves nothing to",
+    "allow": "leaves traffic alone; it does not go with",
+    "exempt": "leaves traffic alone altogether; it does not go with",
+}
 
 
 def _actions(case: Case, path: Path_, rule: Rule) -> None:
-    said = [a for a in ("shape", "dscp", "route", "block") if getattr(rule, a) is not None]
-    if rule.block and len(said) > 1:
-        others = [a for a in said if a != "block"]
-        case.error((*path, others[0]), f"`block` leaves nothing to {others[0]}", key=True)
-    if rule.allow and said:
-        case.error((*path, "allow"), f"`allow` leaves traffic alone; it does not go with {said[0]}", key=True)
-    if not said and not rule.allow and not rule.log and path not in case.partial:
-        case.error(path, "does nothing; add shape, dscp, route, block, allow or log", key=True)
+    said = [action for action in DOES if getattr(rule, action) is not None]
+    said += [action for action in ("allow", "exempt") if getattr(rule, action)]
+    for action, why in ALONE.items():
+        others = [other for other in said if other != action]
+        if action in said and others:
+            at = others[0] if action in ("block", "redirect") else action
+            case.error((*path, at), f"`{action}` {why} {others[0]}", key=True)
+            break
+    if not said and not rule.log and rule.mirror is None and path not in case.partial:
+        case.error(path, f"does nothing; add {', '.join(DOES)}, mirror, allow, exempt or log", key=True)
+    _limits(case, path, rule)
+    if rule.mirror is not None:
+        _mirror(case, (*path, "mirror"), rule.mirror)
+    if rule.redirect is not None:
+        _redirect(case, (*path, "redirect"), rule)
+
+
+NO_HTTP = {"tls", "quic", "https", "dtls", "http2", "ssh"}
+
+
+def _redirect(case: Case, path: Path_, rule: Rule) -> None:
+    """Only plain HTTP on port 80 can be answered in the server's place."""
+    match = rule.match
+    if case.policy.interfaces.mode == "bridge" and "interfaces" not in case.broken:
+        case.error(path, "a bridge has no address to answer from; redirect needs mode: router", key=True)
+    never = bool(match.protocol) and set(match.protocol) <= NO_HTTP
+    never |= bool(match.port) and not any(first <= 80 <= last for first, last in match.port)
+    never |= bool(match.transport) and "tcp" not in match.transport
+    if never:
+        case.warn(path, "nothing of it is plain HTTP on port 80, so all is refused: TLS and QUIC cannot be redirected")
+    elif not match.port and not match.protocol:
+        case.warn(
+            path, "TLS and QUIC cannot be redirected: of what matches, only HTTP on port 80 is; all else is refused"
+        )
+
+
+def _mirror(case: Case, path: Path_, mirror: Mirror) -> None:
+    """That there is somewhere to go, and that what goes there does not come in again."""
+    device = mirror.device
+    if device is None:
+        if mirror.group is None:
+            case.error(path, "needs a group or a device", key=True)
+        return
+    path = (*path, "device")
+    ports = [*case.policy.interfaces.lan, *case.policy.interfaces.wan] if "interfaces" not in case.broken else []
+    hops = [hop for cache in case.policy.caches.values() for hop in (cache, *cache.members.values())]
+    others = {rule.mirror.device for rule in case.policy.rules.values() if rule.mirror and rule.mirror.device}
+    known = case.machine.interfaces if case.machine else None
+    if device in {port.device for port in ports} or device in {hop.device for hop in hops}:
+        case.error(path, f"{device} carries the traffic itself: its copies would go round")
+    elif device == "lo":
+        case.error(path, "copies that go to lo come in again")
+    elif len(others) > 1:
+        case.error(path, f"copies go to one device: {' or '.join(sorted(map(str, others)))}")
+    elif known is not None and device not in known:
+        case.error(path, f"this machine has no interface {device}{near(device, known)}")
+
+
+def _limits(case: Case, path: Path_, rule: Rule) -> None:
+    """Rates to be held to: that the link is known where they are shares of it, and that each can be felt."""
+    link = case.policy.link
+    narrower: tuple[str, Rates] | None = None
+    for key in ("police", "per_host", "per_flow"):
+        rates: Rates | None = getattr(rule, key)
+        if rates is None:
+            continue
+        if rates.down is None and rates.up is None:
+            case.error((*path, key), "needs a rate for down or up")
+        if (
+            link is None
+            and "link" not in case.broken
+            and any(r and r.percent is not None for r in (rates.down, rates.up))
+        ):
+            case.error((*path, key), "a share of what?  `link` is missing")
+        if link is not None and narrower is not None:
+            wide, ways = narrower
+            for way, whole in (("down", link.down), ("up", link.up)):
+                mine, theirs = getattr(rates, way), getattr(ways, way)
+                if mine and theirs and mine.of(whole) >= theirs.of(whole):
+                    case.warn((*path, key), f"is never felt {way}: `{wide}` is no more")
+                    break
+        narrower = key, rates
 
 
 def _targets(case: Case, path: Path_, rule: Rule, below: dict[str | None, list[str]]) -> None:
@@ -77,7 +157,9 @@ def _targets(case: Case, path: Path_, rule: Rule, below: dict[str | None, list[s
         case.error((*path, "shape"), f"{rule.shape} has classes below it; choose one: {', '.join(below[rule.shape])}")
     if rule.route is not None and rule.route not in caches:
         case.error((*path, "route"), f"there is no cache {rule.route}{near(rule.route, caches)}")
-    if rule.route is not None and (rule.match.local or rule.match.vlan or rule.match.direction == "in"):
+    if rule.route is not None and (
+        rule.match.local or rule.match.vlan or rule.match.mac or rule.match.device or rule.match.direction == "in"
+    ):
         message = "what is learnt is the destination, so new connections to it go to the cache for everyone"
         case.warn((*path, "route"), message)
 
@@ -89,6 +171,7 @@ def _labels(case: Case, path: Path_, rule: Rule) -> None:
         _known(case, (*path, "app"), "app or protocol", match.app, words.labels)
         _known(case, (*path, "protocol"), "protocol", match.protocol, words.protocols)
         _known(case, (*path, "category"), "category", match.category, words.categories)
+        _known(case, (*path, "device"), "kind of device", match.device, words.devices)
         of = {app: words.categories_of(app) for app in match.app if app in words.labels}
         if of and match.category and all(not set(of[app]) & set(match.category) for app in of):
             app = match.app[0]

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import NamedTuple
 
+from dpi.policy.link_layer import mac_number
 from dpi.policy.model import Match
 from dpi.policy.names import Vocabulary
+from dpi.policy.units import network_number
 
 KINDS = (
     "app",
@@ -25,10 +26,15 @@ KINDS = (
     "local",
     "category",
     "vlan",
+    "mac",
+    "device",
     "dscp",
     "direction",
     "transport",
     "port",
+    "during",
+    "congested",
+    "over",
 )
 Conditions = dict[str, frozenset[object]]
 Key = tuple[str, object]
@@ -47,6 +53,16 @@ class Network(NamedTuple):
         """The prefix of so many bits that holds this one."""
         low = (32 if self.version == 4 else 128) - bits
         return Network(self.version, bits, self.address >> low << low)
+
+
+class Mac(NamedTuple):
+    """The beginning of a MAC address: how many bits count, and the address."""
+
+    bits: int
+    address: int
+
+    def within(self, bits: int) -> Mac:
+        return Mac(bits, self.address >> 48 - bits << 48 - bits)
 
 
 @dataclass(frozen=True)
@@ -123,6 +139,8 @@ def _items(match: Match, kind: str, groups: Mapping[str, list[str]]) -> list[fro
     given = getattr(match, kind)
     if kind in ("local", "remote"):
         return [frozenset(map(_network, groups.get(peer, (peer,)))) for peer in given]
+    if kind == "mac":
+        return [frozenset([Mac(*mac_number(prefix))]) for prefix in given]
     return [frozenset([value]) for value in given]
 
 
@@ -156,14 +174,15 @@ def _conditions(match: Match, groups: Mapping[str, list[str]]) -> Conditions | N
             value = [_network(prefix) for peer in value for prefix in groups.get(peer, (peer,))]
         elif kind == "direction":
             value = [value] if value else []
+        elif kind == "mac":
+            value = [Mac(*mac_number(prefix)) for prefix in value]
         if value:
             found[kind] = frozenset(value)
     return found
 
 
 def _network(prefix: str) -> Network:
-    network = ip_network(prefix)
-    return Network(network.version, network.prefixlen, int(network.network_address))
+    return Network(*network_number(prefix))
 
 
 class _Cover:
@@ -179,6 +198,8 @@ class _Cover:
             if isinstance(value, tuple) and kind == "port":
                 yield kind, None
                 yield kind, value[0]
+            elif isinstance(value, Mac):
+                yield from ((kind, value.within(bits)) for bits in range(1, value.bits + 1))
             elif isinstance(value, Network):
                 for version, bits in self.lengths:
                     if version == value.version and bits <= value.bits:
@@ -219,6 +240,8 @@ class _Cover:
             return True
         if kind in ("local", "remote"):
             return all(any(_inside(n, w) for w in wide) for n in narrow)
+        if kind == "mac":
+            return all(any(_begins(n, w) for w in wide) for n in narrow)
         if kind == "port":
             return all(any(_between(n, w) for w in wide) for n in narrow)
         if kind == "host":
@@ -241,6 +264,11 @@ def _wider(pattern: str) -> Iterator[str]:
 def _inside(narrow: object, wide: object) -> bool:
     assert isinstance(narrow, Network) and isinstance(wide, Network)
     return narrow.version == wide.version and wide.bits <= narrow.bits and narrow.within(wide.bits) == wide
+
+
+def _begins(narrow: object, wide: object) -> bool:
+    assert isinstance(narrow, Mac) and isinstance(wide, Mac)
+    return wide.bits <= narrow.bits and narrow.within(wide.bits) == wide
 
 
 def _between(narrow: object, wide: object) -> bool:

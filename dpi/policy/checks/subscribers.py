@@ -1,15 +1,20 @@
-"""Tariffs, sites and subscribers: that what they name exists, that rates fit, and that an address is one's alone."""
+"""Tariffs, sites and subscribers: that what they name exists, that rates fit, and that a key is one's alone."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from dpi.policy.branches import MOST_TREES, bits, room
 from dpi.policy.checks.case import Case
 from dpi.policy.checks.classes import DIRECTIONS, children
+from dpi.policy.checks.interfaces import check_vlans
 from dpi.policy.findings import near
+from dpi.policy.link_layer import made_of
 from dpi.policy.load import Path_
 from dpi.policy.model import Rates
 from dpi.policy.units import rate_text
 
+LEAST_IDLE, MOST_IDLE = 5.0, 7 * 86_400.0  # seconds
 MAX_SITES = 5  # HTB has 8 levels: the link, sites, a subscriber and its classes
 
 
@@ -31,6 +36,8 @@ def check(case: Case) -> None:
     if listed.default and listed.default not in case.named("tariffs"):
         hint = near(listed.default, policy.tariffs)
         case.error(("subscribers", "default"), f"there is no tariff {listed.default}{hint}")
+    if not LEAST_IDLE <= listed.idle <= MOST_IDLE:
+        case.error(("subscribers", "idle"), "is between 5s and 7d")
     _entries(case)
     if not case.findings and not case.broken:
         _room(case)
@@ -100,19 +107,57 @@ def _sites(case: Case) -> None:
 
 def _entries(case: Case) -> None:
     tariffs, sites = set(case.named("tariffs")), set(case.named("sites"))
-    owners: dict[str, str] = {}
+    owners: dict[str | int, str] = {}
     for name, subscriber in case.policy.subscribers.entries.items():
         path: Path_ = ("subscribers", "entries", name)
         if subscriber.tariff not in tariffs:
             case.error((*path, "tariff"), f"there is no tariff {subscriber.tariff}{near(subscriber.tariff, tariffs)}")
         if subscriber.parent is not None and subscriber.parent not in sites:
             case.error((*path, "parent"), f"there is no site {subscriber.parent}{near(subscriber.parent, sites)}")
+        kinds: dict[str, Sequence[str | int]]
+        kinds = {"address": subscriber.address, "mac": subscriber.mac, "vlan": subscriber.vlan}
+        if not any(kinds.values()):
+            case.error(path, "needs an address, a MAC address or a VLAN", key=True)
+        for kind, given in kinds.items():
+            for i, key in enumerate(given):
+                owner = owners.setdefault(key, name)
+                if owner != name or given.index(key) < i:
+                    where = case.document.where(("subscribers", "entries", owner))
+                    spelled = str(key).removesuffix("/32").removesuffix("/128")
+                    said = f"VLAN {spelled}" if kind == "vlan" else spelled
+                    case.error((*path, kind, i), f"{said} is {owner}'s already, at {where}")
+        check_vlans(case, (*path, "vlan"), subscriber.vlan)
+    _made_of_others(case, owners)
+    _without_addresses(case)
+
+
+def _without_addresses(case: Case) -> None:
+    """Rules that ask for a quota that is used up know who has by addresses: some subscribers have none that we know."""
+    policy = case.policy
+    bridge = policy.interfaces.mode == "bridge"
+    without = [n for n, s in policy.subscribers.entries.items() if not (s.address or (s.mac and not bridge))]
+    if not without or "interfaces" in case.broken:
+        return
+    more = f" and {len(without) - 1} more" if len(without) > 1 else ""
+    for name, rule in policy.rules.items():
+        for i, quota in enumerate(rule.match.over):
+            if quota in policy.quotas and policy.quotas[quota].each != "host":
+                text = f"never holds for {without[0]}{more}: it goes by address, and none is known of them"
+                case.warn(("rules", name, "match", "over", i), text)
+
+
+def _made_of_others(case: Case, owners: Mapping[str | int, str]) -> None:
+    """Addresses that a device made of its MAC address (RFC 4291, appendix A), which is another subscriber's."""
+    for name, subscriber in case.policy.subscribers.entries.items():
         for i, prefix in enumerate(subscriber.address):
-            owner = owners.setdefault(prefix, name)
-            if owner != name or subscriber.address.index(prefix) < i:
+            mac = made_of(prefix)
+            owner = owners.get(mac, name) if mac else name
+            if owner != name:
                 where = case.document.where(("subscribers", "entries", owner))
-                spelled = prefix.removesuffix("/32").removesuffix("/128")
-                case.error((*path, "address", i), f"{spelled} is {owner}'s already, at {where}")
+                text = (
+                    f"{prefix.removesuffix('/128')} is made of {mac}, which is {owner}'s, at {where}; it stays {name}'s"
+                )
+                case.warn(("subscribers", "entries", name, "address", i), text)
 
 
 def _room(case: Case) -> None:

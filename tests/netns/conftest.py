@@ -1,0 +1,34 @@
+"""A lab, and in its box `dpi run` with the tests' policy: a new one for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from appliances import POLICY
+
+from dpi.lab.appliance import Appliance
+from dpi.lab.lab import Lab
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab(f"dpi-t{os.getpid()}") as made:
+        yield made
+
+
+@pytest.fixture
+def policy(lab: Lab, tmp_path: Path) -> Path:
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY.replace("RECORDS", str(tmp_path / "flows.jsonl")))
+    shutil.rmtree(lab.directory / "versions", ignore_errors=True)  # of the test before
+    return path
+
+
+@pytest.fixture
+def box(lab: Lab, policy: Path) -> Iterator[Appliance]:
+    with Appliance(lab, policy) as appliance:
+        yield appliance
