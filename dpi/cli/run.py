@@ -63,8 +63,9 @@ def command(
     if os.geteuid() != 0:
         raise DpiError("dpi run: root is needed (queues, nftables, tc)")
     from dpi import enforce
+    from dpi.daemon.state import Options
     from dpi.daemon.supervise import supervise
-    from dpi.daemon.worker import Options, work
+    from dpi.daemon.worker import work
 
     options = Options(config.absolute(), sets, state_dir.absolute(), versions_dir.absolute())
     code = supervise(lambda heart: work(options, heart), lambda: void(enforce.clean(state_dir=state_dir)), watchdog)

@@ -36,6 +36,19 @@ def key_of(connection: conntrack.Connection) -> Key:
     )
 
 
+def key_of_record(record: FlowRecord) -> tuple[bytes, int, bytes, int, int]:
+    """What conntrack.flow_key() makes of a flow's connection."""
+    family = socket.AF_INET6 if record.ip_version == 6 else socket.AF_INET
+    protocol = {"tcp": 6, "udp": 17, "sctp": 132, "icmp": 1, "icmpv6": 58}.get(record.l4, 0)
+    return (
+        socket.inet_pton(family, record.src),
+        record.sport,
+        socket.inet_pton(family, record.dst),
+        record.dport,
+        protocol,
+    )
+
+
 def _sixteen(address: bytes) -> bytes:
     return address if len(address) == 16 else MAPPED + address
 

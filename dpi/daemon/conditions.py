@@ -27,18 +27,16 @@ LEAST_SECONDS = 0.005
 class ConditionWatch:
     """The conditions of the plan in force.
 
-    switch: puts in force what holds from now on; over: (quota, prefix) of all that have used one up; devices: (kind,
+    over: (quota, prefix) of all that have used one up; devices: (kind,
     MAC address) of all that are known to be of these kinds.
     """
 
     def __init__(
         self,
-        switch: Callable[[], Awaitable[None]],
         clock: Callable[[], float] = time.time,
         over: Callable[[Conditions], frozenset[tuple[str, str]]] = lambda _: frozenset(),
         devices: Callable[[tuple[str, ...]], frozenset[tuple[str, str]]] = lambda _: frozenset(),
     ) -> None:
-        self._switch = switch
         self._over = over
         self._devices = devices
         self.congestion = Congestions()
@@ -79,10 +77,11 @@ class ConditionWatch:
             self._moment = at(self._conditions, now)
         return self._all(self._moment.holding, self._conditions) != self.holding
 
-    async def run(self) -> None:
+    async def run(self, switch: Callable[[], Awaitable[None]]) -> None:
+        """switch: puts in force what holds from now on."""
         while await self._there.wait():
             if self.changed():
-                await self._switch()
+                await switch()
             left = self._moment.until - self._clock()
             await asyncio.sleep(min(max(left, LEAST_SECONDS), LOOK_SECONDS))
 

@@ -105,10 +105,9 @@ def routed(address: str) -> bool:
 
 
 class Neighbours:
-    """Follows the kernel; `changed` is awaited when addresses may have come or gone."""
+    """Follows the kernel."""
 
-    def __init__(self, changed: Callable[[], Awaitable[None]], clock: Callable[[], float] = time.time) -> None:
-        self._changed = changed
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._events: neighbours.Events | None = None
         self._news = asyncio.Event()
@@ -150,7 +149,8 @@ class Neighbours:
         if found:
             self._news.set()
 
-    async def run(self) -> None:
+    async def run(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """changed: awaited when addresses may have come or gone."""
         while True:
             try:
                 await asyncio.wait_for(self._news.wait(), LOOK_SECONDS)
@@ -161,7 +161,7 @@ class Neighbours:
             self.addresses.forget(self._clock())
             began = time.monotonic()
             try:
-                await self._changed()
+                await changed()
             except DpiError as error:
                 log.warning("%s", error)
                 self._news.set()

@@ -7,6 +7,7 @@ shell or a machine that dies meanwhile comes back with the version before.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -64,6 +65,11 @@ class Reloads:
         instead = self._policies.versions.instead()
         if instead and instead.unconfirmed:
             self._settle()  # it is undone; what is in force is not on trial
+
+    async def files_changed(self, who: str, confirm: float) -> None:
+        """The daemon's own files may have changed.  What is wrong is logged and shown by `dpi status`."""
+        with contextlib.suppress(DpiError):
+            await self.apply(who=who, confirm=confirm)
 
     async def apply(
         self,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from dpi.daemon.subscribers import Uses
-from dpi.daemon.subscribers import counted as counted_of
+from dpi.daemon.state import State
+from dpi.daemon.subscriber_counts import Uses
+from dpi.daemon.subscriber_counts import counted as counted_of
 from dpi.dissect.risks import BY_SLUG
 from dpi.errors import UsageError
 from dpi.match.prefixes import pack
@@ -21,9 +22,6 @@ from dpi.record.fields import FlowRecord
 from dpi.rule_tables import categories_of, facts_of
 from dpi.simulate.outcome import DEFAULT, Outcomes
 from dpi.subscriber_table import Owner
-
-if TYPE_CHECKING:
-    from dpi.daemon.worker import Worker
 
 MOST = 20  # flows of one answer
 COUNTS = ("flows", "flows_total", "packets", "bytes", "last_hit")
@@ -40,7 +38,7 @@ class Counted(NamedTuple):
     conditions: list[dict[str, Any]]
 
 
-def why(worker: Worker, what: str, describe: Describe, counted: Counted) -> dict[str, Any]:
+def why(state: State, what: str, describe: Describe, counted: Counted) -> dict[str, Any]:
     """{"what", "names": [{"what", "says"}], "rules", "class_path", "flows": [flow, evidence, rules, class_path, …]}
 
     What is asked for may be a subscriber's id or address: then the class path is the subscriber's own.  The first rules
@@ -51,16 +49,16 @@ def why(worker: Worker, what: str, describe: Describe, counted: Counted) -> dict
     if not wanted:
         raise UsageError("why what?  A flow, a host name, an address or a subscriber")
     address = _address(wanted)
-    kernel = worker.plan.kernel
+    kernel = state.plan.kernel
     mac = _mac(wanted)
-    table = worker.subscribers.table
+    table = state.subscribers.table
     named = branch_of(kernel, what.strip())
     if named:
-        flows = [r for r in worker.engine.flows() if worker.subscribers.of_flow(r) is named]
+        flows = [r for r in state.engine.flows() if state.subscribers.of_flow(r) is named]
     elif mac:
-        flows = [r for r in worker.engine.flows() if r.mac == mac]
+        flows = [r for r in state.engine.flows() if r.mac == mac]
     else:
-        flows = [r for r in worker.engine.flows() if _meant(r, wanted, address)]
+        flows = [r for r in state.engine.flows() if _meant(r, wanted, address)]
     flows.sort(key=lambda r: (r.protocol == "dns", -r.end))  # what uses a name before what asks for it
     names: list[dict[str, str]] = []
     facts: Facts | None = None
@@ -70,29 +68,29 @@ def why(worker: Worker, what: str, describe: Describe, counted: Counted) -> dict
     for branch in (named, owner):
         if branch:
             says = _subscriber(kernel, branch)
-            if worker.demand.is_asleep(branch.name):
+            if state.demand.is_asleep(branch.name):
                 says += "; no queue now: it is made with the first packet"
             names.append({"what": what.strip(), "says": says})
-            names += ({"what": each, "says": _by_key(worker, each)} for each in table.learnt_of(branch))
+            names += ({"what": each, "says": _by_key(state, each)} for each in table.learnt_of(branch))
     if address and owner:
-        names.append({"what": what.strip(), "says": _by_key(worker, wanted)})
+        names.append({"what": what.strip(), "says": _by_key(state, wanted)})
     if named:
-        path = counted_of(worker, named, nodes(kernel, named), counted.subscribers)
-        told = [_flow(worker, describe(r), r, counted) for r in flows[:MOST]]
+        path = counted_of(state, named, nodes(kernel, named), counted.subscribers)
+        told = [_flow(state, describe(r), r, counted) for r in flows[:MOST]]
         return {"what": what, "names": names, "rules": [], "class_path": path, "flows": told}
     device = mac or next((r.mac for r in flows if address and r.mac and _local(r) == address), None)
-    if says := worker.devices.words(device):
+    if says := state.devices.words(device):
         names.append({"what": what.strip() if mac else f"{wanted}, device {device}", "says": says})
     if mac:
         facts = Facts(mac=mac)
     elif owner and address:
         facts = Facts(local=wanted, mac=table.learnt[wanted].mac if wanted in table.learnt else "")
     elif address:
-        facts = _of_address(worker, wanted, names)
+        facts = _of_address(state, wanted, names)
     elif not flows or "." in wanted:
-        facts = _of_name(worker, wanted, names)
-    rules, path = _rules_of(worker, facts, counted, owner) if facts else ([], [])
-    told = [_flow(worker, describe(r), r, counted) for r in flows[:MOST]]
+        facts = _of_name(state, wanted, names)
+    rules, path = _rules_of(state, facts, counted, owner) if facts else ([], [])
+    told = [_flow(state, describe(r), r, counted) for r in flows[:MOST]]
     return {"what": what, "names": names, "rules": rules, "class_path": path, "flows": told}
 
 
@@ -112,20 +110,20 @@ def _mac(text: str) -> str | None:
         return None
 
 
-def _by_key(worker: Worker, address: str) -> str:
+def _by_key(state: State, address: str) -> str:
     """By which key an address is its subscriber's."""
-    owner = worker.subscribers.table.owner(address)
+    owner = state.subscribers.table.owner(address)
     assert owner
-    return f"{owner.branch.name}'s by {spoken_key(worker, owner, address)}"
+    return f"{owner.branch.name}'s by {spoken_key(state, owner, address)}"
 
 
-def spoken_key(worker: Worker, owner: Owner, address: str) -> str:
+def spoken_key(state: State, owner: Owner, address: str) -> str:
     """`MAC address 02:11:22:33:44:55, learnt 2026-11-22 21:40:03`"""
     if owner.kind == "address":
         whole = owner.key.endswith("/128" if ":" in owner.key else "/32")
         return "its address" if whole else f"its prefix {owner.key}"
     if owner.kind == "mac":
-        learnt = worker.subscribers.table.learnt.get(address)
+        learnt = state.subscribers.table.learnt.get(address)
         since = f", learnt {time.strftime('%F %T', time.localtime(learnt.since))}" if learnt else ""
         return f"MAC address {owner.key}{since}"
     return f"VLAN {owner.key}"
@@ -150,9 +148,9 @@ def _meant(record: FlowRecord, wanted: str, address: str | None) -> bool:
     return wanted in (flow_id(record), *ends) or (bool(name) and (name == wanted or name.endswith("." + wanted)))
 
 
-def _of_name(worker: Worker, name: str, says: list[dict[str, str]]) -> Facts:
+def _of_name(state: State, name: str, says: list[dict[str, str]]) -> Facts:
     """What the signatures make of a host name."""
-    signatures = worker.engine.signatures
+    signatures = state.engine.signatures
     hit = signatures.hosts.match(name)
     if hit is None:
         says.append({"what": name, "says": "no signature names it"})
@@ -162,17 +160,17 @@ def _of_name(worker: Worker, name: str, says: list[dict[str, str]]) -> Facts:
     return Facts(app=entry.label.slug, host=name, categories=categories_of(entry.label.slug, signatures))
 
 
-def _of_address(worker: Worker, text: str, says: list[dict[str, str]]) -> Facts:
+def _of_address(state: State, text: str, says: list[dict[str, str]]) -> Facts:
     """Which names the address had, and whose it is."""
     address = pack(text)
-    signatures = worker.engine.signatures
+    signatures = state.engine.signatures
     app, name = "", ""
     hit = signatures.prefixes.match(address)
     if hit is not None:
         owner = signatures.prefix_entry(hit.entry)
         app = owner.label.slug
         says.append({"what": text, "says": f"{app}, by prefix {owner.text} ({owner.where})"})
-    found = worker.engine.names.find(None, address, time.time_ns())
+    found = state.engine.names.find(None, address, time.time_ns())
     if found:
         name = str(found["name"])
         shared = ", with other names beside it" if found.get("ambiguous") else ""
@@ -193,11 +191,11 @@ def _subscriber(kernel: KernelPlan, branch: Branch) -> str:
 
 
 def _rules_of(
-    worker: Worker, facts: Facts, counted: Counted, owner: Branch | None
+    state: State, facts: Facts, counted: Counted, owner: Branch | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rules that were tried, each with what it does or the condition that failed; and the class path."""
-    verdicts = explain(worker.plan.engine, facts, worker.conditions.holding)
-    dispositions = {d.number: d for d in worker.plan.kernel.dispositions}
+    verdicts = explain(state.plan.engine, facts, state.conditions.holding)
+    dispositions = {d.number: d for d in state.plan.kernel.dispositions}
     counts = {row["name"]: {key: row[key] for key in COUNTS} for row in counted.rules}
     told = {(e["kind"], e["name"]): f"{e['kind']} {e['name']} {e['words']}" for e in counted.conditions}
     rules: list[dict[str, Any]] = [
@@ -221,8 +219,8 @@ def _rules_of(
             "conditions": [],
         }
         rules.append(default | {"counters": counts.get(DEFAULT)})
-    outcome = Outcomes(worker.plan).of_disposition(matched or 1)
-    return rules, list(_class_path(worker, outcome.class_, counted, owner))
+    outcome = Outcomes(state.plan).of_disposition(matched or 1)
+    return rules, list(_class_path(state, outcome.class_, counted, owner))
 
 
 def asked(match: Match) -> Iterator[tuple[str, str]]:
@@ -236,37 +234,37 @@ def asked(match: Match) -> Iterator[tuple[str, str]]:
         yield from ((kind, name) for name in names)
 
 
-def _flow(worker: Worker, described: dict[str, Any], record: FlowRecord, counted: Counted) -> dict[str, Any]:
-    key = worker.subscribers.table.owner_of_flow(record)
+def _flow(state: State, described: dict[str, Any], record: FlowRecord, counted: Counted) -> dict[str, Any]:
+    key = state.subscribers.table.owner_of_flow(record)
     owner = key.branch if key else None
     local = _local(record)
-    rules, _ = _rules_of(worker, facts_of(record, worker.engine.signatures), counted, None)
+    rules, _ = _rules_of(state, facts_of(record, state.engine.signatures), counted, None)
     return described | {
         "id": flow_id(record),
-        "evidence": list(_evidence(worker, record)),
-        "quotas": [row for who in worker.quotas.accounts_of(record) for row in worker.quotas.told(who)],
+        "evidence": list(_evidence(state, record)),
+        "quotas": [row for who in state.quotas.accounts_of(record) for row in state.quotas.told(who)],
         "why_risky": [f"{slug} ({BY_SLUG[slug].score}): {BY_SLUG[slug].meaning}" for slug in record.risks],
         "rules": rules,
-        "device": worker.devices.words(record.mac),
+        "device": state.devices.words(record.mac),
         "subscriber": owner and spoken(owner),
-        "subscriber_by": spoken_key(worker, key, local) if key and key.kind != "default" else None,
-        "class_path": list(_class_path(worker, described["class"], counted, owner)),
+        "subscriber_by": spoken_key(state, key, local) if key and key.kind != "default" else None,
+        "class_path": list(_class_path(state, described["class"], counted, owner)),
         "inspected": record.decided_at if described["offloaded"] else record.packets_up + record.packets_down,
     }
 
 
-def _evidence(worker: Worker, record: FlowRecord) -> Iterator[str]:
+def _evidence(state: State, record: FlowRecord) -> Iterator[str]:
     if record.hostname:
         yield f"name {record.hostname}, by {record.method}"
-        hit = worker.engine.signatures.hosts.match(record.hostname)
+        hit = state.engine.signatures.hosts.match(record.hostname)
         if hit is not None:
-            entry = worker.engine.signatures.host_entry(hit.entry)
+            entry = state.engine.signatures.host_entry(hit.entry)
             yield f"`{entry.text}` names {entry.label.slug} ({entry.where})"
-    if record.method == "rule" and (found := _rule_of(worker, record)):
+    if record.method == "rule" and (found := _rule_of(state, record)):
         yield f"a rule names {found[0]} ({found[1]})"
     if record.method == "signature":
-        label = worker.engine.signatures.by_slug.get(record.app or record.protocol)
-        for where in worker.engine.signatures.declared_at(label.id if label else 0):
+        label = state.engine.signatures.by_slug.get(record.app or record.protocol)
+        for where in state.engine.signatures.declared_at(label.id if label else 0):
             yield f"its bytes are as declared ({where})"
     for what, value in (
         ("protocol", "" if record.protocol == "unknown" else record.protocol),
@@ -282,9 +280,9 @@ def _evidence(worker: Worker, record: FlowRecord) -> Iterator[str]:
         yield "the hello is encrypted (ECH): the name is its cover"
 
 
-def _rule_of(worker: Worker, record: FlowRecord) -> tuple[str, str] | None:
+def _rule_of(state: State, record: FlowRecord) -> tuple[str, str] | None:
     """The app and the place of the rule of the signature files that holds for a flow."""
-    signatures = worker.engine.signatures
+    signatures = state.engine.signatures
     spoken = signatures.by_slug.get(record.protocol)
     number = signatures.rules.ask(
         protocol=spoken.id if spoken else 0,
@@ -298,13 +296,13 @@ def _rule_of(worker: Worker, record: FlowRecord) -> tuple[str, str] | None:
     return None if number is None else signatures.rule_at(number)
 
 
-def _class_path(worker: Worker, name: str | None, counted: Counted, owner: Branch | None) -> Iterator[dict[str, Any]]:
+def _class_path(state: State, name: str | None, counted: Counted, owner: Branch | None) -> Iterator[dict[str, Any]]:
     """The class and those above it, in each direction, the leaf first.  A subscriber's flow has the subscriber's."""
     if owner and name is not None:
-        yield from counted_of(worker, owner, way(worker.plan.kernel, owner, name), counted.subscribers)
+        yield from counted_of(state, owner, way(state.plan.kernel, owner, name), counted.subscribers)
         return
     counts = {(row["direction"], row["name"]): row for row in counted.classes}
-    for tree in {t.direction: t for t in worker.plan.kernel.trees}.values():
+    for tree in {t.direction: t for t in state.plan.kernel.trees}.values():
         known: dict[str | None, ShapedClass] = {c.name: c for c in tree.classes}
         node = known.get(name)
         while node:

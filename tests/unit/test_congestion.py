@@ -74,9 +74,7 @@ def test_the_daemon_hears_of_it(tmp_path: Path) -> None:
         tmp_path, CLASSES + "congestion: {busy: {class: video, above: 90%, for: 2s}}\n" + RULE
     ).conditions
 
-    async def switch() -> None: ...
-
-    watch = ConditionWatch(switch, lambda: 1_700_000_000.0)
+    watch = ConditionWatch(lambda: 1_700_000_000.0)
     watch.use(conditions, watch.look(conditions))
     assert not watch.changed()
     for second in range(4):

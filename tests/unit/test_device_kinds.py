@@ -183,9 +183,7 @@ def test_what_cannot_be_heard_or_kept_is_told_and_stops_nothing(tmp_path: Path) 
 def test_a_change_of_devices_is_a_change_of_what_holds() -> None:
     there: set[tuple[str, str]] = set()
 
-    async def switch() -> None: ...
-
-    watch = ConditionWatch(switch, devices=lambda kinds: frozenset(each for each in there if each[0] in kinds))
+    watch = ConditionWatch(devices=lambda kinds: frozenset(each for each in there if each[0] in kinds))
     conditions = Conditions(devices=("ios",))
     watch.use(conditions, watch.look(conditions))
     there.add(("tv", TWO))

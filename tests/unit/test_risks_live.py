@@ -12,8 +12,9 @@ from dpi.cli import flows as flows_command
 from dpi.cli import why as why_command
 from dpi.daemon.answers import Answers
 from dpi.daemon.heart import Heart
+from dpi.daemon.state import Options
 from dpi.daemon.why import Counted, why
-from dpi.daemon.worker import Options, Worker
+from dpi.daemon.worker import Worker
 from dpi.engine import Engine
 from dpi.policy.check import check
 from dpi.policy.compile import compile_policy
@@ -36,33 +37,34 @@ def answers(tmp_path: Path) -> Answers:
     config = tmp_path / "policy.yaml"
     config.write_text(POLICY)
     worker = Worker(Options(config, state_dir=tmp_path), Heart())
-    worker.plan = compile_policy(check(config, names=worker._vocabulary), Machine(cores=1))
-    worker._know_classes(worker.plan)
-    plan = worker.plan
-    worker.engine = Engine(worker.signatures, max_flows=1024, offload=True, risks=plan.engine.risks)
-    worker.engine.load_rules(plan.engine, plan.kernel.targets)
-    return Answers(worker)
+    state = worker.state
+    plan = compile_policy(check(config, names=state.signatures.vocabulary), Machine(cores=1))
+    state.signatures.adopt()
+    state.use(plan)
+    state.engine = Engine(state.signatures.used, max_flows=1024, offload=True, risks=plan.engine.risks)
+    state.engine.load_rules(plan.engine, plan.kernel.targets)
+    return Answers(state, worker.reloads)
 
 
 def test_risky_flows_are_listed_with_the_worst_first_and_explained(
     answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = answers._worker
-    (core,) = worker.engine.cores
+    state = answers._state
+    (core,) = state.engine.cores
     for sport, request, answer in (
         (40000, GET, b"HTTP/1.1 200 OK\r\n\r\nplain text, and nothing else"),
         (40001, GET, b"HTTP/1.1 200 OK\r\n\r\n" + b"#!/bin/sh\necho"),
         (40002, GET.replace(b"Host", b"Authorization: Basic YTpi\r\nHost"), b"HTTP/1.1 401 No\r\n\r\nno, and no again"),
     ):
         connection = Connection(core, sport=sport, dport=80).shake()
-        final = worker.plan.engine.marks.final
+        final = state.plan.engine.marks.final
         assert not (connection.segment(0, 0, request) or 0) & final
         assert (connection.segment(1, 0, answer) or 0) & final
 
     def call(do: str, **request: Any) -> Any:
         if do == "flows":
-            return answers._flows(worker, request)
-        return why(worker, request["what"], answers.describe, Counted([], [], {}, []))
+            return answers._flows(request)
+        return why(state, request["what"], answers.describe, Counted([], [], {}, []))
 
     monkeypatch.setattr(flows_command, "call", call)
     monkeypatch.setattr(why_command, "call", call)
@@ -76,8 +78,8 @@ def test_risky_flows_are_listed_with_the_worst_first_and_explained(
 
 
 def test_without_the_policys_word_a_decided_flow_is_the_kernels_at_once(answers: Answers) -> None:
-    worker = answers._worker
-    worker.engine = Engine(worker.signatures, max_flows=1024, offload=True)
-    worker.engine.load_rules(worker.plan.engine, worker.plan.kernel.targets)
-    connection = Connection(worker.engine.cores[0], dport=80).shake()
-    assert (connection.segment(0, 0, GET) or 0) & worker.plan.engine.marks.final
+    state = answers._state
+    state.engine = Engine(state.signatures.used, max_flows=1024, offload=True)
+    state.engine.load_rules(state.plan.engine, state.plan.kernel.targets)
+    connection = Connection(state.engine.cores[0], dport=80).shake()
+    assert (connection.segment(0, 0, GET) or 0) & state.plan.engine.marks.final

@@ -243,7 +243,7 @@ def test_the_daemon_switches_at_the_second_also_when_the_clock_is_set(tmp_path: 
             now[0] += 0.01
 
     async def run() -> None:
-        task = asyncio.ensure_future(watch.run())
+        task = asyncio.ensure_future(watch.run(switch))
         try:
             await asyncio.wait_for(until(1), 20)
             now[0] = unix("2026-11-20 23:00:05")  # somebody sets it
@@ -253,7 +253,7 @@ def test_the_daemon_switches_at_the_second_also_when_the_clock_is_set(tmp_path: 
         finally:
             task.cancel()
 
-    watch = ConditionWatch(switch, lambda: now[0])
+    watch = ConditionWatch(lambda: now[0])
     watch.use(conditions, watch.look(conditions))
     asyncio.run(run())
     assert [on for _, on in seen] == [True, False, True]

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from cores import datagram
 
-from dpi.daemon.heart import Heart
-from dpi.daemon.worker import Options, Worker
+from dpi.daemon.signature_files import SignatureFiles
 from dpi.engine import Engine
 from dpi.errors import FindingsError
 from dpi.match.signatures import load
@@ -68,26 +67,26 @@ def test_flows_keep_their_labels_and_new_ones_get_the_new(mine: Path) -> None:
     }
 
 
-def test_the_daemon_reads_them_again_only_where_a_file_has_changed(mine: Path, tmp_path: Path) -> None:
-    worker = Worker(Options(config=tmp_path / "policy.yaml", state_dir=tmp_path), Heart())
-    worker._vocabulary((mine,))
-    assert worker._adopt()
-    first = worker.signatures
-    worker._vocabulary((mine,))
-    assert not worker._adopt() and worker.signatures is first
+def test_the_daemon_reads_them_again_only_where_a_file_has_changed(mine: Path) -> None:
+    files = SignatureFiles()
+    files.vocabulary((mine,))
+    assert files.adopt()
+    first = files.used
+    files.vocabulary((mine,))
+    assert not files.adopt() and files.used is first
     (mine / "a.yaml").write_text(AFTER)
     os.utime(mine / "a.yaml", (1, 1))
-    assert "third" in worker._vocabulary((mine,)).apps
-    assert worker.signatures is first  # until the policy that was read is in force
-    assert worker._adopt() and worker.signatures is not first
+    assert "third" in files.vocabulary((mine,)).apps
+    assert files.used is first  # until the policy that was read is in force
+    assert files.adopt() and files.used is not first
 
 
-def test_a_wrong_file_leaves_what_was_in_use(mine: Path, tmp_path: Path) -> None:
-    worker = Worker(Options(config=tmp_path / "policy.yaml", state_dir=tmp_path), Heart())
-    worker._vocabulary((mine,))
-    worker._adopt()
-    first = worker.signatures
+def test_a_wrong_file_leaves_what_was_in_use(mine: Path) -> None:
+    files = SignatureFiles()
+    files.vocabulary((mine,))
+    files.adopt()
+    first = files.used
     (mine / "b.yaml").write_text("apps: 7\n")
     with pytest.raises(FindingsError):
-        worker._vocabulary((mine,))
-    assert not worker._adopt() and worker.signatures is first
+        files.vocabulary((mine,))
+    assert not files.adopt() and files.used is first
