@@ -1,9 +1,9 @@
 """Answers plain HTTP in a server's place: 302, to where a rule's `redirect` says.
 
 The connection to the server is there when the request comes, and the request says the host.  The table keeps the
-request back and logs it to us (enforce/nft/text.py); we answer with the server's address and sequence numbers, close,
-and reset the server's side.  A client that does not hear it sends its request again, and is answered again.  What is no
-HTTP gets a reset.
+request back and logs it to us (enforce/nft/actions.py); we answer with the server's address and sequence numbers,
+close, and reset the server's side.  A client that does not hear it sends its request again, and is answered again.
+What is no HTTP gets a reset.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from dpi.enforce.names import MAJORS, TABLE, classid, major_of
 from dpi.enforce.netlink import NETLINK_ROUTE, Netlink
-from dpi.enforce.nft.text import DIRECTIONS, family
+from dpi.enforce.nft.view import DIRECTIONS, family
 from dpi.enforce.qdisc import read
 from dpi.enforce.run import attempt
 from dpi.enforce.subscribers import ifb_of

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from dpi.enforce import iptables, subscribers, sysctl
 from dpi.enforce.names import LINK_CLASS, MAJORS, Family
 from dpi.enforce.nft import subscribers as hosts
+from dpi.enforce.nft.networks import versions
 from dpi.enforce.nft.table import desired_table
-from dpi.enforce.nft.text import Facts, copy_devices, family, table_text, versions, way_pairs
+from dpi.enforce.nft.text import copy_devices, table_text, way_pairs
+from dpi.enforce.nft.view import Facts, family
 from dpi.enforce.probe import Features
 from dpi.enforce.qdisc import leaves
 from dpi.enforce.qdisc.htb import HtbClass, HtbRoot, desired_class, link_class

@@ -15,7 +15,7 @@ from itertools import product
 from typing import ClassVar
 
 from dpi.enforce.names import CHAIN
-from dpi.enforce.nft.text import local_networks
+from dpi.enforce.nft.networks import local_networks
 from dpi.enforce.resource import Handles, Key, Resource
 from dpi.enforce.run import attempt, first_line, in_scratch, run
 from dpi.errors import KernelError

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from dpi.enforce.netlink import NOT_FOUND, netfilter
 from dpi.enforce.nft.elements import Element, change
-from dpi.enforce.nft.text import family, reached
+from dpi.enforce.nft.networks import reached
+from dpi.enforce.nft.view import family
 from dpi.errors import KernelError
 from dpi.policy.plan import KernelPlan
 

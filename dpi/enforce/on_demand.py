@@ -22,7 +22,7 @@ from dpi.enforce import remember
 from dpi.enforce.names import classid
 from dpi.enforce.netlink import netfilter
 from dpi.enforce.nft import subscribers as hosts
-from dpi.enforce.nft.text import family
+from dpi.enforce.nft.view import family
 from dpi.enforce.probe import probe
 from dpi.enforce.qdisc import read
 from dpi.enforce.qdisc.branch import BranchClasses

@@ -1,7 +1,7 @@
 """Where new connections would go: what the kernel would know of the servers of caches.
 
 The kernel routes by destination alone, so whoever else uses a server's address goes to the cache with it.  This keeps
-what enforce/nft/text.py has the kernel keep: of each route the prefixes of the policy, and addresses that were learnt
+what enforce/nft/caches.py has the kernel keep: of each route the prefixes of the policy, and addresses that were learnt
 from DNS answers or from flows that showed their name, for as long as they stay.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dpi.enforce.learn import MIN_TTL
-from dpi.enforce.nft.text import reached
+from dpi.enforce.nft.networks import reached
 from dpi.match.prefixes import Prefixes
 from dpi.policy.plan import HTTP, Plan
 from dpi.record.fields import FlowRecord

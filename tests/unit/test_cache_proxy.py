@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from dpi.enforce import iptables
-from dpi.enforce.nft.text import Facts, table_text
+from dpi.enforce.nft.text import table_text
+from dpi.enforce.nft.view import Facts
 from dpi.policy.check import check, inspect
 from dpi.policy.compile import compile_policy
 from dpi.policy.diff import diff
@@ -51,14 +52,14 @@ def test_a_proxy_elsewhere_gets_port_80_and_is_tried_there(tmp_path: Path) -> No
     plan = planned(tmp_path, HERE.replace("port: 3129", "next_hop: 198.18.1.2"))
     (route,) = plan.kernel.routes
     assert route.health and (route.here, route.health.kind, route.health.port) == (False, "tcp", 80)
-    text = table_text(plan.kernel)
+    text = table_text(plan.kernel, Facts())
     assert "tcp dport 80 ip daddr @route1_learnt4 goto route1_give" in text and "tproxy" not in text
     assert "plain HTTP by 198.18.1.2" in words(plan)
 
 
 def test_the_table_hands_over_in_prerouting_and_looks_in_input_and_output(tmp_path: Path) -> None:
     kernel = planned(tmp_path).kernel
-    text = table_text(kernel)
+    text = table_text(kernel, Facts())
     take = text[text.index("chain route1_take") :].split("}")[0]
     at = [take.index(words) for words in ("socket transparent 1", "@route1_dead", "tproxy ip to 127.0.0.1:3129")]
     assert at == sorted(at) and "tproxy ip6 to [::1]:3129" in take

@@ -16,7 +16,7 @@ from dpi.enforce.neighbours import HEAD as NDMSG
 from dpi.enforce.neighbours import Neighbour, decode
 from dpi.enforce.netlink import attribute
 from dpi.enforce.nft.subscribers import text
-from dpi.enforce.nft.text import Facts
+from dpi.enforce.nft.view import Facts
 from dpi.inline import InlineHandler
 from dpi.policy.plan import Branch, Interface, KernelPlan, MarkLayout, Shape, SubscriberPlan
 from tests.captures import pcap

@@ -16,6 +16,7 @@ from dpi.daemon import override
 from dpi.daemon.override import LIFE, Overrides, answer
 from dpi.daemon.raw import packet
 from dpi.enforce.nft.text import table_text
+from dpi.enforce.nft.view import Facts
 from dpi.engine import Asked
 from dpi.policy.check import check, inspect
 from dpi.policy.compile import compile_policy
@@ -155,7 +156,7 @@ def test_of_several_machines_a_subscriber_has_one_for_all_addresses(
 
 def test_the_kernel_counts_it_and_routes_nothing(tmp_path: Path) -> None:
     plan = planned(tmp_path)
-    text = table_text(plan.kernel)
+    text = table_text(plan.kernel, Facts())
     assert "ip daddr 192.0.2.7 goto route1_give" in text and "ip6 daddr 2001:db8::7 goto route1_give" in text
     assert "route1_learnt" not in text and "route1_take" not in text and "notrack" in text
     (route,) = plan.kernel.routes

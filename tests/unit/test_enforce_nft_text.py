@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dpi.enforce.nft.table import parse, transaction
-from dpi.enforce.nft.text import Facts, table_text
+from dpi.enforce.nft.text import table_text
+from dpi.enforce.nft.view import Facts
 from dpi.policy.plan import (
     Disposition,
     Interface,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dpi.enforce.nft.text import Facts, copy_devices, table_text
+from dpi.enforce.nft.text import copy_devices, table_text
+from dpi.enforce.nft.view import Facts
 from dpi.policy.check import check, inspect
 from dpi.policy.compile import compile_policy
 from dpi.policy.names import Machine
@@ -28,7 +29,7 @@ def test_what_leaves_either_way_is_copied_and_headers_go_to_the_group(tmp_path: 
     assert "mirror to NFLOG group 5, mirror to mon0" in words(plan)
     leaving = copy_devices(plan.kernel, Facts(beyond=("cdn0",)))
     assert leaving == [(device, "mon0") for device in ("lan0", "wan0", "wan1", "cdn0")]
-    text = table_text(plan.kernel)
+    text = table_text(plan.kernel, Facts())
     for chain in ("up", "down"):
         rules = text[text.index(f"chain {chain} {{") :].split("}")[0]
         assert rules.index("meta mark set meta mark & 0xf7ffffff") < rules.index("vmap @copied")

@@ -13,7 +13,7 @@ from policy_texts import LINK, WORDS, planned, write
 from dpi.daemon.idle import Idle
 from dpi.enforce.asleep import asleep
 from dpi.enforce.nft.subscribers import ASLEEP, NOISE, HostTable, branch_number, hosts, kernel_number, text
-from dpi.enforce.nft.text import Facts
+from dpi.enforce.nft.view import Facts
 from dpi.enforce.on_demand import Sent
 from dpi.enforce.probe import Features
 from dpi.enforce.qdisc.branch import BranchClasses

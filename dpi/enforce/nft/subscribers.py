@@ -44,7 +44,9 @@ from dpi.enforce.netlink import (
     nfgen,
 )
 from dpi.enforce.nft.elements import BATCH_BEGIN, BATCH_END, CREATE, DELETE_ELEMENT, FAMILIES, NEW_ELEMENT, NFTABLES
-from dpi.enforce.nft.text import DIRECTIONS, Facts, directions, family, proxied_to_clients
+from dpi.enforce.nft.proxies import proxied_to_clients
+from dpi.enforce.nft.text import directions
+from dpi.enforce.nft.view import DIRECTIONS, Facts, family
 from dpi.enforce.resource import Handles, Key, Resource
 from dpi.enforce.run import attempt, first_line, in_scratch
 from dpi.errors import KernelError
