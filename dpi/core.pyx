@@ -132,6 +132,15 @@ cdef tuple as_tuple(const Event *e):
     )
 
 
+cdef int raise_counters(Flow *f, int side, packets_src, bytes_src, packets_dst, bytes_dst) except -1:
+    """To what the kernel has counted of the packets from `side` and from the other, where that is more."""
+    f.packets[side] = min(max(f.packets[side], packets_src), 0xFFFFFFFF)
+    f.bytes[side] = max(f.bytes[side], bytes_src)
+    f.packets[1 - side] = min(max(f.packets[1 - side], packets_dst), 0xFFFFFFFF)
+    f.bytes[1 - side] = max(f.bytes[1 - side], bytes_dst)
+    return 0
+
+
 cdef inline uint8_t origin_of(const PrefixTable *local, const Packet *p) noexcept nogil:
     if local == NULL:
         return ORIGIN_UNKNOWN
@@ -500,10 +509,7 @@ cdef class Core:
                     return False
                 if not f.flags & FLOW_OFFLOADED and packets_src + packets_dst > seen + IN_FLIGHT:
                     return False
-                f.packets[side] = min(max(f.packets[side], packets_src), 0xFFFFFFFF)
-                f.bytes[side] = max(f.bytes[side], bytes_src)
-                f.packets[1 - side] = min(max(f.packets[1 - side], packets_dst), 0xFFFFFFFF)
-                f.bytes[1 - side] = max(f.bytes[1 - side], bytes_dst)
+                raise_counters(f, side, packets_src, bytes_src, packets_dst, bytes_dst)
             end(self.shard, i, END_REPORTED)
             return True
         finally:
@@ -520,10 +526,7 @@ cdef class Core:
             if i == NONE:
                 return False
             f = &self.shard.table.flows[i]
-            f.packets[side] = min(max(f.packets[side], packets_src), 0xFFFFFFFF)
-            f.bytes[side] = max(f.bytes[side], bytes_src)
-            f.packets[1 - side] = min(max(f.packets[1 - side], packets_dst), 0xFFFFFFFF)
-            f.bytes[1 - side] = max(f.bytes[1 - side], bytes_dst)
+            raise_counters(f, side, packets_src, bytes_src, packets_dst, bytes_dst)
             f.last = max(f.last, now)
             return True
         finally:

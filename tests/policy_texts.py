@@ -46,6 +46,12 @@ def findings(folder: Path, text: str, sets: tuple[str, ...] = (), machine: Machi
     return [str(finding).removeprefix(f"{path}:") for finding in found]
 
 
+def findings_with_apps(folder: Path, text: str) -> list[str]:
+    """As findings(), by the signatures that come with us."""
+    path = write(folder, text)
+    return [str(finding).removeprefix(f"{path}:") for finding in inspect(path)[1]]
+
+
 def checked(folder: Path, text: str, sets: tuple[str, ...] = ()) -> Checked:
     return check(write(folder, text), sets, names=lambda _: WORDS)
 

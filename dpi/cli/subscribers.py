@@ -130,11 +130,9 @@ def _of_address(checked: Checked, text: str) -> set[str]:
     for name, subscriber in checked.policy.subscribers.entries.items():
         for prefix in subscriber.address:
             network = ip_network(prefix)
-            if network.version != asked.version:
-                continue
-            if network.subnet_of(asked):  # type: ignore[arg-type]
+            if network.prefixlen >= asked.prefixlen and network.network_address in asked:
                 inside.add(name)
-            elif asked.subnet_of(network):  # type: ignore[arg-type]
+            elif asked.network_address in network:  # never, where it is of the other version
                 owner = max(owner, (network.prefixlen, name))
     return inside or ({owner[1]} if owner[1] else set())
 

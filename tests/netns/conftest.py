@@ -1,4 +1,7 @@
-"""A lab, and in its box `dpi run` with the tests' policy: a new one for each test."""
+"""Where tests of the network happen: in the box of a bare world, or in a lab whose box has `dpi run` in it.
+
+World and daemon are new ones for each test; the lab, and the folder of the state, are a module's.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,21 @@ from pathlib import Path
 
 import pytest
 from appliances import POLICY
+from world import World, made
 
 from dpi.lab.appliance import Appliance
 from dpi.lab.lab import Lab
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with made() as w, w.box:
+        yield w
 
 
 @pytest.fixture(scope="module")

@@ -23,11 +23,6 @@ SIZE = 4_000_000
 MARKED = MarkLayout().disposition(2) | MarkLayout().final
 
 
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("state")
-
-
 @pytest.fixture
 def world() -> Iterator[World]:
     with made() as w, w.box:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from netfilterqueue import NetfilterQueue
 from pyroute2 import IPRoute
-from world import CACHE, MBIT, Space, World, made, plan, wait_for
+from world import CACHE, MBIT, Space, World, plan, wait_for
 
 from dpi import enforce
 from dpi.control import call
@@ -30,17 +30,6 @@ from dpi.policy.plan import EnginePlan, Ids, Interface, KernelPlan, Plan, Record
 
 pytestmark = pytest.mark.netns
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("state")
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with made() as w, w.box:
-        yield w
 
 
 def whole(kernel: KernelPlan, **changes: Any) -> Plan:

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from world import CACHE, CLASSES, DISPOSITIONS, MBIT, World, made, plan, shaped
+from world import CACHE, CLASSES, DISPOSITIONS, MBIT, World, plan, shaped
 
 from dpi import enforce
 from dpi.errors import KernelError
 from dpi.policy.plan import Disposition, Tree
 
 pytestmark = pytest.mark.netns
-
-
-@pytest.fixture(scope="module")
-def shared_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("state")
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with made() as w, w.box:
-        yield w
 
 
 def words(report: enforce.Report) -> list[str]:
@@ -48,24 +36,24 @@ def add_foreign(world: World) -> None:
 
 
 @pytest.mark.guest
-def test_the_second_apply_has_nothing_to_do(world: World, shared_state: Path) -> None:
-    first = enforce.apply(plan(), state_dir=shared_state)
+def test_the_second_apply_has_nothing_to_do(world: World, state: Path) -> None:
+    first = enforce.apply(plan(), state_dir=state)
     assert first.changed
-    assert words(enforce.apply(plan(), state_dir=shared_state)) == []
-    assert enforce.plan_operations(plan(), state_dir=shared_state) == []
+    assert words(enforce.apply(plan(), state_dir=state)) == []
+    assert enforce.plan_operations(plan(), state_dir=state) == []
 
 
-def test_the_plan_says_what_apply_does_and_does_nothing(world: World, shared_state: Path) -> None:
+def test_the_plan_says_what_apply_does_and_does_nothing(world: World, state: Path) -> None:
     before = world.dump()
-    operations = enforce.plan_operations(plan(), state_dir=shared_state)
+    operations = enforce.plan_operations(plan(), state_dir=state)
     assert world.dump() == before
-    assert [str(o) for o in operations] == words(enforce.apply(plan(), state_dir=shared_state))
+    assert [str(o) for o in operations] == words(enforce.apply(plan(), state_dir=state))
     assert all(set(o.to_json()) == {"kind", "verb", "what", "words"} for o in operations)
 
 
 @pytest.mark.guest
-def test_a_changed_rate_touches_that_class_alone_and_keeps_all_counters(world: World, shared_state: Path) -> None:
-    enforce.apply(plan(), state_dir=shared_state)
+def test_a_changed_rate_touches_that_class_alone_and_keeps_all_counters(world: World, state: Path) -> None:
+    enforce.apply(plan(), state_dir=state)
     world.serve(world.inet, 80)
     assert world.banner("198.18.0.2", 80) == b"hello"
     before = enforce.counters(plan())
@@ -73,7 +61,7 @@ def test_a_changed_rate_touches_that_class_alone_and_keeps_all_counters(world: W
     faster = tuple(replace(c, rate=25 * MBIT, ceil=25 * MBIT) if c.name == "video" else c for c in CLASSES)
     trees = (Tree("lan0", "down", 200 * MBIT, faster, "rest"), plan().trees[1])
     new = plan(trees=trees)
-    assert words(enforce.apply(new, state_dir=shared_state)) == [
+    assert words(enforce.apply(new, state_dir=state)) == [
         "change class d1:a of lan0: rate 20mbit, ceil 20mbit, priority 3, leaf "
         f"{leaf()} -> rate 25mbit, ceil 25mbit, priority 3, leaf {leaf()}"
     ]
@@ -87,8 +75,8 @@ def leaf() -> str:
 
 
 @pytest.mark.guest
-def test_an_added_rule_keeps_counters_learnt_servers_and_the_state_of_routes(world: World, shared_state: Path) -> None:
-    enforce.apply(plan(), state_dir=shared_state)
+def test_an_added_rule_keeps_counters_learnt_servers_and_the_state_of_routes(world: World, state: Path) -> None:
+    enforce.apply(plan(), state_dir=state)
     world.serve(world.inet, 80)
     world.banner("198.18.0.2", 80)
     learner = enforce.Learner(plan())
@@ -96,14 +84,14 @@ def test_an_added_rule_keeps_counters_learnt_servers_and_the_state_of_routes(wor
     enforce.set_route_state(plan(), "cache", up=False)
     before = enforce.counters(plan())
     new = plan(dispositions=(*DISPOSITIONS, Disposition(6, "games", "mail", 46, None)))
-    report = enforce.apply(new, state_dir=shared_state)
+    report = enforce.apply(new, state_dir=state)
     assert [(o.verb, o.resource.kind) for o in report.operations] == [("change", "nft")]
     after = enforce.counters(new)
     assert before.undecided["up"].packets and after.undecided == before.undecided
     listed = world.box.run("nft", "list", "table", "inet", "dpi")
     assert "192.0.2.1 timeout" in listed and "2001:db8:9::1 timeout" in listed
     assert "elements = { 0x10000000 }" in world.box.run("nft", "list", "set", "inet", "dpi", "route1_dead")
-    assert words(enforce.apply(new, state_dir=shared_state)) == []
+    assert words(enforce.apply(new, state_dir=state)) == []
 
 
 CHANGES = {
@@ -172,24 +160,24 @@ def elements(text: str) -> str:
 
 
 @pytest.mark.guest
-def test_what_is_foreign_is_untouched_and_clean_leaves_nothing(world: World, shared_state: Path) -> None:
+def test_what_is_foreign_is_untouched_and_clean_leaves_nothing(world: World, state: Path) -> None:
     add_foreign(world)
     before = world.dump()
-    enforce.apply(plan(), state_dir=shared_state)
+    enforce.apply(plan(), state_dir=state)
     during = world.dump()
     assert "table inet firewall" in during["nft"] and "htb 5:" in during["qdisc"]
-    enforce.apply(plan(routes=(), dispositions=DISPOSITIONS[:2]), state_dir=shared_state)
-    assert enforce.clean(state_dir=shared_state).changed
+    enforce.apply(plan(routes=(), dispositions=DISPOSITIONS[:2]), state_dir=state)
+    assert enforce.clean(state_dir=state).changed
     assert world.dump() == before
-    assert not enforce.clean(state_dir=shared_state).changed
+    assert not enforce.clean(state_dir=state).changed
 
 
-def test_clean_leaves_not_even_the_table_that_iptables_made(world: World, shared_state: Path) -> None:
+def test_clean_leaves_not_even_the_table_that_iptables_made(world: World, state: Path) -> None:
     before = world.dump()
-    enforce.apply(plan(), state_dir=shared_state)
-    enforce.clean(state_dir=shared_state)
+    enforce.apply(plan(), state_dir=state)
+    enforce.clean(state_dir=state)
     assert world.dump() == before
-    assert not (shared_state / "kernel.json").exists()
+    assert not (state / "kernel.json").exists()
 
 
 def test_a_daemon_that_was_killed_is_cleaned_up_after_without_its_state_file(world: World, tmp_path: Path) -> None:
@@ -203,81 +191,79 @@ def test_a_daemon_that_was_killed_is_cleaned_up_after_without_its_state_file(wor
     assert "dpi" not in after["nft"].lower()
 
 
-def test_a_failure_at_any_step_leaves_the_kernel_as_it_was(world: World, shared_state: Path) -> None:
+def test_a_failure_at_any_step_leaves_the_kernel_as_it_was(world: World, state: Path) -> None:
     add_foreign(world)
-    enforce.apply(plan(), state_dir=shared_state)
+    enforce.apply(plan(), state_dir=state)
     enforce.Learner(plan()).learn("cache", [("192.0.2.1", 600)])
     target = plan(**CHANGES["a class moved"], **CHANGES["two routes"], dispositions=DISPOSITIONS[:3], queues=2)
     before = sorted_dump(world.dump())
-    steps = len(enforce.plan_operations(target, state_dir=shared_state))
+    steps = len(enforce.plan_operations(target, state_dir=state))
     assert steps > 5
     for step in range(steps):
         with pytest.raises(KernelError, match=rf"^step {step + 1} of {steps} failed: .*made to fail"):
-            enforce.apply(target, state_dir=shared_state, fail_at=step)
+            enforce.apply(target, state_dir=state, fail_at=step)
         assert sorted_dump(world.dump()) == before, f"after a failure at step {step + 1}"
-        assert enforce.apply(plan(), state_dir=shared_state).operations == ()
+        assert enforce.apply(plan(), state_dir=state).operations == ()
 
 
-def test_a_failure_at_any_step_of_the_first_apply_leaves_nothing(world: World, shared_state: Path) -> None:
+def test_a_failure_at_any_step_of_the_first_apply_leaves_nothing(world: World, state: Path) -> None:
     before = world.dump()
-    steps = len(enforce.plan_operations(plan(), state_dir=shared_state))
+    steps = len(enforce.plan_operations(plan(), state_dir=state))
     for step in range(steps):
         with pytest.raises(KernelError, match="made to fail"):
-            enforce.apply(plan(), state_dir=shared_state, fail_at=step)
+            enforce.apply(plan(), state_dir=state, fail_at=step)
         assert world.dump() == before, f"after a failure at step {step + 1}"
 
 
-def test_a_root_qdisc_that_is_not_ours_is_refused_by_name(world: World, shared_state: Path) -> None:
+def test_a_root_qdisc_that_is_not_ours_is_refused_by_name(world: World, state: Path) -> None:
     world.box.run("tc", "qdisc", "add", "dev", "lan0", "root", "handle", "7:", "htb")
     before = world.dump()
     with pytest.raises(KernelError, match=r"lan0 already has a root qdisc \(htb 7:\) that is not ours"):
-        enforce.apply(plan(), state_dir=shared_state)
+        enforce.apply(plan(), state_dir=state)
     assert world.dump() == before
 
 
-def test_an_interface_that_is_not_there_is_named_and_the_rest_is_put_in_force(world: World, shared_state: Path) -> None:
+def test_an_interface_that_is_not_there_is_named_and_the_rest_is_put_in_force(world: World, state: Path) -> None:
     trees = (replace(plan().trees[0], device="lan9"), plan().trees[1])
     interfaces = (replace(plan().interfaces[0], name="lan9"), plan().interfaces[1])
-    report = enforce.apply(plan(trees=trees, interfaces=interfaces), state_dir=shared_state)
+    report = enforce.apply(plan(trees=trees, interfaces=interfaces), state_dir=state)
     assert "lan9 is not there now: nothing is shaped on it until it comes" in report.notes
     assert "htb" in world.box.run("tc", "qdisc", "show", "dev", "wan0")
 
 
-def test_a_next_hop_that_is_not_connected_is_noted_and_has_no_route(world: World, shared_state: Path) -> None:
+def test_a_next_hop_that_is_not_connected_is_noted_and_has_no_route(world: World, state: Path) -> None:
     routes = (replace(CACHE, next_hop4="203.0.113.5", next_hop6=None),)
-    report = enforce.apply(plan(routes=routes), state_dir=shared_state)
+    report = enforce.apply(plan(routes=routes), state_dir=state)
     assert any("203.0.113.5 is not on a network that this box is connected to now" in n for n in report.notes)
     assert "26001" not in world.box.run("ip", "route", "show", "table", "all")
-    assert not enforce.apply(plan(routes=routes), state_dir=shared_state).changed
+    assert not enforce.apply(plan(routes=routes), state_dir=state).changed
 
 
 def test_strict_reverse_path_filtering_is_loosened_where_a_cache_answers_and_put_back(
-    world: World, shared_state: Path
+    world: World, state: Path
 ) -> None:
     files = {d: Path(f"/proc/sys/net/ipv4/conf/{d}/rp_filter") for d in ("all", "lan0", "wan0", "cdn0")}
     files["all"].write_text("1")
     before = {d: f.read_text().strip() for d, f in files.items()}
-    enforce.apply(plan(), state_dir=shared_state)
+    enforce.apply(plan(), state_dir=state)
     assert {d: f.read_text().strip() for d, f in files.items()} == {**before, "wan0": "2", "cdn0": "2"}
-    assert not enforce.apply(plan(), state_dir=shared_state).changed
-    enforce.clean(state_dir=shared_state)
+    assert not enforce.apply(plan(), state_dir=state).changed
+    enforce.clean(state_dir=state)
     assert {d: f.read_text().strip() for d, f in files.items()} == before
 
 
-def test_two_of_us_do_not_act_at_once(world: World, shared_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_of_us_do_not_act_at_once(world: World, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dpi.enforce.state import locked
 
     monkeypatch.setattr("dpi.enforce.state.PATIENCE", 0.2)
-    with locked(shared_state), pytest.raises(KernelError, match="another dpi"):
-        enforce.apply(plan(), state_dir=shared_state)
+    with locked(state), pytest.raises(KernelError, match="another dpi"):
+        enforce.apply(plan(), state_dir=state)
 
 
-def test_a_name_that_nft_would_take_for_a_pattern_and_too_many_rules_are_refused(
-    world: World, shared_state: Path
-) -> None:
+def test_a_name_that_nft_would_take_for_a_pattern_and_too_many_rules_are_refused(world: World, state: Path) -> None:
     world.box.run("ip", "link", "add", "lan*", "type", "ifb")
     interfaces = (replace(plan().interfaces[0], name="lan*"), plan().interfaces[1])
     with pytest.raises(KernelError, match=r"lan\*: nft and iptables would take this name for a pattern"):
-        enforce.apply(plan(interfaces=interfaces), state_dir=shared_state)
+        enforce.apply(plan(interfaces=interfaces), state_dir=state)
     with pytest.raises(KernelError, match=r"rule number 3000 does not fit the mark"):
-        enforce.apply(plan(dispositions=(Disposition(3000, "x", None, None, None),)), state_dir=shared_state)
+        enforce.apply(plan(dispositions=(Disposition(3000, "x", None, None, None),)), state_dir=state)

@@ -20,11 +20,6 @@ pytestmark = pytest.mark.netns
 BEYOND4, BEYOND6 = "10.7.0.9", "fd07::9"
 
 
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("state")
-
-
 @pytest.fixture
 def world(state: Path) -> Iterator[World]:
     if not probe.probe(state).nft_bridge and "DPI_GUEST" not in os.environ:

@@ -5,24 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from world import CACHE, SITE4, World, made, plan
+from world import CACHE, SITE4, World, plan
 
 from dpi import enforce
 from dpi.enforce import drift
 from dpi.policy.plan import KernelPlan
 
 pytestmark = pytest.mark.netns
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with made() as w, w.box:
-        yield w
 
 
 @contextlib.asynccontextmanager

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from world import MBIT, World, made, plan, shaped
+from world import MBIT, World, plan, shaped
 
 from dpi import enforce
 from dpi.enforce.probe import Features, probe
@@ -17,19 +16,8 @@ pytestmark = pytest.mark.netns
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("state")
-
-
-@pytest.fixture(scope="module")
 def features(state: Path) -> Features:
     return probe(state)
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with made() as w, w.box:
-        yield w
 
 
 def with_leaf(leaf: Leaf, rate: int = 20 * MBIT) -> KernelPlan:

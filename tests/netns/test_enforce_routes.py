@@ -21,11 +21,6 @@ from dpi.policy.plan import Health, KernelPlan
 pytestmark = pytest.mark.netns
 
 
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("state")
-
-
 @pytest.fixture
 def world() -> Iterator[World]:
     with made() as w, w.box:

@@ -31,11 +31,6 @@ def world() -> Iterator[World]:
         yield w
 
 
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("state")
-
-
 def download(world: World, source: str, port: int = 80) -> None:
     for _ in range(AT_ONCE):
         with world.client:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from appliances import OVERSIZED
 from pyroute2 import IPRoute
-from world import CLASSES, MBIT, SERVER4, SERVER6, Space, World, final, made, plan
+from world import CLASSES, MBIT, SERVER4, SERVER6, Space, World, final, plan
 
 from dpi import enforce
 from dpi.enforce.probe import probe
@@ -24,12 +24,6 @@ from dpi.policy.plan import Interface, KernelPlan, Tree
 pytestmark = [pytest.mark.netns, pytest.mark.guest]
 
 SIZE = 8_000_000
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with made() as w, w.box:
-        yield w
 
 
 def router(world: World) -> tuple[KernelPlan, str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from appliances import curls, flow_of, held, rate, shell, until
-from world import CLASSES, MBIT, World, final, made, plan
+from world import CLASSES, MBIT, World, final, plan
 
 from dpi import enforce
 from dpi.lab.appliance import Appliance, curl
@@ -142,12 +142,6 @@ def test_what_a_client_fetches_of_a_lan_server_by_the_wans_address_is_none_of_th
     assert "[ASSURED]" in lab.run("box", ["conntrack", "-L", "-p", "tcp", "--dport", str(PORT)]).stdout
     assert counted() - before < 50  # of other connections that end; thousands went by
     assert [f for f in box.call("flows") if {f["src"], f["dst"]} <= {HOST, SERVER, LAN, WAN}] == []
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with made() as w, w.box:
-        yield w
 
 
 @pytest.mark.guest

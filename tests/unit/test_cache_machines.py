@@ -8,12 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from policy_texts import findings_with_apps
 
 from dpi.daemon.drain import Drained
 from dpi.daemon.offload import Offload
 from dpi.enforce.conntrack import Connection, Tuple
 from dpi.errors import DpiError
-from dpi.policy.check import check, inspect
+from dpi.policy.check import check
 from dpi.policy.compile import compile_policy
 from dpi.policy.diff import diff
 from dpi.policy.names import Machine
@@ -39,12 +40,6 @@ def planned(folder: Path, text: str = TWO) -> Plan:
     file = folder / "policy.yaml"
     file.write_text(text)
     return compile_policy(check(file), Machine(cores=1, interfaces=None))
-
-
-def found(folder: Path, text: str) -> list[str]:
-    file = folder / "policy.yaml"
-    file.write_text(text)
-    return [str(each).partition("policy.yaml:")[2] for each in inspect(file)[1]]
 
 
 @pytest.mark.parametrize("attempt", range(TRIES))
@@ -102,14 +97,14 @@ def test_another_weight_is_a_change_of_that_machine(tmp_path: Path) -> None:
 def test_what_is_wrong_with_members_is_told_where_it_stands(
     tmp_path: Path, change: tuple[str, str], finding: str
 ) -> None:
-    said = found(tmp_path, TWO.replace(*change))
+    said = findings_with_apps(tmp_path, TWO.replace(*change))
     assert any(line.startswith(finding) for line in said), said
 
 
 def test_machines_count_as_caches(tmp_path: Path) -> None:
     more = "".join(f"      m{n}: {{next_hop: 10.0.0.{n}}}\n" for n in range(1, 6))
     text = TWO.replace("    apps:", f"{more}    apps:") + "  one: {next_hop: 10.0.1.1, apps: zoom}\n"
-    assert found(tmp_path, text) == ["15:3: caches.one: more than 7 caches"]
+    assert findings_with_apps(tmp_path, text) == ["15:3: caches.one: more than 7 caches"]
 
 
 def test_what_is_drained_is_so_for_the_next_daemon(tmp_path: Path) -> None:

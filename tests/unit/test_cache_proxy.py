@@ -7,11 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from policy_texts import findings_with_apps
 
 from dpi.enforce import iptables
 from dpi.enforce.nft.text import table_text
 from dpi.enforce.nft.view import Facts
-from dpi.policy.check import check, inspect
+from dpi.policy.check import check
 from dpi.policy.compile import compile_policy
 from dpi.policy.diff import diff
 from dpi.policy.names import Machine
@@ -99,7 +100,5 @@ def test_what_would_go_there_is_plain_http_alone(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_proxy_is_told_where_it_stands(
     tmp_path: Path, change: tuple[str, str], finding: str
 ) -> None:
-    file = tmp_path / "policy.yaml"
-    file.write_text(HERE.replace(*change))
-    said = [str(each).partition("policy.yaml:")[2] for each in inspect(file)[1]]
+    said = findings_with_apps(tmp_path, HERE.replace(*change))
     assert any(line.startswith(finding) for line in said), said

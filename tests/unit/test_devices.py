@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from policy_texts import HEAD
@@ -121,7 +122,7 @@ def test_what_a_policy_would_do_to_a_devices_flows_is_told(capture: Path, tmp_pa
 # The kernel's half
 
 
-def subscribers(mode: str, *interfaces: Interface) -> KernelPlan:
+def subscribers(mode: Literal["router", "bridge"], *interfaces: Interface) -> KernelPlan:
     shape = Shape(1, 1, 1)
     branches = (
         Branch("device", 0x40F, 0, shape, shape, (), "t", ("02:11:22:33:44:55",)),
@@ -129,7 +130,7 @@ def subscribers(mode: str, *interfaces: Interface) -> KernelPlan:
         Branch("home", 0x411, 0, shape, shape, ("10.0.0.1/32", "2001:db8:7::/56"), "t"),
     )
     plan = SubscriberPlan(0, (), branches)
-    return KernelPlan(mode, interfaces, MarkLayout(), 1, 0, (), (), (), subscribers=plan)  # type: ignore[arg-type]
+    return KernelPlan(mode, interfaces, MarkLayout(), 1, 0, (), (), (), subscribers=plan)
 
 
 PLANS = {

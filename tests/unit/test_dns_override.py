@@ -11,6 +11,7 @@ import pytest
 from dnslib import EDNS0, QTYPE, DNSRecord
 from hypothesis import given
 from hypothesis import strategies as st
+from policy_texts import findings_with_apps
 
 from dpi.daemon import override
 from dpi.daemon.override import LIFE, Overrides, answer
@@ -18,7 +19,7 @@ from dpi.daemon.raw import packet
 from dpi.enforce.nft.text import table_text
 from dpi.enforce.nft.view import Facts
 from dpi.engine import Asked
-from dpi.policy.check import check, inspect
+from dpi.policy.check import check
 from dpi.policy.compile import compile_policy
 from dpi.policy.diff import diff
 from dpi.policy.names import Machine
@@ -179,7 +180,5 @@ def test_the_kernel_counts_it_and_routes_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_told_where_it_stands(tmp_path: Path, change: tuple[str, str], finding: str) -> None:
-    file = tmp_path / "policy.yaml"
-    file.write_text(POLICY.replace(*change))
-    said = [str(each).partition("policy.yaml:")[2] for each in inspect(file)[1]]
+    said = findings_with_apps(tmp_path, POLICY.replace(*change))
     assert any(line.startswith(finding) for line in said), said

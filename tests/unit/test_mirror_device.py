@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from policy_texts import findings_with_apps
 
 from dpi.enforce.nft.text import copy_devices, table_text
 from dpi.enforce.nft.view import Facts
-from dpi.policy.check import check, inspect
+from dpi.policy.check import check
 from dpi.policy.compile import compile_policy
 from dpi.policy.names import Machine
 from dpi.policy.show import words
@@ -49,7 +50,5 @@ def test_what_leaves_either_way_is_copied_and_headers_go_to_the_group(tmp_path: 
     ],
 )
 def test_what_would_go_round_is_told_where_it_stands(tmp_path: Path, change: tuple[str, str], finding: str) -> None:
-    file = tmp_path / "policy.yaml"
-    file.write_text(POLICY.replace(*change))
-    said = [str(each).partition("policy.yaml:")[2] for each in inspect(file)[1]]
+    said = findings_with_apps(tmp_path, POLICY.replace(*change))
     assert any(line.startswith(finding) for line in said), said

@@ -54,6 +54,13 @@ def beat_until_term(heart: Heart) -> int:
     return 0
 
 
+def stop_the_second(parent: int, tmp_path: Path) -> None:
+    """Once a second worker lives."""
+    wait_for(lambda: lives(tmp_path) == 2)
+    time.sleep(0.3)
+    os.kill(parent, signal.SIGTERM)
+
+
 def test_a_worker_that_cannot_start_is_not_tried_again(tmp_path: Path) -> None:
     def worker(heart: Heart) -> int:
         born(tmp_path)
@@ -70,12 +77,7 @@ def test_a_worker_that_is_killed_is_started_again(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return beat_until_term(heart)
 
-    def stop(parent: int) -> None:
-        wait_for(lambda: lives(tmp_path) == 2)
-        time.sleep(0.3)
-        os.kill(parent, signal.SIGTERM)
-
-    assert run(worker, tmp_path, stop) == 0
+    assert run(worker, tmp_path, lambda parent: stop_the_second(parent, tmp_path)) == 0
 
 
 @pytest.mark.parametrize("how", ["stopped", "looping"])
@@ -90,12 +92,7 @@ def test_a_worker_that_hangs_is_killed_and_started_again(tmp_path: Path, how: st
                 time.sleep(1)
         return beat_until_term(heart)
 
-    def stop(parent: int) -> None:
-        wait_for(lambda: lives(tmp_path) == 2)
-        time.sleep(0.3)
-        os.kill(parent, signal.SIGTERM)
-
-    assert run(worker, tmp_path, stop) == 0
+    assert run(worker, tmp_path, lambda parent: stop_the_second(parent, tmp_path)) == 0
 
 
 def test_a_worker_that_keeps_dying_is_given_up_and_cleaned_up_after(tmp_path: Path) -> None:
