@@ -1,7 +1,7 @@
 """Since when a subscriber has sent nothing, by looking at what its classes counted now and then.
 
 What comes to a subscriber that nobody asked for (scans of the Internet) is no use, as it is none to wake anybody
-(enforce/nft/subscribers.py); anything that the subscriber sends is.
+(enforce/nft/host_chains.py); anything that the subscriber sends is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from dpi.enforce.nft.subscribers import NOISE
+from dpi.enforce.nft.host_chains import NOISE
 from dpi.enforce.on_demand import Sent
 
 

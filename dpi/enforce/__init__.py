@@ -109,7 +109,7 @@ def set_route_drained(plan: KernelPlan, name: str, *, drained: bool) -> None:
 
 def learns(plan: KernelPlan) -> bool:
     """Whether addresses are to be learnt of neighbours, and told to learnt()."""
-    from dpi.enforce.nft.subscribers import learns as run
+    from dpi.enforce.nft.host_maps import learns as run
 
     return run(plan)
 
@@ -120,7 +120,7 @@ def learnt(plan: KernelPlan, addresses: Mapping[str, Branch], asleep: Container[
     Nothing else is touched.  To be told again after apply(), where the table was made anew.  asleep: names of the
     branches that have no classes now.
     """
-    from dpi.enforce.nft.subscribers import learnt as run
+    from dpi.enforce.nft.host_elements import learnt as run
 
     run(plan, addresses, asleep)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dpi.enforce import iptables, sysctl
 from dpi.enforce.names import LINK_CLASS, LINK_GROUP, TABLE, is_ours
 from dpi.enforce.netlink import Netlink
-from dpi.enforce.nft import subscribers
+from dpi.enforce.nft import host_maps, host_table
 from dpi.enforce.nft.elements import FAMILIES, tables
 from dpi.enforce.nft.table import actual_table
 from dpi.enforce.qdisc import branch, leaves, message, read
@@ -56,7 +56,7 @@ def _tables() -> Iterator[Resource]:
         table = actual_table(family) if (number, TABLE) in there else None
         if table:
             yield table
-        hosts = subscribers.actual(family) if (number, subscribers.TABLE) in there else None
+        hosts = host_table.actual(family) if (number, host_maps.TABLE) in there else None
         if hosts:
             yield hosts
 

@@ -7,7 +7,8 @@ a killed daemon left is used on, what is there by half is made whole, and what i
 from __future__ import annotations
 
 from dpi.enforce.names import TREE_SHIFT
-from dpi.enforce.nft.subscribers import ASLEEP, HostTable
+from dpi.enforce.nft.host_maps import ASLEEP
+from dpi.enforce.nft.host_table import HostTable
 from dpi.enforce.qdisc.branch import BranchClasses
 from dpi.enforce.resource import State
 from dpi.policy.branches import every_bit

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from dpi.enforce import iptables, subscribers, sysctl
 from dpi.enforce.names import LINK_CLASS, MAJORS, Family
-from dpi.enforce.nft import subscribers as hosts
+from dpi.enforce.nft import host_table
 from dpi.enforce.nft.networks import versions
 from dpi.enforce.nft.table import desired_table
 from dpi.enforce.nft.text import copy_devices, table_text, way_pairs
@@ -70,7 +70,7 @@ def desired(plan: KernelPlan, features: Features, handles: Handles, asleep: Cont
     name: Family = family(plan)
     found.append(desired_table(name, table_text(plan, facts)))
     if plan.subscribers:
-        found.append(hosts.desired(plan, facts, asleep))
+        found.append(host_table.desired(plan, facts, asleep))
     if not by_nft:
         pairs = way_pairs(plan, facts)
         found += [iptables.desired_step(version, iptables.rules(plan, pairs, version)) for version in iptables.TOOLS]

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from dpi.enforce import remember
 from dpi.enforce.names import classid
 from dpi.enforce.netlink import netfilter
-from dpi.enforce.nft import subscribers as hosts
+from dpi.enforce.nft import host_elements, host_maps
 from dpi.enforce.nft.view import family
 from dpi.enforce.probe import probe
 from dpi.enforce.qdisc import read
@@ -71,7 +71,7 @@ class OnDemand:
 
     def wanted(self) -> list[str]:
         """Who has sent something lately and had no classes then.  A short netlink exchange; OSError where it fails."""
-        numbers = (number & self._first for number in hosts.read_wanted(self._nft, self._family))
+        numbers = (number & self._first for number in host_elements.read_wanted(self._nft, self._family))
         return [self._names[number] for number in numbers if number in self._names]
 
     def make(self, names: Iterable[str], until: float) -> tuple[list[str], dict[str, str]]:
@@ -154,22 +154,22 @@ class OnDemand:
 
     def _give(self, names: Iterable[str], *, asleep: bool) -> None:
         """Packets of these have classes of their own from now on, or the link's: in one transaction."""
-        before: dict[str, hosts.Hosts] = {}
-        after: dict[str, hosts.Hosts] = {}
+        before: dict[str, host_maps.Hosts] = {}
+        after: dict[str, host_maps.Hosts] = {}
         chosen = {name: self._branches[name] for name in names}
-        places = [(branch, at) for branch in chosen.values() for at in hosts.keys(self._plan, branch)]
+        places = [(branch, at) for branch in chosen.values() for at in host_maps.keys(self._plan, branch)]
         for branch, (map_, key) in [*places, *self._learnt(chosen)]:
-            there, gone = branch.number, branch.number | hosts.ASLEEP
+            there, gone = branch.number, branch.number | host_maps.ASLEEP
             before.setdefault(map_, {})[key] = there if asleep else gone
             after.setdefault(map_, {})[key] = gone if asleep else there
-        code = hosts.change(self._nft, self._family, before, after)
+        code = host_elements.change(self._nft, self._family, before, after)
         if code:
             raise KernelError(f"nft: elements of subscribers: {os.strerror(code)}")
 
     def _learnt(self, chosen: Mapping[str, Branch]) -> Iterator[tuple[Branch, tuple[str, bytes]]]:
         """Where these stand by what was learnt of neighbours."""
-        for map_ in hosts.LEARNT.values() if hosts.learns(self._plan) and chosen else ():
-            for key, number in hosts.read_hosts(self._family, map_).items():
-                branch = chosen.get(self._names.get(number & ~hosts.ASLEEP & self._first, ""))
+        for map_ in host_maps.LEARNT.values() if host_maps.learns(self._plan) and chosen else ():
+            for key, number in host_elements.read_hosts(self._family, map_).items():
+                branch = chosen.get(self._names.get(number & ~host_maps.ASLEEP & self._first, ""))
                 if branch:
                     yield branch, (map_, key)

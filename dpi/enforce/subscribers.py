@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 
 from dpi.enforce.names import LINK_CLASS, major_of
-from dpi.enforce.nft.subscribers import tree_tag
+from dpi.enforce.nft.host_chains import tree_tag
 from dpi.enforce.probe import Features
 from dpi.enforce.qdisc import leaves
 from dpi.enforce.qdisc.branch import SHARED, SITE, BranchClasses, Spec, params, share_of_spare

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dpi.enforce.names import Family
-from dpi.enforce.nft.subscribers import HostTable
+from dpi.enforce.nft.host_table import HostTable
 from dpi.enforce.nft.table import desired_table, parse, transaction
 from dpi.enforce.probe import Features, probe
 from dpi.enforce.run import in_scratch

@@ -16,7 +16,7 @@ from test_policy_cli import run, said
 from dpi.enforce.neighbours import HEAD as NDMSG
 from dpi.enforce.neighbours import Neighbour, decode
 from dpi.enforce.netlink import attribute
-from dpi.enforce.nft.subscribers import text
+from dpi.enforce.nft.host_chains import text
 from dpi.enforce.nft.view import Facts
 from dpi.inline import InlineHandler
 from dpi.policy.plan import Branch, Interface, KernelPlan, MarkLayout, Shape, SubscriberPlan

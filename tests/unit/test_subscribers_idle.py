@@ -12,7 +12,9 @@ from policy_texts import LINK, WORDS, planned, write
 
 from dpi.daemon.idle import Idle
 from dpi.enforce.asleep import asleep
-from dpi.enforce.nft.subscribers import ASLEEP, NOISE, HostTable, branch_number, hosts, kernel_number, text
+from dpi.enforce.nft.host_chains import NOISE, text
+from dpi.enforce.nft.host_maps import ASLEEP, branch_number, hosts, kernel_number
+from dpi.enforce.nft.host_table import HostTable
 from dpi.enforce.nft.view import Facts
 from dpi.enforce.on_demand import Sent
 from dpi.enforce.probe import Features
