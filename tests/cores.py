@@ -12,6 +12,7 @@ from dpi.match.names import Names
 from dpi.match.ports import Ports
 from dpi.match.prefixes import Prefixes
 from dpi.match.rules import Rules
+from dpi.record.fields import METHODS
 
 TCP, UDP = 6, 17
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
@@ -21,6 +22,11 @@ STREAMING, HOSTING = 1, 2  # categories
 SHIFT, FINAL = 16, 1 << 27
 ACCEPT, DROP, HOLD = range(3)
 CLIENT, SERVER, RESOLVER = "10.0.0.1", "192.0.2.10", "192.0.2.53"
+REQUEST = b"GET / HTTP/1.1\r\nHost: www.video.example\r\nUser-Agent: test/1\r\n\r\n"
+# Rules
+SHAPED = {"apps": [VIDEO], "disposition": 5}
+BLOCKED = {"hosts": ["bad.example"], "disposition": 6}
+CACHED = {"apps": [VIDEO], "disposition": 7, "route": 3}
 
 
 def ip(text: str) -> bytes:
@@ -77,6 +83,11 @@ def as_flow(flow: tuple[Any, ...] | None) -> dict[str, Any]:
 def find(one: Core, sport: int, dport: int, proto: int = TCP, src: str = CLIENT, dst: str = SERVER) -> dict[str, Any]:
     """The flow as it is now."""
     return as_flow(one.find((ip(src), sport, ip(dst), dport, 0, proto)))
+
+
+def method(number: int) -> str:
+    """How a label was found, by a record's number of it."""
+    return METHODS[number]
 
 
 def ended(one: Core) -> list[dict[str, Any]]:

@@ -5,8 +5,11 @@ Two halves, packets and intentions, never know each other; they meet in engine.p
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,6 +55,27 @@ ONLY_IN = {
     "aioquic": {"lab"},
 }
 
+# Within a room, from the ground up: a file may know those below it, files that are not named stand on the ground.
+FLOORS = {
+    "daemon": (
+        "state",
+        "events subscriber_addresses subscriber_counts",
+        "in_force",
+        "count",
+        "periodic status why",
+        "answers",
+        "worker",
+    ),
+    "enforce/nft": (
+        "view",
+        "host_elements marks police proxies",
+        "actions caches forwarded",
+        "text",
+        "host_chains",
+        "host_table",
+    ),
+}
+
 OURS = re.compile(r"^\s*(?:from|c?import)\s+dpi\.(\w+)", re.M)
 THEIRS = re.compile(r"^\s*(?:from|import)\s+(\w+)", re.M)
 
@@ -76,6 +100,21 @@ def test_every_import_between_rooms_is_allowed() -> None:
         if there != room(path) and there not in MAY_KNOW.get(room(path), "").split()
     ]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("folder", FLOORS)
+def test_every_import_within_a_room_goes_down(folder: str) -> None:
+    floors = {name: n for n, names in enumerate(FLOORS[folder], 1) for name in names.split()}
+    there = f"dpi.{folder.replace('/', '.')}"
+    wrong = []
+    for path in sorted((ROOT / "dpi" / folder).glob("*.py")):
+        found = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        known = {each.name for node in found if node.module == there for each in node.names}
+        known |= {str(node.module).removeprefix(f"{there}.") for node in found}
+        mine = floors.get(path.stem, 0)
+        wrong += [f"{path.name}: may not know {name}" for name in known if floors.get(name, -1) >= mine]
+    assert not wrong, "\n".join(wrong)
+    assert all((ROOT / "dpi" / folder / f"{name}.py").exists() for name in floors)
 
 
 def test_every_library_is_used_only_where_it_belongs() -> None:

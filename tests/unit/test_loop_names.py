@@ -1,0 +1,204 @@
+"""The loop: what names a flow, and when that is given up."""
+
+from __future__ import annotations
+
+import pytest
+
+from dpi.dissect.protocols import IDS
+from dpi.match.hosts import Hosts
+from dpi.match.names import Names
+from dpi.match.ports import Ports
+from dpi.match.prefixes import Prefixes
+from tests.cores import (
+    ACK,
+    CLIENT,
+    CLIPS,
+    CLOUD,
+    HOSTING,
+    PSH,
+    REQUEST,
+    RST,
+    SECOND,
+    SERVER,
+    STREAMING,
+    SYN,
+    UDP,
+    VIDEO,
+    Connection,
+    core,
+    datagram,
+    ended,
+    find,
+    ip,
+    method,
+)
+from tests.handshakes import client_hello, openssl_hello, record
+
+NETBIOS_SESSION = b"\x81\0\0\x44\x20" + b"CK" * 16 + b"\0\x20" + b"EE" * 16 + b"\0"
+
+
+def test_a_request_names_its_flow_by_its_host() -> None:
+    connection = Connection(core(), dport=80).shake()
+    connection.segment(0, 0, REQUEST)
+    flow = connection.flow()
+    assert (flow["protocol"], flow["app"], flow["category"]) == (IDS["http"], VIDEO, STREAMING)
+    assert (flow["host"], flow["agent"]) == ("www.video.example", "test/1")
+    assert (method(flow["app_method"]), flow["app_confidence"], flow["decided_at"]) == ("http-host", 98, 4)
+    assert flow["needs"] == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "slug"),
+    [
+        (b"PROPFIND /share HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "webdav"),
+        (b"POST /printers HTTP/1.1\r\nHost: 10.0.0.9\r\nContent-Type: application/ipp\r\n\r\n", "ipp"),
+        (b"GET /live/1.m3u8?x=1 HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "hls"),
+        (b"GET /announce?info_hash=%01 HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "bittorrent"),
+        (b"GET /1/seg-3.m4s HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "mpegdash"),
+        (b"GET /depot/1 HTTP/1.1\r\nHost: 10.0.0.9\r\nUser-Agent: Valve/Steam HTTP Client 1.0\r\n\r\n", "steam"),
+        (b'POST / HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n{"jsonrpc": "2.0", "method": "x"}', "jsonrpc"),
+        (b"POST / HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n<?xml version='1.0'?><soap:Envelope>", "soap"),
+        (b"POST / HTTP/1.1\r\nHost: 10.0.0.9\r\nContent-Type: application/vnd.apache.thrift.binary\r\n\r\n", "thrift"),
+        (b"POST /open/1 HTTP/1.1\r\nHost: 10.0.0.9\r\nContent-Type: application/x-fcs\r\n\r\n", "rtmp"),
+        (b"GET /uri-res/N2R HTTP/1.1\r\nUser-Agent: gtk-gnutella/1.1\r\nHost: 10.0.0.9\r\n\r\n", "gnutella"),
+    ],
+)
+def test_what_is_spoken_over_http_is_the_app_where_no_name_is_known(request_: bytes, slug: str) -> None:
+    connection = Connection(core(), dport=8080).shake()
+    connection.segment(0, 0, request_)
+    assert (connection.flow()["protocol"], connection.flow()["app"]) == (IDS["http"], IDS[slug])
+    named = Connection(core(), dport=8080).shake()
+    named.segment(0, 0, request_.replace(b"10.0.0.9", b"www.video.example"))
+    assert named.flow()["app"] == VIDEO
+
+
+def test_what_is_certain_is_the_app_whatever_the_name() -> None:
+    connection = Connection(core(), dport=80).shake()
+    request = b"POST / HTTP/1.1\r\nHost: ocsp.video.example\r\nContent-Type: application/ocsp-request\r\n\r\n"
+    connection.segment(0, 0, request)
+    assert (connection.flow()["app"], connection.flow()["host"]) == (IDS["ocsp"], "ocsp.video.example")
+    resolver = Connection(core(), dport=853).shake()
+    resolver.segment(0, 0, openssl_hello("dns.video.example"))
+    assert (resolver.flow()["app"], resolver.flow()["host"]) == (IDS["dohdot"], "dns.video.example")
+
+
+def test_what_a_netbios_session_carries_is_its_app() -> None:
+    connection = Connection(core(), dport=139).shake()
+    connection.segment(0, 0, NETBIOS_SESSION)
+    assert (connection.flow()["protocol"], connection.flow()["app"]) == (IDS["netbios"], 0)
+    connection.segment(1, 0, b"\x82\0\0\0")
+    connection.segment(0, len(NETBIOS_SESSION), b"\0\0\0\x2f\xffSMBr" + bytes(42))
+    assert (connection.flow()["protocol"], connection.flow()["app"]) == (IDS["netbios"], IDS["smbv1"])
+    joined_later = Connection(core(), dport=139).shake()
+    joined_later.segment(0, 0, b"\0\0\0\x6c\xfeSMB" + bytes(104))
+    assert (joined_later.flow()["protocol"], joined_later.flow()["app"]) == (IDS["netbios"], IDS["smbv23"])
+
+
+def test_a_client_hello_names_its_flow_and_the_packets_behind_it_cost_no_dissection() -> None:
+    one = core()
+    connection = Connection(one).shake()
+    connection.segment(0, 0, openssl_hello("www.video.example"))
+    assert (connection.flow()["app"], method(connection.flow()["app_method"])) == (VIDEO, "sni")
+    before = one.counters()["inspected"]
+    for i in range(20):
+        connection.segment(1, i * 1000, bytes(1000))
+    assert one.counters()["inspected"] == before
+    assert connection.flow()["bytes_down"] > 20_000
+
+
+def test_a_hello_that_is_cut_into_many_small_segments_still_names_its_flow() -> None:
+    connection = Connection(core()).shake()
+    hello = openssl_hello("www.video.example")
+    size = len(hello) // 30 + 1
+    for at in range(0, len(hello), size):
+        connection.segment(0, at, hello[at : at + size])
+    assert (connection.flow()["app"], connection.flow()["decided_at"] > 20) == (VIDEO, True)
+
+
+def test_a_hello_behind_a_syn_with_data_is_read() -> None:
+    connection = Connection(core())
+    connection.segment(0, 0, openssl_hello("www.video.example"), flags=SYN)
+    assert connection.flow()["app"] == VIDEO
+
+
+def test_a_server_side_seen_first_does_not_make_it_the_opener() -> None:
+    connection = Connection(core())
+    connection.segment(1, 0, flags=SYN | ACK)
+    flow = connection.flow()
+    assert (flow["src"], flow["sport"]) == (CLIENT, 40000)
+
+
+def test_a_flow_joined_in_the_middle_is_opened_by_whoever_sends_the_request() -> None:
+    one = core()
+    connection = Connection(one, dport=8080)
+    connection.segment(1, 0, b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n")
+    connection.segment(0, 0, REQUEST)
+    assert (connection.flow()["src"], connection.flow()["app"]) == (CLIENT, VIDEO)
+
+
+def test_a_flow_without_a_name_is_its_addresss_owners_and_its_ports() -> None:
+    one = core()
+    connection = Connection(one, dport=22).shake()
+    connection.segment(0, 0, flags=RST)
+    (flow,) = ended(one)
+    assert (flow["app"], method(flow["app_method"])) == (CLOUD, "prefix")
+    assert (flow["protocol"], method(flow["protocol_method"])) == (IDS["ssh"], "port")
+
+
+def test_an_address_of_a_network_that_carries_others_names_the_web_alone_and_only_beside_a_name() -> None:
+    one = core(shared=True)
+    datagram(one, b"\xa5" * 50, dport=9999)
+    for dport, hello in ((443, openssl_hello("www.unknown.example")), (8443, record(client_hello([])))):
+        Connection(one, dport=dport).shake().segment(0, 0, hello)
+    flows = {flow["dport"]: flow["app"] for flow in ended(one)}
+    assert flows == {9999: 0, 443: CLOUD, 8443: 0}
+
+
+def test_a_server_that_was_named_once_names_the_next_flow_to_it_for_all_shards() -> None:
+    names = Names(1024)
+    Connection(core(names=names)).shake().segment(0, 0, openssl_hello("www.video.example"))
+    other = core(names=names)
+    Connection(other, sport=40001, src="10.0.0.99").segment(0, 0, flags=SYN)
+    flow = find(other, 40001, 443, src="10.0.0.99")
+    assert (flow["app"], method(flow["app_method"])) == (VIDEO, "known-server")
+
+
+def test_a_nameless_connection_to_a_port_of_push_services_is_the_owners() -> None:
+    one = core()
+    one.use(
+        Hosts([]), Prefixes([("192.0.2.0/28", CLOUD)]), Ports([]), Names(1024), bytes(1024), push={CLOUD: CLIPS},
+    )  # fmt: skip
+    for dport in (443, 5223):
+        connection = Connection(one, dport=dport)
+        connection.segment(0, 0, record(bytes(40), kind=23))
+    assert {flow["dport"]: flow["app"] for flow in ended(one)} == {443: CLOUD, 5223: CLIPS}
+
+
+def test_the_category_is_the_apps_or_else_the_protocols() -> None:
+    one = core()
+    connection = Connection(one, dport=2222, dst="198.51.100.1").shake()
+    connection.segment(1, 0, b"SSH-2.0-test\r\n", flags=PSH | ACK)
+    assert connection.flow()["category"] == HOSTING
+
+
+def test_a_flow_of_icmp_is_decided_at_once() -> None:
+    one = core()
+    one.feed(src=ip(CLIENT), sport=0, dst=ip(SERVER), dport=0, proto=1, payload=bytes(56), time=SECOND)
+    flow = find(one, 0, 0, 1)
+    assert (flow["protocol"], flow["decided_at"], flow["needs"], flow["packets_up"]) == (IDS["icmp"], 1, 0, 1)
+
+
+def test_a_flow_that_says_nothing_known_is_given_up_after_a_bounded_number_of_packets() -> None:
+    one = core()
+    for i in range(100):
+        datagram(one, b"\xa5" * 50, time=SECOND + i)
+        datagram(one, b"\xa5" * 50, 443, 40000, SERVER, CLIENT, time=SECOND + i)
+    assert one.counters()["inspected"] <= 20
+    assert find(one, 40000, 443, UDP)["decided_at"] <= 20
+
+
+def test_a_flow_of_one_direction_is_given_up_too() -> None:
+    one = core()
+    for i in range(100):
+        datagram(one, b"\xa5" * 50, time=SECOND + i)
+    assert one.counters()["undecided"] == 0

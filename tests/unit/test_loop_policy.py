@@ -1,0 +1,90 @@
+"""The loop: what the policy makes of a flow's labels, and when that is final."""
+
+from __future__ import annotations
+
+import pytest
+
+from dpi.match.rules import Rules
+from tests.cores import (
+    BLOCKED,
+    CLOUD,
+    FINAL,
+    REQUEST,
+    RESOLVER,
+    SERVER,
+    SHAPED,
+    SHIFT,
+    SYN,
+    VIDEO,
+    Connection,
+    as_flow,
+    core,
+    datagram,
+    question,
+    resolve,
+)
+from tests.handshakes import openssl_hello
+
+
+def test_a_decided_flow_gets_the_final_mark_and_every_packet_carries_it() -> None:
+    connection = Connection(core(rules=[SHAPED], offload=True)).shake()
+    assert connection.segment(0, 0, openssl_hello("www.video.example")) == 5 << SHIFT | FINAL
+    assert connection.segment(1, 0, bytes(100)) == 5 << SHIFT | FINAL
+
+
+def test_a_name_from_dns_marks_the_first_packet_but_not_for_good() -> None:
+    one = core(rules=[SHAPED], offload=True)
+    resolve(one, "www.video.example", SERVER)
+    connection = Connection(one)
+    assert connection.segment(0, 0, flags=SYN) == 5 << SHIFT
+    assert connection.segment(0, 0, openssl_hello("else.example")) == 1 << SHIFT | FINAL
+
+
+def test_a_flow_that_no_rule_knows_yet_is_left_without_a_mark_until_it_is_settled() -> None:
+    connection = Connection(core(rules=[SHAPED], offload=True))
+    assert connection.segment(0, 0, flags=SYN) is None
+    assert connection.segment(0, 0, REQUEST.replace(b"video", b"other")) == 1 << SHIFT | FINAL
+
+
+def test_a_name_that_is_only_guessed_does_not_act() -> None:
+    """The prefix says CLOUD from the first packet on, but a name may yet come."""
+    connection = Connection(core(rules=[{"apps": [CLOUD], "disposition": 9}], offload=True))
+    assert connection.segment(0, 0, flags=SYN) is None
+    assert connection.segment(0, 0, REQUEST) == 1 << SHIFT | FINAL
+
+
+def test_without_offload_no_mark_is_final() -> None:
+    connection = Connection(core(rules=[SHAPED])).shake()
+    assert connection.segment(0, 0, openssl_hello("www.video.example")) == 5 << SHIFT
+
+
+def test_asking_for_a_name_is_not_using_it() -> None:
+    one = core(rules=[{"hosts": ["video.example"], "disposition": 6}, SHAPED], offload=True)
+    assert datagram(one, question("www.video.example"), 50000, 53, dst=RESOLVER)[1] == 1 << SHIFT
+
+
+def test_a_policy_that_changes_changes_the_marks_of_flows_that_are_known() -> None:
+    one = core(rules=[SHAPED, BLOCKED], offload=True)
+    connection = Connection(one).shake()
+    connection.segment(0, 0, openssl_hello("www.video.example"))
+    Connection(one, sport=40001).shake().segment(0, 0, openssl_hello("www.bad.example"))
+    one.set_rules(Rules([{"apps": [VIDEO], "disposition": 8}, BLOCKED]), Rules([]), SHIFT, FINAL)
+    changed, go_on = one.reevaluate(0)
+    assert go_on == 0
+    assert [(as_flow(flow)["sport"], as_flow(flow)["mark"]) for flow in changed] == [(40000, 8 << SHIFT | FINAL)]
+
+
+def test_a_shorter_policy_does_not_leave_flows_with_rules_that_are_gone() -> None:
+    one = core(rules=[BLOCKED] * 5000 + [{**SHAPED, "log": True}], offload=True)
+    connection = Connection(one).shake()
+    connection.segment(0, 0, openssl_hello("www.video.example"))
+    one.set_rules(Rules([]), Rules([]), SHIFT, FINAL)
+    one.flush(0)
+    assert [event[3] for event in one.drain()] == [False]
+
+
+@pytest.mark.parametrize("origin", [1, 2])
+def test_the_lan_is_where_the_packet_came_in(origin: int) -> None:
+    rules = [{"direction": 1, "disposition": 3}, {"direction": 2, "disposition": 4}]
+    mark = Connection(core(rules=rules)).segment(0, 0, flags=SYN, origin=origin)
+    assert mark == (2 + origin) << SHIFT
