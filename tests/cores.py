@@ -6,6 +6,7 @@ import struct
 from typing import Any
 
 from dpi.core import FLOW_FIELDS, Core
+from dpi.dissect import risks
 from dpi.dissect.protocols import IDS
 from dpi.match.hosts import Hosts
 from dpi.match.names import Names
@@ -88,6 +89,10 @@ def find(one: Core, sport: int, dport: int, proto: int = TCP, src: str = CLIENT,
 def method(number: int) -> str:
     """How a label was found, by a record's number of it."""
     return METHODS[number]
+
+
+def risks_of(flow: dict[str, Any]) -> set[str]:
+    return set(risks.names(flow["risks"]))
 
 
 def ended(one: Core) -> list[dict[str, Any]]:
