@@ -54,7 +54,7 @@ def _stamps(state: State) -> tuple[Any, Any]:
 
 
 async def refresh(state: State) -> None:
-    """So that counters and flows are never older than this when nobody asks."""
+    """Reads the kernel's counters and its flows, so that they are not old when nobody asks."""
     while True:
         await asyncio.to_thread(count.counters, state)
         await asyncio.sleep(REFRESH_SECONDS)

@@ -17,6 +17,8 @@ from dpi.policy.plan import Plan
 
 
 class Queues:
+    """Those of one life of the daemon; `wake` is the eventfd."""
+
     def __init__(self, heart: Heart) -> None:
         self._heart = heart
         self.readers: list[QueueReader] = []
