@@ -1,8 +1,6 @@
 """Records out of a pcap or pcapng stream.  See pcapfile.pyx."""
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
-from dpi.capture.window cimport Window
-
 
 cdef enum CaptureFault:
     CAPTURE_FINE
@@ -32,11 +30,7 @@ cdef struct Interface:
 cdef struct CaptureReader:
     int fd
     bint turns              # wait for a pipe for a fifth of a second at a time
-    bint mapped             # the buffer is the file itself
-    Window window
-    size_t asked            # up to here memory is on its way
     uint8_t *buffer
-    size_t size
     size_t begin            # of what has been read and not yet been consumed
     size_t end
     int64_t offset          # in the file, of buffer[begin]
