@@ -11,7 +11,7 @@ from libc.string cimport memcpy, memset
 
 from dpi._fastpath cimport EVENTS_A_PACKET, IDLE_SWEEP, end, hint, hint_again, process, sweep, tick
 from dpi.capture.decision cimport Decision
-from dpi.capture.pcapfile cimport Capture, CaptureReader, Record, at_hand, next_record
+from dpi.capture.pcapfile cimport Capture, CaptureReader, Record, at_hand, next_record, stock_up
 from dpi.decide.disposition cimport ask
 from dpi.decide.labels cimport categorise
 from dpi.decide.shard cimport (
@@ -154,6 +154,7 @@ cdef bint gather(Shard *s, CaptureReader *r, const PrefixTable *local, Faults *f
     cdef Record record
     cdef Packet *p
     b.n = 0
+    stock_up(r)
     while b.n < most and (b.n == 0 or at_hand(r)):
         if not next_record(r, &record):
             return False

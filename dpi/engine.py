@@ -19,11 +19,10 @@ from dpi.core import Core
 from dpi.dissect import risks as known_risks
 from dpi.errors import CaptureError
 from dpi.flow.table import TIMEOUT_NAMES
-from dpi.match.labels import Signatures
+from dpi.match.labels import Signatures, Tables
 from dpi.match.names import Names
 from dpi.match.prefixes import Prefixes, pack
 from dpi.match.rules import Rules
-from dpi.match.signatures import load
 from dpi.record.fields import METHODS, STATES, TLS_VERSIONS, TRANSPORTS, TUNNELS, FlowRecord
 from dpi.record.lines import Lines
 
@@ -111,7 +110,7 @@ class Engine:
 
     def __init__(
         self,
-        signatures: Signatures | None = None,
+        signatures: Tables | None = None,
         *,
         max_flows: int = MAX_FLOWS,
         shards: int = 1,
@@ -121,11 +120,11 @@ class Engine:
         risks: bool = False,
         events: int = 4096,
     ) -> None:
-        self.signatures = signatures if signatures is not None else load()
+        self.tables = signatures if signatures is not None else _load()
         self.names = Names()
         self.plan: EnginePlan | None = None
         self._followed: Plan | None = None  # whose schedules a capture's packets are held against
-        self._tables: dict[Holding, tuple[Rules, Rules]] = {}
+        self._switched: dict[Holding, tuple[Rules, Rules]] = {}
         self.max_flows = max_flows
         self.local: Prefixes | None = None  # what is behind the LAN, for captures; None: whoever opens is local
         per_shard = max(1, max_flows // shards)
@@ -136,30 +135,36 @@ class Engine:
         for core in self.cores:
             self.use(core, self.names)
 
+    @property
+    def signatures(self) -> Signatures:
+        """What the tables were made of, of an engine that was given it."""
+        assert isinstance(self.tables, Signatures)
+        return self.tables
+
     def use(self, core: Core, names: Names | None = None) -> None:
         """Has a shard label from these signatures, and from names of its own or the engine's."""
-        labels = self.signatures.labels
+        labels = self.tables.labels
         core.use(
-            self.signatures.hosts,
-            self.signatures.prefixes,
-            self.signatures.ports,
+            self.tables.hosts,
+            self.tables.prefixes,
+            self.tables.ports,
             names if names is not None else self.names,
             bytes(label.category.id if label else 0 for label in labels),
-            {label.id: self.signatures.by_slug[label.video].id for label in labels if label and label.video},
-            {label.id: self.signatures.by_slug[label.calls].id for label in labels if label and label.calls},
+            {label.id: self.tables.by_slug[label.video].id for label in labels if label and label.video},
+            {label.id: self.tables.by_slug[label.calls].id for label in labels if label and label.calls},
             [label.id for label in labels if label and label.shared],
-            {label.id: self.signatures.by_slug[label.push].id for label in labels if label and label.push},
-            self.signatures.declared,
-            self.signatures.rules,
+            {label.id: self.tables.by_slug[label.push].id for label in labels if label and label.push},
+            self.tables.declared,
+            self.tables.rules,
             [label.id for label in labels if label and label.mixed],
         )
 
-    def adopt(self, signatures: Signatures) -> None:
+    def adopt(self, signatures: Tables) -> None:
         """Label from these from the next batch on; they were loaded to keep the numbers of those before.
 
         Flows keep the labels that they have.  load_rules() must follow, for rules know labels by number.
         """
-        self.signatures = signatures
+        self.tables = signatures
         for core in self.cores:
             self.use(core, self.names)
 
@@ -175,7 +180,7 @@ class Engine:
         """
         from dpi.rule_tables import tables
 
-        rules, steer = tables(plan, routes or {}, self.signatures, holding)
+        rules, steer = tables(plan, routes or {}, self.tables, holding)
         for core in self.cores:
             core.set_rules(rules, steer, plan.marks.shift, plan.marks.final)
         self._rules = (rules, steer, plan.marks.shift, plan.marks.final)
@@ -199,9 +204,9 @@ class Engine:
         assert self._followed
         plan = self._followed
         holding, _, until = at(plan.conditions, core.now() / 1_000_000_000)
-        if holding not in self._tables:
-            self._tables[holding] = tables(plan.engine, plan.kernel.targets, self.signatures, holding)
-        core.set_rules(*self._tables[holding], plan.engine.marks.shift, plan.engine.marks.final)
+        if holding not in self._switched:
+            self._switched[holding] = tables(plan.engine, plan.kernel.targets, self.tables, holding)
+        core.set_rules(*self._switched[holding], plan.engine.marks.shift, plan.engine.marks.final)
         return round(until * 1_000_000_000)
 
     def reevaluate(self) -> Iterator[FlowRecord]:
@@ -252,8 +257,8 @@ class Engine:
         return Lines(
             style,
             fields,
-            labels=["unknown", *(label.slug if label else None for label in self.signatures.labels[1:])],
-            categories=[category.slug for category in self.signatures.categories],
+            labels=["unknown", *(label.slug if label else None for label in self.tables.labels[1:])],
+            categories=[category.slug for category in self.tables.categories],
             rules=[rule.name for rule in self.plan.rules] if self.plan else [],
             out=out,
             least=round(min_confidence * 100),
@@ -456,7 +461,7 @@ class Engine:
             packets_up, bytes_up, packets_down, bytes_down, start, last, risks,
             state, flags, _needs, rule, _disposition, mark, local, mac,
         ) = flow  # fmt: skip
-        labels = self.signatures.labels
+        labels = self.tables.labels
         if least and app_confidence < least:
             app, category = 0, 0
         if least and protocol_confidence < least:
@@ -476,7 +481,7 @@ class Engine:
             vlan,
             spoken.slug if spoken else "unknown",
             named.slug if named else None,
-            self.signatures.categories[category].slug if category else None,
+            self.tables.categories[category].slug if category else None,
             host,
             ja4,
             METHODS[method] or None,
@@ -505,6 +510,12 @@ class Engine:
             {0: "out", 1: "in"}.get(local ^ (flags & 1)) if local < 2 else None,
             mac,
         )
+
+
+def _load() -> Signatures:
+    from dpi.match.signatures import load  # what is kept of them is enough for most who only name flows
+
+    return load()
 
 
 def _learnt(shard: int, event: tuple[Any, ...]) -> Learnt:

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from dpi.match.labels import Signatures
+from dpi.match.labels import Tables
 from dpi.match.prefixes import pack
 from dpi.match.rules import Rules
 from dpi.policy.conditions import NOTHING, Holding, absent
@@ -30,7 +30,7 @@ _Prefix = tuple[bytes, int]  # 16 bytes, how many bits of them count
 
 
 def tables(
-    plan: EnginePlan, routes: Mapping[str, int], signatures: Signatures, holding: Holding | None = None
+    plan: EnginePlan, routes: Mapping[str, int], signatures: Tables, holding: Holding | None = None
 ) -> tuple[Rules, Rules]:
     """The rules, and those of them that have a route, as a DNS answer is asked.
 
@@ -49,7 +49,7 @@ def tables(
     return Rules(rules), Rules(steer)
 
 
-def facts_of(record: FlowRecord, signatures: Signatures) -> Facts:
+def facts_of(record: FlowRecord, signatures: Tables) -> Facts:
     """What rules may ask of a flow.
 
     By a name that is not sure they act only when the flow is settled, and asking for a name is not using it.
@@ -74,7 +74,7 @@ def facts_of(record: FlowRecord, signatures: Signatures) -> Facts:
     )
 
 
-def categories_of(slug: str, signatures: Signatures) -> tuple[str, ...]:
+def categories_of(slug: str, signatures: Tables) -> tuple[str, ...]:
     """A label's category and those that it is within, the narrowest first."""
     label = signatures.by_slug.get(slug)
     found: list[str] = []
@@ -85,7 +85,7 @@ def categories_of(slug: str, signatures: Signatures) -> tuple[str, ...]:
     return tuple(found)
 
 
-def ask(rules: Rules, facts: Facts, signatures: Signatures) -> int | None:
+def ask(rules: Rules, facts: Facts, signatures: Tables) -> int | None:
     """The number of the first rule that holds, as the loop would find it; None where none does."""
     app, protocol = (signatures.by_slug.get(slug) for slug in (facts.app, facts.protocol))
     return rules.ask(
@@ -112,7 +112,7 @@ def _number(facts: Facts) -> int:
     return _PROTOCOLS.get(facts.transport, (0,))[0]  # no rule asks for others
 
 
-def _rule(rule: PlannedRule, routes: Mapping[str, int], signatures: Signatures) -> dict[str, Any]:
+def _rule(rule: PlannedRule, routes: Mapping[str, int], signatures: Tables) -> dict[str, Any]:
     match = rule.match
     return {
         "apps": [signatures.by_slug[slug].id for slug in match.apps],
@@ -158,7 +158,7 @@ def _holds(wide: _Prefix, narrow: _Prefix) -> bool:
     return wide[1] <= narrow[1] and int.from_bytes(wide[0], "big") >> low == int.from_bytes(narrow[0], "big") >> low
 
 
-def _categories(match: Match, signatures: Signatures) -> list[int]:
+def _categories(match: Match, signatures: Tables) -> list[int]:
     """The categories named, and those within them."""
     wanted = set(match.categories)
     for slug in wanted:

@@ -29,6 +29,7 @@ cdef struct Interface:
 
 cdef struct CaptureReader:
     int fd
+    bint regular            # a file: reading never waits
     bint turns              # wait for a pipe for a fifth of a second at a time
     uint8_t *buffer
     size_t begin            # of what has been read and not yet been consumed
@@ -60,6 +61,9 @@ cdef int next_record(CaptureReader *r, Record *out) noexcept nogil
 
 # Whether the next record is one that next_record() gives without reading: those before it stay where they are.
 cdef bint at_hand(const CaptureReader *r) noexcept nogil
+
+# Reads on where little is left of a file, so that most often the records of a whole batch are at hand.
+cdef void stock_up(CaptureReader *r) noexcept nogil
 
 cdef void capture_close(CaptureReader *r) noexcept nogil
 

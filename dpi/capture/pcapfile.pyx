@@ -36,6 +36,7 @@ cdef extern from "<poll.h>" nogil:
 cdef enum:
     PAGE = 4096
     AT_ONCE = 1 << 20       # bytes that are read together
+    STOCK = 64 << 10
     TURN = 200              # ms
     RECORD_MAX = 2 << 20    # four times the largest packet that Linux hands out (BIG TCP), with its options
     BUFFER = RECORD_MAX + AT_ONCE + 3 * PAGE    # a record that is not there yet, and what is read next; touched as needed
@@ -119,6 +120,13 @@ cdef bint fill(CaptureReader *r) noexcept nogil:
     return False
 
 
+cdef void stock_up(CaptureReader *r) noexcept nogil:
+    if not r.regular or r.finished or r.end - r.begin >= STOCK:
+        return
+    fill(r)
+    r.finished = r.fault != CAPTURE_FINE        # at the end the file may still grow
+
+
 cdef const uint8_t *more(CaptureReader *r, size_t n) noexcept nogil:
     while r.end - r.begin < n:
         if not fill(r):
@@ -175,6 +183,7 @@ cdef bint capture_open(CaptureReader *r, int fd) noexcept nogil:
     if posix_memalign(<void **>&r.buffer, PAGE, BUFFER) != 0:
         r.buffer = NULL
         return False
+    r.regular = size_of(r) != INT64_MAX
     h = ahead(r, 4)
     if h == NULL:
         blame(r, CAPTURE_UNKNOWN if r.end else CAPTURE_EMPTY, 0)

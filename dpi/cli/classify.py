@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -16,6 +16,7 @@ from dpi.cli.signatures import signatures_option
 from dpi.errors import DpiError
 
 if TYPE_CHECKING:
+    from dpi.match.labels import Tables
     from dpi.record.lines import Lines
 
 Blind = Literal["names", "dns"]
@@ -121,7 +122,7 @@ def command(
 def write(
     captures: Iterable[Path],
     style: str,
-    folders: Iterable[Path],
+    folders: Sequence[Path],
     policy: Path | None,
     max_flows: int,
     *,
@@ -134,16 +135,15 @@ def write(
     from dpi.engine import Engine
     from dpi.errors import CaptureError
     from dpi.match.prefixes import Prefixes
-    from dpi.match.signatures import load
     from dpi.record.fields import FIELDS
 
     if policy is None:
-        engine = Engine(load(folders), max_flows=max_flows)
+        engine = Engine(tables(folders), max_flows=max_flows)
     else:
         from dpi.cli.policy import planned
 
         plan = planned(policy)
-        engine = Engine(load([*plan.engine.signature_dirs, *folders]), max_flows=max_flows)
+        engine = Engine(tables([*plan.engine.signature_dirs, *folders]), max_flows=max_flows)
         engine.follow(plan)
         if plan.kernel.local:
             engine.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
@@ -176,6 +176,17 @@ def write(
     if first_packet:
         click.echo(f"at the first packet: {share(lines)}", err=True)
     return code
+
+
+def tables(folders: Sequence[str | Path]) -> Tables:
+    """What flows are named by: the built-in signatures, and those of the folders."""
+    if not folders:
+        from dpi.match import kept
+
+        return kept.tables()
+    from dpi.match.signatures import load
+
+    return load(folders)
 
 
 def share(lines: Lines) -> str:

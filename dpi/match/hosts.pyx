@@ -28,7 +28,10 @@ from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from dpi.match.patterns cimport Pattern, pattern_match, patterns_build, patterns_bytes, patterns_free, patterns_of
+from dpi.match.patterns cimport (
+    Pattern, pattern_match, patterns_again, patterns_build, patterns_bytes, patterns_free, patterns_kept, patterns_of,
+)
+from dpi.match.plain cimport array_of, bytes_of
 
 import re
 from collections.abc import Iterable
@@ -257,6 +260,36 @@ cdef class Hosts:
 
     def __len__(self) -> int:
         return self.size
+
+    def kept(self):
+        """The table as plain values, for again() of the very same build."""
+        cdef HostTable *t = &self.table
+        slots = t.mask + 1
+        return (
+            self.size,
+            t.mask,
+            t.used,
+            bytes_of(t.slots, slots * sizeof(Suffix)),
+            bytes_of(t.origins, slots * sizeof(Origin)),
+            patterns_kept(&t.patterns),
+        )
+
+    @classmethod
+    def again(cls, kept):
+        """The table that gave kept().  What it holds is believed.  Raises ValueError, TypeError, MemoryError."""
+        cdef Hosts hosts = cls([])
+        cdef HostTable *t = &hosts.table
+        cdef uint64_t slots
+        size, mask, used, suffixes, origins, patterns = kept
+        slots = <uint64_t>mask + 1
+        free(t.slots)
+        free(t.origins)
+        t.slots, t.origins = NULL, NULL
+        t.slots = <Suffix *>array_of(suffixes, slots * sizeof(Suffix))
+        t.origins = <Origin *>array_of(origins, slots * sizeof(Origin))
+        t.mask, t.used, hosts.size = mask, used, size
+        patterns_again(&t.patterns, patterns)
+        return hosts
 
     @property
     def nbytes(self) -> int:

@@ -139,11 +139,35 @@ class Listing:
         return self._sources[source], number - self._starts[source]
 
 
-class Signatures:
-    """Labels by number and slug, categories, and the tables.  Immutable once loaded.
+class Tables:
+    """What flows are named by: labels by number and slug, categories, and the tables of the loop.  Immutable.
 
     labels[n] is None where a number is not used.  Category 0 is "unknown".
     """
+
+    def __init__(
+        self,
+        labels: Sequence[Label | None],
+        categories: Sequence[Category],
+        host_table: hosts.Hosts,
+        prefix_table: prefixes.Prefixes,
+        port_table: ports.Ports,
+        declared: Declarations,
+        app_rules: rules.Rules,
+    ) -> None:
+        self.labels = tuple(labels)
+        self.by_slug = {label.slug: label for label in labels if label}
+        self.categories = tuple(categories)
+        self.category_by_slug = {category.slug: category for category in categories}
+        self.hosts = host_table
+        self.prefixes = prefix_table
+        self.ports = port_table
+        self.declared = declared
+        self.rules = app_rules
+
+
+class Signatures(Tables):
+    """Tables, and the way back from what they say to the files."""
 
     def __init__(
         self,
@@ -155,21 +179,26 @@ class Signatures:
         ruled: Sequence[tuple[str, AppRule]] = (),
         tests: Sequence[CaptureTest] = (),
     ) -> None:
-        self.labels = tuple(labels)
-        self.by_slug = {label.slug: label for label in labels if label}
-        self.categories = tuple(categories)
-        self.category_by_slug = {category.slug: category for category in categories}
+        numbers = {label.slug: label.id for label in labels if label}
+        rows = [(row, slug, rule) for slug, rule in ruled for row in rule.compiled(numbers[slug], numbers)]
+        super().__init__(
+            labels,
+            categories,
+            hosts.Hosts(lists["hosts"].pairs),
+            prefixes.Prefixes(lists["prefixes"].pairs),
+            ports.Ports(lists["ports"].pairs),
+            declared,
+            rules.Rules([row for row, _, _ in rows]),
+        )
         self._lists = lists
-        self.hosts = hosts.Hosts(lists["hosts"].pairs)
-        self.prefixes = prefixes.Prefixes(lists["prefixes"].pairs)
-        self.ports = ports.Ports(lists["ports"].pairs)
-        self.declared = declared
         self.devices = devices
         self.tests = tuple(tests)
-        numbers = {slug: label.id for slug, label in self.by_slug.items()}
-        rows = [(row, slug, rule) for slug, rule in ruled for row in rule.compiled(numbers[slug], numbers)]
-        self.rules = rules.Rules([row for row, _, _ in rows])
-        self._ruled = [(slug, rule) for _, slug, rule in rows]
+        self.ruled = [(slug, rule) for _, slug, rule in rows]
+
+    @property
+    def port_pairs(self) -> list[tuple[str, int]]:
+        """What the table of ports was made of."""
+        return self._lists["ports"].pairs
 
     def host_entry(self, number: int) -> Entry:
         """The entry that hosts.Hit.entry names."""
@@ -181,7 +210,7 @@ class Signatures:
 
     def rule_at(self, number: int) -> tuple[str, str]:
         """The app, and FILE:LINE, of the rule that rules.ask() names."""
-        slug, rule = self._ruled[number]
+        slug, rule = self.ruled[number]
         return slug, rule.where
 
     def declared_at(self, label: int) -> list[str]:
@@ -190,7 +219,7 @@ class Signatures:
 
     def rules_of(self, label: Label) -> list[AppRule]:
         """The rules of an app, in the order in which they are asked."""
-        return list({id(rule): rule for slug, rule in self._ruled if slug == label.slug}.values())
+        return list({id(rule): rule for slug, rule in self.ruled if slug == label.slug}.values())
 
     def explain(self, text: str) -> list[Match]:
         """Every entry that a host name or an address is of, the winner first; empty where nothing is known."""

@@ -25,4 +25,6 @@ cdef const Pattern *pattern_match(const PatternTable *t, const uint8_t *s, uint3
 cdef int patterns_build(PatternTable *t, dict patterns) except -1
 cdef void patterns_free(PatternTable *t) noexcept
 cdef list patterns_of(const PatternTable *t, const uint8_t *s, uint32_t n)
+cdef tuple patterns_kept(const PatternTable *t)
+cdef int patterns_again(PatternTable *t, tuple kept) except -1
 cdef size_t patterns_bytes(const PatternTable *t) noexcept

@@ -7,6 +7,8 @@ however many patterns there are; only where the literal occurs is the pattern it
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+from dpi.match.plain cimport array_of, bytes_of
+
 import re
 
 PATTERNS_MAX = 4096         # bounds the automaton to states of 16 bits together with the length of names
@@ -118,6 +120,32 @@ cdef void patterns_free(PatternTable *t) noexcept:
     free(t.ends)
     free(t.shorter)
     free(t.patterns)
+
+
+cdef tuple patterns_kept(const PatternTable *t):
+    """The table as plain values."""
+    return (
+        t.n_states,
+        t.n_patterns,
+        bytes_of(t.moves, t.n_states * CLASSES * sizeof(uint16_t)),
+        bytes_of(t.found, t.n_states * sizeof(uint32_t)),
+        bytes_of(t.ends, t.n_states * sizeof(uint16_t)),
+        bytes_of(t.shorter, t.n_states * sizeof(uint16_t)),
+        bytes_of(t.patterns, t.n_patterns * sizeof(Pattern)),
+    )
+
+
+cdef int patterns_again(PatternTable *t, tuple kept) except -1:
+    """Fills a zeroed table from what patterns_kept() gave."""
+    cdef uint32_t states = kept[0]
+    cdef uint32_t patterns = kept[1]
+    t.moves = <uint16_t *>array_of(kept[2], states * CLASSES * sizeof(uint16_t))
+    t.found = <uint32_t *>array_of(kept[3], states * sizeof(uint32_t))
+    t.ends = <uint16_t *>array_of(kept[4], states * sizeof(uint16_t))
+    t.shorter = <uint16_t *>array_of(kept[5], states * sizeof(uint16_t))
+    t.patterns = <Pattern *>array_of(kept[6], patterns * sizeof(Pattern))
+    t.n_states, t.n_patterns = states, patterns
+    return 0
 
 
 cdef size_t patterns_bytes(const PatternTable *t) noexcept:

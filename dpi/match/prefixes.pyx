@@ -20,6 +20,8 @@ once built, so any number of threads may read it.
 from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memcmp, memset
 
+from dpi.match.plain cimport array_of, bytes_of
+
 import socket
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -393,8 +395,8 @@ cdef int _fill(PrefixTable *t, const Net *nets, uint32_t n, bint is4) except -1:
 cdef int _fill_masked(MaskTable *t, const Net *nets, uint32_t n) except -1:
     """Takes over the sorted entries with a mask of one family."""
     cdef uint32_t i, k
-    t.entries = <Masked *>malloc((n + 1) * sizeof(Masked))
-    t.masks = <Mask *>malloc((n + 1) * sizeof(Mask))
+    t.entries = <Masked *>calloc(n + 1, sizeof(Masked))
+    t.masks = <Mask *>calloc(n + 1, sizeof(Mask))
     if not t.entries or not t.masks:
         raise MemoryError
     for i in range(n):
@@ -413,6 +415,45 @@ cdef int _fill_masked(MaskTable *t, const Net *nets, uint32_t n) except -1:
         t.masks[t.n - 1].end = k + 1
         t.begins[nets[i].first.low >> 24 if nets[i].family == 4 else nets[i].first.high >> 56] = 1
     return 0
+
+
+cdef tuple _masked_kept(const MaskTable *t):
+    cdef uint32_t entries = t.masks[t.n - 1].end if t.n else 0
+    return (
+        t.n,
+        entries,
+        bytes_of(t.masks, t.n * sizeof(Mask)),
+        bytes_of(t.entries, entries * sizeof(Masked)),
+        bytes_of(t.begins, sizeof(t.begins)),
+    )
+
+
+cdef int _masked_again(MaskTable *t, tuple kept) except -1:
+    n, entries, masks, masked, begins = kept
+    t.masks = <Mask *>array_of(masks, n * sizeof(Mask))
+    t.entries = <Masked *>array_of(masked, entries * sizeof(Masked))
+    for i in range(256):
+        t.begins[<int>i] = begins[i]
+    t.n = n
+    return 0
+
+
+cdef void _free(PrefixTable *t) noexcept:
+    free(t.index4)
+    free(t.start4)
+    free(t.label4)
+    free(t.entry4)
+    free(t.bits4)
+    free(t.index6)
+    free(t.start6)
+    free(t.label6)
+    free(t.entry6)
+    free(t.bits6)
+    free(t.masked4.masks)
+    free(t.masked4.entries)
+    free(t.masked6.masks)
+    free(t.masked6.entries)
+    memset(t, 0, sizeof(PrefixTable))
 
 
 cdef class Prefixes:
@@ -452,23 +493,55 @@ cdef class Prefixes:
             free(nets)
 
     def __dealloc__(self) -> None:
-        free(self.table.index4)
-        free(self.table.start4)
-        free(self.table.label4)
-        free(self.table.entry4)
-        free(self.table.bits4)
-        free(self.table.index6)
-        free(self.table.start6)
-        free(self.table.label6)
-        free(self.table.entry6)
-        free(self.table.bits6)
-        free(self.table.masked4.masks)
-        free(self.table.masked4.entries)
-        free(self.table.masked6.masks)
-        free(self.table.masked6.entries)
+        _free(&self.table)
 
     def __len__(self) -> int:
         return self.size
+
+    def kept(self):
+        """The table as plain values, for again() of the very same build."""
+        cdef PrefixTable *t = &self.table
+        return (
+            self.size,
+            t.n4,
+            bytes_of(t.index4, (UPPER + 1) * sizeof(uint32_t)),
+            bytes_of(t.start4, t.n4 * sizeof(uint32_t)),
+            bytes_of(t.label4, t.n4 * sizeof(uint16_t)),
+            bytes_of(t.entry4, t.n4 * sizeof(uint32_t)),
+            bytes_of(t.bits4, t.n4),
+            t.n6,
+            bytes_of(t.index6, (UPPER + 1) * sizeof(uint32_t)),
+            bytes_of(t.start6, t.n6 * sizeof(Wide)),
+            bytes_of(t.label6, t.n6 * sizeof(uint16_t)),
+            bytes_of(t.entry6, t.n6 * sizeof(uint32_t)),
+            bytes_of(t.bits6, t.n6),
+            _masked_kept(&t.masked4),
+            _masked_kept(&t.masked6),
+        )
+
+    @classmethod
+    def again(cls, kept):
+        """The table that gave kept().  What it holds is believed.  Raises ValueError, TypeError, MemoryError."""
+        cdef Prefixes prefixes = cls([])
+        cdef PrefixTable *t = &prefixes.table
+        _free(t)
+        (
+            prefixes.size, t.n4, index4, start4, label4, entry4, bits4, t.n6, index6, start6, label6, entry6, bits6,
+            masked4, masked6,
+        ) = kept
+        t.index4 = <uint32_t *>array_of(index4, (UPPER + 1) * sizeof(uint32_t))
+        t.start4 = <uint32_t *>array_of(start4, t.n4 * sizeof(uint32_t))
+        t.label4 = <uint16_t *>array_of(label4, t.n4 * sizeof(uint16_t))
+        t.entry4 = <uint32_t *>array_of(entry4, t.n4 * sizeof(uint32_t))
+        t.bits4 = <uint8_t *>array_of(bits4, t.n4)
+        t.index6 = <uint32_t *>array_of(index6, (UPPER + 1) * sizeof(uint32_t))
+        t.start6 = <Wide *>array_of(start6, t.n6 * sizeof(Wide))
+        t.label6 = <uint16_t *>array_of(label6, t.n6 * sizeof(uint16_t))
+        t.entry6 = <uint32_t *>array_of(entry6, t.n6 * sizeof(uint32_t))
+        t.bits6 = <uint8_t *>array_of(bits6, t.n6)
+        _masked_again(&t.masked4, masked4)
+        _masked_again(&t.masked6, masked6)
+        return prefixes
 
     @property
     def nbytes(self) -> int:
