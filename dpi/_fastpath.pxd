@@ -23,3 +23,4 @@ cdef void sweep(Shard *shard, int budget) noexcept nogil
 cdef void hint(Shard *shard, Packet *packet) noexcept nogil
 cdef void hint_again(Shard *shard, const Packet *packet) noexcept nogil
 cdef void end(Shard *shard, uint32_t flow, uint8_t reason) noexcept nogil
+cdef void conclude(Shard *shard, uint32_t flow, uint8_t reason) noexcept nogil

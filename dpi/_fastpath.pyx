@@ -229,6 +229,13 @@ cdef void begin_again(Shard *s, Flow *f, const Packet *p, int side) noexcept nog
 
 cdef void end(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
     """The flow's record goes out, the flow goes."""
+    conclude(s, i, reason)
+    forget(s, &s.table.flows[i])
+    table_remove(s.table, i)
+
+
+cdef void conclude(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
+    """The flow's record goes out."""
     cdef Flow *f = &s.table.flows[i]
     if not f.flags & FLOW_DECIDED:
         settle(s, i, f)
@@ -238,8 +245,6 @@ cdef void end(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
     s.counters.ended += 1
     emit(s, f, EVENT_END, reason)
     release(&s.inspector, f)
-    forget(s, f)
-    table_remove(s.table, i)
 
 
 # What is found in it

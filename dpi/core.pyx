@@ -9,7 +9,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from dpi._fastpath cimport EVENTS_A_PACKET, IDLE_SWEEP, end, hint, hint_again, process, sweep, tick
+from dpi._fastpath cimport EVENTS_A_PACKET, IDLE_SWEEP, conclude, end, hint, hint_again, process, sweep, tick
 from dpi.capture.decision cimport Decision
 from dpi.capture.pcapfile cimport Capture, CaptureReader, Record, at_hand, next_record, stock_up
 from dpi.decide.disposition cimport ask
@@ -38,6 +38,7 @@ from dpi.flow.events cimport (
     EVENT_LEARNT,
     Event,
     ring_advance,
+    ring_restart,
     ring_peek,
 )
 from dpi.flow.strings cimport String
@@ -388,16 +389,23 @@ cdef class Core:
         """Events that the ring still takes."""
         return self.shard.ring.mask + 1 - (self.shard.ring.written - self.shard.ring.read)
 
-    def flush(self, uint32_t start, uint32_t limit=512):
-        """Ends flows from number `start` on, as many as the ring takes: the number to go on with, 0 when done."""
+    def flush(self, uint32_t start, uint32_t limit=512, bint for_good=False):
+        """Ends flows from number `start` on, as many as the ring takes: the number to go on with, 0 when done.
+
+        for_good: nothing but this is done with the shard any more, so that they need not be taken out of its tables.
+        """
         cdef uint32_t i = start
         cdef uint32_t ended = 0
         lock(self.shard)
+        ring_restart(&self.shard.ring)
         while i < self.shard.table.fresh and ended < limit:
             if self.shard.ring.written - self.shard.ring.read + 2 > self.shard.ring.mask:
                 break
             if self.shard.table.flows[i].version:
-                end(self.shard, i, END_FLUSHED)
+                if for_good:
+                    conclude(self.shard, i, END_FLUSHED)
+                else:
+                    end(self.shard, i, END_FLUSHED)
                 ended += 1
             i += 1
         done = i >= self.shard.table.fresh

@@ -338,10 +338,10 @@ class Engine:
 
     def _end(self, core: Core) -> Iterator[None]:
         """Ends all flows that are left, likewise."""
-        go_on = core.flush(0)
+        go_on = core.flush(0, for_good=True)
         while go_on:
             yield
-            go_on = core.flush(go_on)
+            go_on = core.flush(go_on, for_good=True)
         yield
 
     # Live

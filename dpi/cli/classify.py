@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -147,6 +148,7 @@ def write(
         engine.follow(plan)
         if plan.kernel.local:
             engine.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
+    gc.freeze()  # what there is now stays to the end: to look for garbage in it costs a tenth of a start
     paths = list(files(captures))
     code = 0
     with Bar(paths) as bar, Stop() as stop:

@@ -54,5 +54,6 @@ cdef bint ring_init(Ring *r, uint32_t size) noexcept nogil
 cdef void ring_free(Ring *r) noexcept nogil
 cdef Event *ring_reserve(Ring *r) noexcept nogil
 cdef void ring_commit(Ring *r) noexcept nogil
+cdef void ring_restart(Ring *r) noexcept nogil
 cdef const Event *ring_peek(Ring *r) noexcept nogil
 cdef void ring_advance(Ring *r) noexcept nogil

@@ -1,10 +1,11 @@
 """The built-in signatures as they were compiled before: what only names flows starts without reading them.
 
-To read a megabyte of YAML and make its 50,000 entries into tables is most of what such a command needs to start, and comes
+To read a megabyte of YAML and make tables of its 50,000 entries is most of what such a command needs to start, and comes
 to the same each time.  So the tables are kept where Python keeps what it has compiled, in a `__pycache__` beside their
-source, and are believed as that is: who may write there may change the program itself.  A file that is anybody else's, or
-that others may write, is not looked at.  It begins with a digest of all that it depends on and of itself; one that does not
-fit is made anew, in one step, and where that cannot be done nothing is kept.  PYTHONDONTWRITEBYTECODE holds for it too.
+source, and are believed as that is: who may write there may change the program itself.  A file that is anybody else's,
+or that others may write, is not looked at.  It begins with a digest of all that it depends on and of itself; one that
+does not fit is made anew, in one step, and where that cannot be done nothing is kept.  PYTHONDONTWRITEBYTECODE holds
+for it too.
 
 Signatures of bytes and rules of apps are not kept, for none is built in; were there any, nothing would be.
 """
@@ -23,7 +24,7 @@ from typing import Any
 from dpi import __version__
 from dpi.dissect.declared import Declarations
 from dpi.match import hosts, patterns, ports, prefixes, rules
-from dpi.match.labels import Category, Label, Signatures, Tables
+from dpi.match.labels import Category, Kind, Label, Signatures, Tables
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "signatures"
 DIGEST = 32  # bytes
@@ -53,10 +54,9 @@ def tables() -> Tables:
 def _key() -> bytes:
     """What the tables depend on: the signatures, the modules whose memory they are, the version, and the place."""
     found = sha256(f"{__version__} {sys.version} {BUILT_IN}".encode())
-    sources = sorted(name for name in os.listdir(BUILT_IN) if name.endswith((".yaml", ".yml")))
-    for path in [f"{BUILT_IN}/{name}" for name in sources] + [str(module.__file__) for module in _LAYOUT]:
-        with open(path, "rb", 0) as file:
-            content = file.read()
+    sources = sorted(path for path in BUILT_IN.iterdir() if path.suffix in (".yaml", ".yml"))
+    for path in [*sources, *(Path(str(module.__file__)) for module in _LAYOUT)]:
+        content = path.read_bytes()
         found.update(f"{path} {len(content)} ".encode())
         found.update(content)
     return found.digest()
@@ -64,9 +64,9 @@ def _key() -> bytes:
 
 def _read(path: Path, key: bytes) -> memoryview:
     """What is kept under this key.  Raises OSError, ValueError where there is none that can be believed."""
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", 0) as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", 0) as file:
         found = os.fstat(file.fileno())
-        owners = (0, os.geteuid(), os.stat(__file__).st_uid)
+        owners = (0, os.geteuid(), Path(__file__).stat().st_uid)
         if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o022 or found.st_uid not in owners:
             raise ValueError("others may have written it")
         kept = memoryview(file.read())
@@ -80,7 +80,7 @@ def _write(path: Path, key: bytes, kept: bytes) -> None:
     path.parent.mkdir(exist_ok=True)
     new = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb") as file:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb") as file:
             file.write(sha256(key + kept).digest() + kept)
         new.replace(path)
     except OSError:
@@ -91,7 +91,7 @@ def _write(path: Path, key: bytes, kept: bytes) -> None:
 def _plain(signatures: Signatures) -> tuple[Any, ...]:
     return (
         [astuple(category) for category in signatures.categories],
-        [label and _plain_label(label) for label in signatures.labels],
+        [_plain_label(label) if label else None for label in signatures.labels],
         signatures.hosts.kept(),
         signatures.prefixes.kept(),
         signatures.port_pairs,
@@ -102,10 +102,16 @@ def _plain_label(label: Label) -> tuple[Any, ...]:
     return tuple(label.category.id if name == "category" else getattr(label, name) for name in Label.__slots__)
 
 
+def _label(
+    categories: list[Category], number: int, slug: str, name: str, kind: Kind, category: int, *rest: Any
+) -> Label:
+    return Label(number, slug, name, kind, categories[category], *rest)
+
+
 def _again(plain: tuple[Any, ...]) -> Tables:
     kinds, named, host_table, prefix_table, pairs = plain
     categories = [Category(*each) for each in kinds]
-    labels = [each and Label(*each[:4], categories[each[4]], *each[5:]) for each in named]
+    labels = [_label(categories, *each) if each else None for each in named]
     return Tables(
         labels,
         categories,

@@ -38,6 +38,7 @@ cdef enum:
     CHUNK = 256 << 10       # bytes that are written at once
     SECOND = 1000000000     # ns
     ODD_NAMES = 4096        # remembered as they are spelled
+    ODD_MAX = 4             # printable bytes that do not stand for themselves; of a style with more, bytes are looked at singly
     PIECE = 32              # bytes of a text that is copied without asking for its length
     FIELDS_MAX = 64
     NAME = 256              # bytes that a name in an event may have
@@ -63,6 +64,14 @@ FIELD_NAMES = (
 cdef struct Text:
     const char *at
     size_t n
+
+
+cdef uint64_t ONES = 0x0101010101010101ULL
+
+
+cdef inline uint64_t without(uint64_t lanes) noexcept nogil:
+    """The high bit of the lowest lane that is zero is set, and none where no lane is and all are below 128."""
+    return lanes - ONES
 
 
 cdef class Spelled:
@@ -107,6 +116,8 @@ cdef class Lines:
     cdef size_t room
     cdef size_t done            # of these bytes are written
     cdef uint8_t plain[256]     # bytes that stand for themselves
+    cdef uint8_t odd_bytes[ODD_MAX]     # printable ones that do not
+    cdef int n_odd
     cdef uint8_t order[FIELDS_MAX]      # Field
     cdef int n_fields
     cdef uint8_t least
@@ -133,6 +144,10 @@ cdef class Lines:
         for i in range(0x20, 0x7F):
             text = f"a{chr(i)}a"
             self.plain[i] = how.spell(text) == how.quote + text + how.quote
+            if not self.plain[i]:
+                self.n_odd += 1
+                if self.n_odd <= ODD_MAX:
+                    self.odd_bytes[self.n_odd - 1] = <uint8_t>i
         self.before = Spelled(str, [how.before(n, name) for n, name in enumerate(fields)])
         self.labels = Spelled(how.spell, labels)
         self.categories = Spelled(how.spell, categories)
@@ -339,16 +354,17 @@ cdef class Lines:
         self.size += 1
 
     cdef void put_number(self, uint64_t number) noexcept:
-        cdef char digits[20]
-        cdef int i = 20
-        while number >= 10:
-            i -= 1
-            digits[i] = <char>(c'0' + number % 10)
+        cdef uint64_t above = 10
+        cdef char *at = self.buffer + self.size
+        cdef int digits = 1
+        while digits < 20 and number >= above:
+            digits += 1
+            above *= 10
+        self.size += digits
+        while digits:
+            digits -= 1
+            at[digits] = <char>(c'0' + number % 10)
             number //= 10
-        self.put_char(<char>(c'0' + number))
-        while i < 20:
-            self.put_char(digits[i])
-            i += 1
 
     cdef int put_hex(self, uint32_t number) except -1:
         """Eight digits; 0 is none."""
@@ -391,12 +407,27 @@ cdef class Lines:
             self.size += strlen(self.buffer + self.size)
         return self.put(self.quote.of(0))
 
+    cdef inline bint odd_among(self, uint64_t eight) noexcept:
+        """Whether one of eight bytes may not stand for itself: each a lane of which the high bit tells that."""
+        cdef uint64_t found = eight | (eight - ONES * 0x20) | without(eight ^ ONES * 0x7F)
+        cdef int i
+        for i in range(self.n_odd):
+            found |= without(eight ^ ONES * self.odd_bytes[i])
+        return found & (ONES << 7) != 0
+
     cdef int put_name(self, const char *name) except -1:
-        """What somebody has sent: any bytes, NAME at the most with the NUL."""
+        """What somebody has sent: any bytes, NAME at the most with the NUL, in room for a multiple of eight."""
         cdef size_t start = self.size
+        cdef uint64_t eight
         if name[0] == 0:
             return self.put(self.labels.of(<size_t>-1))
         self.put(self.quote.of(0))
+        memcpy(&eight, name, 8)
+        while self.n_odd <= ODD_MAX and not self.odd_among(eight):
+            memcpy(self.buffer + self.size, &eight, 8)
+            self.size += 8
+            name += 8
+            memcpy(&eight, name, 8)
         while self.plain[<uint8_t>name[0]]:
             self.put_char(name[0])
             name += 1
