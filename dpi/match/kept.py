@@ -1,11 +1,11 @@
 """The built-in signatures as they were compiled before: what only names flows starts without reading them.
 
-To read a megabyte of YAML and make tables of its 50,000 entries is most of what such a command needs to start, and comes
-to the same each time.  So the tables are kept where Python keeps what it has compiled, in a `__pycache__` beside their
-source, and are believed as that is: who may write there may change the program itself.  A file that is anybody else's,
-or that others may write, is not looked at.  It begins with a digest of all that it depends on and of itself; one that
-does not fit is made anew, in one step, and where that cannot be done nothing is kept.  PYTHONDONTWRITEBYTECODE holds
-for it too.
+To read a megabyte of YAML and make tables of its 50,000 entries is most of what such a command needs to start, and
+comes to the same each time.  So the tables are kept where Python keeps what it has compiled, in a `__pycache__` beside
+their source, and are believed as that is: who may write there may change the program itself.  A file that is anybody
+else's, or that others may write, is not looked at.  It begins with a digest of all that it depends on and of itself;
+one that does not fit is made anew, in one step, and where that cannot be done nothing is kept.
+PYTHONDONTWRITEBYTECODE holds for it too.
 
 Signatures of bytes and rules of apps are not kept, for none is built in; were there any, nothing would be.
 """

@@ -22,7 +22,6 @@ from libc.string cimport memcmp, memset
 
 from dpi.match.plain cimport array_of, bytes_of
 
-import socket
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -271,14 +270,12 @@ def fixes(text: str, address: bytes) -> int:
 
 def pack(text: str) -> bytes:
     """An address as the 16 bytes that tables use.  Raises ValueError where it is none."""
-    try:
-        return bytes(10) + b"\xff\xff" + socket.inet_pton(socket.AF_INET, text)
-    except (OSError, UnicodeError):
-        pass
-    try:
-        return socket.inet_pton(socket.AF_INET6, text)
-    except (OSError, UnicodeError):
-        raise ValueError(f"{text}: not an address") from None
+    cdef uint8_t raw[16]
+    cdef uint8_t family
+    cdef Wide value
+    if not _read(text, raw, &family, &value):
+        raise ValueError(f"{text}: not an address")
+    return bytes(10) + b"\xff\xff" + raw[:4] if family == 4 else raw[:16]
 
 
 cdef int _order(const void *a, const void *b) noexcept nogil:
