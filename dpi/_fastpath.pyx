@@ -19,6 +19,7 @@ from dpi.decide.first cimport first_tell
 from dpi.decide.labels cimport (
     categorise, forget, header_label, improve, name_at_end, name_by_address, name_late, take_over,
 )
+from dpi.decide.near cimport near_learn
 from dpi.decide.quiet cimport quiet, waits
 from dpi.decide.risks cimport add_risks, answer_awaited, port_risks
 from dpi.decide.shape cimport shape_begin, shape_end, shape_watch
@@ -294,6 +295,7 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
             take_over(s, f, &finding)
     name_at_end(s, f)
     call_settle(s, f)
+    near_learn(s, f)
     categorise(s, f)
     by_rule(s, f)
     port_risks(s, f)

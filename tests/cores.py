@@ -44,7 +44,7 @@ def core(
     mixed: bool = False,
     **options: Any,
 ) -> Core:
-    """A shard that knows video.example, cloud.example, 192.0.2.0/28 as CLOUD's, and port 22.
+    """A shard that knows video.example, cloud.example, a program, 192.0.2.0/28 as CLOUD's, and port 22.
 
     shared: CLOUD carries others' apps.  mixed: 192.0.2.0/28 has other services of its owner's, but for addresses in it
     that end in 7, which are CLOUD's own.
@@ -53,12 +53,18 @@ def core(
     category = bytearray(1024)
     category[VIDEO], category[CLOUD], category[IDS["ssh"]] = STREAMING, HOSTING, HOSTING
     one.use(
-        Hosts([("video.example", VIDEO), ("cloud.example", CLOUD)]),
+        Hosts(
+            [
+                *[("video.example", VIDEO), ("cloud.example", CLOUD)],
+                *[("a=clipper", CLIPS), ("clips", CLOUD)],
+            ]
+        ),
         Prefixes([("192.0.2.0/28", CLOUD), *([("192.0.2.7/255.255.255.31", CLOUD)] if mixed else [])]),
         Ports([("tcp/22", IDS["ssh"])]),
         names if names is not None else Names(1024),
         bytes(category),
         {CLOUD: CLIPS},
+        {IDS["signal"]: IDS["signalvoip"]},
         shared=[CLOUD] if shared else [],
         mixed=[CLOUD] if mixed else [],
     )

@@ -13,6 +13,7 @@ from dpi.daemon.subscriber_counts import counted as counted_of
 from dpi.dissect.risks import BY_SLUG
 from dpi.errors import UsageError
 from dpi.match.prefixes import pack
+from dpi.match.programs import entry_of
 from dpi.policy import link_layer
 from dpi.policy.explain import Facts, explain
 from dpi.policy.plan import Branch, KernelPlan, Match, ShapedClass
@@ -25,6 +26,10 @@ from dpi.subscriber_table import Owner
 
 MOST = 20  # flows of one answer
 COUNTS = ("flows", "flows_total", "packets", "bytes", "last_hit")
+BY_OTHERS = {  # method → what names a flow that shows nothing itself
+    "neighbour": "this client found it, and no other app, at this address or beside it",
+    "fingerprint": "this client has used it, and no other app, with this JA4",
+}
 
 Describe = Callable[[FlowRecord], dict[str, Any]]
 
@@ -262,6 +267,13 @@ def _evidence(state: State, record: FlowRecord) -> Iterator[str]:
             yield f"`{entry.text}` names {entry.label.slug} ({entry.where})"
     if record.method == "rule" and (found := _rule_of(state, record)):
         yield f"a rule names {found[0]} ({found[1]})"
+    if record.method == "program":
+        program = worker.engine.signatures.hosts.match(entry_of(record.agent or ""))
+        if program is not None:
+            entry = worker.engine.signatures.host_entry(program.entry)
+            yield f"its program is `{entry.text}`, which names {entry.label.slug} ({entry.where})"
+    if record.method in BY_OTHERS:
+        yield BY_OTHERS[record.method]
     if record.method == "signature":
         label = state.engine.signatures.by_slug.get(record.app or record.protocol)
         for where in state.engine.signatures.declared_at(label.id if label else 0):

@@ -3,11 +3,11 @@
 from libc.stdint cimport uint16_t
 
 from dpi.decide.labels cimport categorise, improve
-from dpi.decide.shard cimport TRAIT_CALL, Shard
+from dpi.decide.shard cimport TRAIT_CALL, TRAIT_SHARED, Shard
 from dpi.dissect.protocols cimport P_DTLS, P_RTCP, P_RTP, P_SRTP, P_STUN
 from dpi.flow.table cimport FLOW_NAMED, Flow, opener
-from dpi.match.evidence cimport BY_KNOWN_SERVER, confidence_of
-from dpi.match.nearby cimport callers_find, callers_learn
+from dpi.match.evidence cimport BY_KNOWN_SERVER, BY_NEIGHBOUR, confidence_of
+from dpi.match.nearby cimport callers_find, callers_learn, places_find, places_learn
 from dpi.match.prefixes cimport prefix_match
 
 
@@ -33,13 +33,21 @@ cdef void call_learn(Shard *s, const Flow *f) noexcept nogil:
         callers_learn(s.names, f.addr[1 - server], f.port[1 - server], f.proto, label, f.last)
 
 
+cdef inline bint rented(Shard *s, const Flow *f, int side) noexcept nogil:
+    """Whether a server's address is nobody's that is known, or of a network that carries others."""
+    cdef uint16_t owner = prefix_match(s.prefixes, f.addr[side]) if s.prefixes != NULL else 0
+    return owner == 0 or s.traits[owner] & TRAIT_SHARED
+
+
 cdef void call_again(Shard *s, Flow *f) noexcept nogil:
     """A call tries peers and relays from one socket: what one flow was named, the others of its ends are.
 
-    Whose servers they are says less: public STUN servers are everybody's.
+    Whose servers they are says less: public STUN servers are everybody's.  Where it is a rented machine, this client's
+    other calls may use it too.
     """
     cdef uint16_t label
     cdef int side
+    cdef int server = 1 - opener(f)
     if s.names == NULL or f.flags & FLOW_NAMED or not carries_calls(f.protocol.id) or s.traits[f.app.id] & TRAIT_CALL:
         return
     for side in range(2):
@@ -50,7 +58,13 @@ cdef void call_again(Shard *s, Flow *f) noexcept nogil:
             categorise(s, f)
             if f.port[1 - side] >= EPHEMERAL:       # a peer; STUN servers have ports below
                 callers_learn(s.names, f.addr[1 - side], f.port[1 - side], f.proto, label, f.last)
+            elif rented(s, f, 1 - side):
+                places_learn(s.names, f.addr[side], f.addr[1 - side], label, f.last)
             return
+    label = places_find(s.names, f.addr[1 - server], f.addr[server], f.last)
+    if s.traits[label] & TRAIT_CALL and f.app.id == 0:
+        improve(&f.app, label, BY_NEIGHBOUR, confidence_of(BY_NEIGHBOUR))
+        categorise(s, f)
 
 
 cdef void call_settle(Shard *s, Flow *f) noexcept nogil:

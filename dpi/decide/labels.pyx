@@ -8,7 +8,9 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset, strlen
 
+from dpi.decide.by_program cimport by_program
 from dpi.decide.device cimport device_forget
+from dpi.decide.near cimport near_find
 from dpi.decide.shard cimport SEES_DNS, SEES_NAMES, TRAIT_CALL, TRAIT_MIXED, TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate, Found
 from dpi.dissect.inspector cimport Finding
@@ -20,7 +22,6 @@ from dpi.match.evidence cimport (
     BY_DNS,
     BY_DNS_QUERY,
     BY_KNOWN_SERVER,
-    BY_NEIGHBOUR,
     BY_NOTHING,
     BY_PORT,
     BY_PREFIX,
@@ -31,7 +32,7 @@ from dpi.match.evidence cimport (
 from dpi.match.hosts cimport HostHit, HostTable, host_match
 from dpi.match.name_table cimport NameHit
 from dpi.match.names cimport names_find, servers_find, servers_learn
-from dpi.match.nearby cimport networks_find, networks_learn
+from dpi.match.nearby cimport networks_learn
 from dpi.match.ports cimport port_match
 from dpi.match.prefixes cimport prefix_told
 from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_TCP, Packet
@@ -67,6 +68,10 @@ cdef uint16_t header_label(const Packet *p) noexcept nogil:
     if p.proto == 113:
         return P_PGM
     return 0
+
+
+cdef inline bint carries_names(uint16_t protocol) noexcept nogil:
+    return protocol == P_TLS or protocol == P_QUIC or protocol == P_HTTP or protocol == P_HTTP2
 
 
 cdef void categorise(Shard *s, Flow *f) noexcept nogil:
@@ -218,6 +223,8 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
                 networks_learn(s.names, f.addr[1 - server], f.addr[server],
                                0 if s.traits[f.app.id] & TRAIT_SHARED else f.app.id, s.now)
     improve(&f.app, label, finding.method, confidence_of(finding.method))
+    if carries_names(f.protocol.id) or f.protocol.id == P_HTTPPROXY or f.protocol.id == P_HTTPCONNECT:
+        by_program(s, f, found)
     if finding.sure:
         f.app.confidence = 0
     improve(&f.app, finding.app, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
@@ -227,10 +234,6 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
 cdef inline bint is_push_port(uint16_t port) noexcept nogil:
     """Apple's (2195 to 2197, 5223) and Google's (5228 to 5230) tell firewalls to let these through."""
     return port == 5223 or 2195 <= port <= 2197 or 5228 <= port <= 5230
-
-
-cdef inline bint carries_names(uint16_t protocol) noexcept nogil:
-    return protocol == P_TLS or protocol == P_QUIC or protocol == P_HTTP or protocol == P_HTTP2
 
 
 cdef inline bint is_web(const Label *protocol) noexcept nogil:
@@ -255,6 +258,8 @@ cdef void name_at_end(Shard *s, Flow *f) noexcept nogil:
             label = 0                   # whose machine it is says nothing of what runs there
         if f.protocol.id == P_STUN and not s.calls[label] and not s.traits[label] & TRAIT_CALL:
             label = 0                   # a public STUN server is everybody's
+        if label == P_DOHDOT and not is_web(&f.protocol):
+            label = 0                   # a resolver is pinged as well
         if s.push[label] and f.proto == IP_TCP and (is_push_port(f.port[0]) or is_push_port(f.port[1])):
             label = s.push[label]
         elif s.traits[label] & TRAIT_MIXED and f.host == NONE and not numbered:
@@ -265,9 +270,8 @@ cdef void name_at_end(Shard *s, Flow *f) noexcept nogil:
         if label == 0:
             label = port_match(s.ports, f.proto, f.port[1 - server])
         improve(&f.protocol, label, BY_PORT, confidence_of(BY_PORT))
-    if f.app.id == 0 and owner == 0 and f.host == NONE and s.names != NULL and carries_names(f.protocol.id):
-        label = networks_find(s.names, f.addr[1 - server], f.addr[server], s.now)
-        improve(&f.app, label, BY_NEIGHBOUR, confidence_of(BY_NEIGHBOUR))
+    if f.app.id == 0 and f.host == NONE and carries_names(f.protocol.id):
+        near_find(s, f, owner)
 
 
 cdef void name_late(Shard *s, Flow *f) noexcept nogil:

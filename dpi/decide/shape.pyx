@@ -1,12 +1,16 @@
-"""The shape of a nameless flow: bursts of video at an owner who has it, else the cadence of a voice; at its end, bulk."""
+"""The shape of a nameless flow: bursts of video at an owner who has it, else the cadence of a voice; at its end, bulk.
 
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+And what a call carries once it has got through by STUN, where that did not tell whose it is.
+"""
 
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from dpi.decide.calls cimport call_learn
 from dpi.decide.labels cimport categorise, improve
 from dpi.decide.shard cimport Shard
-from dpi.dissect.protocols cimport P_BULK, P_QUIC, P_TLS, P_VOICE
+from dpi.dissect.protocols cimport P_BULK, P_QUIC, P_SIGNALVOIP, P_STUN, P_TLS, P_VOICE
 from dpi.flow.table cimport FLOW_NAMED, NONE, Flow, opener
-from dpi.match.evidence cimport BY_BEHAVIOUR, BY_PORT, BY_PREFIX, confidence_of
+from dpi.match.evidence cimport BY_BEHAVIOUR, BY_PORT, BY_PREFIX, BY_SIGNATURE, confidence_of
 from dpi.match.prefixes cimport prefix_match
 from dpi.wire.packet cimport IP_TCP, IP_UDP, Packet
 
@@ -20,6 +24,7 @@ cdef enum:
     VOICE_SECONDS = 4       # in a row
     VOICE_WATCH = 8         # seconds without one of them
     VOICE_PACKETS = 1024    # what is no voice has come to these sooner
+    MEDIA_PACKETS = 64      # of a call, while it gets through and then carries something
     BULK_MIN = 8 << 20      # bytes
     BULK_RATE = 128 << 10   # bytes a second
 
@@ -54,11 +59,13 @@ cdef bint shape_begin(Shard *s, Flow *f) noexcept nogil:
     """Whether the shape of the flow may yet tell what it is.
 
     isn[], of no use any more, holds what was seen: of bursts the bytes of the one that goes on and how many there were;
-    of a cadence the counts of this second.
+    of a cadence the counts of this second; of a call, which part each side has in it.
     """
     if f.flags & FLOW_NAMED or not f.bytes[1 - opener(f)]:
         return False
     f.isn[0] = f.isn[1] = 0
+    if f.protocol.id == P_STUN:
+        return f.proto == IP_UDP and f.app.id == 0
     if (unknown(f) or f.protocol.id == P_TLS or f.protocol.id == P_QUIC) and s.video[owner_of(s, f)]:
         return True
     f.isn[0] = CADENCE | SPOILED
@@ -67,6 +74,8 @@ cdef bint shape_begin(Shard *s, Flow *f) noexcept nogil:
 
 cdef bint shape_watch(Shard *s, Flow *f, const Packet *p, int side) noexcept nogil:
     """True once there is nothing more to be seen, whatever the flow is called then."""
+    if f.protocol.id == P_STUN:
+        return media_watch(s, f, p, side)
     if f.isn[0] & CADENCE:
         return cadence_watch(s, f, p, side)
     return bursts_watch(s, f, p, side)
@@ -116,6 +125,32 @@ cdef bint is_speech(uint32_t seen) noexcept nogil:
     cdef uint32_t b = seen >> COUNT_BITS & COUNT_MASK
     return not seen & SPOILED and ((48 <= a <= 52 and 48 <= b <= 52) or (32 <= a <= 35 and 32 <= b <= 35)
                                    or (16 <= a <= 18 and 16 <= b <= 18))
+
+
+cdef uint32_t media_source(const Packet *p) noexcept nogil:
+    """The source (SSRC) of an RTP or RTCP packet (RFC 3550, 5.1 and 6.4; which of them, RFC 5761, 4); 0 for neither."""
+    cdef const uint8_t *at
+    if p.n < 12 or p.payload[0] >> 6 != 2:
+        return 0
+    at = p.payload + (4 if 192 <= p.payload[1] <= 223 else 8)
+    return <uint32_t>at[0] << 24 | <uint32_t>at[1] << 16 | <uint32_t>at[2] << 8 | at[3]
+
+
+cdef bint media_watch(Shard *s, Flow *f, const Packet *p, int side) noexcept nogil:
+    """Tells Signal's calls.  Others draw their sources at random (RFC 3550, 8.1); those of its library (RingRTC) are
+    fixed: data, sound, picture and what is sent of it again are 1001, 1002, 1003 and 1013 of who calls, 2001 and so on
+    of who answers.  One of each, from either side, fixes more than 50 bits.
+    """
+    cdef uint32_t source = media_source(p)
+    cdef uint32_t caller = source // 1000
+    if (caller == 1 or caller == 2) and source % 1000 in (1, 2, 3, 13):
+        f.isn[side] = caller
+    if f.isn[0] + f.isn[1] == 3 and f.isn[0] and f.isn[1]:
+        if improve(&f.app, P_SIGNALVOIP, BY_SIGNATURE, confidence_of(BY_SIGNATURE)):
+            call_learn(s, f)
+            categorise(s, f)
+        return True
+    return p.time - f.start >= WATCH_TIME or f.packets[0] + f.packets[1] >= MEDIA_PACKETS
 
 
 cdef void shape_end(Shard *s, Flow *f) noexcept nogil:

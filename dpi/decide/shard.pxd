@@ -61,6 +61,13 @@ cdef struct Learnt:         # what the control plane was told a moment ago
     int64_t until
 
 
+cdef struct Habit:          # what a client used a fingerprint for (near.pyx)
+    uint64_t tag            # of both; 0: free
+    int64_t seen            # ns: the last time
+    uint16_t app            # 0: none that is known
+    uint8_t several         # another one too
+
+
 cdef struct Shard:
     pthread_mutex_t mutex
     Table *table
@@ -84,6 +91,7 @@ cdef struct Shard:
     const RuleTable *rules
     const RuleTable *routes
     Learnt *learnt
+    Habit *habits           # [HABITS]
     uint64_t holds          # packets held so far; the number of the last one
     uint8_t overrides       # a bit for each route whose servers' names are to lead to a cache's own address
     uint8_t answers         # … of which somebody answers queries now
@@ -99,6 +107,7 @@ cdef struct Shard:
 
 cdef enum:
     LEARNT = 4096           # addresses that the control plane was told lately
+    HABITS = 8192
 
 
 cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil

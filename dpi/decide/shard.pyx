@@ -35,8 +35,10 @@ cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil:
     s.push = <uint16_t *>calloc(65536, sizeof(uint16_t))
     s.traits = <uint8_t *>calloc(65536, 1)
     s.learnt = <Learnt *>calloc(LEARNT, sizeof(Learnt))
+    s.habits = <Habit *>calloc(HABITS, sizeof(Habit))
     if (s.table == NULL or s.strings == NULL or s.category == NULL
             or s.video == NULL or s.calls == NULL or s.push == NULL or s.traits == NULL or s.learnt == NULL
+            or s.habits == NULL
             or not ring_init(&s.ring, events) or not inspector_init(&s.inspector, works, STREAMS)
             or pthread_mutex_init(&s.mutex, NULL) != 0):
         shard_free(s)
@@ -62,6 +64,7 @@ cdef void shard_free(Shard *s) noexcept nogil:
     free(s.push)
     free(s.traits)
     free(s.learnt)
+    free(s.habits)
     free(s)
 
 

@@ -1,8 +1,8 @@
 """What is spoken over HTTP: told by a request's method, media type, body, target or user agent.
 
 They are apps beside the protocol `http`, weaker evidence than a host name that is known: a WebDAV share of a
-service's is that service's.  Of user agents those are known that begin with the name of a program which speaks to
-its own service alone, be it by an address or through a CDN; what browsers within apps send says nothing.
+service's is that service's.  Of user agents those are known that tell what is spoken; whose program asks is weaker
+evidence (decide/by_program.pyx).
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
@@ -11,30 +11,19 @@ from libc.string cimport memcmp, strlen
 from dpi.dissect.answer cimport Found
 from dpi.dissect.protocols cimport (
     P_BITTORRENT,
-    P_DROPBOX,
-    P_EPICGAMES,
     P_GNUTELLA,
     P_HLS,
     P_IPP,
     P_JSONRPC,
-    P_KAKAOTALK,
     P_MPEGDASH,
     P_OCSP,
     P_OPENVPN,
-    P_PLAYSTATION,
-    P_ROBLOX,
     P_RTMP,
     P_SOAP,
-    P_SPOTIFY,
-    P_STEAM,
-    P_TEAMVIEWER,
     P_THRIFT,
     P_UNKNOWN,
-    P_VIBER,
     P_WEBDAV,
-    P_WHATSAPP,
     P_WINDOWSUPDATE,
-    P_XBOX,
 )
 
 
@@ -75,11 +64,7 @@ cdef Row *AGENTS = [
     Row(b"uTorrent/", P_BITTORRENT), Row(b"qBittorrent/", P_BITTORRENT), Row(b"Azureus ", P_BITTORRENT),
     Row(b"libtorrent/", P_BITTORRENT), Row(b"BTWebClient/", P_BITTORRENT), Row(b"BitTorrent/", P_BITTORRENT),
     Row(b"Deluge", P_BITTORRENT), Row(b"rtorrent/", P_BITTORRENT), Row(b"Windows-Update-Agent", P_WINDOWSUPDATE),
-    Row(b"Microsoft-Delivery-Optimization", P_WINDOWSUPDATE), Row(b"Valve/Steam ", P_STEAM), Row(b"Spotify/", P_SPOTIFY),
-    Row(b"WhatsApp/", P_WHATSAPP), Row(b"Viber/", P_VIBER), Row(b"Roblox/", P_ROBLOX), Row(b"RobloxStudio/", P_ROBLOX),
-    Row(b"TeamViewer/", P_TEAMVIEWER), Row(b"Dropbox", P_DROPBOX), Row(b"EpicGamesLauncher/", P_EPICGAMES),
-    Row(b"Xbox Live Client/", P_XBOX), Row(b"libhttp/", P_PLAYSTATION), Row(b"KAKAOTALK", P_KAKAOTALK),
-    Row(b"OpenVPN Connect/", P_OPENVPN), Row(NULL, P_UNKNOWN),
+    Row(b"Microsoft-Delivery-Optimization", P_WINDOWSUPDATE), Row(b"OpenVPN Connect/", P_OPENVPN), Row(NULL, P_UNKNOWN),
 ]
 
 
@@ -112,7 +97,11 @@ cdef uint16_t by_body(const uint8_t *request, uint32_t n) noexcept nogil:
 
 
 cdef uint16_t by_target(const uint8_t *request, uint32_t n) noexcept nogil:
-    """The target's path, up to its query: a tracker's announce (BEP 3), a playlist, a manifest."""
+    """The target's path, up to its query: a tracker's announce (BEP 3), a playlist, a manifest, an OCSP request.
+
+    The latter is DER in base64 (RFC 6960, A.1): within five sequences, whose lengths are a byte each, "SHA-1" and that
+    a hash of 20 bytes follows.
+    """
     cdef uint32_t start = 0
     cdef uint32_t end
     while start < n and request[start] > 0x20:
@@ -128,6 +117,8 @@ cdef uint16_t by_target(const uint8_t *request, uint32_t n) noexcept nogil:
     if end - start >= 9 and memcmp(request + end - 9, b"/announce", 9) == 0 and n - end > 11 and (
             memcmp(request + end, b"?info_hash=", 11) == 0):
         return P_BITTORRENT
+    if end - start > 60 and memmem(request + start, end - start, b"JBgUrDgMCGgUABB", 15) != NULL:
+        return P_OCSP
     return P_UNKNOWN
 
 

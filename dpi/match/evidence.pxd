@@ -13,9 +13,11 @@ and by nothing else, so the table below is the whole order of evidence:
     certificate       90      the server's certificate (TLS 1.2 and older)
     dns               85      the client's resolver answered with this address for that name
     known-server      80      another flow showed this name at the same address and port
+    program           75      the client's program says who it is, at the start of its user agent
     behaviour         70      the traffic has the shape of the app's of the address's owner, or of a voice or bulk
     prefix            60      the address belongs to the app's owner
     neighbour         50      the client found the app, and no other, beside that address a moment ago
+    fingerprint       40      this client's JA4, with which it was seen to use one app and no other
     port              30      the port that is registered for it
     provisional       80      at and above this, rules act at once; below it, when nothing better can come
 
@@ -35,9 +37,11 @@ cdef enum Method:
     BY_CERTIFICATE
     BY_DNS
     BY_KNOWN_SERVER
+    BY_PROGRAM
     BY_BEHAVIOUR
     BY_PREFIX
     BY_NEIGHBOUR
+    BY_FINGERPRINT
     BY_PORT
     BY_RULE
     METHODS                 # how many there are
@@ -64,12 +68,16 @@ cdef inline uint8_t confidence_of(int method) noexcept nogil:
         return 85
     if method == BY_KNOWN_SERVER:
         return 80
+    if method == BY_PROGRAM:
+        return 75
     if method == BY_BEHAVIOUR:
         return 70
     if method == BY_PREFIX:
         return 60
     if method == BY_NEIGHBOUR:
         return 50
+    if method == BY_FINGERPRINT:
+        return 40
     if method == BY_PORT:
         return 30
     return 0

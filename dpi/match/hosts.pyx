@@ -7,6 +7,7 @@ An entry is spelled as in policies and signature files:
     =example.org        the name alone
     *keyword*  a*.b.c   a pattern; each * stands for any characters, dots too, or none
     o=some-company-inc  not a name: the organisation in a server's certificate, its letters and digits with "-" between
+    a=some.program      not a name either: what a client's program calls itself (programs.pyx)
 
 The most specific entry wins: the exact name first, then whichever fixes the most characters of the name (so a
 longer suffix beats a shorter one); where two fix as many, a suffix beats a pattern and a later entry an earlier.
@@ -39,7 +40,7 @@ from typing import NamedTuple
 
 from dpi.match.patterns import problem as pattern_problem
 
-_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|o=[a-z0-9]+(-[a-z0-9]+)*")  # no host has an "="
+_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|o=[a-z0-9]+(-[a-z0-9]+)*|a=[a-z0-9_.-]+")  # no host has an "="
 KINDS = ("suffix", "below", "exact", "pattern")
 
 cdef enum:
@@ -85,7 +86,7 @@ def problem(text: str) -> str:
 def _parse(str text):
     if text.startswith("="):
         return HOST_EXACT, text[1:]
-    if text.startswith("o="):
+    if text.startswith(("o=", "a=")):
         return HOST_EXACT, text
     if text.startswith("*.") and "*" not in text[2:]:
         return HOST_BELOW, text[2:]

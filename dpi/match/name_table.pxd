@@ -43,10 +43,11 @@ cdef enum Kind:
     CALLER
     ALIAS
     NETWORK
+    PLACE
 
 
 cdef struct Entry:          # three cache lines, the key and the times in the first
-    uint8_t client[16]      # zero but for OWN, ALIAS and NETWORK
+    uint8_t client[16]      # zero for ANYONE, SERVER and CALLER
     uint8_t server[16]      # ALIAS: a hash of the name; NETWORK: the rest is zero
     int64_t learnt
     int64_t expires         # 0: free

@@ -10,7 +10,7 @@ Four kinds of entry in one table (name_table.pyx):
 * which name an alias stands for: (client, alias).  Some resolvers ask again for the end of a chain of aliases alone
   once its addresses have expired; what was asked for at first stays the name.
 
-Two more have an app and no name: nearby.pyx.
+More have an app and no name: nearby.pyx.
 
 Lifetimes follow the packets' time, not the wall's, so that captures and the live loop behave alike.  Clients keep
 an address longer than its TTL allows (connection pools, browsers' own caches), hence the floor of five minutes;
@@ -29,6 +29,7 @@ from dpi.match.name_table cimport (
     NAME_MAX,
     NETWORK,
     OWN,
+    PLACE,
     SECOND,
     SERVER,
     SHARDS,
@@ -48,7 +49,14 @@ from dpi.match.name_table cimport (
     soon,
     take,
 )
-from dpi.match.nearby cimport callers_find, callers_learn, networks_find, networks_learn
+from dpi.match.nearby cimport (
+    callers_find,
+    callers_learn,
+    networks_find,
+    networks_learn,
+    places_find,
+    places_learn,
+)
 
 
 cdef enum:
@@ -58,7 +66,7 @@ cdef enum:
     ALIAS_TTL = 3600        # and an alias is remembered
 
 
-KINDS = {OWN: "client", ANYONE: "address", SERVER: "server", CALLER: "caller", NETWORK: "network"}
+KINDS = {OWN: "client", ANYONE: "address", SERVER: "server", CALLER: "caller", NETWORK: "network", PLACE: "place"}
 
 
 cdef inline const char *last_labels(const char *name, uint16_t *n) noexcept nogil:
@@ -274,8 +282,16 @@ cdef class Names:
         """The one app that this client found beside an address lately, 0 for none, or for several."""
         return networks_find(self.table, address(client), address(server), now)
 
+    def learn_place(self, client: bytes, server: bytes, label: int, now: int) -> None:
+        """A client found an app at an address that no name told."""
+        places_learn(self.table, address(client), address(server), label, now)
+
+    def find_place(self, client: bytes, server: bytes, now: int) -> int:
+        """The one app that this client found so at an address lately, 0 for none, or for several."""
+        return places_find(self.table, address(client), address(server), now)
+
     def entries(self, now: int):
-        """Yields every live entry of an address as a dict: kind (client, address, server, caller, network), client,
+        """Yields every live entry of an address as a dict: kind (client, address, server, caller, network, place), client,
         server, port, proto, name, label, source, learnt, expires, ambiguous.  No lock is held for more than 64 entries, nor between them."""
         cdef Entry[CHUNK] some
         cdef uint32_t shard, at, n, i
@@ -287,11 +303,11 @@ cdef class Names:
                     n = copy_live(self.table, shard, &at, time, some)
                 chunk = []
                 for i in range(n):
-                    if some[i].kind == ALIAS:
+                    if some[i].kind not in KINDS:
                         continue
                     chunk.append({
                         "kind": KINDS[some[i].kind],
-                        "client": (<char *>some[i].client)[:16] if some[i].kind in (OWN, NETWORK) else None,
+                        "client": (<char *>some[i].client)[:16] if some[i].kind in (OWN, NETWORK, PLACE) else None,
                         "server": (<char *>some[i].server)[:16],
                         "port": some[i].port,
                         "proto": some[i].proto,

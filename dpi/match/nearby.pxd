@@ -1,4 +1,4 @@
-"""Which app was seen near by: from the end of a call, or beside an address; see nearby.pyx."""
+"""Which app was seen near by: from the end of a call, at an address or beside it; see nearby.pyx."""
 from libc.stdint cimport int64_t, uint8_t, uint16_t
 
 from dpi.match.name_table cimport NameTable
@@ -10,3 +10,6 @@ cdef uint16_t callers_find(NameTable *t, const uint8_t *addr, uint16_t port, uin
 cdef void networks_learn(NameTable *t, const uint8_t *client, const uint8_t *server, uint16_t label,
                          int64_t now) noexcept nogil
 cdef uint16_t networks_find(NameTable *t, const uint8_t *client, const uint8_t *server, int64_t now) noexcept nogil
+cdef void places_learn(NameTable *t, const uint8_t *client, const uint8_t *server, uint16_t label,
+                       int64_t now) noexcept nogil
+cdef uint16_t places_find(NameTable *t, const uint8_t *client, const uint8_t *server, int64_t now) noexcept nogil

@@ -21,9 +21,11 @@ METHODS: tuple[str, ...] = (
     "certificate",
     "dns",
     "known-server",
+    "program",
     "behaviour",
     "prefix",
     "neighbour",
+    "fingerprint",
     "port",
     "rule",
 )

@@ -186,6 +186,148 @@ def test_what_is_known_of_a_network_is_forgotten_and_is_each_clients_own() -> No
     assert names.find_network(ip(CLIENT), far, SECOND) == 0
 
 
+def asks(agent: str, host: str = "") -> bytes:
+    """A request that tells its program, and a host where one is given."""
+    return f"GET / HTTP/1.1\r\n{f'Host: {host}' if host else 'Accept: */*'}\r\nUser-Agent: {agent}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("blind", [0, 1, 2])
+def test_a_program_says_whose_traffic_it_is(blind: int) -> None:
+    flow = visited(core(blind=blind), payload=asks("Clipper/7.1 (Linux)", "unknown.example"))
+    assert (flow["app"], METHODS[flow["app_method"]], flow["app_confidence"]) == (CLIPS, "program", 75)
+
+
+@pytest.mark.parametrize(
+    "agent", ["Mozilla/5.0 Clipper/7.1", "Clipper2/1", "clipper-beta", "", "a=clipper", "some.clips/1", "x" * 100]
+)
+def test_but_only_by_the_first_word_and_all_of_it(agent: str) -> None:
+    assert visited(core(), payload=asks(agent))["app"] == 0
+
+
+def test_and_not_against_the_name_that_it_asks_for() -> None:
+    flow = visited(core(), payload=asks("Clipper/7.1", "www.video.example"))
+    assert (flow["app"], METHODS[flow["app_method"]]) == (VIDEO, "http-host")
+
+
+def test_what_a_program_found_at_an_address_names_what_shows_nothing_there() -> None:
+    one = core(shared=True)
+    visited(one, SERVER, asks("Clipper/7.1"), sport=40001, dport=80)
+    visited(one, SERVER, openssl_hello(None))
+    visited(one, "192.0.2.11", openssl_hello(None), sport=40002)  # another machine of the cloud's
+    here, beside = (flow for flow in ended(one) if flow["dport"] == 443)
+    assert (here["app"], METHODS[here["app_method"]], here["app_confidence"]) == (CLIPS, "neighbour", 50)
+    assert beside["app"] == 0
+
+
+def test_a_fingerprint_with_which_a_client_used_one_app_alone_names_its_nameless_flows() -> None:
+    one = core(shared=True, blind=1)
+    resolve(one, "www.video.example", ELSEWHERE)
+    visited(one, ELSEWHERE, openssl_hello(None), sport=40001)
+    visited(one, SERVER, openssl_hello(None))
+    visited(one, "198.51.100.1", openssl_hello(None))
+    others = [flow for flow in ended(one) if flow["dst"] in (SERVER, "198.51.100.1")]
+    assert [(each["app"], METHODS[each["app_method"]], each["app_confidence"]) for each in others] == [
+        (VIDEO, "fingerprint", 40)
+    ] * 2
+
+
+@pytest.mark.parametrize("name", ["www.cloud.example", "unknown.example"])
+def test_but_not_one_with_which_it_used_another_too(name: str) -> None:
+    one = core(blind=1)
+    for sport, each, address in ((40001, "www.video.example", ELSEWHERE), (40002, name, "203.0.114.1")):
+        resolve(one, each, address, sport=sport + 10000)
+        visited(one, address, openssl_hello(None), sport=sport)
+    visited(one, "198.51.100.1", openssl_hello(None))
+    assert next(flow for flow in ended(one) if flow["dst"] == "198.51.100.1")["app"] == 0
+
+
+def test_nor_at_an_owner_whose_services_are_many() -> None:
+    one = core(mixed=True, blind=1)
+    resolve(one, "www.video.example", ELSEWHERE)
+    visited(one, ELSEWHERE, openssl_hello(None), sport=40001)
+    visited(one, SERVER, openssl_hello(None))
+    assert next(flow for flow in ended(one) if flow["dst"] == SERVER)["app"] == 0
+
+
+def test_nor_after_an_hour_or_to_another_client() -> None:
+    ja4 = openssl_hello(None)
+    for src, later, app in ((CLIENT, 3500, VIDEO), (CLIENT, 3700, 0), ("10.0.0.2", 1, 0)):
+        one = core(blind=1)
+        resolve(one, "www.video.example", ELSEWHERE)
+        visited(one, ELSEWHERE, ja4, sport=40001)
+        connection = Connection(one, sport=40002, src=src, dst="198.51.100.1")
+        connection.clock += later * SECOND
+        connection.shake().segment(0, 0, ja4)
+        assert next(flow for flow in ended(one) if flow["dst"] == "198.51.100.1")["app"] == app
+
+
+def test_what_is_known_of_a_place_is_forgotten_and_is_each_clients_own() -> None:
+    names, app = Names(1024), 7
+    names.learn_place(ip(CLIENT), ip(BESIDE), app, SECOND)
+    assert [names.find_place(ip(CLIENT), ip(BESIDE), at * SECOND) for at in (2, 602)] == [app, 0]
+    assert names.find_place(ip(RESOLVER), ip(BESIDE), SECOND) == 0
+    assert names.find_place(ip(CLIENT), ip(ELSEWHERE), SECOND) == 0
+    assert {entry["kind"] for entry in names.entries(SECOND)} == {"place"}
+
+
+def report(source: int) -> bytes:
+    """An RTCP receiver report without a block, and SRTCP's index and tag."""
+    return b"\x80\xc9\0\1" + source.to_bytes(4, "big") + b"\x80\0\0\1" + bytes(16)
+
+
+def call(one: Any, ours: bytes, theirs: bytes, sport: int = 40000) -> dict[str, Any]:
+    """Gets through by STUN, then both sides send something; a relay is asked from the same socket before."""
+    datagram(one, BINDING, sport, 3478, dst="198.51.100.3")
+    for _ in range(8):
+        datagram(one, BINDING, sport, 50000, dst=ELSEWHERE)
+        datagram(one, b"\1\1" + BINDING[2:], 50000, sport, src=ELSEWHERE, dst=CLIENT)
+    datagram(one, ours, sport, 50000, dst=ELSEWHERE)
+    datagram(one, theirs, 50000, sport, src=ELSEWHERE, dst=CLIENT)
+    return find(one, sport, 50000, 17, dst=ELSEWHERE)
+
+
+@pytest.mark.parametrize("parts", [(1003, 2003), (2002, 1001), (1002, 2013)])
+def test_signals_calls_are_told_by_the_sources_that_its_library_counts(parts: tuple[int, int]) -> None:
+    one = core()
+    flow = call(one, *map(report, parts))
+    assert (flow["protocol"], flow["app"]) == (IDS["stun"], IDS["signalvoip"])
+    assert METHODS[flow["app_method"]] == "signature"
+    relay = next(flow for flow in ended(one) if flow["dport"] == 3478)
+    assert (relay["app"], METHODS[relay["app_method"]]) == (IDS["signalvoip"], "known-server")
+
+
+def test_a_relay_of_a_call_names_what_else_this_client_asks_there() -> None:
+    one = core()
+    call(one, report(1003), report(2003))
+    find(one, 40000, 3478, 17, dst="198.51.100.3")
+    datagram(one, BINDING, 41000, 443, dst="198.51.100.3")
+    datagram(one, BINDING, 41000, 443, src="10.0.0.2", dst="198.51.100.3")
+    flows = {(flow["src"], flow["dport"]): flow for flow in ended(one)}
+    assert METHODS[flows[CLIENT, 443]["app_method"]] == "neighbour"
+    assert flows[CLIENT, 443]["app"] == IDS["signalvoip"]
+    assert flows["10.0.0.2", 443]["app"] == 0
+
+
+def test_the_same_by_rtp_itself() -> None:
+    sound = b"\x90\x66\0\1\0\0\0\1" + (1002).to_bytes(4, "big") + bytes(40)
+    assert call(core(), sound, report(2002))["app"] == IDS["signalvoip"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (report(1003), report(1003)),
+        (report(1004), report(2003)),
+        (report(0x12345678), report(2003)),
+        (report(3001), report(1001)),
+        (report(1003)[:9], report(2003)),
+        (b"\x40" + report(1003)[1:], report(2003)),
+    ],
+)
+def test_but_not_others_calls(ours: bytes, theirs: bytes) -> None:
+    assert call(core(), ours, theirs)["app"] == 0
+
+
 def test_an_address_behind_nat64_is_the_owners_of_the_ipv4_address() -> None:
     from dpi.match.prefixes import Prefixes
 

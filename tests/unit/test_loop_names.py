@@ -55,7 +55,10 @@ def test_a_request_names_its_flow_by_its_host() -> None:
         (b"GET /live/1.m3u8?x=1 HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "hls"),
         (b"GET /announce?info_hash=%01 HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "bittorrent"),
         (b"GET /1/seg-3.m4s HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "mpegdash"),
-        (b"GET /depot/1 HTTP/1.1\r\nHost: 10.0.0.9\r\nUser-Agent: Valve/Steam HTTP Client 1.0\r\n\r\n", "steam"),
+        (
+            b"GET /depot/1 HTTP/1.1\r\nHost: 10.0.0.9\r\nUser-Agent: Windows-Update-Agent/10.0\r\n\r\n",
+            "windowsupdate",
+        ),
         (b'POST / HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n{"jsonrpc": "2.0", "method": "x"}', "jsonrpc"),
         (b"POST / HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n<?xml version='1.0'?><soap:Envelope>", "soap"),
         (b"POST / HTTP/1.1\r\nHost: 10.0.0.9\r\nContent-Type: application/vnd.apache.thrift.binary\r\n\r\n", "thrift"),
@@ -70,6 +73,15 @@ def test_what_is_spoken_over_http_is_the_app_where_no_name_is_known(request_: by
     named = Connection(core(), dport=8080).shake()
     named.segment(0, 0, request_.replace(b"10.0.0.9", b"www.video.example"))
     assert named.flow()["app"] == VIDEO
+
+
+def test_an_ocsp_request_in_a_path_is_ocsp_whatever_the_host() -> None:
+    one = core()
+    path = b"/ca/MFEwTzBNMEswSTAJBgUrDgMCGgUABBQ" + b"A" * 60 + b"%3D"
+    for sport, host, slug in ((1, b"10.0.0.9", "ocsp"), (2, b"www.video.example", "ocsp"), (3, b"10.0.0.9", "")):
+        connection = Connection(one, sport=40000 + sport, dport=80, dst="203.0.113.7").shake()
+        connection.segment(0, 0, b"GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (path if slug else path[:40], host))
+        assert connection.flow()["app"] == (IDS[slug] if slug else 0)
 
 
 def test_what_is_certain_is_the_app_whatever_the_name() -> None:

@@ -1,0 +1,8 @@
+"""The app whose program asks: see by_program.pyx."""
+
+from dpi.decide.shard cimport Shard
+from dpi.dissect.answer cimport Found
+from dpi.flow.table cimport Flow
+
+
+cdef void by_program(Shard *shard, Flow *flow, const Found *found) noexcept nogil
