@@ -260,7 +260,9 @@ def _flow(state: State, described: dict[str, Any], record: FlowRecord, counted: 
 
 def _evidence(state: State, record: FlowRecord) -> Iterator[str]:
     if record.hostname:
-        yield f"name {record.hostname}, by {record.method}"
+        yield f"name {record.hostname}, " + (
+            "which names no app" if record.method == "program" else f"by {record.method}"
+        )
         hit = state.engine.signatures.hosts.match(record.hostname)
         if hit is not None:
             entry = state.engine.signatures.host_entry(hit.entry)
@@ -268,9 +270,9 @@ def _evidence(state: State, record: FlowRecord) -> Iterator[str]:
     if record.method == "rule" and (found := _rule_of(state, record)):
         yield f"a rule names {found[0]} ({found[1]})"
     if record.method == "program":
-        program = worker.engine.signatures.hosts.match(entry_of(record.agent or ""))
+        program = state.engine.signatures.hosts.match(entry_of(record.agent or ""))
         if program is not None:
-            entry = worker.engine.signatures.host_entry(program.entry)
+            entry = state.engine.signatures.host_entry(program.entry)
             yield f"its program is `{entry.text}`, which names {entry.label.slug} ({entry.where})"
     if record.method in BY_OTHERS:
         yield BY_OTHERS[record.method]

@@ -175,6 +175,17 @@ cdef void hide_name(Shard *s, Finding *finding) noexcept nogil:
     s.inspector.found.host_len = 0
 
 
+cdef bint is_cover(const Shard *s, const Flow *f, const Found *found) noexcept nogil:
+    """Whether a hello's name stands for the one that is encrypted in it (RFC 9849, 6.1).
+
+    Browsers send the extension with names that are no cover, too (6.2).  But where this client looked up one app's name
+    at the address and no other, a name of the network's that carries it is not what is asked for.
+    """
+    cdef HostHit hit
+    return (found.ech and f.app.method == BY_DNS and f.app.confidence == confidence_of(BY_DNS) and s.hosts != NULL
+            and s.traits[host_match(s.hosts, found.host, found.host_len, &hit)] & TRAIT_SHARED)
+
+
 cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     """Copies what the inspector found into the flow, and names the app by the name."""
     cdef Found *found = &s.inspector.found
@@ -199,6 +210,9 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     if found.quic_version:
         f.quic_version = found.quic_version
     f.ech |= found.ech
+    if is_cover(s, f, found):
+        finding.method = BY_NOTHING
+        found.host_len = 0
     if finding.method == BY_CERTIFICATE:
         label = certified(s, found)
     if f.flags & FLOW_NAMED and finding.method == BY_CERTIFICATE:

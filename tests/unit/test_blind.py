@@ -30,7 +30,7 @@ from tests.cores import (
     question,
     resolve,
 )
-from tests.handshakes import openssl_hello
+from tests.handshakes import client_hello, openssl_hello, record, server_name
 
 ELSEWHERE = "203.0.113.7"  # nobody's in the tables of tests.cores
 BESIDE = "203.0.113.99"
@@ -184,6 +184,37 @@ def test_what_is_known_of_a_network_is_forgotten_and_is_each_clients_own() -> No
     names.learn_network(ip(CLIENT), here, app, SECOND)
     assert names.find_network(ip(CLIENT), there[:8] + b"somebody", SECOND) == app
     assert names.find_network(ip(CLIENT), far, SECOND) == 0
+
+
+ECH = 0xFE0D
+
+
+def covered(name: bytes, *more: tuple[int, bytes]) -> bytes:
+    return record(client_hello([(0, server_name(name)), *more]))
+
+
+def test_a_cover_over_an_encrypted_name_does_not_take_the_place_of_dns() -> None:
+    one = core(shared=True)
+    resolve(one, "www.video.example", ELSEWHERE)
+    flow = visited(one, payload=covered(b"cover.cloud.example", (ECH, bytes(40))))
+    assert (flow["app"], METHODS[flow["app_method"]], flow["host"], flow["ech"]) == (
+        VIDEO,
+        "dns",
+        "www.video.example",
+        1,
+    )
+    flow = visited(one, payload=covered(b"cover.cloud.example"), sport=40001)
+    assert (flow["app"], METHODS[flow["app_method"]], flow["host"]) == (CLOUD, "sni", "cover.cloud.example")
+
+
+def test_but_a_name_that_is_no_carriers_or_was_looked_up_as_well_is_what_it_says() -> None:
+    one = core(shared=True)
+    resolve(one, "www.video.example", ELSEWHERE)
+    flow = visited(one, payload=covered(b"www.unknown.example", (ECH, bytes(40))))
+    assert (flow["app"], flow["host"]) == (0, "www.unknown.example")
+    resolve(one, "edge.cloud.example", ELSEWHERE, sport=50001)
+    flow = visited(one, payload=covered(b"edge.cloud.example", (ECH, bytes(40))), sport=40001)
+    assert (flow["app"], METHODS[flow["app_method"]], flow["host"]) == (CLOUD, "sni", "edge.cloud.example")
 
 
 def asks(agent: str, host: str = "") -> bytes:

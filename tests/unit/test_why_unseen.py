@@ -1,0 +1,77 @@
+"""What `dpi why` says of flows that no name of their own names, with the signatures that are built in."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from dpi.daemon.why import _evidence
+from dpi.engine import Engine
+from dpi.match.programs import entry_of
+from dpi.record.fields import FlowRecord
+from tests.cores import SYN, Connection, datagram
+from tests.handshakes import openssl_hello
+
+PEER = "203.0.113.7"
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine(max_flows=64)
+
+
+def told(engine: Engine, flow: FlowRecord) -> list[str]:
+    return list(_evidence(cast(Any, SimpleNamespace(engine=engine)), flow))
+
+
+def asked(engine: Engine, payload: bytes, sport: int, dport: int, dst: str = PEER) -> FlowRecord:
+    """A flow that has sent this, and then so many packets that nothing more is looked for."""
+    connection = Connection(engine.cores[0], sport=sport, dport=dport, dst=dst).shake()
+    connection.segment(0, 0, payload)
+    for _ in range(64):
+        connection.segment(1, 0)
+    return next(flow for flow in engine.flows() if flow.sport == sport)
+
+
+def test_the_entry_of_the_program_is_told(engine: Engine) -> None:
+    flow = asked(engine, b"GET / HTTP/1.1\r\nHost: cdn.invalid\r\nUser-Agent: Instagram 7.1 Android\r\n\r\n", 40000, 80)
+    assert (flow.app, flow.method) == ("instagram", "program")
+    lines = told(engine, flow)
+    assert "name cdn.invalid, which names no app" in lines
+    assert any(
+        "its program is `a=instagram`, which names instagram" in line and "programs.yaml:" in line for line in lines
+    )
+
+
+def test_and_that_a_neighbour_was_the_reason(engine: Engine) -> None:
+    asked(engine, b"GET / HTTP/1.0\r\nUser-Agent: Instagram 7.1 Android\r\n\r\n", 40000, 80)
+    flow = asked(engine, openssl_hello(None), 40001, 443)
+    assert (flow.app, flow.method) == ("instagram", "neighbour")
+    assert any("found it, and no other app, at this address or beside it" in line for line in told(engine, flow))
+
+
+@pytest.mark.parametrize(
+    ("text", "entry"),
+    [
+        ("Instagram 7.1.1 Android (19/4.4.2)", "a=instagram"),
+        ("com.google.android.youtube Cronet/63", "a=com.google.android.youtube"),
+        ("Battle.net/1.3", "a=battle.net"),
+        ("", ""),
+        ("(x) Instagram", ""),
+        ("x" * 64, "a=" + "x" * 64),
+        ("x" * 65, ""),
+    ],
+)
+def test_a_program_is_known_by_its_first_word(text: str, entry: str) -> None:
+    assert entry_of(text) == entry
+
+
+def test_what_shows_no_name_to_a_public_resolver_asks_it_over_tls(engine: Engine) -> None:
+    flow = asked(engine, openssl_hello(None), 40000, 443, dst="1.1.1.1")
+    assert (flow.app, flow.method) == ("dohdot", "prefix")
+    datagram(engine.cores[0], bytes(range(1, 60)), 40001, 4444, dst="1.1.1.1")
+    connection = Connection(engine.cores[0], sport=40002, dport=22, dst="1.1.1.1")
+    connection.segment(0, 0, flags=SYN)
+    assert {flow.app for flow in engine.flows() if flow.sport != 40000} == {None}
