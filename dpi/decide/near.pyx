@@ -8,7 +8,7 @@ Which app a client used with a JA4 is kept in the shard, in a small table where 
 of names these pairs, most of which are browsers' and tell nothing, would push out what DNS taught.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dpi.decide.labels cimport improve
 from dpi.decide.shard cimport HABITS, TRAIT_SHARED, Habit, Shard
@@ -19,15 +19,24 @@ from dpi.match.name_table cimport fold, word
 from dpi.match.nearby cimport networks_find, networks_learn, places_find, places_learn
 
 
+cdef enum:
+    HABIT = 3               # flows that make one
+
 cdef int64_t HABIT_TIME = 3600000000000     # ns that a fingerprint is remembered after it was seen last
 
 
 cdef uint64_t tag_of(const Shard *s, const uint8_t *client, const char *ja4) noexcept nogil:
-    """A number for a client and a fingerprint, keyed so that nobody can choose those that share one."""
+    """A number for a client and a fingerprint, keyed so that nobody can choose those that share one.
+
+    What of a JA4 tells that there is a server name, a letter and how many extensions there are, is left out: a library
+    has the same otherwise where it sends none.
+    """
     cdef uint64_t h = fold(word(client) ^ s.names.key[0], word(client + 8) ^ s.names.key[1])
-    while ja4[0]:
-        h = (h ^ <uint8_t>ja4[0]) * <uint64_t>0x100000001B3ULL      # FNV-1a
-        ja4 += 1
+    cdef uint32_t i = 0
+    while ja4[i]:
+        if i != 3 and i != 6 and i != 7:
+            h = (h ^ <uint8_t>ja4[i]) * <uint64_t>0x100000001B3ULL      # FNV-1a
+        i += 1
     return fold(h ^ s.names.key[2], s.names.key[3] | 1) | 1
 
 
@@ -39,7 +48,9 @@ cdef void habit_learn(Shard *s, const uint8_t *client, const char *ja4, uint16_t
         habit.tag = tag
         habit.app = app
         habit.several = 0
+        habit.times = 0
     habit.several |= habit.app != app
+    habit.times += habit.times < HABIT
     habit.seen = now
 
 
@@ -47,7 +58,7 @@ cdef uint16_t habit_find(const Shard *s, const uint8_t *client, const char *ja4,
     """The one app that this client used with a fingerprint lately, 0 for none, or for several."""
     cdef uint64_t tag = tag_of(s, client, ja4)
     cdef const Habit *habit = &s.habits[tag >> 8 & (HABITS - 1)]
-    if habit.tag != tag or habit.several or now - habit.seen > HABIT_TIME:
+    if habit.tag != tag or habit.several or habit.times < HABIT or now - habit.seen > HABIT_TIME:
         return 0
     return habit.app
 

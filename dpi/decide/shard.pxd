@@ -66,6 +66,7 @@ cdef struct Habit:          # what a client used a fingerprint for (near.pyx)
     int64_t seen            # ns: the last time
     uint16_t app            # 0: none that is known
     uint8_t several         # another one too
+    uint8_t times           # how often, as far as that counts
 
 
 cdef struct Shard:

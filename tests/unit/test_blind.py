@@ -250,46 +250,54 @@ def test_what_a_program_found_at_an_address_names_what_shows_nothing_there() -> 
     assert beside["app"] == 0
 
 
-def test_a_fingerprint_with_which_a_client_used_one_app_alone_names_its_nameless_flows() -> None:
-    one = core(shared=True, blind=1)
-    resolve(one, "www.video.example", ELSEWHERE)
-    visited(one, ELSEWHERE, openssl_hello(None), sport=40001)
-    visited(one, SERVER, openssl_hello(None))
-    visited(one, "198.51.100.1", openssl_hello(None))
-    others = [flow for flow in ended(one) if flow["dst"] in (SERVER, "198.51.100.1")]
-    assert [(each["app"], METHODS[each["app_method"]], each["app_confidence"]) for each in others] == [
-        (VIDEO, "fingerprint", 40)
-    ] * 2
+def habitual(one: Any, host: str = "www.video.example", times: int = 3, first: int = 40001) -> None:
+    """A client uses one program for an app, so often."""
+    for sport in range(first, first + times):
+        visited(one, ELSEWHERE, openssl_hello(host), sport=sport)
 
 
-@pytest.mark.parametrize("name", ["www.cloud.example", "unknown.example"])
-def test_but_not_one_with_which_it_used_another_too(name: str) -> None:
+def nameless(one: Any, dst: str = "198.51.100.1", later: int = 0, src: str = CLIENT) -> dict[str, Any]:
+    """What the record says of a flow by the same program that shows no name."""
+    connection = Connection(one, src=src, dst=dst)
+    connection.clock += later * SECOND
+    connection.shake().segment(0, 0, openssl_hello(None))
+    return next(flow for flow in ended(one) if flow["sport"] == 40000)
+
+
+@pytest.mark.parametrize("dst", [SERVER, "198.51.100.1"])
+def test_a_fingerprint_with_which_a_client_used_one_app_alone_names_its_nameless_flows(dst: str) -> None:
+    one = core(shared=True)
+    habitual(one)
+    flow = nameless(one, dst)
+    assert (flow["app"], METHODS[flow["app_method"]], flow["app_confidence"]) == (VIDEO, "fingerprint", 40)
+
+
+def test_so_does_one_that_dns_named() -> None:
     one = core(blind=1)
-    for sport, each, address in ((40001, "www.video.example", ELSEWHERE), (40002, name, "203.0.114.1")):
-        resolve(one, each, address, sport=sport + 10000)
-        visited(one, address, openssl_hello(None), sport=sport)
-    visited(one, "198.51.100.1", openssl_hello(None))
-    assert next(flow for flow in ended(one) if flow["dst"] == "198.51.100.1")["app"] == 0
-
-
-def test_nor_at_an_owner_whose_services_are_many() -> None:
-    one = core(mixed=True, blind=1)
     resolve(one, "www.video.example", ELSEWHERE)
-    visited(one, ELSEWHERE, openssl_hello(None), sport=40001)
-    visited(one, SERVER, openssl_hello(None))
-    assert next(flow for flow in ended(one) if flow["dst"] == SERVER)["app"] == 0
+    habitual(one)
+    assert nameless(one)["app"] == VIDEO
 
 
-def test_nor_after_an_hour_or_to_another_client() -> None:
-    ja4 = openssl_hello(None)
-    for src, later, app in ((CLIENT, 3500, VIDEO), (CLIENT, 3700, 0), ("10.0.0.2", 1, 0)):
-        one = core(blind=1)
-        resolve(one, "www.video.example", ELSEWHERE)
-        visited(one, ELSEWHERE, ja4, sport=40001)
-        connection = Connection(one, sport=40002, src=src, dst="198.51.100.1")
-        connection.clock += later * SECOND
-        connection.shake().segment(0, 0, ja4)
-        assert next(flow for flow in ended(one) if flow["dst"] == "198.51.100.1")["app"] == app
+def test_but_not_one_that_was_seen_twice_or_with_another_app_too() -> None:
+    one = core()
+    habitual(one, times=2)
+    assert nameless(one)["app"] == 0
+    for host in ("www.cloud.example", "unknown.example"):
+        one = core()
+        habitual(one)
+        habitual(one, host, 1, first=40010)
+        assert nameless(one)["app"] == 0
+
+
+def test_nor_at_an_owner_whose_services_are_many_after_an_hour_or_to_another_client() -> None:
+    for mixed, more in ((True, {"dst": SERVER}), (False, {"later": 3700}), (False, {"src": "10.0.0.2"})):
+        one = core(mixed=mixed)
+        habitual(one)
+        assert nameless(one, **more)["app"] == 0
+    one = core()
+    habitual(one)
+    assert nameless(one, later=3500)["app"] == VIDEO
 
 
 def test_what_is_known_of_a_place_is_forgotten_and_is_each_clients_own() -> None:
