@@ -23,8 +23,8 @@ cdef void call_learn(Shard *s, const Flow *f) noexcept nogil:
     """Whose call it is, by the name or the address of the server: remembered for its other flows."""
     cdef int server = 1 - opener(f)
     cdef uint16_t label = f.app.id
-    if s.names == NULL or not carries_calls(f.protocol.id):
-        return
+    if s.names == NULL or not carries_calls(f.protocol.id) or f.app.method == BY_NEIGHBOUR:
+        return                          # a guess teaches nothing
     if label == 0 and s.prefixes != NULL:
         label = prefix_match(s.prefixes, f.addr[server])
     if s.calls[label]:
@@ -48,7 +48,9 @@ cdef void call_again(Shard *s, Flow *f) noexcept nogil:
     cdef uint16_t label
     cdef int side
     cdef int server = 1 - opener(f)
-    if s.names == NULL or f.flags & FLOW_NAMED or not carries_calls(f.protocol.id) or s.traits[f.app.id] & TRAIT_CALL:
+    if s.names == NULL or f.flags & FLOW_NAMED or not carries_calls(f.protocol.id):
+        return
+    if s.traits[f.app.id] & TRAIT_CALL and f.app.method != BY_NEIGHBOUR:
         return
     for side in range(2):
         label = callers_find(s.names, f.addr[side], f.port[side], f.proto, f.last)

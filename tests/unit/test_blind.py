@@ -347,6 +347,15 @@ def test_a_relay_of_a_call_names_what_else_this_client_asks_there() -> None:
     assert flows["10.0.0.2", 443]["app"] == 0
 
 
+def test_which_gives_way_to_what_the_same_socket_does_then() -> None:
+    one = core()
+    call(one, report(1003), report(2003))
+    for _ in range(3):
+        call(one, report(1003), report(2003), 41000)
+    flows = {(flow["sport"], flow["dport"]): flow for flow in ended(one)}
+    assert METHODS[flows[41000, 3478]["app_method"]] == "known-server"
+
+
 def test_the_same_by_rtp_itself() -> None:
     sound = b"\x90\x66\0\1\0\0\0\1" + (1002).to_bytes(4, "big") + bytes(40)
     assert call(core(), sound, report(2002))["app"] == IDS["signalvoip"]
