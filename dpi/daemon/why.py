@@ -291,7 +291,7 @@ def _evidence(state: State, record: FlowRecord) -> Iterator[str]:
         if value:
             yield f"{what} {value}"
     if record.ech:
-        yield "the hello is encrypted (ECH): the name is its cover"
+        yield "the hello is encrypted (ECH): the name is " + ("DNS'" if record.method == "dns" else "its cover")
 
 
 def _rule_of(state: State, record: FlowRecord) -> tuple[str, str] | None:
