@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from appliances import flow_of, until
-from rates import rate_of
+from rates import keeps
 
 from dpi.lab.appliance import Appliance, curl
 from dpi.lab.demo import leftovers
@@ -43,7 +43,7 @@ def test_a_whole_appliance_names_shapes_steers_and_blocks(lab: Lab, box: Applian
     assert blocked["exit"] != 0
     assert flow_of(box, app="netflix", method="sni")["class"] == "video"
     assert flow_of(box, app="whatsapp", ip_version=6)["offloaded"]
-    assert rate_of(lab, STEAM, CLIENTS4[0]) == pytest.approx(3 * MBIT, rel=0.05)
+    assert keeps(lab, STEAM, CLIENTS4[0], 3 * MBIT)
     assert box.stop() == 0, box.tail()
     assert leftovers(lab) == []
 
@@ -71,7 +71,7 @@ def test_flows_are_named_by_sni_quic_host_header_and_dns(lab: Lab, box: Applianc
 
 @pytest.mark.parametrize("client", [CLIENTS4[0], CLIENTS6[0]])
 def test_a_class_is_held_to_its_rate(lab: Lab, box: Appliance, client: str) -> None:
-    assert rate_of(lab, STEAM, client) == pytest.approx(3 * MBIT, rel=0.05)
+    assert keeps(lab, STEAM, client, 3 * MBIT)
 
 
 def test_upload_is_held_to_its_rate(lab: Lab, box: Appliance) -> None:
