@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dpi.lab import net
 from dpi.lab.appliance import Appliance, curl
 from dpi.lab.lab import Lab
 
+NAME = "dpi-demo-"  # and the id of the process whose lab it is
 WITHIN = 0.05  # of the rate configured
 ETHERNET = 14
 # Bytes on the wire for a byte of payload: full segments of a 1500 byte MTU with TCP timestamps; for HTTP/3
@@ -85,7 +88,8 @@ class Outcome:
 
 def demo(policy: Path, say: Say) -> dict[str, Any]:
     """Builds a lab of its own, runs everything, removes it; the report, with `ok`."""
-    lab = Lab(f"dpi-demo-{time.time_ns() % 1_000_000}")
+    sweep()
+    lab = Lab(f"{NAME}{os.getpid()}")
     started = time.monotonic()
     say(f"lab: client -- lan0 [box] wan0 -- inet, cdn0 -- cache   ({lab.name})")
     with lab:
@@ -100,6 +104,15 @@ def demo(policy: Path, say: Say) -> dict[str, Any]:
         report["faults"].append(f"left behind in the kernel: {report['leftovers']}")
     report["ok"] = not report["faults"]
     return report
+
+
+def sweep(run: Path = Path("/run")) -> None:
+    """Removes the labs of demos that were killed, with all that still runs in them."""
+    for directory in run.glob(f"{NAME}*.lab"):
+        owner = directory.stem.removeprefix(NAME)
+        if owner.isdigit() and (int(owner) == os.getpid() or not Path(f"/proc/{owner}").exists()):
+            net.end(directory.stem)
+            Lab(directory.stem, run).down()
 
 
 def _run(lab: Lab, appliance: Appliance) -> dict[str, Any]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 from pyroute2 import NetNS, netns
@@ -14,6 +18,7 @@ IFA_F_NODAD = 0x02  # linux/if_addr.h: usable at once
 RTN_LOCAL = 2  # linux/rtnetlink.h
 TABLE_LOCAL = 255
 RT_SCOPE_HOST = 254
+END_SECONDS = 5.0
 
 
 def namespace(lab: str, role: str) -> str:
@@ -75,6 +80,34 @@ def remove(lab: str) -> None:
     for role in ROLES:
         if namespace(lab, role) in present:
             netns.remove(namespace(lab, role))
+
+
+def end(lab: str) -> None:
+    """Kills all that runs in the namespaces, until nothing does: what watches another starts it again."""
+    spaces = {(f.st_dev, f.st_ino) for f in (path(name).stat() for name in netns.listnetns() if _is_of(lab, name))}
+    until = time.monotonic() + END_SECONDS
+    while (left := [pid for pid in _processes() if _space(pid) in spaces]) and time.monotonic() < until:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _is_of(lab: str, name: str) -> bool:
+    return name in {namespace(lab, role) for role in ROLES}
+
+
+def _processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _space(pid: int) -> tuple[int, int] | None:
+    """Which network namespace a process is in; None where it has gone."""
+    try:
+        found = Path(f"/proc/{pid}/ns/net").stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _up(ns: NetNS, device: str) -> None:
