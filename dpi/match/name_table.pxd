@@ -107,7 +107,10 @@ cdef inline uint64_t word(const uint8_t *p) noexcept nogil:
 
 
 cdef inline Shard *shard_of(NameTable *t, const uint8_t *server) noexcept nogil:
-    return &t.shards[fold(word(server) ^ t.key[0], word(server + 8) ^ t.key[1]) % SHARDS]
+    """Folded twice: of neighbouring IPv4 addresses, whose first halves are alike, one multiplication by some keys makes
+    a run of numbers whose low bits are alike, and that fills few of the shards."""
+    cdef uint64_t h = fold(word(server) ^ t.key[0], word(server + 8) ^ t.key[1])
+    return &t.shards[fold(h ^ t.key[2], t.key[3] | 1) % SHARDS]
 
 
 cdef inline void key_of(Entry *e, Kind kind, const uint8_t *client, const uint8_t *server, uint16_t port,
