@@ -1,6 +1,6 @@
 """What fuzzing starts from: a few true messages for each target, made here and now.
 
-A target's input is often more than a message; targets.pyx and flows.pyx say what stands before it.
+A target's input is often more than a message; the targets say what stands before it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ REQUEST = b"GET /a?b HTTP/1.1\r\nHost: www.example.org:8080\r\nUser-Agent: curl/
 PROXY = b"CONNECT video.example:443 HTTP/1.1\r\nhOsT : video.example\r\n folded\r\n\r\n"
 RESPONSE = b"HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: video/mp4\r\n\r\n"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-LINKS = {"ethernet": 0, "raw": 7, "cooked": 11}  # places in the table of targets.pyx
+LINKS = {"ethernet": 0, "raw": 7, "cooked": 11}  # places in the table of packets.pyx
 
 
 def client_hellos() -> list[bytes]:
