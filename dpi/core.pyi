@@ -12,9 +12,6 @@ from dpi.match.prefixes import Prefixes
 from dpi.match.rules import Rules
 
 FAULT_NAMES: tuple[str, ...]
-FLOW_FIELDS: tuple[str, ...]
-EVENT_KINDS: tuple[str, ...]
-END_REASONS: tuple[str, ...]
 
 _Key = tuple[bytes, int, bytes, int, int, int]
 

@@ -6,12 +6,13 @@ so that the loop never waits long.  Labels, categories and methods are numbers h
 
 from libc.errno cimport EINTR
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
-from dpi._fastpath cimport EVENTS_A_PACKET, IDLE_SWEEP, conclude, end, hint, hint_again, process, sweep, tick
+from dpi._fastpath cimport EVENTS_A_PACKET, IDLE_SWEEP, conclude, end, process, tick
 from dpi.capture.decision cimport Decision
-from dpi.capture.pcapfile cimport Capture, CaptureReader, Record, at_hand, next_record, stock_up
+from dpi.capture.pcapfile cimport Capture
+from dpi.conntrack_reports cimport reported_counters, reported_end
 from dpi.decide.disposition cimport ask
 from dpi.decide.labels cimport categorise
 from dpi.decide.shard cimport (
@@ -31,143 +32,31 @@ from dpi.decide.shard cimport (
 )
 from dpi.decide.tell cimport write_event
 from dpi.dissect.declared cimport Declarations
-from dpi.flow.events cimport (
-    END_FLUSHED,
-    END_REPORTED,
-    EVENT_ASKED,
-    EVENT_LEARNT,
-    Event,
-    ring_advance,
-    ring_restart,
-    ring_peek,
-)
+from dpi.flow.events cimport END_FLUSHED, Event, ring_advance, ring_peek, ring_restart
 from dpi.flow.strings cimport String
-from dpi.flow.table cimport (
-    CARRYING,
-    FLOW_OFFLOADED,
-    NONE,
-    Flow,
-    one_way,
-    opener,
-    table_find,
-    table_hash,
-)
+from dpi.flow.table cimport NONE, Flow, table_find, table_hash
+from dpi.flow_counts cimport decided_by_rule, one_way_flows
+from dpi.flow_tuples cimport event_tuple, flow_tuple
 from dpi.match.hosts cimport Hosts
 from dpi.match.names cimport Names
 from dpi.match.ports cimport Ports
-from dpi.match.prefixes cimport Prefixes, PrefixTable, prefix_match
+from dpi.match.prefixes cimport Prefixes
 from dpi.match.rules cimport Rules
+from dpi.offline cimport Context, take_records
 from dpi.wire.block cimport block_of
-from dpi.wire.decode cimport decode
-from dpi.wire.fragments cimport fragments_add, fragments_free, fragments_new
-from dpi.wire.packet cimport FRAGMENT_JOINED, FRAGMENT_NONE, IP_TCP, ORIGIN_LAN, ORIGIN_UNKNOWN, ORIGIN_WAN, Packet
-from dpi.wire.view cimport Faults
-
-
-cdef extern from "<arpa/inet.h>" nogil:
-    int AF_INET, AF_INET6
-    const char *inet_ntop(int family, const void *address, char *text, unsigned int size)
+from dpi.wire.fragments cimport fragments_free, fragments_new
+from dpi.wire.packet cimport Packet
 
 
 cdef enum:
-    AHEAD = 32              # packets of a capture that are decoded before the first of them is processed
-    SWEEP = 4               # flows and slots of the timer wheel that each of them pays for
-    AT_ONCE = 8192          # flows looked at while packets wait
     FRAGMENTED = 256        # datagrams in fragments at a time
     FRAGMENT_BYTES = 4 << 20
     MALLOC_OVERHEAD = 16
-    IN_FLIGHT = 64          # packets that the kernel may have counted and not yet shown
-
-
-cdef struct Batch:
-    Packet packets[AHEAD]
-    bint counted[AHEAD]     # decoded whole: to be processed; of the others only fragments are of use
-    int n
 
 
 # By Fault in wire/view.pxd.
 FAULT_NAMES = ("decoded", "unknown_link", "not_ip", "truncated", "bad_header", "later_fragment", "too_deep",
                "lost_fragment")
-EVENT_KINDS = ("start", "labelled", "end", "learnt", "asked", "first")
-END_REASONS = ("", "closed", "idle", "evicted", "reused", "reported", "flushed")
-
-
-# What a flow's tuple holds, in order.  up: the side that opened.
-FLOW_FIELDS = (
-    "proto", "version", "src", "sport", "dst", "dport", "vlan", "protocol", "app", "category",
-    "protocol_method", "protocol_confidence", "app_method", "app_confidence",
-    "host", "ja4", "alpn", "agent", "content_type", "tls_version", "quic_version", "ech", "tunnel", "dscp",
-    "decided_at", "packets_up", "bytes_up", "packets_down", "bytes_down", "start", "last", "risks",
-    "state", "flags", "needs", "rule", "disposition", "mark", "local", "mac",
-)
-
-
-cdef str address(const uint8_t *addr, int version):
-    cdef char text[64]
-    if version == 4:
-        inet_ntop(AF_INET, addr + 12, text, sizeof(text))
-    else:
-        inet_ntop(AF_INET6, addr, text, sizeof(text))
-    return text.decode("ascii")
-
-
-cdef inline str text_of(const char *text):
-    return text.decode("utf-8", "replace") if text[0] else None
-
-
-cdef tuple as_tuple(const Event *e):
-    """A flow, by FLOW_FIELDS."""
-    cdef const Flow *f = &e.flow
-    cdef int up = opener(f)
-    cdef int down = 1 - up
-    return (
-        f.proto, f.version,
-        address(f.addr[up], f.version), f.port[up], address(f.addr[down], f.version), f.port[down], f.vlan,
-        f.protocol.id, f.app.id, f.category,
-        f.protocol.method, f.protocol.confidence, f.app.method, f.app.confidence,
-        text_of(e.host), text_of(e.ja4), text_of(e.alpn), text_of(e.agent), text_of(e.content_type),
-        f.tls_version, f.quic_version, f.ech, f.tunnel, f.dscp, f.decided_at,
-        f.packets[up], f.bytes[up], f.packets[down], f.bytes[down], f.start, f.last, f.risks,
-        f.state, f.flags, f.needs, f.rule, f.disposition, f.mark, f.local,
-        text_of(e.mac),
-    )
-
-
-cdef int raise_counters(Flow *f, int side, packets_src, bytes_src, packets_dst, bytes_dst) except -1:
-    """To what the kernel has counted of the packets from `side` and from the other, where that is more."""
-    f.packets[side] = min(max(f.packets[side], packets_src), 0xFFFFFFFF)
-    f.bytes[side] = max(f.bytes[side], bytes_src)
-    f.packets[1 - side] = min(max(f.packets[1 - side], packets_dst), 0xFFFFFFFF)
-    f.bytes[1 - side] = max(f.bytes[1 - side], bytes_dst)
-    return 0
-
-
-cdef inline uint8_t origin_of(const PrefixTable *local, const Packet *p) noexcept nogil:
-    if local == NULL:
-        return ORIGIN_UNKNOWN
-    if prefix_match(local, p.src):
-        return ORIGIN_LAN
-    return ORIGIN_WAN if prefix_match(local, p.dst) else ORIGIN_UNKNOWN
-
-
-cdef bint gather(Shard *s, CaptureReader *r, const PrefixTable *local, Faults *faults, int most, Batch *b) noexcept nogil:
-    """The next few packets, as many as the reader's buffer holds together; False at the capture's end."""
-    cdef Record record
-    cdef Packet *p
-    b.n = 0
-    stock_up(r)
-    while b.n < most and (b.n == 0 or at_hand(r)):
-        if not next_record(r, &record):
-            return False
-        p = &b.packets[b.n]
-        p.fragment = FRAGMENT_NONE
-        b.counted[b.n] = decode(record.data, record.caplen, record.wirelen, record.linktype, p, faults)
-        p.time = record.time
-        if b.counted[b.n]:
-            p.origin = origin_of(local, p)
-            hint(s, p)
-        b.n += 1
-    return True
 
 
 cdef class Core:
@@ -311,45 +200,15 @@ cdef class Core:
 
         Comes back early where the ring of events is filling up: drain it and go on; and where a pipe has nothing for a
         fifth of a second or a signal came.  A damaged capture just ends; next(capture) then raises what is to be said
-        of it.  Flows that are silent for too long end here also in a
-        shard that merges.
+        of it.  Flows that are silent for too long end here also in a shard that merges.
         """
-        cdef Batch batch
-        cdef Packet whole
-        cdef Decision d
-        cdef Shard *s = self.shard
-        cdef const PrefixTable *local = NULL
-        cdef Py_ssize_t n = 0
-        cdef uint64_t most
-        cdef int i
-        cdef bint more = True
-        if self.local is not None:
-            local = &self.local.table
+        cdef Context context
+        cdef bint more
+        context.shard, context.fragments, context.faults = self.shard, self.fragments, &self.faults
+        context.local = &self.local.table if self.local is not None else NULL
         capture.reader.turns = True
         with nogil:
-            lock(s)
-            while more and n < limit and s.now < until:
-                most = (s.ring.mask + 1 - (s.ring.written - s.ring.read)) // (2 * EVENTS_A_PACKET)
-                if most == 0 or n and most < AHEAD:
-                    break
-                more = gather(s, &capture.reader, local, &self.faults, <int>min(most, <uint64_t>min(AHEAD, limit - n)), &batch)
-                n += batch.n
-                for i in range(batch.n):
-                    if batch.counted[i]:
-                        hint_again(s, &batch.packets[i])
-                for i in range(batch.n):
-                    if batch.counted[i]:
-                        process(s, &batch.packets[i], &d)
-                    if batch.packets[i].fragment != FRAGMENT_NONE:
-                        if fragments_add(self.fragments, &batch.packets[i], &whole, &self.faults):
-                            whole.origin = origin_of(local, &whole)
-                            whole.fragment = FRAGMENT_JOINED
-                            process(s, &whole, &d)
-                if s.merge:
-                    sweep(s, batch.n * SWEEP)
-            if s.merge:
-                sweep(s, IDLE_SWEEP)        # after a long silence few packets would not pay for the wheel's slots
-            unlock(s)
+            more = take_records(&context, &capture.reader, limit, until)
         return more or capture.reader.error == EINTR
 
     def now(self):
@@ -365,23 +224,14 @@ cdef class Core:
     # Events and flows
 
     def drain(self, Py_ssize_t limit=1024):
-        """The oldest events: (kind, reason, time, logged, route, flow), ("learnt", address, ttl, route, hold, name, time)
-        or ("asked", src, sport, dst, dport, route, hold, query, time)."""
+        """The oldest events, by flow_tuples.event_tuple()."""
         cdef const Event *e
         out = []
         while len(out) < limit:
             e = ring_peek(&self.shard.ring)
             if e == NULL:
                 break
-            if e.kind == EVENT_LEARNT:
-                out.append((EVENT_KINDS[e.kind], e.address[:16], e.ttl, e.route, e.hold, text_of(e.host), e.time))
-            elif e.kind == EVENT_ASKED:
-                out.append((
-                    EVENT_KINDS[e.kind], e.flow.addr[0][:16], e.flow.port[0], e.flow.addr[1][:16], e.flow.port[1],
-                    e.route, e.hold, e.host[:e.asked], e.time,
-                ))
-            else:
-                out.append((EVENT_KINDS[e.kind], END_REASONS[e.reason], e.time, bool(e.logged), e.route, as_tuple(e)))
+            out.append(event_tuple(e))
             ring_advance(&self.shard.ring)
         return out
 
@@ -422,7 +272,7 @@ cdef class Core:
             while i < self.shard.table.fresh and i - start < limit:
                 if self.shard.table.flows[i].version:
                     write_event(self.shard, &self.shard.table.flows[i], 0, 0, &e)
-                    out.append(as_tuple(&e))
+                    out.append(flow_tuple(&e))
                 i += 1
             done = i >= self.shard.table.fresh
         finally:
@@ -431,55 +281,12 @@ cdef class Core:
 
     def decided_by_rule(self, int rules):
         """How many of the flows now known carry a mark, by rule: `rules` numbers, then those of no rule."""
-        cdef uint32_t i
-        cdef const Flow *f
-        cdef uint32_t *counts = <uint32_t *>calloc(rules + 1, sizeof(uint32_t))
-        if counts == NULL:
-            raise MemoryError
-        lock(self.shard)
-        for i in range(self.shard.table.fresh):
-            if i % AT_ONCE == 0:                # packets wait for the lock
-                unlock(self.shard)
-                lock(self.shard)
-            f = &self.shard.table.flows[i]
-            if f.version and f.mark:
-                counts[f.rule if f.rule < <uint32_t>rules else rules] += 1
-        unlock(self.shard)
-        out = [counts[i] for i in range(rules + 1)]
-        free(counts)
-        return out
+        return decided_by_rule(self.shard, rules)
 
     def one_way(self, uint32_t examples):
         """Of TCP: (connections that carry something, of these seen from the LAN alone, seen towards it alone, and the
         first of both: (1 towards the LAN, the address behind it, the other))."""
-        cdef uint32_t i
-        cdef uint32_t carrying = 0
-        cdef uint32_t[2] counts
-        cdef const Flow *f
-        cdef int side
-        counts[0] = counts[1] = 0
-        found = []
-        lock(self.shard)
-        try:
-            for i in range(self.shard.table.fresh):
-                if i % AT_ONCE == 0:            # packets wait for the lock
-                    unlock(self.shard)
-                    lock(self.shard)
-                f = &self.shard.table.flows[i]
-                if not f.version or f.proto != IP_TCP or f.packets[0] + f.packets[1] < CARRYING:
-                    continue
-                carrying += 1
-                side = one_way(f)
-                if side < 0 or f.local > 1:
-                    continue
-                counts[side != f.local] += 1
-                if counts[side != f.local] <= examples:
-                    found.append((
-                        int(side != f.local), address(f.addr[f.local], f.version), address(f.addr[1 - f.local], f.version),
-                    ))
-        finally:
-            unlock(self.shard)
-        return carrying, counts[0], counts[1], found
+        return one_way_flows(self.shard, examples)
 
     def find(self, key):
         """The flow of (src, sport, dst, dport, vlan, proto), addresses of 16 bytes, from either side; or None."""
@@ -492,35 +299,18 @@ cdef class Core:
             if i == NONE:
                 return None
             write_event(self.shard, &self.shard.table.flows[i], 0, 0, &e)
-            return as_tuple(&e)
+            return flow_tuple(&e)
         finally:
             unlock(self.shard)
 
     def close(self, key, packets_src=None, bytes_src=None, packets_dst=None, bytes_dst=None):
-        """The kernel reports the end of a flow, with its counters where it keeps any.  False: not known here.
-
-        Reports come a little late: one of more packets than were seen, of a flow whose packets all pass here, is of
-        an older connection on the same ports.  Where only one side's packets come by, the kernel's connection may be no
-        more than the SYN: the flow goes on.
-        """
+        """The kernel reports the end of a flow, with its counters where it keeps any.  False: not known here."""
         cdef int side = 0
         cdef uint32_t i
-        cdef Flow *f
         lock(self.shard)
         try:
             i = self.number_of(key, &side)
-            if i == NONE:
-                return False
-            f = &self.shard.table.flows[i]
-            if packets_src is not None:
-                seen = f.packets[0] + f.packets[1]
-                if f.proto == IP_TCP and one_way(f) >= 0 and packets_src + packets_dst < seen:
-                    return False
-                if not f.flags & FLOW_OFFLOADED and packets_src + packets_dst > seen + IN_FLIGHT:
-                    return False
-                raise_counters(f, side, packets_src, bytes_src, packets_dst, bytes_dst)
-            end(self.shard, i, END_REPORTED)
-            return True
+            return i != NONE and reported_end(self.shard, i, side, packets_src, bytes_src, packets_dst, bytes_dst)
         finally:
             unlock(self.shard)
 
@@ -528,15 +318,12 @@ cdef class Core:
         """Counters of a flow that the kernel has, and a sign that it lives.  False: not known here."""
         cdef int side = 0
         cdef uint32_t i
-        cdef Flow *f
         lock(self.shard)
         try:
             i = self.number_of(key, &side)
             if i == NONE:
                 return False
-            f = &self.shard.table.flows[i]
-            raise_counters(f, side, packets_src, bytes_src, packets_dst, bytes_dst)
-            f.last = max(f.last, now)
+            reported_counters(self.shard, i, side, packets_src, bytes_src, packets_dst, bytes_dst, now)
             return True
         finally:
             unlock(self.shard)
@@ -559,7 +346,7 @@ cdef class Core:
                     ask(self.shard, f)
                     if f.mark != mark:
                         write_event(self.shard, f, 0, 0, &e)
-                        out.append(as_tuple(&e))
+                        out.append(flow_tuple(&e))
                 i += 1
             done = i >= self.shard.table.fresh
         finally:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from dpi.core import FLOW_FIELDS, Core
+from dpi.core import Core
 from dpi.dissect import risks
 from dpi.dissect.protocols import IDS
+from dpi.flow_tuples import FLOW_FIELDS
 from dpi.match.hosts import Hosts
 from dpi.match.names import Names
 from dpi.match.ports import Ports

@@ -18,8 +18,8 @@ from dpi.flow.table cimport Flow, opener
 
 import select
 
-from dpi.core import END_REASONS
 from dpi.dissect import risks as known_risks
+from dpi.flow_tuples import END_REASONS
 from dpi.record.fields import METHODS, STATES, TLS_VERSIONS, TRANSPORTS, TUNNELS
 from dpi.record.spelling import STYLES
 

@@ -26,11 +26,15 @@ MAY_KNOW = {
     "signatures": "",
     "decide": "wire capture dissect flow match",
     "_fastpath": "wire capture dissect flow match decide",
-    "core": PACKETS,  # a shard's Python face
+    "offline": PACKETS,  # a capture's records into a shard
+    "flow_tuples": PACKETS,  # flows and events as Python has them
+    "flow_counts": f"flow_tuples {PACKETS}",
+    "conntrack_reports": PACKETS,
+    "core": f"offline flow_tuples flow_counts conntrack_reports {PACKETS}",  # a shard's Python face
     "inline": f"core {PACKETS}",  # a queue's batch into a shard
     "policy": "errors",
     "enforce": "errors policy",
-    "record": "errors core dissect flow",  # lines: a shard's events as text
+    "record": "errors core flow_tuples dissect flow",  # lines: a shard's events as text
     "analyse": "errors record",
     "vocabulary": f"errors {PACKETS} policy",
     "rule_tables": f"{PACKETS} policy record",  # a plan's rules as the loop asks them

@@ -1,0 +1,3 @@
+FLOW_FIELDS: tuple[str, ...]
+EVENT_KINDS: tuple[str, ...]
+END_REASONS: tuple[str, ...]
