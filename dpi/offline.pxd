@@ -1,7 +1,7 @@
 """A capture's records through a shard; see offline.pyx."""
 from libc.stdint cimport int64_t
 
-from dpi.capture.pcapfile cimport CaptureReader
+from dpi.capture.reader cimport CaptureReader
 from dpi.decide.shard cimport Shard
 from dpi.match.prefixes cimport PrefixTable
 from dpi.wire.fragments cimport FragmentTable

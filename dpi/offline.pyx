@@ -8,7 +8,8 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from dpi._fastpath cimport EVENTS_A_PACKET, IDLE_SWEEP, hint, hint_again, process, sweep
 from dpi.capture.decision cimport Decision
-from dpi.capture.pcapfile cimport CaptureReader, Record, at_hand, next_record, stock_up
+from dpi.capture.pcapfile cimport at_hand, next_record
+from dpi.capture.reader cimport CaptureReader, Record, stock_up
 from dpi.decide.shard cimport Shard, lock, unlock
 from dpi.match.prefixes cimport PrefixTable, prefix_match
 from dpi.wire.decode cimport decode

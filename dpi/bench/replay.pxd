@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from dpi.capture.pcapfile cimport Record
+from dpi.capture.reader cimport Record
 
 
 cdef struct Held:

@@ -12,7 +12,8 @@ from libc.string cimport memcpy
 from dpi._fastpath cimport hint
 from dpi.bench.batch cimport through
 from dpi.bench.clock cimport cpu_ns
-from dpi.capture.pcapfile cimport Capture, Record, next_record
+from dpi.capture.pcapfile cimport Capture, next_record
+from dpi.capture.reader cimport Record
 from dpi.core cimport Core
 from dpi.decide.shard cimport Shard, lock, unlock
 from dpi.flow.table cimport (

@@ -4,7 +4,8 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from dpi.capture.nfnetlink cimport MESSAGE_END, MESSAGE_MALFORMED, MESSAGE_PACKET, Message, next_message
-from dpi.capture.pcapfile cimport CaptureReader, Record, capture_close, capture_open, next_record
+from dpi.capture.pcapfile cimport capture_open, next_record
+from dpi.capture.reader cimport CaptureReader, Record, reader_close
 from dpi.decide.shard cimport Shard
 from dpi.flow.stream cimport (
     Pool,
@@ -124,7 +125,7 @@ cdef void fuzz_pcapfile(const uint8_t *data, uint32_t n) noexcept nogil:
             if decode(block, record.caplen, record.wirelen, record.linktype, &p, NULL):
                 check_packet(&p, block, record.caplen)
             free(block)
-    capture_close(&reader)
+    reader_close(&reader)
 
 
 cdef void fuzz_capture(const uint8_t *data, uint32_t n) noexcept nogil:
@@ -135,7 +136,7 @@ cdef void fuzz_capture(const uint8_t *data, uint32_t n) noexcept nogil:
     if open_file(data, n, &reader):
         while next_record(&reader, &record):
             frame(s, record.data, record.caplen, record.wirelen, record.linktype, record.time, 0, False)
-    capture_close(&reader)
+    reader_close(&reader)
     finish(s)
 
 
