@@ -14,7 +14,7 @@ from dpi.capture.nfqueue cimport PacketHandler
 from dpi.capture.queue_loop cimport BATCH
 from dpi.core cimport Core
 from dpi.decide.shard cimport Shard, lock, unlock
-from dpi.match.rules cimport RulePrefix
+from dpi.match.rule_table cimport RulePrefix, within
 from dpi.wire.decode cimport decode_ip
 from dpi.wire.packet cimport ORIGIN_LAN, ORIGIN_UNKNOWN, ORIGIN_WAN, Packet
 from dpi.wire.view cimport FAULTS, Faults
@@ -49,18 +49,8 @@ cdef struct Context:
 
 cdef bint is_local(const Context *c, const uint8_t *addr) noexcept nogil:
     cdef uint32_t i
-    cdef int whole, j
-    cdef int rest
-    cdef const RulePrefix *p
-    cdef bint same
     for i in range(c.n_local):
-        p = &c.local[i]
-        whole = p.bits >> 3
-        rest = p.bits & 7
-        same = True
-        for j in range(whole):
-            same &= p.addr[j] == addr[j]
-        if same and (rest == 0 or (p.addr[whole] ^ addr[whole]) >> (8 - rest) == 0):
+        if within(&c.local[i], addr):
             return True
     return False
 

@@ -16,7 +16,7 @@ from dpi.match.hosts cimport HostHit, host_match
 from dpi.match.name_table cimport NameHit
 from dpi.match.names cimport aliases_find, aliases_learn, names_learn
 from dpi.match.nearby cimport networks_learn
-from dpi.match.rules cimport Question, rules_ask
+from dpi.match.rule_table cimport Question, rules_ask
 from dpi.wire.packet cimport FRAGMENT_FIRST, IP_UDP, ORIGIN_LAN, Packet
 
 

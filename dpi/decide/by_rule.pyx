@@ -14,7 +14,7 @@ from dpi.dissect.protocols cimport P_DNS
 from dpi.flow.strings cimport string_text
 from dpi.flow.table cimport NONE, Flow, opener
 from dpi.match.evidence cimport BY_RULE, confidence_of
-from dpi.match.rules cimport Question, rules_ask
+from dpi.match.rule_table cimport Question, rules_ask
 
 
 cdef void by_rule(Shard *s, Flow *f) noexcept nogil:

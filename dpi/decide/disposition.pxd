@@ -2,7 +2,7 @@
 
 from dpi.decide.shard cimport Shard
 from dpi.flow.table cimport Flow
-from dpi.match.rules cimport Question
+from dpi.match.rule_table cimport Question
 
 
 cdef void question(Shard *shard, const Flow *flow, Question *out) noexcept nogil

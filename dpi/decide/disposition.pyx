@@ -14,7 +14,7 @@ from dpi.dissect.protocols cimport P_DNS
 from dpi.flow.strings cimport string_text
 from dpi.flow.table cimport FLOW_DECIDED, FLOW_OFFLOADED, NONE, Flow, opener
 from dpi.match.evidence cimport PROVISIONAL
-from dpi.match.rules cimport OPENED_IN, OPENED_OUT, Question, rules_ask
+from dpi.match.rule_table cimport OPENED_IN, OPENED_OUT, Question, rules_ask
 
 
 cdef void question(Shard *s, const Flow *f, Question *q) noexcept nogil:

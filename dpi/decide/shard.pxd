@@ -13,7 +13,7 @@ from dpi.match.hosts cimport HostTable
 from dpi.match.name_table cimport NameTable
 from dpi.match.ports cimport PortTable
 from dpi.match.prefixes cimport PrefixTable
-from dpi.match.rules cimport RuleTable
+from dpi.match.rule_table cimport RuleTable
 
 
 cdef extern from "<pthread.h>" nogil:

@@ -1,6 +1,6 @@
 """Why a flow falls under a rule, or under none: each rule in order, and the condition at which it ended.
 
-For people (`dpi why`).  It answers as the table does that the loop asks (dpi/match/rules.pyx); a property test
+For people (`dpi why`).  It answers as the table does that the loop asks (dpi/match/rule_table.pyx); a property test
 holds the two against each other.
 """
 
