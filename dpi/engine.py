@@ -19,9 +19,10 @@ from dpi.core import Core
 from dpi.dissect import risks as known_risks
 from dpi.errors import CaptureError
 from dpi.flow.table import TIMEOUT_NAMES
+from dpi.match.addresses import pack
 from dpi.match.labels import Signatures, Tables
 from dpi.match.names import Names
-from dpi.match.prefixes import Prefixes, pack
+from dpi.match.prefixes import Prefixes
 from dpi.match.rules import Rules
 from dpi.record.fields import METHODS, STATES, TLS_VERSIONS, TRANSPORTS, TUNNELS, FlowRecord
 from dpi.record.lines import Lines

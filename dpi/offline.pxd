@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t
 
 from dpi.capture.reader cimport CaptureReader
 from dpi.decide.shard cimport Shard
-from dpi.match.prefixes cimport PrefixTable
+from dpi.match.prefix_table cimport PrefixTable
 from dpi.wire.fragments cimport FragmentTable
 from dpi.wire.view cimport Faults
 

@@ -11,7 +11,7 @@ from dpi.capture.decision cimport Decision
 from dpi.capture.pcapfile cimport at_hand, next_record
 from dpi.capture.reader cimport CaptureReader, Record, stock_up
 from dpi.decide.shard cimport Shard, lock, unlock
-from dpi.match.prefixes cimport PrefixTable, prefix_match
+from dpi.match.prefix_table cimport PrefixTable, prefix_match
 from dpi.wire.decode cimport decode
 from dpi.wire.fragments cimport fragments_add
 from dpi.wire.packet cimport FRAGMENT_JOINED, FRAGMENT_NONE, ORIGIN_LAN, ORIGIN_UNKNOWN, ORIGIN_WAN, Packet

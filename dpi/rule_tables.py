@@ -10,8 +10,8 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
+from dpi.match.addresses import pack
 from dpi.match.labels import Tables
-from dpi.match.prefixes import pack
 from dpi.match.rules import Rules
 from dpi.policy.conditions import NOTHING, Holding, absent
 from dpi.policy.explain import Facts

@@ -38,8 +38,8 @@ from dpi.bench.path import CLIENT, CLIENT4, LAN, ROUTER, SERVER4, WAN, Path
 from dpi.daemon.on_demand import TURN_SECONDS, Demand
 from dpi.enforce.on_demand import OnDemand
 from dpi.errors import KernelError
+from dpi.match.addresses import pack
 from dpi.match.labels import Signatures
-from dpi.match.prefixes import pack
 from dpi.match.signatures import load
 from dpi.policy.check import Checked, check
 from dpi.policy.compile import compile_policy

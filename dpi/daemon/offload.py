@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dpi.enforce.conntrack import Connection
-from dpi.match.prefixes import pack
+from dpi.match.addresses import pack
 from dpi.policy.plan import KernelPlan
 from dpi.record.fields import FlowRecord
 

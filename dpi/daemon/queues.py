@@ -12,7 +12,7 @@ from dpi.capture.nfqueue import QueueReader
 from dpi.daemon.heart import FIRST_QUEUE, Heart
 from dpi.engine import Engine
 from dpi.inline import InlineHandler
-from dpi.match.prefixes import pack
+from dpi.match.addresses import pack
 from dpi.policy.plan import Plan
 
 

@@ -12,7 +12,7 @@ from dpi.daemon.subscriber_counts import Uses
 from dpi.daemon.subscriber_counts import counted as counted_of
 from dpi.dissect.risks import BY_SLUG
 from dpi.errors import UsageError
-from dpi.match.prefixes import pack
+from dpi.match.addresses import pack
 from dpi.match.programs import entry_of
 from dpi.policy import link_layer
 from dpi.policy.explain import Facts, explain

@@ -8,7 +8,7 @@ from dpi.dissect.protocols cimport P_DTLS, P_RTCP, P_RTP, P_SRTP, P_STUN
 from dpi.flow.table cimport FLOW_NAMED, Flow, opener
 from dpi.match.evidence cimport BY_KNOWN_SERVER, BY_NEIGHBOUR, confidence_of
 from dpi.match.nearby cimport callers_find, callers_learn, places_find, places_learn
-from dpi.match.prefixes cimport prefix_match
+from dpi.match.prefix_table cimport prefix_match
 
 
 cdef enum:

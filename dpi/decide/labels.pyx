@@ -34,7 +34,7 @@ from dpi.match.name_table cimport NameHit
 from dpi.match.names cimport names_find, servers_find, servers_learn
 from dpi.match.nearby cimport networks_learn
 from dpi.match.ports cimport port_match
-from dpi.match.prefixes cimport prefix_told
+from dpi.match.prefix_table cimport prefix_told
 from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_TCP, Packet
 
 

@@ -11,7 +11,7 @@ from dpi.decide.shard cimport Shard
 from dpi.dissect.protocols cimport P_BULK, P_QUIC, P_SIGNALVOIP, P_STUN, P_TLS, P_VOICE
 from dpi.flow.table cimport FLOW_NAMED, NONE, Flow, opener
 from dpi.match.evidence cimport BY_BEHAVIOUR, BY_PORT, BY_PREFIX, BY_SIGNATURE, confidence_of
-from dpi.match.prefixes cimport prefix_match
+from dpi.match.prefix_table cimport prefix_match
 from dpi.wire.packet cimport IP_TCP, IP_UDP, Packet
 
 

@@ -12,7 +12,7 @@ from dpi.flow.table cimport Table
 from dpi.match.hosts cimport HostTable
 from dpi.match.name_table cimport NameTable
 from dpi.match.ports cimport PortTable
-from dpi.match.prefixes cimport PrefixTable
+from dpi.match.prefix_table cimport PrefixTable
 from dpi.match.rule_table cimport RuleTable
 
 

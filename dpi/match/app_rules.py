@@ -1,6 +1,6 @@
 """Reads `rules` of an app: conditions on all that is known of a flow, of which an entry's must hold together.
 
-The format is described in docs/reference/signatures.md; dpi/match/rules.pyx asks them.
+The format is described in docs/reference/signatures.md; dpi/match/rule_table.pyx asks them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from dpi.match import hosts, ports, prefixes
+from dpi.match import addresses, hosts, ports
 from dpi.match.labels import SourceFile, Words
 from dpi.match.nodes import Nodes
 
@@ -100,7 +100,7 @@ def _alpn_problem(word: str) -> str:
 
 _PROBLEMS: dict[str, Callable[[str], str]] = {
     "hosts": _host_problem,
-    "prefixes": prefixes.problem,
+    "prefixes": addresses.problem,
     "ports": _port_problem,
     "ja4": _ja4_problem,
     "alpn": _alpn_problem,

@@ -23,12 +23,12 @@ from typing import Any
 
 from dpi import __version__
 from dpi.dissect.declared import Declarations
-from dpi.match import hosts, patterns, ports, prefixes, rules
+from dpi.match import addresses, hosts, patterns, ports, prefixes, rules
 from dpi.match.labels import Category, Kind, Label, Signatures, Tables
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "signatures"
 DIGEST = 32  # bytes
-_LAYOUT = (hosts, patterns, prefixes)  # modules whose memory is kept as it is
+_LAYOUT = (addresses, hosts, patterns, prefixes)  # modules that make or keep memory that is kept as it is
 
 
 def tables() -> Tables:

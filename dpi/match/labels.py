@@ -13,7 +13,7 @@ from re import escape, finditer
 from typing import TYPE_CHECKING, Literal
 
 from dpi.dissect.declared import Declarations
-from dpi.match import hosts, ports, prefixes, rules
+from dpi.match import addresses, hosts, ports, prefixes, rules
 
 if TYPE_CHECKING:
     from dpi.match.app_rules import AppRule
@@ -224,13 +224,13 @@ class Signatures(Tables):
     def explain(self, text: str) -> list[Match]:
         """Every entry that a host name or an address is of, the winner first; empty where nothing is known."""
         try:
-            address = prefixes.pack(text)
+            address = addresses.pack(text)
         except ValueError:
             hits = self.hosts.matches(text)
             return [Match(self.host_entry(hit.entry), hit.kind) for hit in hits]
         holding: list[tuple[int, int]] = []
         for number, (prefix, _) in enumerate(self._lists["prefixes"].pairs):
-            bits = prefixes.fixes(prefix, address)
+            bits = addresses.fixes(prefix, address)
             if bits >= 0:
                 holding.append((bits, number))
         hit = self.prefixes.match(address)

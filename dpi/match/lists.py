@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dpi.errors import Finding, FindingsError, UsageError
-from dpi.match import asn, hosts, prefixes
+from dpi.match import addresses, asn, hosts
 from dpi.match.signatures import load, sources
 from dpi.match.sources import KINDS, Owners, Source
 
@@ -134,7 +134,7 @@ def prefix_list(path: Path, findings: list[Finding]) -> Iterator[str]:
     """Prefixes and addresses with blanks or line ends between; # starts a comment."""
     for number, line in enumerate(_read(path).splitlines(), 1):
         for found in re.finditer(r"\S+", line.partition("#")[0]):
-            if wrong := prefixes.problem(found[0]):
+            if wrong := addresses.problem(found[0]):
                 findings.append(Finding(str(path), number, found.start() + 1, "", f"{found[0]}: {wrong}"))
             yield found[0]
 

@@ -7,10 +7,6 @@ class Hit(NamedTuple):
     label: int
     entry: int
 
-def problem(text: str) -> str: ...
-def fixes(text: str, address: bytes) -> int: ...
-def pack(text: str) -> bytes: ...
-
 @disjoint_base
 class Prefixes:
     size: int

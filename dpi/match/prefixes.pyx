@@ -1,59 +1,33 @@
 """Address → label, by the longest of tens of thousands of IPv4 and IPv6 prefixes.
 
 When the table is built, nested prefixes are flattened into ranges that do not overlap, in order, each with the
-label of the longest prefix that covers it (0 where none does).  A lookup is then a binary search; an index by
-the upper 16 bits narrows it beforehand to the few ranges that start there.  IPv4 and IPv6 have arrays of their
-own: IPv4's are small, and most of what passes is looked up there.
+label of the longest prefix that covers it (0 where none does); prefix_table.pyx looks addresses up among them.  IPv4 and
+IPv6 have arrays of their own: IPv4's are small, and most of what passes is looked up there.
 
 A table of 2^24 first steps would save a few comparisons and cost 32 MB, which the caches of a router do not
 have; this costs 11 bytes a range, two 256 kB indices and no more.  Measured by tests/bench/match.py.
 
 Some owners number their services alike at every place, so that a service is told by the end of its addresses: such an
-entry is an address with a mask whose bits are not contiguous (151.101.0.140/255.255.0.255).  Entries of one mask lie in
-order; a lookup masks the address once for each of the few masks and searches among these.  Of all that hold an address
-the one that fixes the most bits wins.
-
-Addresses are 16 bytes, IPv4 mapped (::ffff:a.b.c.d), as everywhere behind the decoder.  The table is immutable
-once built, so any number of threads may read it.
+entry is an address with a mask whose bits are not contiguous (151.101.0.140/255.255.0.255).  They are kept by their
+masks, those that fix the most bits first.
 """
 
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc, qsort
-from libc.string cimport memcmp, memset
+from libc.string cimport memset
 
+from dpi.match.addresses cimport Net, Wide, less, parse
 from dpi.match.plain cimport array_of, bytes_of
+from dpi.match.prefix_table cimport Mask, Masked, MaskTable, PrefixTable, prefix_entry, prefix_match
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-cdef extern from "arpa/inet.h" nogil:
-    int inet_pton(int family, const char *text, void *to)
-    int AF_INET
-    int AF_INET6
+from dpi.match.addresses import pack
 
-cdef extern from *:
-    """
-    static const unsigned char dpi_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    static const unsigned char dpi_nat64[12] = {0x00, 0x64, 0xff, 0x9b};
-    """
-    const uint8_t *dpi_mapped
-    const uint8_t *dpi_nat64
-
-cdef extern from *:
-    int popcount "__builtin_popcountll"(unsigned long long bits) noexcept nogil
 
 cdef enum:
     UPPER = 65536
-
-
-cdef struct Net:
-    Wide first              # IPv4 in the lower 32 bits of low
-    Wide last
-    Wide mask               # where it is no prefix: the bits that count
-    uint32_t entry
-    uint16_t label
-    uint8_t length          # of the prefix; of a mask: how many bits count
-    uint8_t family          # 4 or 6
-    uint8_t masked
 
 
 class Hit(NamedTuple):
@@ -61,221 +35,6 @@ class Hit(NamedTuple):
 
     label: int
     entry: int              # its place in the list that the table was built from
-
-
-cdef inline bint _less(Wide a, Wide b) noexcept nogil:
-    return a.high < b.high or (a.high == b.high and a.low < b.low)
-
-
-cdef inline uint64_t _be64(const uint8_t *p) noexcept nogil:
-    cdef uint64_t v = 0
-    cdef int i
-    for i in range(8):
-        v = v << 8 | p[i]
-    return v
-
-
-cdef inline uint32_t _range4(const PrefixTable *t, uint32_t key) noexcept nogil:
-    """The range that an IPv4 address is in."""
-    cdef uint32_t low = t.index4[key >> 16], high = t.index4[(key >> 16) + 1], middle
-    while low < high:       # the first range that starts behind the address
-        middle = (low + high) >> 1
-        if t.start4[middle] <= key:
-            low = middle + 1
-        else:
-            high = middle
-    return low - 1
-
-
-cdef inline uint32_t _range6(const PrefixTable *t, Wide key) noexcept nogil:
-    """The range that an IPv6 address is in."""
-    cdef uint32_t low = t.index6[key.high >> 48], high = t.index6[(key.high >> 48) + 1], middle
-    while low < high:
-        middle = (low + high) >> 1
-        if _less(key, t.start6[middle]):
-            high = middle
-        else:
-            low = middle + 1
-    return low - 1
-
-
-cdef const Masked *_masked(const MaskTable *t, Wide key, uint8_t bits) noexcept nogil:
-    """The entry with a mask that holds an address, if it fixes more bits than that; NULL for none."""
-    cdef uint32_t i, low, high, middle
-    cdef Wide rest
-    for i in range(t.n):                    # the mask that fixes the most first
-        if t.masks[i].bits <= bits:
-            return NULL
-        rest.high = key.high & t.masks[i].mask.high
-        rest.low = key.low & t.masks[i].mask.low
-        low, high = t.masks[i].first, t.masks[i].end
-        while low < high:
-            middle = (low + high) >> 1
-            if _less(t.entries[middle].value, rest):
-                low = middle + 1
-            else:
-                high = middle
-        if low < t.masks[i].end and t.entries[low].value.high == rest.high and t.entries[low].value.low == rest.low:
-            return &t.entries[low]
-    return NULL
-
-
-cdef uint16_t _entry4(const PrefixTable *t, const uint8_t *p, uint32_t *entry, bint *told) noexcept nogil:
-    cdef const Masked *masked = NULL
-    cdef uint32_t key = <uint32_t>p[0] << 24 | <uint32_t>p[1] << 16 | <uint32_t>p[2] << 8 | p[3]
-    cdef uint32_t i = _range4(t, key)
-    cdef Wide wide
-    if t.masked4.begins[p[0]]:
-        wide.high, wide.low = 0, key
-        masked = _masked(&t.masked4, wide, t.bits4[i])
-    told[0] = masked != NULL
-    entry[0] = masked.entry if masked != NULL else t.entry4[i]
-    return masked.label if masked != NULL else t.label4[i]
-
-
-cdef uint16_t _entry(const PrefixTable *t, const uint8_t *addr16, uint32_t *entry, bint *told) noexcept nogil:
-    """The entry for an address, and whether it has a mask.  Behind NAT64 the IPv4 address counts (RFC 6052, 2.1)."""
-    cdef const Masked *masked = NULL
-    cdef uint32_t i
-    cdef Wide key
-    if memcmp(addr16, dpi_mapped, 12) == 0:
-        return _entry4(t, addr16 + 12, entry, told)
-    key.high = _be64(addr16)
-    key.low = _be64(addr16 + 8)
-    i = _range6(t, key)
-    if t.masked6.begins[addr16[0]]:
-        masked = _masked(&t.masked6, key, t.bits6[i])
-    told[0] = masked != NULL
-    if masked != NULL:
-        entry[0] = masked.entry
-        return masked.label
-    if t.label6[i] == 0 and memcmp(addr16, dpi_nat64, 12) == 0:
-        return _entry4(t, addr16 + 12, entry, told)
-    entry[0] = t.entry6[i]
-    return t.label6[i]
-
-
-cdef uint16_t prefix_match(const PrefixTable *t, const uint8_t *addr16) noexcept nogil:
-    """The label of the longest prefix that holds an address, 0 for none."""
-    cdef uint32_t entry
-    cdef bint masked
-    return _entry(t, addr16, &entry, &masked)
-
-
-cdef uint16_t prefix_told(const PrefixTable *t, const uint8_t *addr16, bint *numbered) noexcept nogil:
-    """As prefix_match(), and whether an entry with a mask says so."""
-    cdef uint32_t entry
-    return _entry(t, addr16, &entry, numbered)
-
-
-cdef uint16_t prefix_entry(const PrefixTable *t, const uint8_t *addr16, uint32_t *entry) noexcept nogil:
-    """As prefix_match(), and which entry says so."""
-    cdef bint masked
-    return _entry(t, addr16, entry, &masked)
-
-
-cdef inline bint _read(str text, uint8_t *raw, uint8_t *family, Wide *value):
-    """An address, IPv4 in the lower 32 bits of value.low."""
-    cdef bytes address
-    if not text.isascii() or "\0" in text:
-        return False
-    address = text.encode("ascii")
-    if inet_pton(AF_INET, address, raw) == 1:
-        family[0] = 4
-        value.high = 0
-        value.low = <uint32_t>raw[0] << 24 | <uint32_t>raw[1] << 16 | <uint32_t>raw[2] << 8 | raw[3]
-        return True
-    if inet_pton(AF_INET6, address, raw) == 1:
-        family[0] = 6
-        value.high = _be64(raw)
-        value.low = _be64(raw + 8)
-        return True
-    return False
-
-
-cdef str _parse(str text, Net *net):
-    """Reads "192.0.2.0/24", "2001:db8::/32", a lone address or one with a mask.  What is wrong with it, or ""."""
-    cdef uint8_t raw[16]
-    cdef uint8_t family
-    cdef int bits
-    cdef Wide behind        # the bits that the prefix leaves free
-    behind.high = behind.low = 0
-    head, slash, tail = text.partition("/")
-    memset(net, 0, sizeof(Net))
-    if not _read(head, raw, &net.family, &net.first):
-        return "not an address or prefix"
-    if net.family == 6 and memcmp(raw, dpi_mapped, 12) == 0:
-        return "an IPv4 address in IPv6 clothes: write it as IPv4"
-    bits = 32 if net.family == 4 else 128
-    net.length = bits
-    if slash and not tail.isdigit() and _read(tail, raw, &family, &net.mask):
-        if family != net.family:
-            return "the mask is of the other kind of address"
-        if raw[0] != 0xFF:
-            return "a mask begins with eight bits that are set"
-        if net.first.high & ~net.mask.high or net.first.low & ~net.mask.low:
-            return "bits that the mask leaves free are set"
-        net.masked = 1
-        net.length = popcount(net.mask.high) + popcount(net.mask.low)
-        return ""
-    if slash:
-        if not (tail.isascii() and tail.isdigit() and len(tail) <= 3 and int(tail) <= bits):
-            return f"the prefix length is not 0 to {bits}, nor is it a mask"
-        net.length = int(tail)
-    net.last = net.first
-    if bits == 32:
-        behind.low = (<uint64_t>1 << (32 - net.length)) - 1
-    elif net.length < 64:
-        behind.high = ~<uint64_t>0 >> net.length
-        behind.low = ~<uint64_t>0
-    elif net.length < 128:
-        behind.low = ~<uint64_t>0 >> (net.length - 64)
-    if net.first.high & behind.high or net.first.low & behind.low:
-        return "bits behind the prefix are set"
-    net.last.high |= behind.high
-    net.last.low |= behind.low
-    return ""
-
-
-def problem(text: str) -> str:
-    """What is wrong with a prefix's spelling; "" where it is right."""
-    cdef Net net
-    return _parse(text, &net)
-
-
-def fixes(text: str, address: bytes) -> int:
-    """How many bits of an address (16 bytes) an entry fixes that holds it; -1 where it does not.
-
-    Raises ValueError for an entry that problem() finds fault with.
-    """
-    cdef Net net
-    cdef Wide key
-    cdef const uint8_t *raw = address
-    wrong = _parse(text, &net)
-    if wrong or len(address) != 16:
-        raise ValueError(f"{text}: {wrong or 'asked for an address that has not 16 bytes'}")
-    key.high, key.low = _be64(raw), _be64(raw + 8)
-    if memcmp(raw, dpi_mapped, 12) == 0:
-        if net.family == 6:
-            return -1
-        key.high, key.low = 0, key.low & 0xFFFFFFFF
-    elif net.family == 4:
-        return -1
-    if net.masked:
-        held = key.high & net.mask.high == net.first.high and key.low & net.mask.low == net.first.low
-    else:
-        held = not _less(key, net.first) and not _less(net.last, key)
-    return net.length if held else -1
-
-
-def pack(text: str) -> bytes:
-    """An address as the 16 bytes that tables use.  Raises ValueError where it is none."""
-    cdef uint8_t raw[16]
-    cdef uint8_t family
-    cdef Wide value
-    if not _read(text, raw, &family, &value):
-        raise ValueError(f"{text}: not an address")
-    return bytes(10) + b"\xff\xff" + raw[:4] if family == 4 else raw[:16]
 
 
 cdef int _order(const void *a, const void *b) noexcept nogil:
@@ -292,9 +51,9 @@ cdef int _order(const void *a, const void *b) noexcept nogil:
     if x.masked and x.length != y.length:
         return -1 if x.length > y.length else 1
     if x.mask.high != y.mask.high or x.mask.low != y.mask.low:
-        return -1 if _less(x.mask, y.mask) else 1
+        return -1 if less(x.mask, y.mask) else 1
     if x.first.high != y.first.high or x.first.low != y.first.low:
-        return -1 if _less(x.first, y.first) else 1
+        return -1 if less(x.first, y.first) else 1
     if x.length != y.length:
         return -1 if x.length < y.length else 1
     return -1 if x.entry < y.entry else 1
@@ -340,7 +99,7 @@ cdef void _sweep(Flat *flat, const Net *nets, uint32_t n) noexcept nogil:
     zero.high = zero.low = 0
     _emit(flat, zero, NULL)
     for i in range(n):
-        while depth and _less(stack[depth - 1].last, nets[i].first):
+        while depth and less(stack[depth - 1].last, nets[i].first):
             _close(flat, stack, &depth)
         if depth and stack[depth - 1].length == nets[i].length:
             depth -= 1      # the same prefix again: the later entry is right
@@ -472,7 +231,7 @@ cdef class Prefixes:
             for text, label in listed:
                 if not 0 < label < 65536:
                     raise ValueError(f"{text}: label {label} is not 1 to 65535")
-                wrong = _parse(text, nets + i)
+                wrong = parse(text, nets + i)
                 if wrong:
                     raise ValueError(f"{text}: {wrong}")
                 nets[i].label = label

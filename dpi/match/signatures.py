@@ -24,7 +24,7 @@ from dpi.dissect import protocols
 from dpi.dissect.declaration import Declaration
 from dpi.dissect.declared import Declarations, fault
 from dpi.errors import Finding, FindingsError, UsageError
-from dpi.match import hosts, ports, prefixes
+from dpi.match import addresses, hosts, ports
 from dpi.match.app_rules import AppRule, app_rules
 from dpi.match.declare import declarations
 from dpi.match.devices import Device, Devices, read_device, repeated
@@ -412,7 +412,7 @@ class _Reader(Nodes):
         """Tells each word that a table refused, once one did."""
         problems: dict[Evidence, Callable[[str], str]] = {
             "hosts": hosts.problem,
-            "prefixes": prefixes.problem,
+            "prefixes": addresses.problem,
             "ports": _port_problem,
         }
         for key, problem in problems.items():

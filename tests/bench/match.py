@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from ipaddress import ip_network
 
-from dpi.match.prefixes import pack
+from dpi.match.addresses import pack
 from dpi.match.signatures import Signatures, load
 
 

@@ -34,7 +34,7 @@ from dpi.match.rules cimport Rules
 
 from dpi.dissect.declaration import Declaration, Host, Length, Part
 from dpi.dissect.protocols import IDS
-from dpi.match.prefixes import pack
+from dpi.match.addresses import pack
 
 
 cdef extern from "<string.h>" nogil:

@@ -7,7 +7,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpi.match.prefixes import Prefixes, fixes
+from dpi.match.addresses import fixes
+from dpi.match.prefixes import Prefixes
 
 # few distinct bits, so that prefixes nest, touch and repeat
 bits4 = st.sampled_from([0, 1, 0x0A000000, 0x0A010000, 0x0A0100FF, 0x7FFFFFFF, 0x80000000, 0xFFFFFF00, 0xFFFFFFFF])

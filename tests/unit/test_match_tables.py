@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dpi.match import hosts, patterns, ports, prefixes
+from dpi.match import addresses, hosts, patterns, ports, prefixes
 
 
 @pytest.mark.parametrize("text", ["a", "a.b", "_dmarc.x-y.org", "=a.b", "*.a.b", "*abc*", "cdn*.x.net", "a*bcd"])
@@ -113,7 +113,7 @@ def test_an_empty_table_matches_nothing() -> None:
     ],
 )
 def test_prefixes_that_are_refused(text: str) -> None:
-    assert prefixes.problem(text)
+    assert addresses.problem(text)
     with pytest.raises(ValueError):
         prefixes.Prefixes([(text, 1)])
 
