@@ -54,16 +54,16 @@ from dpi.flow.table cimport (
     STATE_TWO_WAY,
     Flow,
     table_decided,
-    table_due,
     table_find,
     table_hash,
     table_insert,
     table_prefetch,
     table_prefetch_flow,
     table_remove,
-    table_tcp,
     table_victim,
 )
+from dpi.flow.tcp cimport table_tcp
+from dpi.flow.timers cimport table_due
 from dpi.match.evidence cimport BY_SIGNATURE, confidence_of
 from dpi.match.names cimport names_soon
 from dpi.wire.packet cimport (

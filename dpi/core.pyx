@@ -34,7 +34,7 @@ from dpi.decide.tell cimport write_event
 from dpi.dissect.declared cimport Declarations
 from dpi.flow.events cimport END_FLUSHED, Event, ring_advance, ring_peek, ring_restart
 from dpi.flow.strings cimport String
-from dpi.flow.table cimport NONE, Flow, table_find, table_hash
+from dpi.flow.table cimport NONE, Flow, packet_of, table_find, table_hash
 from dpi.flow_counts cimport decided_by_rule, one_way_flows
 from dpi.flow_tuples cimport event_tuple, flow_tuple
 from dpi.match.hosts cimport Hosts
@@ -155,7 +155,7 @@ cdef class Core:
         unlock(self.shard)
 
     def set_timeout(self, int which, double seconds):
-        """which: index in flow.table.TIMEOUT_NAMES; 0 seconds stands for ever."""
+        """which: index in flow.timers.TIMEOUT_NAMES; 0 seconds stands for ever."""
         if not 0 <= which < 7 or seconds < 0:
             raise ValueError("no such timeout")
         lock(self.shard)
@@ -175,13 +175,10 @@ cdef class Core:
         cdef Packet p
         cdef Decision d
         cdef Py_ssize_t n = len(payload) if captured < 0 else min(captured, len(payload))
-        cdef uint8_t *block = block_of(payload[:n])
-        if len(src) != 16 or len(dst) != 16:
-            raise ValueError("addresses have 16 bytes")
-        memset(&p, 0, sizeof(p))
-        memcpy(p.src, <const uint8_t *>src, 16)
-        memcpy(p.dst, <const uint8_t *>dst, 16)
-        p.sport, p.dport, p.vlan, p.version, p.proto = sport, dport, vlan, version, proto
+        cdef uint8_t *block
+        packet_of(&p, (src, sport, dst, dport, vlan, proto))
+        block = block_of(payload[:n])
+        p.version = version
         p.tcp_flags, p.seq, p.ack, p.origin, p.time, p.behind = flags, seq, ack, origin, time, behind
         p.payload_len, p.n, p.payload = <uint32_t>len(payload), <uint32_t>n, block
         p.length = length if length else 40 + p.payload_len
@@ -355,13 +352,7 @@ cdef class Core:
 
     cdef uint32_t number_of(self, key, int *side) except? 0xFFFFFFFE:
         cdef Packet p
-        src, sport, dst, dport, vlan, proto = key
-        if len(src) != 16 or len(dst) != 16:
-            raise ValueError("addresses have 16 bytes")
-        memset(&p, 0, sizeof(p))
-        memcpy(p.src, <const uint8_t *>src, 16)
-        memcpy(p.dst, <const uint8_t *>dst, 16)
-        p.sport, p.dport, p.vlan, p.proto = sport, dport, vlan, proto
+        packet_of(&p, key)
         return table_find(self.shard.table, &p, table_hash(self.shard.table, &p), side)
 
     def counters(self):

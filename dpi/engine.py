@@ -18,7 +18,7 @@ from dpi.capture.pcapfile import Capture
 from dpi.core import Core
 from dpi.dissect import risks as known_risks
 from dpi.errors import CaptureError
-from dpi.flow.table import TIMEOUT_NAMES
+from dpi.flow.timers import TIMEOUT_NAMES
 from dpi.match.addresses import pack
 from dpi.match.labels import Signatures, Tables
 from dpi.match.names import Names
@@ -433,7 +433,7 @@ class Engine:
         return totals
 
     def set_timeouts(self, seconds: dict[str, float]) -> None:
-        """Idle timeouts by name (flow.table.TIMEOUT_NAMES), 0 for ever."""
+        """Idle timeouts by name (flow.timers.TIMEOUT_NAMES), 0 for ever."""
         for name, value in seconds.items():
             for core in self.cores:
                 core.set_timeout(TIMEOUT_NAMES.index(name), value)

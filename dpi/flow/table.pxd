@@ -124,9 +124,8 @@ cdef uint32_t table_find(const Table *t, const Packet *p, uint32_t hash, int *si
 cdef uint32_t table_insert(Table *t, const Packet *p, uint32_t hash) noexcept nogil
 cdef void table_remove(Table *t, uint32_t i) noexcept nogil
 cdef uint32_t table_victim(Table *t) noexcept nogil
-cdef uint32_t table_due(Table *t, int64_t now, int *budget) noexcept nogil
 cdef void table_decided(Table *t, uint32_t i) noexcept nogil
-cdef bint table_tcp(Table *t, Flow *f, const Packet *p, int side) noexcept nogil
+cdef int packet_of(Packet *p, key) except -1
 
 
 cdef inline int opener(const Flow *f) noexcept nogil:

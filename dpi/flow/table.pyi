@@ -4,8 +4,6 @@ from typing_extensions import disjoint_base
 
 _Key = tuple[bytes, int, bytes, int, int, int]
 
-TIMEOUT_NAMES: tuple[str, ...]
-
 @disjoint_base
 class FlowTable:
     def __new__(cls, capacity: int) -> Self: ...

@@ -9,19 +9,19 @@ and touched as they fill: a small run stays small.
 The hash is keyed at random, so nobody outside can make runs.  Both directions hash alike because the two
 ends are hashed alone and added.
 
-Idle flows are found by a timer wheel whose entries are lazy: a packet only writes `last`, and when a flow's
-slot comes up it expires or is put where its deadline is now.  When the table is full the flow that is oldest
-undecided goes (a flood of new flows eats itself, not the flows that are known); but only while more than an
-eighth of the table is undecided, as otherwise one table full of decided flows would push out every new flow
-before its second packet.  Else it is the decided flow that is oldest and was not seen since eviction last
-passed it by.  Both cost the same whatever the size.
+When the table is full the flow that is oldest undecided goes (a flood of new flows eats itself, not the flows
+that are known); but only while more than an eighth of the table is undecided, as otherwise one table full of
+decided flows would push out every new flow before its second packet.  Else it is the decided flow that is oldest
+and was not seen since eviction last passed it by.  Both cost the same whatever the size.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
-from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_TCP, IP_UDP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Packet
+from dpi.flow.tcp cimport table_tcp
+from dpi.flow.timers cimport table_due, timeout_of, timers_new, wheel_add, wheel_remove
+from dpi.wire.packet cimport Packet
 from dpi.wire.pages cimport map_pages, unmap_pages
 
 
@@ -53,25 +53,7 @@ cdef extern from *:
 
 
 cdef enum:
-    WHEEL = 4096            # slots of 2**30 ns: 73 minutes, beyond which a flow goes round again
     SECOND_CHANCES = 8      # decided flows that one eviction may pass by
-
-
-cdef enum Timeout:
-    TCP_OPENING
-    TCP_OPEN
-    TCP_CLOSING
-    UDP_ONE_WAY
-    UDP_TWO_WAY
-    ICMP
-    OTHER
-    TIMEOUTS
-
-
-# Seconds.  Linux's conntrack forgets at 120, 432000, 120/10, 30, 120, 30, 600: a flow that waits here is undecided or
-# not offloaded, and a record that comes five days late is of no use, so an open TCP connection gets an hour.
-cdef int64_t *SECONDS = [60, 3600, 20, 30, 120, 30, 600]
-TIMEOUT_NAMES = ("tcp_opening", "tcp_open", "tcp_closing", "udp_one_way", "udp_two_way", "icmp", "other")
 
 
 cdef Table *table_new(uint32_t capacity) noexcept nogil:
@@ -90,17 +72,13 @@ cdef Table *table_new(uint32_t capacity) noexcept nogil:
     t.mask = <uint32_t>(slots - 1)
     t.flows = <Flow *>map_pages(capacity * sizeof(Flow))
     t.index = <uint64_t *>map_pages(slots * sizeof(uint64_t))
-    t.wheel = <uint32_t *>calloc(WHEEL, sizeof(uint32_t))
-    if t.flows == NULL or t.index == NULL or t.wheel == NULL or random_bytes(t.key, sizeof(t.key)) != 0:
+    if t.flows == NULL or t.index == NULL or not timers_new(t) or random_bytes(t.key, sizeof(t.key)) != 0:
         table_free(t)
         return NULL
-    memset(t.wheel, 0xFF, WHEEL * sizeof(uint32_t))
     t.free = NONE
     t.vlans = 0xFFFF
     for i in range(2):
         t.age[i].first = t.age[i].last = NONE
-    for i in range(TIMEOUTS):
-        t.timeout[i] = SECONDS[i] * 1000000000
     return t
 
 
@@ -281,128 +259,20 @@ cdef uint32_t table_victim(Table *t) noexcept nogil:
     return i
 
 
-# Time
+# For Python
 
-cdef int64_t timeout_of(const Table *t, const Flow *f) noexcept nogil:
-    """ns that the flow may be silent; a configured 0 stands for ever."""
-    cdef int which = OTHER
-    if f.proto == IP_TCP:
-        if f.state == STATE_ESTABLISHED or f.state == STATE_NEW and f.packets[0] and f.packets[1]:
-            which = TCP_OPEN
-        elif f.state == STATE_CLOSING or f.state == STATE_CLOSED:
-            which = TCP_CLOSING
-        else:
-            which = TCP_OPENING
-    elif f.proto == IP_UDP:
-        which = UDP_TWO_WAY if f.state == STATE_TWO_WAY else UDP_ONE_WAY
-    elif f.proto == IP_ICMP or f.proto == IP_ICMPV6:
-        which = ICMP
-    return t.timeout[which]
+cdef int packet_of(Packet *p, key) except -1:
+    """An otherwise empty packet of (src, sport, dst, dport, vlan, proto), addresses of 16 bytes.  Raises ValueError."""
+    src, sport, dst, dport, vlan, proto = key
+    if len(src) != 16 or len(dst) != 16:
+        raise ValueError("addresses have 16 bytes")
+    memset(p, 0, sizeof(Packet))
+    memcpy(p.src, <const uint8_t *>src, 16)
+    memcpy(p.dst, <const uint8_t *>dst, 16)
+    p.sport, p.dport, p.vlan, p.proto = sport, dport, vlan, proto
+    p.version = 4
+    return 0
 
-
-cdef void wheel_add(Table *t, uint32_t i, int64_t deadline) noexcept nogil:
-    cdef Flow *f = &t.flows[i]
-    cdef int64_t tick = deadline >> 30
-    cdef uint32_t *head
-    if tick <= t.tick:
-        tick = t.tick + 1
-    if tick - t.tick >= WHEEL:
-        tick = t.tick + WHEEL - 1
-    f.timer = 1
-    f.timer_prev = NONE - 1 - <uint32_t>(tick & (WHEEL - 1))    # a slot's head, told from flows by its size
-    head = &t.wheel[tick & (WHEEL - 1)]
-    f.timer_next = head[0]
-    if head[0] != NONE:
-        t.flows[head[0]].timer_prev = i
-    head[0] = i
-
-
-cdef void wheel_remove(Table *t, uint32_t i) noexcept nogil:
-    cdef Flow *f = &t.flows[i]
-    if not f.timer:
-        return
-    if f.timer_prev < t.capacity:
-        t.flows[f.timer_prev].timer_next = f.timer_next
-    else:
-        t.wheel[NONE - 1 - f.timer_prev] = f.timer_next
-    if f.timer_next != NONE:
-        t.flows[f.timer_next].timer_prev = f.timer_prev
-    f.timer = 0
-
-
-cdef uint32_t table_due(Table *t, int64_t now, int *budget) noexcept nogil:
-    """A flow that was silent for too long (the caller ends it), or NONE: look again later.
-
-    budget: flows and slots that may be looked at; what is left over waits for the next call.
-    """
-    cdef int64_t tick = now >> 30
-    cdef int64_t limit
-    cdef uint32_t i
-    cdef Flow *f
-    if tick - t.tick > WHEEL:               # a leap in time: one turn sees every flow
-        t.tick = tick - WHEEL
-    while t.tick < tick and budget[0] > 0:
-        budget[0] -= 1
-        i = t.wheel[t.tick & (WHEEL - 1)]
-        if i == NONE:
-            t.tick += 1
-            continue
-        f = &t.flows[i]
-        wheel_remove(t, i)
-        limit = timeout_of(t, f)
-        if limit > 0 and not f.flags & FLOW_OFFLOADED:
-            if now - f.last >= limit:
-                return i
-            wheel_add(t, i, f.last + limit)
-        else:
-            wheel_add(t, i, now + (<int64_t>WHEEL << 30))
-    return NONE
-
-
-cdef bint table_tcp(Table *t, Flow *f, const Packet *p, int side) noexcept nogil:
-    """Follows the connection (RFC 9293, 3.3.2, as seen from between); True where this SYN begins another one.
-
-    Then nothing was changed: the caller ends the flow and makes a new one, or has it go on as the same.  The end of
-    an offloaded flow is not seen here, but the kernel would not show us a SYN of a connection that it still has.
-    """
-    cdef uint8_t before = f.state
-    cdef uint8_t seen = <uint8_t>(FLOW_SYN_SEEN << side)
-    if p.tcp_flags & TCP_SYN:
-        if not p.tcp_flags & TCP_ACK:
-            if (f.state >= STATE_CLOSING or f.flags & FLOW_OFFLOADED) and not (f.flags & seen and f.isn[side] == p.seq):
-                return True
-            f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | <uint8_t>side
-        elif not f.flags & (FLOW_SYN_SEEN << (1 - side)):
-            f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | <uint8_t>(1 - side)
-        if f.state == STATE_NEW:
-            f.state = STATE_SYN
-        if f.state <= STATE_SYN:
-            f.isn[side] = p.seq
-            f.flags |= seen
-            f.based |= <uint8_t>(1 << side)
-    elif p.tcp_flags & TCP_RST:
-        f.state = STATE_CLOSED
-    elif p.tcp_flags & TCP_FIN:
-        if f.state == STATE_CLOSING and f.first_fin != side + 1:
-            f.state = STATE_CLOSED
-        elif f.state < STATE_CLOSING:
-            f.state = STATE_CLOSING
-            f.first_fin = <uint8_t>(side + 1)
-    elif f.state == STATE_SYN and side == opener(f) and p.tcp_flags & TCP_ACK:
-        f.state = STATE_ESTABLISHED
-    if f.state != before and f.state >= STATE_CLOSING:
-        wheel_rearm(t, f, p.time)
-    return False
-
-
-cdef void wheel_rearm(Table *t, Flow *f, int64_t now) noexcept nogil:
-    """Only for a deadline that came nearer; one that went away is seen when it comes up."""
-    cdef uint32_t i = <uint32_t>(f - t.flows)
-    wheel_remove(t, i)
-    wheel_add(t, i, now + timeout_of(t, f))
-
-
-# For tests
 
 cdef class FlowTable:
     """The table alone, driven by tuples `(src, sport, dst, dport, vlan, proto)` with 16-byte addresses."""
@@ -424,7 +294,7 @@ cdef class FlowTable:
         cdef Packet p
         cdef int side = 0
         cdef uint32_t i
-        fill(&p, key)
+        packet_of(&p, key)
         i = table_find(self.table, &p, table_hash(self.table, &p), &side)
         return None if i == NONE else (i, side)
 
@@ -432,7 +302,7 @@ cdef class FlowTable:
         """The new flow's number, or None where the table is full."""
         cdef Packet p
         cdef uint32_t i
-        fill(&p, key)
+        packet_of(&p, key)
         p.time = now
         i = table_insert(self.table, &p, table_hash(self.table, &p))
         return None if i == NONE else i
@@ -481,15 +351,3 @@ cdef class FlowTable:
     cdef check(self, uint32_t i):
         if i >= self.table.fresh or self.table.flows[i].version == 0:
             raise IndexError(i)
-
-
-cdef int fill(Packet *p, key) except -1:
-    src, sport, dst, dport, vlan, proto = key
-    if len(src) != 16 or len(dst) != 16:
-        raise ValueError("addresses have 16 bytes")
-    memset(p, 0, sizeof(Packet))
-    memcpy(p.src, <const uint8_t *>src, 16)
-    memcpy(p.dst, <const uint8_t *>dst, 16)
-    p.sport, p.dport, p.vlan, p.proto = sport, dport, vlan, proto
-    p.version = 4
-    return 0

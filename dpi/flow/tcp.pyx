@@ -1,0 +1,55 @@
+"""TCP as far as a record needs it: opened, established, closing, closed, and a new connection on the same ports."""
+
+from libc.stdint cimport uint8_t
+
+from dpi.flow.table cimport (
+    FLOW_OFFLOADED,
+    FLOW_OPENER,
+    FLOW_SYN_SEEN,
+    STATE_CLOSED,
+    STATE_CLOSING,
+    STATE_ESTABLISHED,
+    STATE_NEW,
+    STATE_SYN,
+    Flow,
+    Table,
+    opener,
+)
+from dpi.flow.timers cimport wheel_rearm
+from dpi.wire.packet cimport TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Packet
+
+
+cdef bint table_tcp(Table *t, Flow *f, const Packet *p, int side) noexcept nogil:
+    """Follows the connection (RFC 9293, 3.3.2, as seen from between); True where this SYN begins another one.
+
+    Then nothing was changed: the caller ends the flow and makes a new one, or has it go on as the same.  The end of
+    an offloaded flow is not seen here, but the kernel would not show us a SYN of a connection that it still has.
+    """
+    cdef uint8_t before = f.state
+    cdef uint8_t seen = <uint8_t>(FLOW_SYN_SEEN << side)
+    if p.tcp_flags & TCP_SYN:
+        if not p.tcp_flags & TCP_ACK:
+            if (f.state >= STATE_CLOSING or f.flags & FLOW_OFFLOADED) and not (f.flags & seen and f.isn[side] == p.seq):
+                return True
+            f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | <uint8_t>side
+        elif not f.flags & (FLOW_SYN_SEEN << (1 - side)):
+            f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | <uint8_t>(1 - side)
+        if f.state == STATE_NEW:
+            f.state = STATE_SYN
+        if f.state <= STATE_SYN:
+            f.isn[side] = p.seq
+            f.flags |= seen
+            f.based |= <uint8_t>(1 << side)
+    elif p.tcp_flags & TCP_RST:
+        f.state = STATE_CLOSED
+    elif p.tcp_flags & TCP_FIN:
+        if f.state == STATE_CLOSING and f.first_fin != side + 1:
+            f.state = STATE_CLOSED
+        elif f.state < STATE_CLOSING:
+            f.state = STATE_CLOSING
+            f.first_fin = <uint8_t>(side + 1)
+    elif f.state == STATE_SYN and side == opener(f) and p.tcp_flags & TCP_ACK:
+        f.state = STATE_ESTABLISHED
+    if f.state != before and f.state >= STATE_CLOSING:
+        wheel_rearm(t, f, p.time)
+    return False
