@@ -40,7 +40,9 @@ from dpi.dissect.protocols cimport (
 )
 from dpi.dissect.quic cimport QuicState, quic_datagram, quic_looks, quic_state_free, quic_state_init
 from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_DNS_TUNNEL, RISK_MADE_UP_NAME, RISK_OBSOLETE_TLS
-from dpi.dissect.tls cimport tls_client_hello, tls_records, tls_server_hello
+from dpi.dissect.tls cimport tls_client_hello
+from dpi.dissect.tls_records cimport tls_records
+from dpi.dissect.tls_server cimport tls_server_hello
 from dpi.dissect.tor cimport tor_certificate, tor_name
 from dpi.flow.table cimport FLOW_TLS, NONE, Flow, opener
 from dpi.match.evidence cimport BY_CERTIFICATE, BY_DNS_QUERY, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI

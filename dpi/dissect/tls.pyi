@@ -5,9 +5,3 @@ def client(data: bytes) -> tuple[str, dict[str, Any]]:
 
 def handshake(data: bytes, quic: bool = ...) -> tuple[str, dict[str, Any]]:
     """("no" | "more" | "yes", fields) of a ClientHello message without records."""
-
-def server(data: bytes) -> tuple[str, dict[str, Any]]:
-    """("no" | "more" | "yes", fields) of the start of a server's TCP stream."""
-
-def records(data: bytes) -> str:
-    """ "no" | "more" | "yes": bytes from the middle of a connection are TLS records."""

@@ -1,9 +1,7 @@
-"""TLS: what the two hellos, and up to TLS 1.2 the server's certificate, say in clear.
+"""TLS: what the client's hello says in clear (RFC 8446, 4.1.2).
 
-The client's first flight is records (RFC 8446, 5.1) that carry a handshake message (4.1.2), which may be cut into
-records of any size, as some clients do to get past middleboxes.  The common case, a message within one record, is
-read where it lies; fragments are put together on the stack first.  The message alone, as QUIC carries it, is
-tls_handshake()'s.
+Its records are tls_records.pyx's business, the server's answer is tls_server.pyx's.  The message alone, as QUIC carries
+it, is tls_handshake()'s.
 
 All of these may be asked again with more bytes.  With MORE, what could be read so far already stands in `out`: a host
 found there is the host, if the rest never comes.
@@ -14,51 +12,29 @@ servers that do not know it, so that it alone does not mean that anything is hid
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
-from dpi.dissect.answer cimport ALPN_MAX, MORE, NO, YES, Answer, Certificate, Found, ServerFound
-from dpi.dissect.answer cimport answer_name, found_dict, server_dict
-from dpi.dissect.certificate cimport certificate
+from dpi.dissect.answer cimport ALPN_MAX, MORE, NO, YES, Answer, Found, answer_name, found_dict
 from dpi.dissect.ja4 cimport JA4_EXTENSIONS, Hello, grease, ja4
 from dpi.dissect.text cimport host_name, put_text
+from dpi.dissect.tls_records cimport HANDSHAKE, HELLO_MAX, PLAINTEXT_MAX, Fragments, joined_records
 from dpi.dissect.varint cimport length_of, varint
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, alive, left, over, skip, slice, take, u8, u16, u24
 
 
 cdef enum:
-    # record types
-    CHANGE_CIPHER_SPEC = 20
-    ALERT = 21
-    HANDSHAKE = 22
-    HEARTBEAT = 24
-    PLAINTEXT_MAX = 16384           # RFC 8446, 5.1
-    CIPHERTEXT_MAX = 16384 + 2048   # RFC 5246, 6.2.3
-    # handshake messages
-    CLIENT_HELLO = 1
-    SERVER_HELLO = 2
-    NEW_SESSION_TICKET = 4
-    CERTIFICATE = 11
-    CERTIFICATE_STATUS = 22
+    CLIENT_HELLO = 1                # a handshake message
     # extensions
     SERVER_NAME = 0
     SIGNATURE_ALGORITHMS = 13
-    ALPN = 16
-    SUPPORTED_VERSIONS = 43
     QUIC_PARAMETERS = 0x39
     QUIC_PARAMETERS_DRAFT = 0xffa5
     ESNI = 0xffce                   # draft-ietf-tls-esni-02
     ECH = 0xfe0d
-    # what is put together or waited for; a longer hello is answered with what can be read of it
-    HELLO_MAX = 16384
     MESSAGE_MAX = 0x1ffff
     HELLO_MIN = 41                  # a body with one cipher suite and nothing optional
     USER_AGENT = 0x3129             # QUIC transport parameter of Google's
-
-
-cdef inline uint16_t plain_version(uint16_t version) noexcept nogil:
-    """The version that is spoken: drafts of TLS 1.3 (0x7f.., Facebook's 0xfb..) count as it."""
-    return 0x0304 if version >> 8 == 0x7f or version >> 8 == 0xfb else version
 
 
 cdef void put_alpn(const uint8_t *p, uint32_t n, char *out) noexcept nogil:
@@ -218,63 +194,10 @@ cdef Answer tls_handshake(const uint8_t *data, uint32_t n, Found *out, bint quic
     return client_hello(c, False, out, c"q" if quic else c"t")
 
 
-cdef struct Fragments:      # what the handshake records at the start of a stream carry
-    const uint8_t *p
-    uint32_t n
-    bint over               # something else follows them
-
-
-cdef Fragments gather(const uint8_t *data, uint32_t n, uint8_t *room, bint one) noexcept nogil:
-    """Joins the handshake records at the start: in place where there is one record, else in room[HELLO_MAX].
-
-    With `one`, stops when the first message is complete.
-    """
-    cdef Fragments f
-    cdef Cursor c = over(data, n)
-    cdef Cursor peek
-    cdef const uint8_t *p
-    cdef uint32_t have, part
-    cdef uint16_t version, length
-    cdef uint8_t kind
-    f.p = NULL
-    f.n = 0
-    f.over = False
-    while left(&c) > 0:
-        kind = u8(&c)
-        version = u16(&c)
-        length = u16(&c)
-        if kind != HANDSHAKE or (alive(&c) and (version >> 8 != 3 or not 0 < length <= PLAINTEXT_MAX)):
-            f.over = True
-            break
-        if not alive(&c):
-            break
-        have = length if length < left(&c) else <uint32_t>left(&c)
-        p = take(&c, have)
-        if f.p == NULL:
-            f.p = p
-            f.n = have
-        else:
-            if f.p != room:
-                f.n = f.n if f.n < HELLO_MAX else HELLO_MAX
-                memcpy(room, f.p, f.n)
-                f.p = room
-            part = have if have < HELLO_MAX - f.n else HELLO_MAX - f.n
-            memcpy(room + f.n, p, part)
-            f.n += part
-        if have < length:
-            break
-        if one:
-            peek = over(f.p, f.n)
-            skip(&peek, 1)
-            if f.n >= 4 and u24(&peek) <= f.n - 4:
-                break
-    return f
-
-
 cdef Answer joined_hello(const uint8_t *data, uint32_t n, Found *out) noexcept nogil:
     """A ClientHello that one record does not hold.  Apart, so that the common case does not pay for the room."""
     cdef uint8_t room[HELLO_MAX]
-    cdef Fragments f = gather(data, n, room, True)
+    cdef Fragments f = joined_records(data, n, room, True)
     cdef Answer answer = tls_handshake(f.p, f.n, out, False)
     if answer == MORE and f.over:
         return NO
@@ -338,145 +261,6 @@ cdef Answer tls_client_hello(const uint8_t *data, uint32_t n, Found *out) noexce
     return YES if answer == MORE and n >= HELLO_MAX else answer
 
 
-cdef Answer server_hello(Cursor c, ServerFound *out) noexcept nogil:
-    """The body of a ServerHello (RFC 8446, 4.1.3).  MORE: a certificate will follow in clear."""
-    cdef Cursor extensions, ext
-    cdef uint16_t kind
-    cdef uint16_t version = u16(&c)
-    if version >> 8 != 3 and version >> 8 != 0x7f:
-        return NO
-    skip(&c, 32)                        # random
-    skip(&c, u8(&c))                    # legacy_session_id_echo
-    out.cipher = u16(&c)
-    skip(&c, 1)                         # legacy_compression_method
-    if not alive(&c):
-        return NO
-    extensions = slice(&c, u16(&c)) if left(&c) > 0 else over(c.p, 0)
-    while left(&extensions) > 0:
-        kind = u16(&extensions)
-        ext = slice(&extensions, u16(&extensions))
-        if kind == SUPPORTED_VERSIONS and left(&ext) >= 2:
-            version = u16(&ext)
-        elif kind == ALPN and left(&ext) > 3:
-            skip(&ext, 2)
-            ext = slice(&ext, u8(&ext))
-            if alive(&ext):
-                put_alpn(ext.p, <uint32_t>left(&ext), out.alpn)
-    out.tls_version = plain_version(version)
-    return YES if out.tls_version >= 0x0304 else MORE
-
-
-cdef void certificate_host(ServerFound *out) noexcept nogil:
-    """The name to go by: the first dNSName, else the common name where it is a host's, "*." left out."""
-    cdef const char *name = out.certificate.names
-    cdef uint32_t n = 0
-    if out.certificate.n_names == 0:
-        name = out.certificate.common_name
-    if name[0] == 42 and name[1] == 46:
-        name += 2
-    while name[n]:
-        n += 1
-    out.host_len = host_name(<const uint8_t *>name, n, out.host)
-
-
-cdef Answer leaf(Cursor c, bint whole, ServerFound *out) noexcept nogil:
-    """The first certificate of a Certificate message (RFC 5246, 7.4.2): the server's own."""
-    cdef uint32_t n
-    cdef Answer answer
-    skip(&c, 3)
-    n = u24(&c)
-    if not alive(&c):
-        return YES if whole else MORE   # an empty list
-    memset(&out.certificate, 0, sizeof(Certificate))
-    answer = certificate(c.p, n if n < left(&c) else <uint32_t>left(&c), &out.certificate)
-    if out.certificate.present:
-        certificate_host(out)
-    return MORE if answer == MORE and not whole else YES
-
-
-cdef Answer server_messages(Fragments f, ServerFound *out) noexcept nogil:
-    cdef Cursor c = over(f.p, f.n)
-    cdef Cursor body
-    cdef uint8_t kind
-    cdef uint32_t n
-    cdef Answer answer
-    cdef bint first = True
-    while True:
-        kind = u8(&c)
-        if alive(&c) and first and kind != SERVER_HELLO:
-            return NO
-        n = u24(&c)
-        if not alive(&c):
-            break
-        if left(&c) < n:
-            if first and n > PLAINTEXT_MAX:
-                return NO
-            if kind == CERTIFICATE and not first and leaf(c, False, out) == YES:
-                return YES
-            break
-        body = slice(&c, n)
-        if first:
-            answer = server_hello(body, out)
-            if answer != MORE:
-                return answer
-        elif kind == CERTIFICATE:
-            return leaf(body, True, out)
-        elif kind != CERTIFICATE_STATUS and kind != NEW_SESSION_TICKET:
-            return YES                  # ServerKeyExchange: there is no certificate
-        first = False
-    if f.over:
-        return NO if first else YES     # resumed: ChangeCipherSpec comes at once
-    return MORE
-
-
-cdef Answer tls_server_hello(const uint8_t *data, uint32_t n, ServerFound *out) noexcept nogil:
-    """The contiguous start of what a server sends over TCP.  `out` must be cleared.
-
-    MORE with out.tls_version set: the hello has been read, the certificate has not.  From HELLO_MAX bytes on the
-    answer is final.
-    """
-    cdef uint8_t room[HELLO_MAX]
-    cdef Fragments f
-    cdef Answer answer
-    if n and data[0] != HANDSHAKE:
-        return NO
-    if n > 1 and data[1] != 3:
-        return NO
-    f = gather(data, n, room, False)
-    answer = server_messages(f, out)
-    return YES if answer == MORE and n >= HELLO_MAX and out.tls_version else answer
-
-
-cdef Answer tls_records(const uint8_t *data, uint32_t n) noexcept nogil:
-    """Whether bytes from the middle of a connection are TLS records, by nothing but their headers.
-
-    YES needs a whole record that ends where the bytes end or another header follows; MORE means that the first
-    record is longer than the bytes.  Only for flows whose start was not seen.
-    """
-    cdef Cursor c = over(data, n)
-    cdef uint8_t kind
-    cdef uint16_t version, length
-    cdef int seen
-    for seen in range(4):
-        if left(&c) == 0:
-            return YES if seen else MORE
-        kind = u8(&c)
-        version = u16(&c)
-        length = u16(&c)
-        if not CHANGE_CIPHER_SPEC <= kind <= HEARTBEAT:
-            return NO
-        if not alive(&c):
-            return YES if seen and n > 5 and kind >= ALERT else MORE
-        if not 0x0301 <= version <= 0x0303 and version != 0x0300:
-            return NO
-        if not 0 < length <= CIPHERTEXT_MAX or (kind == CHANGE_CIPHER_SPEC and length != 1):
-            return NO
-        if left(&c) < length:
-            return YES if seen else MORE
-        skip(&c, length)
-    return YES
-
-
 def client(data: bytes) -> tuple:
     """("no" | "more" | "yes", fields) of the start of a client's TCP stream."""
     cdef Found out
@@ -495,21 +279,3 @@ def handshake(data: bytes, quic: bool = False) -> tuple:
     answer = tls_handshake(block, len(data), &out, quic)
     free(block)
     return answer_name(answer), found_dict(&out)
-
-
-def server(data: bytes) -> tuple:
-    """("no" | "more" | "yes", fields) of the start of a server's TCP stream."""
-    cdef ServerFound out
-    cdef uint8_t *block = block_of(data)
-    memset(&out, 0, sizeof(out))
-    answer = tls_server_hello(block, len(data), &out)
-    free(block)
-    return answer_name(answer), server_dict(&out)
-
-
-def records(data: bytes) -> str:
-    """"no" | "more" | "yes": bytes from the middle of a connection are TLS records."""
-    cdef uint8_t *block = block_of(data)
-    answer = tls_records(block, len(data))
-    free(block)
-    return answer_name(answer)

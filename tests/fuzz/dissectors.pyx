@@ -11,7 +11,9 @@ from dpi.dissect.http cimport http_request, http_response
 from dpi.dissect.http2 cimport http2_request
 from dpi.dissect.quic cimport QuicState, quic_datagram, quic_looks, quic_state_free, quic_state_init
 from dpi.dissect.quic_crypto cimport QuicCrypto, quic_crypto_new
-from dpi.dissect.tls cimport tls_client_hello, tls_handshake, tls_records, tls_server_hello
+from dpi.dissect.tls cimport tls_client_hello, tls_handshake
+from dpi.dissect.tls_records cimport tls_records
+from dpi.dissect.tls_server cimport tls_server_hello
 from dpi.flow.stream cimport Pool, pool_init
 from dpi.fuzz.found cimport check_certificate, check_found, check_server
 from dpi.fuzz.input cimport cut, exact

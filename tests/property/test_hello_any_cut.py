@@ -15,7 +15,7 @@ from handshakes import client_hello, openssl_hello, records, self_signed, server
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpi.dissect import certificate, http, tls
+from dpi.dissect import certificate, http, tls, tls_records, tls_server
 from dpi.flow.stream import reassemble
 
 CERTIFICATE = self_signed("example.org", ["*.a.example", "b.example"], "Example Ltd")[0]
@@ -35,8 +35,8 @@ FACES = {
     "client_fragments": (tls.client, records(HELLOS[0][5:], [1, 1, 2, 50, 60])),
     "client_v2": (tls.client, b"\x80\x2e\1\3\1" + words([21, 0, 16]) + bytes(21) + bytes(16)),
     "handshake": (tls.handshake, HELLOS[0][5:]),
-    "server": (tls.server, records(SERVER, [100, 300])),
-    "records": (tls.records, records(SERVER, [100, 300])),
+    "server": (tls_server.server, records(SERVER, [100, 300])),
+    "records": (tls_records.records, records(SERVER, [100, 300])),
     "certificate": (certificate.read, CERTIFICATE),
     "request": (http.request, REQUEST),
     "response": (http.response, RESPONSE),
@@ -55,7 +55,7 @@ def test_a_hello_cut_anywhere_wants_more_and_already_says_nothing_false(hello: b
 
 
 def test_a_server_s_flight_cut_anywhere_wants_more_until_its_certificate_was_read() -> None:
-    answers = [tls.server(records(SERVER, [100, 300])[:n])[0] for n in range(len(SERVER))]
+    answers = [tls_server.server(records(SERVER, [100, 300])[:n])[0] for n in range(len(SERVER))]
     assert [a for a, _ in itertools.groupby(answers)] == ["more", "yes"]
 
 

@@ -18,7 +18,7 @@ from handshakes import (
     words,
 )
 
-from dpi.dissect import tls
+from dpi.dissect import tls, tls_records, tls_server
 
 SERVER_NAME, SIGNATURES, ALPN, VERSIONS, ECH, ESNI = 0, 13, 16, 43, 0xFE0D, 0xFFCE
 CAP = 16384
@@ -178,13 +178,13 @@ def certificate() -> tuple[bytes, bytes]:
 
 def test_a_server_of_tls_1_3_shows_its_version_and_cipher(tmp_path: Path, certificate: tuple[bytes, bytes]) -> None:
     flight = server_flight(tmp_path, ssl.TLSVersion.TLSv1_3, *certificate)
-    answer, found = tls.server(flight)
+    answer, found = tls_server.server(flight)
     assert (answer, found["tls_version"], found["cipher"] >> 8, found["host"]) == ("yes", 0x0304, 0x13, "")
 
 
 def test_a_server_of_tls_1_2_shows_its_certificate(tmp_path: Path, certificate: tuple[bytes, bytes]) -> None:
     flight = server_flight(tmp_path, ssl.TLSVersion.TLSv1_2, *certificate, alpn=["http/1.1"])
-    answer, found = tls.server(flight)
+    answer, found = tls_server.server(flight)
     assert (answer, found["tls_version"], found["alpn"]) == ("yes", 0x0303, "http/1.1")
     assert found["host"] == "video.example"
     assert found["certificate"]["names"] == ["*.video.example", "example.net"]
@@ -193,22 +193,22 @@ def test_a_server_of_tls_1_2_shows_its_certificate(tmp_path: Path, certificate: 
 
 def test_a_server_that_resumes_shows_no_certificate() -> None:
     hello = b"\2" + vector(3, b"\3\3" + bytes(32) + vector(1, bytes(32)) + b"\xc0\x2f\0")
-    answer, found = tls.server(record(hello) + record(b"\1", kind=20))
+    answer, found = tls_server.server(record(hello) + record(b"\1", kind=20))
     assert (answer, found["cipher"], found["certificate"]) == ("yes", 0xC02F, {})
-    assert tls.server(record(hello))[0] == "more"
+    assert tls_server.server(record(hello))[0] == "more"
 
 
 @pytest.mark.parametrize(
     "data", [b"\x15\3\3\0\2\2\x28", record(b"\1\0\0\x20" + bytes(32)), b"SSH-2.0", b"\x16\3\1\0\0"]
 )
 def test_what_is_no_server_hello_is_refused(data: bytes) -> None:
-    assert tls.server(data)[0] == "no"
+    assert tls_server.server(data)[0] == "no"
 
 
 def test_records_from_the_middle_are_known_by_their_headers() -> None:
     data = record(bytes(100), kind=23, version=0x0303)
-    assert tls.records(data) == "yes"
-    assert tls.records(data + data[:50]) == "yes"
-    assert tls.records(data[:50]) == "more"
-    assert tls.records(data + b"HTTP/1.1") == "no"
-    assert tls.records(record(bytes(2), kind=20)) == "no"
+    assert tls_records.records(data) == "yes"
+    assert tls_records.records(data + data[:50]) == "yes"
+    assert tls_records.records(data[:50]) == "more"
+    assert tls_records.records(data + b"HTTP/1.1") == "no"
+    assert tls_records.records(record(bytes(2), kind=20)) == "no"
