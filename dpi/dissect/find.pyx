@@ -38,7 +38,8 @@ from dpi.dissect.protocols cimport (
     P_TLS,
     P_TOR,
 )
-from dpi.dissect.quic cimport QuicState, quic_datagram, quic_looks, quic_state_free, quic_state_init
+from dpi.dissect.quic cimport QuicState, quic_datagram, quic_state_free, quic_state_init
+from dpi.dissect.quic_header cimport quic_looks
 from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_DNS_TUNNEL, RISK_MADE_UP_NAME, RISK_OBSOLETE_TLS
 from dpi.dissect.tls cimport tls_client_hello
 from dpi.dissect.tls_records cimport tls_records

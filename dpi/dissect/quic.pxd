@@ -26,6 +26,5 @@ cdef struct QuicState:      # may be moved with memcpy
 
 cdef void quic_state_init(QuicState *s, Pool *pool) noexcept nogil
 cdef void quic_state_free(QuicState *s) noexcept nogil
-cdef bint quic_looks(const uint8_t *data, uint32_t n) noexcept nogil
 cdef Answer quic_datagram(QuicState *s, QuicCrypto *c, const uint8_t *data, uint32_t n, bint from_opener,
                           Found *out) noexcept nogil

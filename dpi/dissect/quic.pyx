@@ -1,4 +1,4 @@
-"""QUIC: opens the client's Initials and reads the ClientHello in their CRYPTO frames (RFC 9000, 9001, 9369).
+"""QUIC: opens the client's Initials, so that quic_frames.pyx can read their ClientHello (RFC 9000, 9001, 9369).
 
 The loop shows every datagram of a flow to quic_datagram() until it says YES or NO.  The first one comes with a
 state of the loop's own; only where the answer is MORE (a ClientHello over several datagrams, a Retry, a packet of
@@ -14,19 +14,16 @@ chance.  New keys start the CRYPTO stream anew, for the client sends all of its 
 The server's Initials are not opened: nothing in them names a flow.  Budgets: keys are derived DERIVED_MAX times for a
 flow, and after DATAGRAMS_MAX datagrams or SHORT_MAX short headers without a result it is `quic` and no more.
 """
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 
 cimport cython
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
-from dpi.dissect.gquic cimport gquic_chlo, gquic_datagram, gquic_version
+from dpi.dissect.gquic cimport gquic_datagram, gquic_version
 from dpi.dissect.quic_crypto cimport (
     CID_MAX,
-    FRAMES_GOOGLE_CHLO,
-    FRAMES_IETF,
-    GENERATION_2,
     Profile,
     QuicCrypto,
     QuicKeys,
@@ -38,54 +35,29 @@ from dpi.dissect.quic_crypto cimport (
     quic_profile,
     quic_retry_is_genuine,
 )
-from dpi.dissect.tls cimport tls_handshake
-from dpi.dissect.varint cimport length_of, varint
-from dpi.flow.stream cimport (
-    Pool,
-    pool_init,
-    stream_bytes,
-    stream_free,
-    stream_init,
-    stream_put,
-    stream_ready,
+from dpi.dissect.quic_frames cimport quic_frames
+from dpi.dissect.quic_header cimport (
+    DATAGRAM_MIN,
+    HANDSHAKE,
+    INITIAL,
+    RETRY,
+    Header,
+    Type,
+    long_header,
+    negotiated,
+    type_of,
 )
+from dpi.dissect.varint cimport length_of
+from dpi.flow.stream cimport Pool, pool_init, stream_free, stream_init
 from dpi.wire.block cimport block_of
-from dpi.wire.cursor cimport Cursor, alive, left, over, slice, skip, take, u8, u32
+from dpi.wire.cursor cimport Cursor, alive, left, over, skip
 
 
 cdef enum:
-    DATAGRAM_MIN = 1200     # RFC 9000, 14.1: a client pads the datagrams of its Initials to this
     DATAGRAMS_MAX = 24
     DERIVED_MAX = 8
     SHORT_MAX = 3
     PACKETS_MAX = 16        # coalesced in a datagram
-
-
-cdef enum Type:             # RFC 9000, 17.2; version 2 turns them by one (RFC 9369, 3.2)
-    INITIAL
-    ZERO_RTT
-    HANDSHAKE
-    RETRY
-
-
-cdef enum Frame:            # RFC 9000, 12.4: those that an Initial may carry
-    PADDING = 0x00
-    PING = 0x01
-    ACK = 0x02
-    ACK_ECN = 0x03
-    CRYPTO = 0x06
-    CONNECTION_CLOSE = 0x1c
-    GOOGLE_PING = 0x07
-    GOOGLE_CRYPTO = 0x08
-
-
-cdef struct Header:         # of a long header packet, up to where versions begin to differ
-    uint8_t first
-    uint32_t version
-    const uint8_t *dcid
-    const uint8_t *scid
-    uint8_t dcid_len
-    uint8_t scid_len
 
 
 cdef void quic_state_init(QuicState *s, Pool *pool) noexcept nogil:
@@ -99,123 +71,9 @@ cdef void quic_state_free(QuicState *s) noexcept nogil:
     stream_free(&s.crypto)
 
 
-cdef inline void skip_varint(Cursor *c) noexcept nogil:
-    varint(c)
-
-
-cdef inline Header long_header(Cursor *c) noexcept nogil:
-    """RFC 8999, 5.1."""
-    cdef Header h
-    h.first = u8(c)
-    h.version = u32(c)
-    h.dcid_len = u8(c)
-    h.dcid = take(c, h.dcid_len)
-    h.scid_len = u8(c)
-    h.scid = take(c, h.scid_len)
-    return h
-
-
 cdef inline bint is_reserved(uint32_t version) noexcept nogil:
     """RFC 9000, 15: versions that nobody has, to keep version negotiation in use."""
     return version & 0x0f0f0f0f == 0x0a0a0a0a
-
-
-cdef uint32_t negotiated(Cursor *c) noexcept nogil:
-    """The rest of a Version Negotiation packet (RFC 9000, 17.2.1): the first version in it that is known, or 0."""
-    cdef uint32_t found = 0
-    cdef uint32_t version
-    if left(c) % 4:
-        return 0
-    while left(c):
-        version = u32(c)
-        if not found and quic_profile(version) != NULL:
-            found = version
-    return found
-
-
-cdef bint quic_looks(const uint8_t *data, uint32_t n) noexcept nogil:
-    """Whether a datagram starts like QUIC: cheap, and right but for a few of the versions that are not known."""
-    cdef Cursor c = over(data, n)
-    cdef Header h
-    if n < 16:
-        return False
-    if gquic_version(data, n):
-        return True
-    if not data[0] & 0x80:                  # Google's, from the server: the start of the crypto stream must be in it
-        return data[0] & 0xcb == 0x08
-    h = long_header(&c)
-    if not alive(&c) or h.dcid_len > CID_MAX or h.scid_len > CID_MAX:
-        return False
-    if h.version == 0:
-        return negotiated(&c) != 0
-    if quic_profile(h.version) != NULL:
-        return True
-    return (h.first & 0xc0) == 0xc0 and n >= DATAGRAM_MIN and h.dcid_len >= 8
-
-
-cdef inline Type type_of(const Profile *profile, uint8_t first) noexcept nogil:
-    cdef int bits = first >> 4 & 3
-    return <Type>(bits - 1 & 3) if profile.generation == GENERATION_2 else <Type>bits
-
-
-cdef Answer hello(const Profile *profile, const uint8_t *data, uint32_t n, Found *out) noexcept nogil:
-    """What the start of the CRYPTO stream says.  A ClientHello that is not all there costs four bytes' reading."""
-    if profile.frames == FRAMES_GOOGLE_CHLO:
-        return gquic_chlo(data, n, out)
-    if n < 4 or (n - 4 < (<uint32_t>data[1] << 16 | <uint32_t>data[2] << 8 | data[3]) and data[0] == 1):
-        return MORE
-    return tls_handshake(data, n, out, True)
-
-
-cdef void skip_ack(Cursor *c, bint ecn) noexcept nogil:
-    """RFC 9000, 19.3."""
-    cdef uint64_t ranges
-    skip_varint(c)
-    skip_varint(c)
-    ranges = varint(c)
-    skip_varint(c)
-    while ranges and alive(c):
-        skip_varint(c)
-        skip_varint(c)
-        ranges -= 1
-    if ecn:
-        skip_varint(c)
-        skip_varint(c)
-        skip_varint(c)
-
-
-cdef Answer frames(QuicState *s, const uint8_t *data, uint32_t n, Found *out) noexcept nogil:
-    """Reads the frames of an opened Initial of the client's (RFC 9000, 19)."""
-    cdef Cursor c = over(data, n)
-    cdef uint64_t kind, offset
-    cdef Cursor body
-    cdef bint google = s.profile.frames != FRAMES_IETF
-    cdef Answer answer
-    cdef bint grew = False
-    while left(&c):
-        kind = varint(&c)
-        if kind == PADDING or kind == (GOOGLE_PING if google else PING):
-            continue
-        if kind == (GOOGLE_CRYPTO if google else CRYPTO):
-            offset = varint(&c)
-            body = slice(&c, length_of(&c))
-            if not alive(&body):
-                break
-            if offset == 0 and s.crypto.block == NULL:
-                answer = hello(s.profile, body.p, <uint32_t>left(&body), out)
-                if answer != MORE:
-                    return YES
-            if offset < s.crypto.pool.cap:
-                grew |= stream_put(&s.crypto, <uint32_t>offset, body.p, <uint32_t>left(&body))
-        elif kind == ACK or kind == ACK_ECN:
-            skip_ack(&c, kind == ACK_ECN)
-        elif kind == CONNECTION_CLOSE:
-            return YES
-        else:
-            break                           # not of this packet type: nothing behind it can be read
-    if grew and hello(s.profile, stream_bytes(&s.crypto), stream_ready(&s.crypto), out) != MORE:
-        return YES
-    return MORE
 
 
 cdef void start_over(QuicState *s, const Profile *profile, const QuicKeys *keys, const uint8_t *dcid,
@@ -274,7 +132,7 @@ cdef int open_initial(QuicState *s, QuicCrypto *c, const Header *h, const Profil
 cdef Answer initial(QuicState *s, QuicCrypto *c, const Header *h, const Profile *profile, const uint8_t *packet,
                     uint32_t n, uint32_t number_at, bint from_opener, Found *out) noexcept nogil:
     cdef int got = open_initial(s, c, h, profile, packet, n, number_at, from_opener)
-    return MORE if got < 0 else frames(s, c.plain, <uint32_t>got, out)
+    return MORE if got < 0 else quic_frames(s.profile, &s.crypto, c.plain, <uint32_t>got, out)
 
 
 cdef Answer guess(QuicState *s, QuicCrypto *c, const Header *h, const uint8_t *packet, uint32_t n, Cursor *rest,
@@ -298,7 +156,7 @@ cdef Answer guess(QuicState *s, QuicCrypto *c, const Header *h, const uint8_t *p
             break
         got = open_initial(s, c, h, profile, packet, number_at + <uint32_t>length, number_at, from_opener)
         if got >= 0:
-            return frames(s, c.plain, <uint32_t>got, out)
+            return quic_frames(s.profile, &s.crypto, c.plain, <uint32_t>got, out)
     return MORE
 
 
@@ -471,14 +329,6 @@ cdef class Flow:
     def held(self) -> int:
         """Bytes of the pool that the flow holds."""
         return self._pool.used
-
-
-def looks(data: bytes) -> bool:
-    """Whether a datagram starts like QUIC."""
-    cdef uint8_t *block = block_of(data)
-    cdef bint answer = quic_looks(block, len(data))
-    free(block)
-    return answer
 
 
 STATE_SIZE = sizeof(QuicState)

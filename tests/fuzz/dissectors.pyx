@@ -9,8 +9,9 @@ from dpi.dissect.dns cimport DNS_ADDRESSES_MAX, DnsMessage, dns_message, dns_str
 from dpi.dissect.dtls cimport dtls_client_hello
 from dpi.dissect.http cimport http_request, http_response
 from dpi.dissect.http2 cimport http2_request
-from dpi.dissect.quic cimport QuicState, quic_datagram, quic_looks, quic_state_free, quic_state_init
+from dpi.dissect.quic cimport QuicState, quic_datagram, quic_state_free, quic_state_init
 from dpi.dissect.quic_crypto cimport QuicCrypto, quic_crypto_new
+from dpi.dissect.quic_header cimport quic_looks
 from dpi.dissect.tls cimport tls_client_hello, tls_handshake
 from dpi.dissect.tls_records cimport tls_records
 from dpi.dissect.tls_server cimport tls_server_hello

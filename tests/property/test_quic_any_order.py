@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpi.dissect.gquic import dissect as dissect_gquic
-from dpi.dissect.quic import Flow, looks
+from dpi.dissect.quic import Flow
+from dpi.dissect.quic_header import looks
 
 NO, MORE, YES = range(3)
 HOST = "www.example.com"

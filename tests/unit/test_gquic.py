@@ -8,7 +8,8 @@ import pytest
 import quic_packets as qp
 
 from dpi.dissect.gquic import dissect
-from dpi.dissect.quic import Flow, looks
+from dpi.dissect.quic import Flow
+from dpi.dissect.quic_header import looks
 
 NO, MORE, YES = range(3)
 CID, HASH = b"\x11\x22\x33\x44\x55\x66\x77\x88", bytes(range(12))

@@ -8,7 +8,8 @@ import pytest
 import quic_packets as qp
 from quic_handshakes import V1, V2, Handshake, shake
 
-from dpi.dissect.quic import STATE_SIZE, Flow, looks
+from dpi.dissect.quic import STATE_SIZE, Flow
+from dpi.dissect.quic_header import looks
 
 NO, MORE, YES = range(3)
 MANY = tuple(f"protocol-number-{i:04}" for i in range(120))  # a ClientHello of about 2.6 KB

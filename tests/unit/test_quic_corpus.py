@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from dpi.capture.pcapfile import Capture
-from dpi.dissect.quic import Flow, looks
+from dpi.dissect.quic import Flow
+from dpi.dissect.quic_header import looks
 from dpi.wire.decode import Decoded, decode_bytes
 
 NO, MORE, YES = range(3)

@@ -1,0 +1,49 @@
+"""QUIC's packets from outside: what all versions have alike (RFC 8999), and whether a datagram is any."""
+from libc.stdint cimport uint8_t, uint32_t
+from libc.stdlib cimport free
+
+from dpi.dissect.gquic cimport gquic_version
+from dpi.dissect.quic_crypto cimport CID_MAX, quic_profile
+from dpi.wire.block cimport block_of
+from dpi.wire.cursor cimport Cursor, alive, left, over, u32
+
+
+cdef uint32_t negotiated(Cursor *c) noexcept nogil:
+    """The rest of a Version Negotiation packet (RFC 9000, 17.2.1): the first version in it that is known, or 0."""
+    cdef uint32_t found = 0
+    cdef uint32_t version
+    if left(c) % 4:
+        return 0
+    while left(c):
+        version = u32(c)
+        if not found and quic_profile(version) != NULL:
+            found = version
+    return found
+
+
+cdef bint quic_looks(const uint8_t *data, uint32_t n) noexcept nogil:
+    """Whether a datagram starts like QUIC: cheap, and right but for a few of the versions that are not known."""
+    cdef Cursor c = over(data, n)
+    cdef Header h
+    if n < 16:
+        return False
+    if gquic_version(data, n):
+        return True
+    if not data[0] & 0x80:                  # Google's, from the server: the start of the crypto stream must be in it
+        return data[0] & 0xcb == 0x08
+    h = long_header(&c)
+    if not alive(&c) or h.dcid_len > CID_MAX or h.scid_len > CID_MAX:
+        return False
+    if h.version == 0:
+        return negotiated(&c) != 0
+    if quic_profile(h.version) != NULL:
+        return True
+    return (h.first & 0xc0) == 0xc0 and n >= DATAGRAM_MIN and h.dcid_len >= 8
+
+
+def looks(data: bytes) -> bool:
+    """Whether a datagram starts like QUIC."""
+    cdef uint8_t *block = block_of(data)
+    cdef bint answer = quic_looks(block, len(data))
+    free(block)
+    return answer
