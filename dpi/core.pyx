@@ -1,7 +1,7 @@
 """A shard's Python face: what the engine sets it up with, drains from it and asks it.
 
 All that is done to a shard from here is done under its lock, in chunks that are short beside a batch of packets,
-so that the loop never waits long.  Labels, categories and methods are numbers here; engine.py knows their names.
+so that the loop never waits long.  Labels, categories and methods are numbers here; decider.py knows their names.
 """
 
 from libc.errno cimport EINTR

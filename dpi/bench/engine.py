@@ -12,7 +12,8 @@ from dpi.bench.bare import bare
 from dpi.bench.replay import Replay
 from dpi.capture.pcapfile import Capture
 from dpi.core import Core
-from dpi.engine import Engine
+from dpi.decider import Decider
+from dpi.match.names import Names
 
 
 def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float | None]:
@@ -27,7 +28,7 @@ def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float | 
     start = statistics.median(started() for _ in range(rounds))
     with Capture(path) as capture:
         replay = Replay(capture)
-    engine = Engine(max_flows=1)
+    decider = Decider()
     parses: list[float] = []
     bares: list[tuple[float, int, int]] = []
     times: list[float] = []
@@ -36,7 +37,7 @@ def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float | 
         parses.append(replay.track(max_flows))
         bares.append(bare(replay))
         core = Core(max_flows, merge=True)
-        engine.use(core)
+        decider.use(core, Names())
         times.append(replay.run(core))
         counters = core.counters()
     cpu = statistics.median(times)

@@ -19,7 +19,7 @@ from typing import Any
 
 from dpi.bench.made import Flows
 from dpi.core import Core
-from dpi.engine import Engine
+from dpi.decider import Decider
 from dpi.match.names import Names
 from dpi.match.signatures import load
 
@@ -82,17 +82,17 @@ def flows() -> Flows:
 
 
 @contextmanager
-def engine_of(apps: int) -> Iterator[tuple[Engine, float]]:
-    """An engine that knows so many apps beside its own; seconds that loading took."""
+def decider_of(apps: int) -> Iterator[tuple[Decider, float]]:
+    """What knows so many apps beside its own; seconds that loading took."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "made-up.yaml").write_text(made_up(apps) if apps else "{}\n")
         begin = time.perf_counter()
         signatures = load([folder])
-        engine = Engine(signatures, max_flows=1)
-        yield engine, time.perf_counter() - begin
+        decider = Decider(signatures)
+        yield decider, time.perf_counter() - begin
 
 
-def cost(engine: Engine, traffic: Flows, count: int, rounds: int) -> dict[str, Any]:
+def cost(decider: Decider, traffic: Flows, count: int, rounds: int) -> dict[str, Any]:
     """ns a flow (three packets, until it is named or given up) and ns a packet of flows that are known; medians."""
     opened: list[float] = []
     sent: list[float] = []
@@ -103,7 +103,7 @@ def cost(engine: Engine, traffic: Flows, count: int, rounds: int) -> dict[str, A
         packets = max(count, AT_LEAST // times)
         for _ in range(times):
             core = Core(count, merge=True)
-            engine.use(core, Names())
+            decider.use(core, Names())
             spent[0] += traffic.open(core, count)
             traffic.send(core, count, count * DECIDED_AFTER)
             spent[1] += traffic.send(core, count, packets)
@@ -127,11 +127,11 @@ def measure(
     by_flows: list[dict[str, Any]] = []
     for apps in (0, base, 10 * base):
         say(f"{apps} apps")
-        with engine_of(apps) as (engine, seconds):
-            row = cost(engine, traffic, min(FLOWS_OF_APPS, most_flows), rounds)
+        with decider_of(apps) as (decider, seconds):
+            row = cost(decider, traffic, min(FLOWS_OF_APPS, most_flows), rounds)
             by_apps.append({"apps": apps, "load_s": round(seconds, 2), **row})
             if apps == base:
                 for count in [each for each in FLOWS if each <= most_flows]:
                     say(f"{count} flows")
-                    by_flows.append(cost(engine, traffic, count, rounds))
+                    by_flows.append(cost(decider, traffic, count, rounds))
     return {"signatures": by_apps, "flows": by_flows}

@@ -13,7 +13,7 @@ from dpi.cli.signatures import signatures_option
 from dpi.errors import UsageError
 
 if TYPE_CHECKING:
-    from dpi.engine import Engine
+    from dpi.captures import Captures
     from dpi.match.labels import CaptureTest, Expectation
     from dpi.record.fields import FlowRecord
 
@@ -28,7 +28,7 @@ def command(file: Path, folders: tuple[Path, ...], as_json: bool) -> None:
     The file is read after the built-in signatures and the folders given.  The exit code is 1 where a capture is not
     named so, 2 where the file or a capture cannot be read.
     """
-    from dpi.engine import Engine
+    from dpi.captures import Captures
     from dpi.match.signatures import load
 
     if not file.is_file():
@@ -38,8 +38,8 @@ def command(file: Path, folders: tuple[Path, ...], as_json: bool) -> None:
     tests = [test for test in signatures.tests if Path(test.where.rsplit(":", 2)[0]).resolve() == file.resolve()]
     if not tests:
         raise UsageError(f"{file}: has no `tests`")
-    engine = Engine(signatures, max_flows=1 << 18)
-    results = [_run(engine, test) for test in tests]
+    captures = Captures(signatures, max_flows=1 << 18)
+    results = [_run(captures, test) for test in tests]
     if as_json:
         print_json(results)
     else:
@@ -50,12 +50,12 @@ def command(file: Path, folders: tuple[Path, ...], as_json: bool) -> None:
     sys.exit(0 if all(result["passed"] for result in results) else 1)
 
 
-def _run(engine: Engine, test: CaptureTest) -> dict[str, Any]:
+def _run(captures: Captures, test: CaptureTest) -> dict[str, Any]:
     """{"capture", "where", "passed", "flows", "error", "missed": [{"where", "wanted", "count", "found"}]}"""
     records: list[FlowRecord] = []
     error = None
     try:
-        records.extend(engine.classify(test.capture))
+        records.extend(captures.classify(test.capture))
     except (UsageError, OSError) as fault:
         error = f"{test.where}: {fault}"
     missed = []

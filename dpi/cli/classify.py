@@ -133,26 +133,26 @@ def write(
     first_packet: bool,
 ) -> int:
     """The exit code."""
-    from dpi.engine import Engine
+    from dpi.captures import Captures
     from dpi.errors import CaptureError
     from dpi.match.prefixes import Prefixes
     from dpi.record.fields import FIELDS
 
     if policy is None:
-        engine = Engine(tables(folders), max_flows=max_flows)
+        classifier = Captures(tables(folders), max_flows=max_flows)
     else:
         from dpi.cli.policy import planned
 
         plan = planned(policy)
-        engine = Engine(tables([*plan.engine.signature_dirs, *folders]), max_flows=max_flows)
-        engine.follow(plan)
+        classifier = Captures(tables([*plan.engine.signature_dirs, *folders]), max_flows=max_flows)
+        classifier.follow(plan)
         if plan.kernel.local:
-            engine.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
+            classifier.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
     gc.freeze()  # what there is now stays to the end: to look for garbage in it costs a tenth of a start
     paths = list(files(captures))
     code = 0
     with Bar(paths) as bar, Stop() as stop:
-        lines = engine.lines(
+        lines = classifier.lines(
             style,
             TABLE_FIELDS if style == "table" else tuple(FIELDS),
             Output(bar, aligned=style == "table"),
@@ -166,7 +166,7 @@ def write(
 
         for path in bar.over(paths):
             try:
-                engine.write(path, lines, blind=blind or "", first_packet=first_packet, watch=watch)
+                classifier.write(path, lines, blind=blind or "", first_packet=first_packet, watch=watch)
             except CaptureError as error:
                 code = 2
                 with bar.aside():

@@ -8,7 +8,7 @@ import os
 import time
 
 from dpi.daemon.state import State
-from dpi.engine import Asked, FlowEvent, Learnt
+from dpi.flow_events import Asked, FlowEvent, Learnt
 
 log = logging.getLogger("dpi")
 

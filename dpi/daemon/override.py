@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 
 from dpi.daemon.raw import Sender, packet
-from dpi.engine import Asked
+from dpi.flow_events import Asked
 from dpi.policy.plan import KernelPlan, Route
 from dpi.policy.spread import SLOTS, TRIES, owners
 

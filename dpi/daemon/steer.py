@@ -18,8 +18,8 @@ from dpi.daemon.drain import Drained
 from dpi.daemon.override import Overrides
 from dpi.enforce import Learner, set_route_drained, set_route_state
 from dpi.enforce.health import Standing, Watcher
-from dpi.engine import Asked, Learnt
 from dpi.errors import DpiError, UsageError
+from dpi.flow_events import Asked, Learnt
 from dpi.policy.plan import KernelPlan
 from dpi.policy.spread import shares
 

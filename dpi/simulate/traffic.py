@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from dpi.engine import Engine, Learnt
+from dpi.captures import Captures
+from dpi.flow_events import Learnt
 from dpi.match.labels import Signatures
 from dpi.match.prefixes import Prefixes
 from dpi.policy.plan import Plan
@@ -42,18 +43,18 @@ def key(record: FlowRecord) -> Key:
 def of_capture(path: str | os.PathLike[str], plan: Plan, signatures: Signatures) -> Iterator[Judged]:
     """The flows of a capture, as the loop itself decides them, by the schedules at their last packet.
 
-    Raises CaptureError as Engine.classify() does.
+    Raises CaptureError as Captures.classify() does.
     """
-    engine = Engine(signatures)
-    engine.follow(plan)
+    captures = Captures(signatures)
+    captures.follow(plan)
     if plan.kernel.local:
-        engine.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
+        captures.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
     marks = plan.kernel.marks
     route_shift = (marks.route_mask & -marks.route_mask).bit_length() - 1
     outcomes, there = Outcomes(plan), Destinations(plan)
     judge = Judge(plan, signatures) if plan.conditions.schedules else None
     taken: dict[Key, Origin] = {}  # by flows that have not ended
-    for event in engine.replay(path):
+    for event in captures.replay(path):
         if isinstance(event, Learnt):
             if cache := there.cache(event.route):
                 there.answered(cache, event.address, event.time, event.ttl, event.name)

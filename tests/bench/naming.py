@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from dpi.engine import Engine
+from dpi.captures import Captures
 from dpi.errors import CaptureError
 from dpi.record.fields import FlowRecord
 
@@ -35,7 +35,7 @@ def key(capture: str, l4: str, src: str, sport: int, dst: str, dport: int) -> Ke
     return capture, l4, frozenset([(src, sport), (dst, dport)])
 
 
-def flows(engine: Engine, captures: Iterable[Path], blind: Blind, first_packet: bool) -> dict[Key, list[FlowRecord]]:
+def flows(engine: Captures, captures: Iterable[Path], blind: Blind, first_packet: bool) -> dict[Key, list[FlowRecord]]:
     out: dict[Key, list[FlowRecord]] = defaultdict(list)
     for path in captures:
         try:
@@ -111,7 +111,7 @@ def main(arguments: list[str]) -> int:
     if not (CORPUS / "pcap").is_dir():
         print(f"the captures are not here ({CORPUS}): nothing to measure", file=sys.stderr)
         return 0
-    rows, captures, engine = truth(CORPUS), sorted((CORPUS / "pcap").iterdir()), Engine(max_flows=1 << 16)
+    rows, captures, engine = truth(CORPUS), sorted((CORPUS / "pcap").iterdir()), Captures(max_flows=1 << 16)
     wanted = [name for name in WAYS if name in arguments] or list(WAYS)
     results = {}
     for name in wanted:

@@ -1,6 +1,6 @@
 """Who may know whom.  The table is the architecture; the test keeps it true, .pyx and .pxd included.
 
-Two halves, packets and intentions, never know each other; they meet in engine.py and the daemon.
+Two halves, packets and intentions, never know each other; they meet in decider.py and the daemon.
 """
 
 from __future__ import annotations
@@ -39,14 +39,18 @@ MAY_KNOW = {
     "vocabulary": f"errors {PACKETS} policy",
     "rule_tables": f"{PACKETS} policy record",  # a plan's rules as the loop asks them
     "subscriber_table": "match policy record",  # whose an address is
-    "engine": f"errors core rule_tables {PACKETS} signatures policy record",
-    "simulate": f"errors engine rule_tables subscriber_table {PACKETS} policy enforce record",
+    "flow_events": "record",
+    "decider": f"core flow_events rule_tables {PACKETS} policy record",  # what shards name and decide by
+    "engine": f"core decider flow_events {PACKETS} policy record",
+    "captures": f"errors core decider flow_events rule_tables {PACKETS} policy record",
+    "simulate": f"errors captures flow_events rule_tables subscriber_table {PACKETS} policy enforce record",
     "control": "errors",
-    "daemon": f"errors control engine core inline rule_tables subscriber_table simulate vocabulary {PACKETS} policy "
-    "enforce record",
+    "daemon": f"errors control engine flow_events core inline rule_tables subscriber_table simulate vocabulary "
+    f"{PACKETS} policy enforce record",
     "lab": "errors control",
-    "bench": f"errors engine core inline control lab daemon rule_tables vocabulary {PACKETS} policy enforce record",
-    "cli": f"errors engine control simulate vocabulary {PACKETS} policy enforce record analyse daemon lab bench web",
+    "bench": f"errors decider engine core inline control lab daemon rule_tables vocabulary {PACKETS} policy enforce "
+    "record",
+    "cli": f"errors captures control simulate vocabulary {PACKETS} policy enforce record analyse daemon lab bench web",
     "web": "errors policy record analyse control",
 }
 ONLY_IN = {

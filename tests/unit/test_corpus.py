@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dpi.engine import Engine
+from dpi.captures import Captures
 from dpi.errors import CaptureError
 from dpi.record.fields import FlowRecord
 from tests.bench import naming
@@ -28,7 +28,7 @@ AT_MOST = {"macro_wrong": 0.005, "unmatched": 14}
 SURE, RIGHT = 0.9, 0.98  # of the flows whose name is that sure, so many are right; measured: 0.993
 
 
-def records(engine: Engine, path: Path) -> tuple[list[FlowRecord], bool]:
+def records(engine: Captures, path: Path) -> tuple[list[FlowRecord], bool]:
     out = []
     try:
         for record in engine.classify(path):
@@ -41,7 +41,7 @@ def records(engine: Engine, path: Path) -> tuple[list[FlowRecord], bool]:
 
 @pytest.fixture(scope="module")
 def everything(corpus: Path) -> dict[str, tuple[list[FlowRecord], bool]]:
-    engine = Engine(max_flows=1 << 16)
+    engine = Captures(max_flows=1 << 16)
     return {path.name: records(engine, path) for path in sorted((corpus / "pcap").iterdir())}
 
 
@@ -152,7 +152,7 @@ UNSEEN = {"blind": (0.75, 0.035, 0.935), "blind=dns": (0.445, 0.04, 0.875), "fir
 @pytest.mark.parametrize("way", UNSEEN)
 def test_flows_are_named_as_well_as_they_were_where_no_name_is_seen(way: str, corpus: Path) -> None:
     right, wrong, labels = UNSEEN[way]
-    engine, captures = Engine(max_flows=1 << 16), sorted((corpus / "pcap").iterdir())
+    engine, captures = Captures(max_flows=1 << 16), sorted((corpus / "pcap").iterdir())
     result = naming.measure(naming.truth(corpus), naming.flows(engine, captures, *naming.WAYS[way]))
     assert result["apps"]["right"] >= right
     assert result["apps"]["wrong"] <= wrong

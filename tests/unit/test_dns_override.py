@@ -18,7 +18,7 @@ from dpi.daemon.override import LIFE, Overrides, answer
 from dpi.daemon.raw import packet
 from dpi.enforce.nft.text import table_text
 from dpi.enforce.nft.view import Facts
-from dpi.engine import Asked
+from dpi.flow_events import Asked
 from dpi.policy.check import check
 from dpi.policy.compile import compile_policy
 from dpi.policy.diff import diff

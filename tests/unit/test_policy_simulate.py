@@ -12,8 +12,8 @@ from policy_texts import planned
 from test_policy_cli import run, said
 from test_totals import record
 
+from dpi.captures import Captures
 from dpi.cli.policy import planned as of_file
-from dpi.engine import Engine
 from dpi.errors import CaptureError
 from dpi.match.prefixes import Prefixes
 from dpi.match.signatures import load
@@ -223,7 +223,7 @@ def test_a_record_is_judged_as_the_loop_judged_its_flow(corpus: Path, tmp_path: 
         "  h: {match: {local: 192.168.0.0/16}, log: true}\n"
     )
     plan, signatures = of_file(path), load()
-    engine = Engine(signatures, max_flows=1 << 16)
+    engine = Captures(signatures, max_flows=1 << 16)
     engine.load_rules(plan.engine, plan.kernel.targets)
     engine.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
     judge = Judge(plan, signatures)

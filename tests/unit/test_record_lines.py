@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dpi.captures import Captures
 from dpi.core import Core
-from dpi.engine import Engine
 from dpi.match.names import Names
 from dpi.record.fields import FIELDS, FlowRecord
 from dpi.record.lines import FIELD_NAMES, Lines
@@ -38,8 +38,8 @@ TIMES = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
-    return Engine(max_flows=1)
+def engine() -> Captures:
+    return Captures(max_flows=1)
 
 
 class Out:
@@ -54,7 +54,7 @@ class Out:
         return min(len(data), self._part)
 
 
-def lines_of(engine: Engine, core: Core, style: str, **options: Any) -> list[str]:
+def lines_of(engine: Captures, core: Core, style: str, **options: Any) -> list[str]:
     """The lines of all flows that the shard knows, without what stands above them."""
     out = Out(part=1000)
     lines = engine.lines(style, tuple(FIELDS), out, **options)
@@ -65,9 +65,9 @@ def lines_of(engine: Engine, core: Core, style: str, **options: Any) -> list[str
     return io.StringIO(text, newline="\n").readlines()  # splitlines() takes other characters for a line's end, too
 
 
-def records_of(engine: Engine, core: Core, least: int = 0) -> list[FlowRecord]:
+def records_of(engine: Captures, core: Core, least: int = 0) -> list[FlowRecord]:
     core.flush(0)
-    return [engine._record(event[5], "a.pcap", event[1], least) for event in core.drain(9999) if event[0] == "end"]
+    return [engine.record(event[5], "a.pcap", event[1], least) for event in core.drain(9999) if event[0] == "end"]
 
 
 def as_csv(record: FlowRecord) -> str:
@@ -80,7 +80,7 @@ def as_csv(record: FlowRecord) -> str:
     return out.getvalue()
 
 
-def shard(engine: Engine) -> Core:
+def shard(engine: Captures) -> Core:
     core = Core(256, merge=True, risks=True)
     engine.use(core, Names(1024))
     return core
@@ -113,7 +113,7 @@ def flow(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(st.lists(st.tuples(flow(), ODD, ODD), min_size=1, max_size=5))
-def test_lines_say_what_records_say(engine: Engine, flows: list[tuple[dict[str, Any], bytes, bytes]]) -> None:
+def test_lines_say_what_records_say(engine: Captures, flows: list[tuple[dict[str, Any], bytes, bytes]]) -> None:
     first, second, third = (shard(engine) for _ in range(3))
     for one in (first, second, third):
         for each, host, agent in flows:
@@ -124,7 +124,7 @@ def test_lines_say_what_records_say(engine: Engine, flows: list[tuple[dict[str, 
     assert list(csv.reader(io.StringIO(spelled))) == list(csv.reader(io.StringIO("".join(map(as_csv, records)))))
 
 
-def various(engine: Engine) -> Core:
+def various(engine: Captures) -> Core:
     """Flows with a name, a fingerprint, risks, an app by DNS, and none of these."""
     core = shard(engine)
     base = {"version": 4, "vlan": 0, "time": 1_700_000_000_123_456_000}
@@ -152,7 +152,7 @@ def various(engine: Engine) -> Core:
 
 
 @pytest.mark.parametrize("least", [0, 0.9, 1])
-def test_labels_that_are_not_sure_are_left_out_of_both(engine: Engine, least: float) -> None:
+def test_labels_that_are_not_sure_are_left_out_of_both(engine: Captures, least: float) -> None:
     records = records_of(engine, various(engine), round(100 * least))
     lines = lines_of(engine, various(engine), "jsonl", min_confidence=least)
     assert lines == [record.as_json() + "\n" for record in records]
@@ -160,7 +160,7 @@ def test_labels_that_are_not_sure_are_left_out_of_both(engine: Engine, least: fl
     assert lines_of(engine, various(engine), "csv", min_confidence=least) == [as_csv(record) for record in records]
 
 
-def test_only_those_with_a_risk_where_one_asks_for_them_and_all_are_counted(engine: Engine) -> None:
+def test_only_those_with_a_risk_where_one_asks_for_them_and_all_are_counted(engine: Captures) -> None:
     risky = [record for record in records_of(engine, various(engine)) if record.risks]
     assert risky
     out = Out()
@@ -184,7 +184,7 @@ def test_every_field_of_a_record_can_be_asked_for() -> None:
         Lines("csv", ["colour"], labels=[], categories=[], rules=[], out=Out())
 
 
-def test_a_table_has_one_line_a_flow_whatever_a_name_holds(engine: Engine) -> None:
+def test_a_table_has_one_line_a_flow_whatever_a_name_holds(engine: Captures) -> None:
     spell = STYLES["table"].spell
     assert spell("a\tb\x1b[31m\n") == r"a\x09b\x1b[31m\x0a"
     assert (spell(None), spell([]), spell(["a", "b"]), spell(0)) == ("-", "-", "a b", "0")
@@ -199,7 +199,7 @@ def test_a_table_has_one_line_a_flow_whatever_a_name_holds(engine: Engine) -> No
     assert rows[2] == [r"a\x09b.pcap", "netflix", "-", "3"]
 
 
-def test_what_could_not_be_written_is_written_by_the_next_flush_once(engine: Engine) -> None:
+def test_what_could_not_be_written_is_written_by_the_next_flush_once(engine: Captures) -> None:
     class Interrupted(Out):
         calls = 0
 

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from policy_texts import CLASSES, HEAD, checked, findings, planned
 
+from dpi.captures import Captures
 from dpi.daemon.conditions import ConditionWatch
-from dpi.engine import Engine
 from dpi.match import signatures
 from dpi.policy.compile import compile_policy
 from dpi.policy.conditions import NOTHING, Holding, at
@@ -269,7 +269,7 @@ def test_a_capture_is_decided_by_the_schedules_of_its_time(tmp_path: Path) -> No
     text = CLASSES + f"zone: Europe/Berlin\nschedules: {{then: {{dates: {window}}}}}\n"
     text += "rules:\n  all: {match: {during: then}, shape: video}\n"
     plan = compile_policy(checked(tmp_path, text), Machine(cores=1))
-    engine = Engine(max_flows=1024)
+    engine = Captures(max_flows=1024)
     engine.follow(plan)
     decided = {record.sport - 40000: record.rule for record in engine.classify(path)}
     assert [decided[n] for n in (34, 48)] == ["all", "all"]  # rules change between batches of 32 packets
