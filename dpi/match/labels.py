@@ -1,6 +1,6 @@
 """Labels and categories, and where each thing that is known of them stands.
 
-What the loader (signatures.py) puts together and everybody else reads.
+What the loader (signatures.py, assemble.py) puts together and everybody else reads.
 """
 
 from __future__ import annotations

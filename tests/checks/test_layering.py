@@ -74,6 +74,12 @@ FLOORS = {
         "answers",
         "worker",
     ),
+    "match": (
+        "drafts",
+        "assemble",
+        "signatures",
+        "kept lists",
+    ),
     "enforce/nft": (
         "view",
         "host_elements marks police proxies",
