@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 from dpi.core import Core
@@ -53,19 +54,15 @@ def core(
     one = Core(max_flows, **options)
     category = bytearray(1024)
     category[VIDEO], category[CLOUD], category[IDS["ssh"]] = STREAMING, HOSTING, HOSTING
-    one.use(
-        Hosts(
-            [
-                *[("video.example", VIDEO), ("cloud.example", CLOUD)],
-                *[("a=clipper", CLIPS), ("clips", CLOUD)],
-            ]
-        ),
-        Prefixes([("192.0.2.0/28", CLOUD), *([("192.0.2.7/255.255.255.31", CLOUD)] if mixed else [])]),
-        Ports([("tcp/22", IDS["ssh"])]),
-        names if names is not None else Names(1024),
-        bytes(category),
-        {CLOUD: CLIPS},
-        {IDS["signal"]: IDS["signalvoip"]},
+    label_by(
+        one,
+        hosts=[("video.example", VIDEO), ("cloud.example", CLOUD), ("a=clipper", CLIPS), ("clips", CLOUD)],
+        prefixes=[("192.0.2.0/28", CLOUD), *([("192.0.2.7/255.255.255.31", CLOUD)] if mixed else [])],
+        ports=[("tcp/22", IDS["ssh"])],
+        names=names,
+        category=bytes(category),
+        video={CLOUD: CLIPS},
+        calls={IDS["signal"]: IDS["signalvoip"]},
         shared=[CLOUD] if shared else [],
         mixed=[CLOUD] if mixed else [],
     )
@@ -81,6 +78,21 @@ def core(
         ]
         one.set_rules(Rules(rules), Rules(routed), SHIFT, FINAL)
     return one
+
+
+def label_by(
+    one: Core,
+    *,
+    hosts: Iterable[tuple[str, int]] = (),
+    prefixes: Iterable[tuple[str, int]] = (),
+    ports: Iterable[tuple[str, int]] = (),
+    names: Names | None = None,
+    category: bytes = bytes(1024),
+    **more: Any,
+) -> None:
+    """Has a shard label from these entries, and from names of its own where none are given."""
+    names = names if names is not None else Names(1024)
+    one.use(Hosts(list(hosts)), Prefixes(prefixes), Ports(list(ports)), names, category, **more)
 
 
 def as_flow(flow: tuple[Any, ...] | None) -> dict[str, Any]:

@@ -9,16 +9,15 @@ that is still at work when we are killed has ended before the next of us looks.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from dpi.errors import KernelError
+from dpi.flock import flock
 
 BUSY = "another dpi is changing the kernel's state right now"
 PATIENCE = 30.0  # seconds that we wait for it
@@ -96,15 +95,8 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise KernelError(f"{folder}: {error.strerror}") from None
     with handle:
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise KernelError(BUSY) from None
-                time.sleep(0.05)
+        if not flock(handle.fileno(), PATIENCE):
+            raise KernelError(BUSY)
         held.locks.add(handle.fileno())
         try:
             yield

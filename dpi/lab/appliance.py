@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dpi.errors import DpiError
-from dpi.lab.lab import Lab
+from dpi.lab.lab import Lab, to_its_end
 
 START_SECONDS = 180.0  # an emulated machine takes its time
 STOP_SECONDS = 60.0
@@ -89,15 +89,7 @@ class Appliance:
 
     def cli(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Runs `dpi WORDS` in the box to its end."""
-        return subprocess.run(
-            self.command(*words),
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        return to_its_end(self.command(*words), self.environment(), timeout)
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace").strip()[-2000:]

@@ -26,6 +26,21 @@ READY_SECONDS = 60.0  # generous: an emulated machine takes its time
 INSIDE = 'mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec "$@"'
 
 
+def to_its_end(
+    command: list[str], environment: dict[str, str], timeout: float | None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command whose output is captured; its exit status is the caller's to look at."""
+    return subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
 class Lab:
     """A lab by name.  State (CA, process ids) is kept in `directory`, so that another process can end it."""
 
@@ -109,15 +124,7 @@ class Lab:
 
     def run(self, role: str, command: list[str], timeout: float | None = None) -> subprocess.CompletedProcess[str]:
         """Runs a command in a namespace to its end; its output is captured."""
-        return subprocess.run(
-            self.inside(role, command),
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        return to_its_end(self.inside(role, command), self.environment(), timeout)
 
     def start(self, role: str, command: list[str], **options: Any) -> subprocess.Popen[Any]:
         """Starts a command in a namespace; the caller ends it."""

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import fcntl
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dpi.errors import DpiError, UsageError
+from dpi.flock import flock
 from dpi.policy.check import Names, check
 
 LOCK_SECONDS = 10.0
@@ -74,15 +73,8 @@ def locked(config: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     except OSError as error:
         raise UsageError(f"{folder}: cannot be opened: {error.strerror}") from error
     try:
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise DpiError(f"{config}: somebody else is editing it") from None
-                time.sleep(0.05)
+        if not flock(handle, seconds):
+            raise DpiError(f"{config}: somebody else is editing it")
         yield
     finally:
         os.close(handle)

@@ -32,8 +32,9 @@ MAY_KNOW = {
     "conntrack_reports": PACKETS,
     "core": f"offline flow_tuples flow_counts conntrack_reports {PACKETS}",  # a shard's Python face
     "inline": f"core {PACKETS}",  # a queue's batch into a shard
-    "policy": "errors",
-    "enforce": "errors policy",
+    "flock": "",
+    "policy": "errors flock",
+    "enforce": "errors flock policy",
     "record": "errors core flow_tuples dissect flow",  # lines: a shard's events as text
     "analyse": "errors record",
     "vocabulary": f"errors {PACKETS} policy",

@@ -17,11 +17,8 @@ from hypothesis import strategies as st
 from dpi.core import Core
 from dpi.dissect.declaration import Declaration, Host, Length, Part
 from dpi.dissect.declared import Declarations
-from dpi.match.hosts import Hosts
 from dpi.match.names import Names
-from dpi.match.ports import Ports
-from dpi.match.prefixes import Prefixes
-from tests.cores import ACK, PSH, TCP, VIDEO, Connection, answer, as_flow, question
+from tests.cores import ACK, PSH, TCP, VIDEO, Connection, answer, as_flow, label_by, question
 from tests.handshakes import openssl_hello, records
 
 HELLO = openssl_hello("www.video.example", ["h2"])
@@ -56,9 +53,7 @@ SAME = ("protocol", "app", "host", "ja4")  # what comes behind the name (an agen
 
 def shard() -> Core:
     one = Core(16)
-    one.use(
-        Hosts([("video.example", VIDEO)]), Prefixes([]), Ports([]), Names(64), bytes(1024), declared=DECLARED
-    )  # fmt: skip
+    label_by(one, hosts=[("video.example", VIDEO)], names=Names(64), declared=DECLARED)
     return one
 
 

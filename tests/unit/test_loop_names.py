@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dpi.dissect.protocols import IDS
-from dpi.match.hosts import Hosts
 from dpi.match.names import Names
-from dpi.match.ports import Ports
-from dpi.match.prefixes import Prefixes
 from tests.cores import (
     ACK,
     CLIENT,
@@ -30,6 +27,7 @@ from tests.cores import (
     ended,
     find,
     ip,
+    label_by,
     method,
 )
 from tests.handshakes import client_hello, openssl_hello, record
@@ -177,9 +175,7 @@ def test_a_server_that_was_named_once_names_the_next_flow_to_it_for_all_shards()
 
 def test_a_nameless_connection_to_a_port_of_push_services_is_the_owners() -> None:
     one = core()
-    one.use(
-        Hosts([]), Prefixes([("192.0.2.0/28", CLOUD)]), Ports([]), Names(1024), bytes(1024), push={CLOUD: CLIPS},
-    )  # fmt: skip
+    label_by(one, prefixes=[("192.0.2.0/28", CLOUD)], push={CLOUD: CLIPS})
     for dport in (443, 5223):
         connection = Connection(one, dport=dport)
         connection.segment(0, 0, record(bytes(40), kind=23))

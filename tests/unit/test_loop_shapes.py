@@ -9,10 +9,6 @@ import pytest
 
 from dpi.core import Core
 from dpi.dissect.protocols import IDS
-from dpi.match.hosts import Hosts
-from dpi.match.names import Names
-from dpi.match.ports import Ports
-from dpi.match.prefixes import Prefixes
 from tests.cores import (
     CLIENT,
     CLIPS,
@@ -28,6 +24,7 @@ from tests.cores import (
     datagram,
     ended,
     find,
+    label_by,
     method,
 )
 from tests.handshakes import openssl_hello
@@ -121,11 +118,7 @@ STUN_BINDING = b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12)
 
 def test_a_flow_of_a_call_is_named_by_another_from_the_same_socket_whichever_was_first() -> None:
     one = core()
-    category = bytes(1024)
-    one.use(
-        Hosts([]), Prefixes([("192.0.2.0/28", CLOUD), ("198.51.100.0/24", VIDEO)]), Ports([]), Names(1024), category,
-        calls={CLOUD: CLIPS},
-    )  # fmt: skip
+    label_by(one, prefixes=[("192.0.2.0/28", CLOUD), ("198.51.100.0/24", VIDEO)], calls={CLOUD: CLIPS})
     stranger, peer, public = "203.0.113.5", "203.0.113.6", "198.51.100.1"
     for turn in range(4):  # a public STUN server, the app's relay, a peer; and somebody else's call
         for sport, dst, dport in (

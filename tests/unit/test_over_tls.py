@@ -6,11 +6,7 @@ import pytest
 
 from dpi.dissect import over_tls, tor
 from dpi.dissect.protocols import IDS
-from dpi.match.hosts import Hosts
-from dpi.match.names import Names
-from dpi.match.ports import Ports
-from dpi.match.prefixes import Prefixes
-from tests.cores import ACK, CLOUD, PSH, VIDEO, Connection, core
+from tests.cores import ACK, CLOUD, PSH, VIDEO, Connection, core, label_by
 from tests.handshakes import client_hello, openssl_hello, record, self_signed, server_name, vector, words
 
 HELLO = record(client_hello([(0, server_name(b"mail.video.example"))]))
@@ -170,10 +166,7 @@ def test_a_server_name_that_names_nobody_stays_the_name_and_the_certificate_tell
 
 def test_a_certificate_of_a_company_whose_names_are_not_known_is_told_by_its_organisation() -> None:
     one = core()
-    one.use(
-        Hosts([("cloud.example", CLOUD), ("o=video-example-inc", VIDEO)]), Prefixes([]), Ports([]), Names(1024),
-        bytes(1024), shared=[CLOUD],
-    )  # fmt: skip
+    label_by(one, hosts=[("cloud.example", CLOUD), ("o=video-example-inc", VIDEO)], shared=[CLOUD])
     for sport, names, organisation, app in (
         (40001, [], "Video.Example, Inc.", VIDEO),
         (40002, ["a.cloud.example"], "Video.Example, Inc.", VIDEO),

@@ -14,12 +14,8 @@ from dpi.cli.classify import command
 from dpi.core import Core
 from dpi.dissect import noise, risks
 from dpi.dissect.protocols import IDS
-from dpi.match.hosts import Hosts
-from dpi.match.names import Names
-from dpi.match.ports import Ports
-from dpi.match.prefixes import Prefixes
 from tests.captures import packet, write
-from tests.cores import ACK, CLIENT, SERVER, SYN, TCP, Connection, core, risks_of
+from tests.cores import ACK, CLIENT, SERVER, SYN, TCP, Connection, core, label_by, risks_of
 from tests.handshakes import openssl_hello
 
 NAME = "www.example.org"
@@ -49,7 +45,7 @@ def with_ports() -> Core:
     one = Core(64)
     ports = [("tcp/22", "ssh"), ("tcp/443", "tls"), ("tcp/80", "http"), ("tcp/25", "smtp"), ("tcp/2022", "ssh")]
     entries = [(text, IDS[slug]) for text, slug in ports]
-    one.use(Hosts([]), Prefixes([]), Ports([*entries, ("tcp/7022", 700)]), Names(16), bytes(1024))
+    label_by(one, ports=[*entries, ("tcp/7022", 700)])
     return one
 
 
