@@ -12,12 +12,11 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from dpi.bench.clock cimport cpu_ns
-from dpi.bench.replay cimport Held, Replay
+from dpi.bench.replay cimport AHEAD, Held, Replay, look_ahead
 from dpi.wire.prefetch cimport prefetch
 
 
 cdef enum:
-    AHEAD = 32
     SLOTS = 1 << 16         # to begin with
     LINK_ETHERNET = 1
 
@@ -149,9 +148,7 @@ cdef bint run(Replay replay, Counts *c) noexcept nogil:
     while i < replay.n:
         n = 0
         for j in range(i, min(i + AHEAD, replay.n)):
-            if j + AHEAD < replay.n:
-                prefetch(replay.bytes + replay.held[j + AHEAD].at)
-                prefetch(replay.bytes + replay.held[j + AHEAD].at + 64)
+            look_ahead(replay, j)
             h = &replay.held[j]
             if h.linktype == LINK_ETHERNET and parse(replay.bytes + h.at, h.caplen, &keys[n], &lengths[n]):
                 hashes[n] = hash_of(&keys[n])

@@ -3,6 +3,11 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from dpi.capture.reader cimport Record
+from dpi.wire.prefetch cimport prefetch
+
+
+cdef enum:
+    AHEAD = 32              # packets that are decoded before the first of them is processed
 
 
 cdef struct Held:
@@ -22,3 +27,10 @@ cdef class Replay:
     cdef uint64_t room_held
 
     cdef int keep(self, const Record *r) except -1
+
+
+cdef inline void look_ahead(Replay replay, uint64_t i) noexcept nogil:
+    """Asks for the headers of the packet that comes so many behind number i."""
+    if i + AHEAD < replay.n:
+        prefetch(replay.bytes + replay.held[i + AHEAD].at)
+        prefetch(replay.bytes + replay.held[i + AHEAD].at + 64)

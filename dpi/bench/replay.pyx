@@ -29,11 +29,6 @@ from dpi.flow.table cimport (
 )
 from dpi.wire.decode cimport decode
 from dpi.wire.packet cimport ORIGIN_UNKNOWN, Packet
-from dpi.wire.prefetch cimport prefetch
-
-
-cdef enum:
-    AHEAD = 32
 
 
 cdef class Replay:
@@ -93,9 +88,7 @@ cdef class Replay:
             while i < self.n:
                 n = 0
                 for j in range(i, min(i + AHEAD, self.n)):
-                    if j + AHEAD < self.n:
-                        prefetch(self.bytes + self.held[j + AHEAD].at)
-                        prefetch(self.bytes + self.held[j + AHEAD].at + 64)
+                    look_ahead(self, j)
                     h = &self.held[j]
                     if decode(self.bytes + h.at, h.caplen, h.wirelen, h.linktype, &packets[n], NULL):
                         packets[n].time = h.time
@@ -132,9 +125,7 @@ cdef class Replay:
             while i < self.n:
                 n = min(self.n - i, <uint64_t>AHEAD)
                 for j in range(n):
-                    if i + j + AHEAD < self.n:
-                        prefetch(self.bytes + self.held[i + j + AHEAD].at)
-                        prefetch(self.bytes + self.held[i + j + AHEAD].at + 64)
+                    look_ahead(self, i + j)
                     h = &self.held[i + j]
                     if decode(self.bytes + h.at, h.caplen, h.wirelen, h.linktype, &packets[j], NULL):
                         packets[j].time = h.time
