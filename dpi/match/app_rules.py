@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from dpi.match import addresses, hosts, ports
-from dpi.match.labels import SourceFile, Words
 from dpi.match.nodes import Nodes
+from dpi.match.words import SourceFile, Words
 
 RULES_MAX = 256  # of an app
 CONDITIONS = ("hosts", "prefixes", "ports", "ja4", "alpn", "protocols")

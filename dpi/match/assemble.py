@@ -14,7 +14,8 @@ from dpi.match import addresses, hosts, ports
 from dpi.match.app_rules import AppRule
 from dpi.match.devices import Devices, repeated
 from dpi.match.drafts import LISTS, Reader
-from dpi.match.labels import Evidence, Label, Listing, Signatures, Words
+from dpi.match.labels import Evidence, Label, Signatures
+from dpi.match.words import Listing, Words
 
 LABELS_MAX = 65535
 

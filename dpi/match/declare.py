@@ -13,8 +13,8 @@ from typing import cast
 import yaml
 
 from dpi.dissect.declaration import ENOUGH, ENOUGH_OF_BOTH, ENOUGH_WITH_PORT, Declaration, Host, Length, Part, Sender
-from dpi.match.labels import SourceFile
 from dpi.match.nodes import Nodes, Pair, parse_span
+from dpi.match.words import SourceFile
 
 SIGNATURES_MAX = 64  # of a label
 PARTS_MAX = 8

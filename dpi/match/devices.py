@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import yaml
 
-from dpi.match.labels import SourceFile, Words
 from dpi.match.nodes import Nodes
+from dpi.match.words import SourceFile, Words
 
 LISTS = ("dhcp", "dhcp6")
 TEXTS = ("vendor", "program")

@@ -20,9 +20,10 @@ from dpi.match.app_rules import AppRule, app_rules
 from dpi.match.declare import declarations
 from dpi.match.devices import Device, read_device
 from dpi.match.expect import capture_tests
-from dpi.match.labels import CaptureTest, Category, Evidence, Kind, Signatures, SourceFile, Words
+from dpi.match.labels import CaptureTest, Category, Evidence, Kind, Signatures
 from dpi.match.nodes import Nodes, Pair
 from dpi.match.sources import Source, label_sources
+from dpi.match.words import SourceFile, Words
 
 CATEGORIES_MAX = 255  # the loop keeps a label's in one byte
 _TEXTS = ("name", "category", "description")

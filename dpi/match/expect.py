@@ -9,8 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from dpi.match.labels import CaptureTest, Expectation, SourceFile
+from dpi.match.labels import CaptureTest, Expectation
 from dpi.match.nodes import Nodes
+from dpi.match.words import SourceFile
 
 TESTS_MAX = 1000
 FLOWS_MAX = 1000

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import yaml
 
 from dpi.errors import Finding
-from dpi.match.labels import SourceFile
+from dpi.match.words import SourceFile
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{0,9}))?", re.A)

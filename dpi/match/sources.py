@@ -12,8 +12,8 @@ from typing import Literal
 
 import yaml
 
-from dpi.match.labels import SourceFile
 from dpi.match.nodes import Nodes, Pair
+from dpi.match.words import SourceFile
 
 KINDS: tuple[Literal["hosts"], Literal["prefixes"]] = ("hosts", "prefixes")
 DATABASE = ".mmdb"
