@@ -21,7 +21,7 @@ from dpi.policy.checks.case import Case
 from dpi.policy.checks.interfaces import signature_folder
 from dpi.policy.findings import of_validation
 from dpi.policy.load import LISTED, Document, Path_, load
-from dpi.policy.model import Policy
+from dpi.policy.model.policy import Policy
 from dpi.policy.names import Machine, Vocabulary
 
 _NAMED = ("classes", "groups", "caches", "rules", "tariffs", "sites", "schedules", "quotas", "congestion")

@@ -24,7 +24,10 @@ from dpi.policy.branches import FIRST_MINOR
 from dpi.policy.check import Checked, uncollected
 from dpi.policy.checks.classes import DIRECTIONS, children
 from dpi.policy.checks.interfaces import lan_vlans, signature_folder
-from dpi.policy.model import Cache, Class, Hop, Match, Member, Policy, Rates, Rule
+from dpi.policy.model.caches import Cache, Hop, Member
+from dpi.policy.model.classes import Class, Rates
+from dpi.policy.model.policy import Policy
+from dpi.policy.model.rules import Match, Rule
 from dpi.policy.names import Machine, Vocabulary
 from dpi.policy.numbers import number
 from dpi.policy.order import ordered

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from dpi.errors import Finding
 from dpi.policy import fields
 from dpi.policy.load import Document, Path_
-from dpi.policy.model import Policy
+from dpi.policy.model.policy import Policy
 
 _PATTERNS = {
     fields.NAME_PATTERN: "is no name; letters, digits, - and _, 48 at most, a letter or digit first",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dpi.policy.model import Rule
+from dpi.policy.model.rules import Rule
 
 
 def ordered(rules: Mapping[str, Rule]) -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dpi.policy.model import Policy
+from dpi.policy.model.policy import Policy
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -26,7 +26,7 @@ from dpi.policy.spread import shares
 from dpi.policy.units import Rate, dscp_name, rate_text, seconds_text, size_text
 
 if TYPE_CHECKING:
-    from dpi.policy.model import Rule
+    from dpi.policy.model.rules import Rule
 
 
 def words(plan: Plan, now: float | None = None) -> str:

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dpi.policy import plan as p
 from dpi.policy.branches import MOST_SHARES, bits, numbered
 from dpi.policy.checks.classes import DIRECTIONS
-from dpi.policy.model import Policy, Site, Tariff
+from dpi.policy.model.policy import Policy
+from dpi.policy.model.subscribers import Site, Tariff
 from dpi.policy.numbers import number
 
 DEFAULT = "default/"  # the branch of all other hosts; no id has a slash

@@ -8,7 +8,7 @@ from dpi.policy.checks.case import Case
 from dpi.policy.checks.shadow import reaching
 from dpi.policy.findings import near
 from dpi.policy.load import Path_
-from dpi.policy.model import Cache, Hop
+from dpi.policy.model.caches import Cache, Hop
 from dpi.policy.order import ordered
 from dpi.policy.plan import PORTAL, PORTAL_PORT
 from dpi.policy.show import rule_actions

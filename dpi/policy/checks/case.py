@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from dpi.errors import Finding
 from dpi.policy.load import Document, Path_
-from dpi.policy.model import Policy
+from dpi.policy.model.policy import Policy
 from dpi.policy.names import Machine, Vocabulary
 
 

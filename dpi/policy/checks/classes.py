@@ -5,7 +5,7 @@ from __future__ import annotations
 from dpi.policy.branches import FIRST_MINOR
 from dpi.policy.checks.case import Case
 from dpi.policy.findings import near
-from dpi.policy.model import Class
+from dpi.policy.model.classes import Class
 from dpi.policy.plan import Direction
 from dpi.policy.units import rate_text
 

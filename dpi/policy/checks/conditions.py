@@ -5,7 +5,7 @@ from __future__ import annotations
 from dpi.policy.checks.case import Case
 from dpi.policy.findings import near
 from dpi.policy.load import Path_
-from dpi.policy.model import Schedule
+from dpi.policy.model.conditions import Schedule
 from dpi.policy.schedule import WEEK, without
 
 

@@ -9,7 +9,7 @@ from dpi.policy.checks.case import Case
 from dpi.policy.findings import near
 from dpi.policy.link_layer import vlan_of
 from dpi.policy.load import Path_
-from dpi.policy.model import Policy
+from dpi.policy.model.policy import Policy
 from dpi.policy.names import Machine
 
 

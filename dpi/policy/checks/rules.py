@@ -10,7 +10,8 @@ from dpi.policy.checks.interfaces import check_vlans
 from dpi.policy.checks.shadow import Shadow, shadowed
 from dpi.policy.findings import near
 from dpi.policy.load import Path_
-from dpi.policy.model import Mirror, Rates, Rule
+from dpi.policy.model.classes import Rates
+from dpi.policy.model.rules import Mirror, Rule
 from dpi.policy.order import ordered
 from dpi.policy.show import rule_actions
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dpi.policy.link_layer import mac_number
-from dpi.policy.model import Match
+from dpi.policy.model.rules import Match
 from dpi.policy.names import Vocabulary
 from dpi.policy.units import network_number
 

@@ -11,7 +11,7 @@ from dpi.policy.checks.interfaces import check_vlans
 from dpi.policy.findings import near
 from dpi.policy.link_layer import made_of
 from dpi.policy.load import Path_
-from dpi.policy.model import Rates
+from dpi.policy.model.classes import Rates
 from dpi.policy.units import rate_text
 
 LEAST_IDLE, MOST_IDLE = 5.0, 7 * 86_400.0  # seconds
