@@ -21,7 +21,7 @@ from dpi.dissect.inspector cimport (
     Work,
     work_of,
 )
-from dpi.dissect.over_http cimport over_http
+from dpi.dissect.over_http cimport body_awaited, by_body, by_type, over_http
 from dpi.dissect.over_tls cimport carried_by_tls, implicit_tls, secured, upgradable
 from dpi.dissect.protocols cimport (
     P_ANYDESK,
@@ -158,7 +158,9 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
         out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
         out.app = over_http(data, n, &s.found)
         out.sure = out.app == P_OCSP
-        out.complete = 1
+        out.complete = not (out.app == 0 and out.protocol == P_HTTP and body_awaited(data, n, &s.found))
+        if not out.complete:
+            f.based &= <uint8_t>~(1 << side)    # the body is shown by itself
         return YES
     memset(&s.server, 0, sizeof(s.server))
     out.server = SAID_NOTHING                   # what TLS may have left there is gone
@@ -171,7 +173,15 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
         memcpy(s.found.content_type, s.server.content_type, sizeof(s.found.content_type))
         out.protocol = P_HTTP
         out.client = <uint8_t>(1 - side)
+        out.app = by_type(s.server.content_type)
+        out.complete = s.server.status >= 200 and f.protocol.id == P_HTTP and f.payloads[1 - side] > 0
         f.spent |= <uint8_t>(1 << side)
+        return YES
+    if request == NO and response == NO and f.protocol.id == P_HTTP:        # a body that was awaited
+        out.protocol = P_HTTP
+        out.client = <uint8_t>side
+        out.app = by_body(data, n)
+        out.complete = 1
         return YES
     return MORE if request == MORE or response == MORE else NO
 

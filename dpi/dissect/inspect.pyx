@@ -55,6 +55,7 @@ cdef enum:
     HELLO_PAYLOADS = 40     # the same while a ClientHello goes on: one cut small, or filled up, hides no name
     NOBODY = 2
     DTLS_1_0 = 0xFEFF
+    EPHEMERAL = 32768       # the first port that a client is given: Linux' ip_local_port_range
     TELLING = 16            # bytes of a stream; fewer are too short for most that could be told
     UNFINISHED_MAX = 2048   # … that no dissector knows, up to which the end of what was written is waited for
 
@@ -237,6 +238,14 @@ cdef inline bint goes_on(const Packet *p, uint32_t n) noexcept nogil:
     return n < TELLING or (n < UNFINISHED_MAX and not p.tcp_flags & (TCP_PSH | TCP_FIN))
 
 
+cdef inline bint opened(const Flow *f, const Packet *p, int side) noexcept nogil:
+    """Whether a side opened: of a connection joined later, the one whose port alone is of those that clients are given."""
+    if f.proto == IP_TCP and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
+        if (p.sport < EPHEMERAL) != (p.dport < EPHEMERAL):
+            return p.sport >= EPHEMERAL
+    return side == opener(f)
+
+
 cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n, uint32_t wire,
                    Finding *out) noexcept nogil:
     """What declared signatures say, then the probes.  A server's name tells the app; one of DHCP or NetBIOS is a machine's own."""
@@ -246,7 +255,7 @@ cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     cdef Found kept
     sight.data, sight.n, sight.wire = data, n, wire
     sight.sport, sight.dport, sight.proto = p.sport, p.dport, p.proto
-    sight.from_opener = side == opener(f)
+    sight.from_opener = opened(f, p, side)
     sight.turn = f.payloads[side]
     sight.mine = &f.isn[side] if p.proto == IP_UDP else NULL        # which only TCP and DNS use otherwise
     sight.theirs = &f.isn[1 - side] if p.proto == IP_UDP else NULL

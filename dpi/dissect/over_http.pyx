@@ -58,6 +58,9 @@ cdef Row *TYPES = [
     Row(b"application/vnd.apache.thrift.", P_THRIFT), Row(b"application/x-thrift", P_THRIFT),
     Row(b"application/x-gnutella-packets", P_GNUTELLA), Row(NULL, P_UNKNOWN),
 ]
+cdef Row *BODIES = [        # what a body of this type may be
+    Row(b"application/json", P_JSONRPC), Row(b"text/xml", P_SOAP), Row(b"application/xml", P_SOAP), Row(NULL, P_UNKNOWN),
+]
 cdef Row *AGENTS = [
     Row(b"gtk-gnutella/", P_GNUTELLA), Row(b"LimeWire/", P_GNUTELLA), Row(b"Shareaza ", P_GNUTELLA),
     Row(b"BearShare ", P_GNUTELLA), Row(b"FrostWire/", P_GNUTELLA), Row(b"Transmission/", P_BITTORRENT),
@@ -82,18 +85,24 @@ cdef bint has(const uint8_t *p, uint32_t n, const char *text) noexcept nogil:
     return memmem(p, n, text, strlen(text)) != NULL
 
 
-cdef uint16_t by_body(const uint8_t *request, uint32_t n) noexcept nogil:
-    """The first bytes of the body, as far as they are here (JSON-RPC 2.0, 4; SOAP 1.1, 4)."""
-    cdef const uint8_t *body = <const uint8_t *>memmem(request, n, b"\r\n\r\n", 4)
-    if body == NULL:
-        return P_UNKNOWN
-    body += 4
-    n -= <uint32_t>(body - request)
+cdef uint16_t by_type(const char *media_type) noexcept nogil:
+    """A request's or an answer's media type."""
+    return starting(TYPES, media_type, <uint32_t>strlen(media_type))
+
+
+cdef uint16_t by_body(const uint8_t *body, uint32_t n) noexcept nogil:
+    """The first bytes of a request's body, as far as they are here (JSON-RPC 2.0, 4; SOAP 1.1, 4)."""
     if n > BODY_MAX:
         n = BODY_MAX
     if n and (body[0] == c"{" or body[0] == c"[") and has(body, n, b'"jsonrpc"'):
         return P_JSONRPC
     return P_SOAP if n and body[0] == c"<" and has(body, n, b":Envelope") else P_UNKNOWN
+
+
+cdef bint body_awaited(const uint8_t *request, uint32_t n, const Found *found) noexcept nogil:
+    """Whether a POST's header is all that has come, and its body may tell: many programs send the two apart."""
+    return (n > 9 and memcmp(request, b"POST ", 5) == 0 and memcmp(request + n - 4, b"\r\n\r\n", 4) == 0
+            and starting(BODIES, found.content_type, <uint32_t>strlen(found.content_type)) != 0)
 
 
 cdef uint16_t by_target(const uint8_t *request, uint32_t n) noexcept nogil:
@@ -124,13 +133,17 @@ cdef uint16_t by_target(const uint8_t *request, uint32_t n) noexcept nogil:
 
 cdef uint16_t over_http(const uint8_t *request, uint32_t n, const Found *found) noexcept nogil:
     """The label of what is spoken over it, 0 where that is just HTTP."""
+    cdef const uint8_t *body
     cdef uint16_t label = starting(METHODS, <const char *>request, n)
     if label == 0 and found.soap:       # SOAP 1.1, 6.1.1
         label = P_SOAP
     if label == 0:
-        label = starting(TYPES, found.content_type, <uint32_t>strlen(found.content_type))
+        label = by_type(found.content_type)
     if label == 0:
         label = starting(AGENTS, found.agent, <uint32_t>strlen(found.agent))
     if label == 0:
         label = by_target(request, n)
-    return label if label else by_body(request, n)
+    if label:
+        return label
+    body = <const uint8_t *>memmem(request, n, b"\r\n\r\n", 4)
+    return by_body(body + 4, n - <uint32_t>(body + 4 - request)) if body != NULL else P_UNKNOWN

@@ -118,12 +118,14 @@ cdef Answer iax(const Sight *s, Found *out) noexcept nogil:
 cdef Answer bfcp(const Sight *s, Found *out) noexcept nogil:
     """RFC 8855, 5.1: version 1 or 2, a primitive of 1 to 18, the length in fours, a conference, who, an attribute."""
     cdef uint8_t version = byte_at(s, 0) >> 5
+    cdef uint32_t end = 4 * be16(s, 2) + 12
     if s.n < 12 or not 1 <= version <= 2 or s.data[0] & 0x07 or not 1 <= s.data[1] <= 18:
         return NO
-    if 4 * be16(s, 2) + 12 != (s.wire if s.proto == UDP else s.n):
+    if end != (s.wire if s.proto == UDP else s.n) and (s.proto == UDP or byte_at(s, end) >> 5 != version
+                                                       or be32(s, end + 4) != be32(s, 4)):      # a stream goes on
         return NO
-    if be16(s, 2) == 0:                         # Hello, Goodbye and what acknowledges them
-        return yes(s.data[1] in (11, 13, 14, 16, 17, 18) and 0 < be32(s, 4) < 1 << 24)
+    if be16(s, 2) == 0:                         # queries, Hello, Goodbye and what acknowledges them
+        return yes(s.data[1] in (5, 7, 8, 10, 11, 14, 15, 16, 17) and 0 < be32(s, 4) < 1 << 24)
     return yes(s.n >= 14 and 1 <= s.data[12] >> 1 <= 18 and 2 <= s.data[13] <= 4 * be16(s, 2))
 
 

@@ -21,6 +21,8 @@ cdef bint irc_reply(const Sight *s) noexcept nogil:
         return False
     if has(s, i, b" PRIVMSG ", 9) or has(s, i, b" NOTICE ", 8) or has(s, i, b" JOIN ", 6) or has(s, i, b" MODE ", 6):
         return True
+    if has(s, i, b" QUIT :", 7) or has(s, i, b" PART #", 7) or has(s, i, b" NICK :", 7) or has(s, i, b" TOPIC #", 8):
+        return True
     return (is_digit(byte_at(s, i + 1)) and is_digit(byte_at(s, i + 2)) and is_digit(byte_at(s, i + 3))
             and byte_at(s, i + 4) == c' ' and is_print(byte_at(s, i + 5)))
 

@@ -122,10 +122,13 @@ cdef Answer oracle(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer drda(const Sight *s, Found *out) noexcept nogil:
-    """DRDA, DDM 2.5: length, 0xD0, format, correlation, the same length less 6, a code point: EXCSAT or its reply."""
-    cdef uint16_t point = be16(s, 8)
+    """DRDA, DDM 2.5: length, 0xD0, format, correlation, the same length less 6, a command's or a reply's code point.
+
+    Commands are 0x10xx (sessions) and 0x20xx (SQL), replies 0x12xx, 0x14xx, 0x22xx, data of either 0x24xx.
+    """
     return yes(s.n >= 10 and s.data[2] == 0xD0 and be16(s, 0) == be16(s, 6) + 6 and be16(s, 0) >= 10
-               and (point in (0x1041, 0x106D, 0x106E, 0x2001, 0x1443, 0x14AC, 0x1219)))
+               and s.data[3] & 0x80 == 0 and 1 <= s.data[3] & 0x0F <= 5 and be16(s, 4)
+               and s.data[8] in (0x10, 0x12, 0x14, 0x20, 0x22, 0x24))
 
 
 cdef const char **MEMCACHED_WORDS = [      # protocol.txt: commands and answers

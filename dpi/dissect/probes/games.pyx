@@ -78,14 +78,15 @@ cdef Answer genshin_tcp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer source_engine(const Sight *s, Found *out) noexcept nogil:
-    """Valve's server queries: A2S_INFO, PLAYER, RULES and what answers them."""
+    """Valve's server queries: A2S_INFO, PLAYER, RULES and what answers them: a version and the name, or a list."""
     cdef uint8_t kind = byte_at(s, 4)
     if be32(s, 0) != 0xFFFFFFFFU:
         return NO
     if has(s, 4, b"TSource Engine Query\0", 21) or kind in (c'U', c'V') and s.wire == 9:
         return YES
-    return yes(kind == c'A' and s.wire == 9 or kind == c'I' and s.wire > 20 and byte_at(s, 5) in (17, 7, 48)
-               or kind in (c'D', c'E') and s.wire > 20 and not s.from_opener)
+    return yes(kind == c'A' and s.wire == 9 or kind == c'I' and s.wire > 20 and is_print(byte_at(s, 6))
+               or kind in (c'D', c'E') and s.wire > 20 and (not s.from_opener or 27000 <= s.sport <= 27050
+                                                            or kind == c'E' and byte_at(s, 6) == 0 and is_print(byte_at(s, 7))))
 
 
 cdef Answer half_life(const Sight *s, Found *out) noexcept nogil:

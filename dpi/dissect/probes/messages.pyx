@@ -143,11 +143,15 @@ cdef bint thrift_name(const Sight *s, uint32_t at) noexcept nogil:
 
 
 cdef bint thrift_compact(const Sight *s, uint32_t at) noexcept nogil:
-    """The compact form: its mark, a kind and version 1, a sequence, the method's name with its length."""
-    cdef uint8_t n = byte_at(s, at + 3)
+    """The compact form: its mark, a kind and version 1, a sequence of up to five bytes, the method's name with its length."""
+    cdef uint32_t name = at + 3
+    cdef uint8_t n
     if byte_at(s, at) != 0x82 or byte_at(s, at + 1) & 0x1F != 1 or not 0x21 <= byte_at(s, at + 1) <= 0x81:
         return False
-    return byte_at(s, at + 2) & 0x80 == 0 and 3 <= n <= 64 and printable(s, at + 4, n)
+    while byte_at(s, name - 1) & 0x80 and name < at + 7:
+        name += 1
+    n = byte_at(s, name)
+    return byte_at(s, name - 1) & 0x80 == 0 and 3 <= n <= 64 and printable(s, name + 1, n)
 
 
 cdef Answer thrift(const Sight *s, Found *out) noexcept nogil:

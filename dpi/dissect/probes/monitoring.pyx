@@ -103,10 +103,11 @@ cdef Answer netflow(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer sflow(const Sight *s, Found *out) noexcept nogil:
-    """sFlow 5: version, the agent's address of 4 or 16 bytes, …, the number of samples, the first sample's type."""
-    cdef uint32_t at = 8 + (4 if be32(s, 4) == 1 else 16)
-    return yes(be32(s, 0) in (2, 4, 5) and be32(s, 4) in (1, 2) and s.n >= at + 20 and 1 <= be32(s, at + 12) <= 64
-               and be32(s, at + 16) <= 5)
+    """sFlow 5: version, the agent's address of 4 or 16 bytes, which part of it, a sequence, its uptime, the number of
+    samples, the first one's type, a vendor's number above its lower 12 bits; RFC 3176, 4: versions 2 and 4 have no parts."""
+    cdef uint32_t at = (20 if be32(s, 0) == 5 else 16) + (4 if be32(s, 4) == 1 else 16)
+    return yes(be32(s, 0) in (2, 4, 5) and be32(s, 4) in (1, 2) and s.n >= at + 8 and 1 <= be32(s, at) <= 64
+               and be32(s, at + 4) & 0xFFF <= 5 and be32(s, at + 4) >> 24 == 0)
 
 
 cdef Answer ripe_atlas(const Sight *s, Found *out) noexcept nogil:

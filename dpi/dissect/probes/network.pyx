@@ -184,7 +184,7 @@ cdef Answer lotus_notes(const Sight *s, Found *out) noexcept nogil:
 
 
 at_first(UDP, P_SSDP, ssdp, b"MNH")
-at_first(UDP, P_BJNP, bjnp, b"BMP")
+at_first(BOTH, P_BJNP, bjnp, b"BMP")
 at_first(UDP, P_DHCP, dhcp, b"\x01\x02")
 at_first(UDP, P_ROUGHTIME, roughtime, bytes([*range(1, 17), ord("R")]))
 at_first(UDP, P_COAP, coap, bytes(range(0x40, 0x80)))

@@ -121,6 +121,16 @@ cdef Answer xdmcp(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 6 and be16(s, 0) == 1 and 1 <= be16(s, 2) <= 15 and be16(s, 4) + 6 == s.wire)
 
 
+cdef Answer x11(const Sight *s, Found *out) noexcept nogil:
+    """X11, 8: what XDMCP's session opens to the display: the order of bytes, version 11.0, how it is authorised."""
+    cdef bint little = s.data[0] == c'l'
+    cdef uint32_t name = le16(s, 6) if little else be16(s, 6)
+    cdef uint32_t secret = le16(s, 8) if little else be16(s, 8)
+    return yes(s.n >= 12 and s.data[1] == 0 and (le16(s, 2) if little else be16(s, 2)) == 11 and be16(s, 4) == 0
+               and name <= 64 and secret <= 256 and (name + 3 & 0xFC) + (secret + 3 & 0x1FC) + 12 == s.n
+               and printable(s, 12, name))
+
+
 cdef Answer rsh(const Sight *s, Found *out) noexcept nogil:
     """RFC 1282 and rshd(8): a port for errors or nothing, then two names that end by a zero, from a privileged port."""
     cdef uint32_t i = 0
@@ -155,4 +165,5 @@ at_first(UDP, P_RDP, rdp_udp, b"\xff")
 at_first(UDP, P_TEAMVIEWER, teamviewer_udp, b"\x00")
 at_ports(UDP, P_VMWARE, vmware, (902,))
 at_ports(UDP, P_XDMCP, xdmcp, (177,))
+at_ports(TCP, P_XDMCP, x11, range(6000, 6064))
 at_any(UDP, P_NOMACHINE, nomachine_udp)
