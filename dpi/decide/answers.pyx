@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dpi.capture.decision cimport HOLD, Decision
+from dpi.decide.asked cimport asked_label
 from dpi.decide.labels cimport categorise, improve
 from dpi.decide.shard cimport LEARNT, SEES_NONE, TRAIT_SHARED, Learnt, Shard
 from dpi.dissect.dns cimport DNS_A, DNS_AAAA, DNS_HTTPS, DnsMessage
@@ -12,7 +13,6 @@ from dpi.flow.events cimport EVENT_ASKED, EVENT_LEARNT, Event, ring_commit, ring
 from dpi.flow.strings cimport string_drop, string_keep
 from dpi.flow.table cimport NONE, Flow
 from dpi.match.evidence cimport BY_DNS, BY_DNS_QUERY, confidence_of
-from dpi.match.hosts cimport HostHit, host_match
 from dpi.match.name_table cimport NameHit
 from dpi.match.names cimport aliases_find, aliases_learn, names_learn
 from dpi.match.nearby cimport networks_learn
@@ -95,7 +95,6 @@ cdef void override(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m
     It answers with the cache's address and has the query dropped; what it leaves alone goes on at its deadline.
     """
     cdef Question q
-    cdef HostHit hit
     cdef Event *e
     cdef uint32_t rule
     if p.origin != ORIGIN_LAN or p.dport != DNS_PORT or p.fragment or p.tunnel or m.opcode or m.questions != 1 or m.qclass != 1:
@@ -103,7 +102,7 @@ cdef void override(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m
     if m.qtype != DNS_A and m.qtype != DNS_AAAA and m.qtype != DNS_HTTPS:
         return
     memset(&q, 0, sizeof(q))
-    q.app = host_match(s.hosts, m.qname, m.qname_len, &hit)
+    q.app = asked_label(s, m.qname, m.qname_len)
     q.category = s.category[q.app]
     q.host = m.qname
     q.host_len = m.qname_len
@@ -135,13 +134,12 @@ cdef void override(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m
 
 cdef void name_by_answer(Shard *s, Flow *f, const DnsMessage *m) noexcept nogil:
     """A flow may ask much: it is named by its first question, until one is answered, and then by that."""
-    cdef HostHit hit
     f.asked = 1
     string_drop(s.strings, f.host)
     f.host = string_keep(s.strings, m.qname, m.qname_len)
     if f.app.method == BY_DNS_QUERY:
         memset(&f.app, 0, sizeof(f.app))
-    improve(&f.app, host_match(s.hosts, m.qname, m.qname_len, &hit), BY_DNS_QUERY, confidence_of(BY_DNS_QUERY))
+    improve(&f.app, asked_label(s, m.qname, m.qname_len), BY_DNS_QUERY, confidence_of(BY_DNS_QUERY))
     categorise(s, f)
 
 
@@ -156,7 +154,6 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
     cdef uint32_t bit = <uint32_t>1 << (m.id & 31)
     cdef uint16_t label = 0
     cdef uint32_t i
-    cdef HostHit hit
     cdef NameHit first
     cdef const char *name = m.qname
     cdef uint16_t n = m.qname_len
@@ -179,11 +176,11 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
     if aliases_find(s.names, p.dst, name, n, s.now, &first):
         name, n, label = first.name, first.n, first.label
     else:
-        label = host_match(s.hosts, name, n, &hit)
+        label = asked_label(s, name, n)
     if m.cname_len:
         aliases_learn(s.names, p.dst, m.cname, m.cname_len, name, n, label, s.now, BY_DNS)
         if label == 0:
-            label = host_match(s.hosts, m.cname, m.cname_len, &hit)
+            label = asked_label(s, m.cname, m.cname_len)
     for i in range(m.n_addresses):
         names_learn(s.names, p.dst, m.addresses[i].address, name, n, m.addresses[i].ttl, label, s.now, BY_DNS)
         networks_learn(s.names, p.dst, m.addresses[i].address, 0 if s.traits[label] & TRAIT_SHARED else label, s.now)

@@ -5,14 +5,10 @@ from libc.stdint cimport uint16_t
 from dpi.decide.labels cimport categorise, improve
 from dpi.decide.shard cimport TRAIT_CALL, TRAIT_SHARED, Shard
 from dpi.dissect.protocols cimport P_DTLS, P_RTCP, P_RTP, P_SRTP, P_STUN
-from dpi.flow.table cimport FLOW_NAMED, Flow, opener
+from dpi.flow.table cimport EPHEMERAL, FLOW_NAMED, Flow, opener
 from dpi.match.evidence cimport BY_KNOWN_SERVER, BY_NEIGHBOUR, confidence_of
 from dpi.match.nearby cimport callers_find, callers_learn, places_find, places_learn
 from dpi.match.prefix_table cimport prefix_match
-
-
-cdef enum:
-    EPHEMERAL = 32768       # where Linux begins to choose ports for clients; others begin later
 
 
 cdef inline bint carries_calls(uint16_t protocol) noexcept nogil:

@@ -8,6 +8,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset, strlen
 
+from dpi.decide.asked cimport asked_label
 from dpi.decide.by_program cimport by_program
 from dpi.decide.device cimport device_forget
 from dpi.decide.near cimport near_find
@@ -227,7 +228,9 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
             f.flags |= FLOW_NAMED
             if f.app.method == BY_DNS or f.app.method == BY_KNOWN_SERVER:
                 memset(&f.app, 0, sizeof(f.app))    # another name of the same address
-            if finding.method != BY_CERTIFICATE and s.hosts != NULL:
+            if finding.method == BY_DNS_QUERY and s.hosts != NULL:
+                label = asked_label(s, found.host, found.host_len)
+            elif finding.method != BY_CERTIFICATE and s.hosts != NULL:
                 label = host_match(s.hosts, found.host, found.host_len, &hit)
             improve(&f.app, label, finding.method, confidence_of(finding.method))
             server = 1 - opener(f)

@@ -45,7 +45,7 @@ from dpi.dissect.protocols cimport (
 from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_ENTROPY, RISK_OBSOLETE_TLS
 from dpi.dissect.shown cimport shown_name
 from dpi.flow.stream cimport Stream, stream_bytes, stream_free, stream_init, stream_put, stream_ready
-from dpi.flow.table cimport FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener
+from dpi.flow.table cimport EPHEMERAL, FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener
 from dpi.match.evidence cimport BY_NOTHING, BY_SIGNATURE, BY_SNI
 from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN, Packet
 
@@ -55,7 +55,6 @@ cdef enum:
     HELLO_PAYLOADS = 40     # the same while a ClientHello goes on: one cut small, or filled up, hides no name
     NOBODY = 2
     DTLS_1_0 = 0xFEFF
-    EPHEMERAL = 32768       # the first port that a client is given: Linux' ip_local_port_range
     TELLING = 16            # bytes of a stream; fewer are too short for most that could be told
     UNFINISHED_MAX = 2048   # … that no dissector knows, up to which the end of what was written is waited for
 

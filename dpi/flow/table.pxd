@@ -13,6 +13,7 @@ cdef enum:
     CARRYING = 4            # packets of a TCP connection from which on it carries something
     BARE = 100              # bytes: more than a packet without data has
     ONE_WAY_TIME = 1000000000   # ns after which the other side would have been seen
+    EPHEMERAL = 32768       # where Linux begins to choose ports for clients; others begin later
 
 
 cdef enum State:

@@ -26,6 +26,8 @@ KNOWN = [
     ("oracle", TCP, True, 1521, pack(">HHBBHHH", 200, 0, 1, 0, 0, 314, 300) + bytes(188)),
     ("oracle", TCP, False, 1521, pack(">HHBBHHH", 32, 0, 2, 0, 0, 314, 0) + bytes(20)),
     ("drda", TCP, True, 50000, pack(">HBBHHH", 38, 0xD0, 0x41, 1, 32, 0x1041) + bytes(28)),
+    ("drda", TCP, True, 1527, pack(">HBBHHH", 38, 0xD0, 0x51, 1, 32, 0x200C) + bytes(28)),
+    ("drda", TCP, False, 1527, pack(">HBBHHH", 38, 0xD0, 0x52, 1, 32, 0x2205) + bytes(28)),
     ("memcached", TCP, True, 11211, b"get key\r\n"),
     ("memcached", TCP, True, 11211, pack(">BBHBBHIIQ", 0x80, 0, 3, 0, 0, 0, 3, 0, 0) + b"key"),
     ("memcached", UDP, True, 11211, b"\0\1\0\0\0\1\0\0stats\r\n"),

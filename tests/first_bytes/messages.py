@@ -39,6 +39,7 @@ KNOWN = [
     ("thrift", TCP, True, 9090, b"\0\0\0\x09\x82\x21\x01\x04ping\0"),
     ("thrift", TCP, True, 9090, pack(">IHHIH", 20, 0x0FFF, 0, 1, 1) + b"\x02\0\0\0" + bytes(6)),
     ("thrift", UDP, True, 6831, b"\x82\x81\x01\x09emitBatch\x1c"),
+    ("thrift", UDP, True, 6831, b"\x82\x81\xc8\x01\x09emitBatch\x1c"),
     ("zabbix", TCP, True, 10051, b"ZBXD\x01\x05\0\0\0\0\0\0\0agent"),
     ("gearman", TCP, True, 4730, b"\0REQ\0\0\0\x01\0\0\0\x07reverse"),
     ("git", TCP, True, 9418, b"0033git-upload-pack /project.git\0host=example.org\0"),

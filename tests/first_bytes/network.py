@@ -10,6 +10,7 @@ KNOWN = [
     ("ssdp", UDP, True, 1900, b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n"),
     ("ssdp", UDP, True, 50000, b"HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\nUSN: uuid:1\r\n\r\n"),
     ("bjnp", UDP, True, 8611, b"BJNP\x01\x01\0\0\0\0\0\0"),
+    ("bjnp", TCP, True, 8611, b"BJNP\x01\x20\0\0\0\0\0\0"),
     ("dhcp", UDP, True, 67, DHCP),
     ("dhcpv6", UDP, True, 547, b"\x01\x11\x22\x33"),
     ("roughtime", UDP, True, 2002, b"ROUGHTIM" + bytes(1016)),

@@ -24,6 +24,8 @@ KNOWN = [
     ("vmware", UDP, True, 902, b"\xa4\0\0\0" + bytes(62)),
     ("vmware", TCP, False, 902, b"220 VMware Authentication Daemon Version 1.10"),
     ("xdmcp", UDP, True, 177, b"\0\x01\0\x02\0\x01\0"),
+    ("xdmcp", TCP, True, 6000, b"l\0\x0b\0\0\0\x12\0\x10\0\0\0MIT-MAGIC-COOKIE-1\0\0" + bytes(16)),
+    ("xdmcp", TCP, True, 6010, b"B\0\0\x0b" + bytes(8)),
 ]
 TALKS = [
     (

@@ -73,6 +73,42 @@ def test_what_is_spoken_over_http_is_the_app_where_no_name_is_known(request_: by
     assert named.flow()["app"] == VIDEO
 
 
+@pytest.mark.parametrize(
+    ("media_type", "body", "slug"),
+    [
+        (b"application/json", b'{"jsonrpc": "2.0", "method": "x"}', "jsonrpc"),
+        (b"text/xml; charset=utf-8", b"<?xml version='1.0'?><soap:Envelope>", "soap"),
+        (b"application/json", b'{"name": "x"}', ""),
+    ],
+)
+def test_a_body_that_comes_behind_its_header_tells_what_is_spoken(media_type: bytes, body: bytes, slug: str) -> None:
+    connection = Connection(core(), dport=8080, dst="203.0.113.7").shake()
+    header = b"POST / HTTP/1.1\r\nHost: 10.0.0.9\r\nContent-Type: %s\r\nContent-Length: 99\r\n\r\n" % media_type
+    connection.segment(0, 0, header)
+    assert (connection.flow()["protocol"], connection.flow()["app"]) == (IDS["http"], 0)
+    connection.segment(0, len(header), body)
+    assert (connection.flow()["app"], connection.flow()["needs"]) == (IDS[slug] if slug else 0, 0)
+    assert connection.flow()["decided_at"] == 5
+
+
+def test_a_body_that_does_not_come_is_waited_for_until_the_answer() -> None:
+    connection = Connection(core(), dport=8080, dst="203.0.113.7").shake()
+    connection.segment(0, 0, b"POST / HTTP/1.1\r\nHost: 10.0.0.9\r\nContent-Type: application/json\r\n\r\n")
+    connection.segment(1, 0, b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert connection.flow()["decided_at"] == 0
+    other = Connection(core(), dport=8080, dst="203.0.113.7").shake()
+    other.segment(0, 0, b"POST / HTTP/1.1\r\nHost: 10.0.0.9\r\nContent-Type: application/json\r\n\r\n")
+    other.segment(1, 0, b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert (other.flow()["app"], other.flow()["decided_at"]) == (0, 5)
+
+
+def test_of_a_connection_joined_later_the_client_is_who_has_a_clients_port() -> None:
+    """What only a server says is taken from it, though it is seen first."""
+    connection = Connection(core(), sport=50000, dport=1999)
+    connection.segment(1, 0, b"\x0d\0\0\0\x0a8.0.36\0" + bytes(5))
+    assert connection.flow()["protocol"] == IDS["mysql"]
+
+
 def test_an_ocsp_request_in_a_path_is_ocsp_whatever_the_host() -> None:
     one = core()
     path = b"/ca/MFEwTzBNMEswSTAJBgUrDgMCGgUABBQ" + b"A" * 60 + b"%3D"

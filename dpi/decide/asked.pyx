@@ -1,0 +1,44 @@
+"""The app of a name that DNS is asked for.
+
+Some CDNs make their alias of a name by adding theirs behind it (www.example.org.edgekey.net), and some resolvers ask
+for an alias alone.  Such a name is the customer's, where that is known.
+"""
+
+from libc.stdint cimport uint16_t, uint32_t
+from libc.string cimport memcmp, strlen
+
+from dpi.decide.shard cimport TRAIT_SHARED, Shard
+from dpi.match.hosts cimport HostHit, host_match
+
+
+# What Akamai (as its documentation has it for edge hostnames and for its own redirection) and Cloudflare add.
+cdef const char **ENDS = [
+    b".globalredir.akadns.net", b".edgekey.net", b".edgesuite.net", b".akadns.net", b".cdn.cloudflare.net", NULL,
+]
+
+
+cdef uint32_t customer(const char *name, uint32_t n) noexcept nogil:
+    """How much of an alias is the customer's name; 0 where it is none."""
+    cdef const char **end = ENDS
+    cdef uint32_t length
+    while end[0] != NULL:
+        length = <uint32_t>strlen(end[0])
+        if length < n and memcmp(name + n - length, end[0], length) == 0:
+            return n - length
+        end += 1
+    return 0
+
+
+cdef uint16_t asked_label(const Shard *s, const char *name, uint32_t n) noexcept nogil:
+    """The label of a name in lower case, without the last dot; 0 for none."""
+    cdef HostHit hit
+    cdef uint16_t label = host_match(s.hosts, name, n, &hit)
+    cdef uint16_t own
+    while s.traits[label] & TRAIT_SHARED:
+        n = customer(name, n)
+        if n == 0:
+            break
+        own = host_match(s.hosts, name, n, &hit)
+        if own and not s.traits[own] & TRAIT_SHARED:
+            return own
+    return label
