@@ -55,6 +55,7 @@ cdef enum:
     HELLO_PAYLOADS = 40     # the same while a ClientHello goes on: one cut small, or filled up, hides no name
     NOBODY = 2
     DTLS_1_0 = 0xFEFF
+    PRIVILEGED = 1024       # ports below are a system's own services (RFC 6335, 6)
     TELLING = 16            # bytes of a stream; fewer are too short for most that could be told
     UNFINISHED_MAX = 2048   # … that no dissector knows, up to which the end of what was written is waited for
 
@@ -242,6 +243,8 @@ cdef inline bint opened(const Flow *f, const Packet *p, int side) noexcept nogil
     if f.proto == IP_TCP and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
         if (p.sport < EPHEMERAL) != (p.dport < EPHEMERAL):
             return p.sport >= EPHEMERAL
+        if (p.sport < PRIVILEGED) != (p.dport < PRIVILEGED):
+            return p.sport >= PRIVILEGED
     return side == opener(f)
 
 

@@ -12,6 +12,7 @@ KNOWN = [
     ("kismet", TCP, False, 2501, b"*KISMET: 0.0.0 1234567890 \x01Kismet\x01\n"),
     ("ripeatlas", UDP, True, 40001, b"MGLNDD_192.0.2.1_40001"),
     ("syslog", UDP, True, 514, b"<34>Oct 11 22:14:15 host su: failed"),
+    ("syslog", UDP, True, 5140, b"<189>29: *Mar  1 18:46:11.123: %SYS-5-CONFIG_I: Configured from console"),
     ("syslog", UDP, True, 5140, b"<165>1 2003-10-11T22:14:15.003Z host app - - - text"),
     ("syslog", TCP, True, 5140, b"<34>Oct 11 22:14:15 host su: failed"),
     ("syslog", TCP, True, 6514, b"51 <165>1 2003-10-11T22:14:15.003Z host app - - - text"),

@@ -23,6 +23,7 @@ KNOWN = [
     ("edonkey", TCP, False, 4662, b"\xc5" + pack("<IB", 3, 1) + bytes(2)),
     ("edonkey", UDP, True, 4672, b"\xe4\x20\x02" + bytes(32)),
     ("bitcoin", TCP, True, 8333, b"\xf9\xbe\xb4\xd9version\0\0\0\0\0" + pack("<I", 86) + bytes(90)),
+    ("bitcoin", TCP, True, 48333, b"\x1c\x16\x3f\x28version\0\0\0\0\0" + pack("<I", 102) + bytes(4)),
     ("ethereum", UDP, True, 30303, PING),
     ("ethereum", TCP, True, 30303, pack(">H", 400) + b"\x04" + bytes(399)),
     ("monero", TCP, True, 18080, b"\x01\x21\x01\x01\x01\x01\x01\x01" + bytes(25)),

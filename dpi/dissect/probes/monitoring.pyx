@@ -37,7 +37,7 @@ cdef Answer syslog(const Sight *s, Found *out) noexcept nogil:
     Over TCP its length may stand before it (RFC 6587, 3.4.1).
     """
     cdef uint32_t start = 0
-    cdef uint32_t i
+    cdef uint32_t i, end
     cdef uint32_t value = 0
     while s.proto == TCP and start < 5 and is_digit(byte_at(s, start)):
         start += 1
@@ -53,6 +53,11 @@ cdef Answer syslog(const Sight *s, Found *out) noexcept nogil:
         return NO
     i += 1
     if to_or_from(s, 514) or to_or_from(s, 601) or has(s, i, b"1 ", 2) and is_digit(byte_at(s, i + 2)):
+        return YES
+    end = i                                     # Cisco's: a sequence number, a time, %FACILITY-SEVERITY-MNEMONIC
+    while is_digit(byte_at(s, end)) and end < i + 10:
+        end += 1
+    if has(s, end, b": ", 2) and contains(s, b": %", 3, end + 64):
         return YES
     if byte_at(s, i + 3) == c' ' and is_digit(byte_at(s, i + 5)) and byte_at(s, i + 6) == c' ':
         return yes(c'A' <= s.data[i] <= c'S' and byte_at(s, i + 9) == c':')

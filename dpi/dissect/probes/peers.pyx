@@ -134,7 +134,7 @@ cdef Answer bitcoin(const Sight *s, Found *out) noexcept nogil:
             return NO
         i += 1
     if be32(s, 0) not in (0xF9BEB4D9U, 0x0B110907, 0xFABFB5DAU, 0x0A03CF40, 0xFBC0B6DBU, 0xC0C0C0C0U, 0xE3E1F3E8U,
-                          0xF9BEB4FEU, 0x24E92764, 0xBF0C6BBDU, 0xFCC1B7DCU):
+                          0xF9BEB4FEU, 0x24E92764, 0xBF0C6BBDU, 0xFCC1B7DCU, 0x1C163F28):       # BIP 94
         return NO
     return yes(le32(s, 16) <= 1 << 25)
 
@@ -205,7 +205,7 @@ at_first(TCP, P_BITTORRENT, peer_messages, b"\x00")
 at_first(BOTH, P_GNUTELLA, gnutella, b"G\nP")
 at_first(TCP, P_EDONKEY, edonkey, b"\xe3\xc5\xd4")
 at_first(UDP, P_EDONKEY, kademlia, b"\xe3\xe4\xe5\xc5")
-at_first(TCP, P_BITCOIN, bitcoin, b"\xf9\x0b\xfa\x0a\xfb\xc0\xe3\x24\xbf\xfc")
+at_first(TCP, P_BITCOIN, bitcoin, b"\xf9\x0b\xfa\x0a\xfb\xc0\xe3\x24\xbf\xfc\x1c")
 at_first(TCP, P_MONERO, monero, b"\x01")
 at_first(TCP, P_MINING, stratum, b"{")
 at_first(TCP, P_JSONRPC, jsonrpc, b"{[")
