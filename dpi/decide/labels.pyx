@@ -242,8 +242,8 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     improve(&f.app, label, finding.method, confidence_of(finding.method))
     if carries_names(f.protocol.id) or f.protocol.id == P_HTTPPROXY or f.protocol.id == P_HTTPCONNECT:
         by_program(s, f, found)
-    if finding.sure:
-        f.app.confidence = 0
+    if finding.sure or finding.app and s.traits[f.app.id] & TRAIT_SHARED:
+        f.app.confidence = 0                        # who carries it says less than what is spoken
     improve(&f.app, finding.app, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
     categorise(s, f)
 

@@ -240,6 +240,11 @@ def test_and_not_against_the_name_that_it_asks_for() -> None:
     assert (flow["app"], METHODS[flow["app_method"]]) == (VIDEO, "http-host")
 
 
+def test_but_against_the_name_of_who_carries_it() -> None:
+    flow = visited(core(shared=True), payload=asks("Clipper/7.1", "edge.cloud.example"))
+    assert (flow["app"], METHODS[flow["app_method"]], flow["host"]) == (CLIPS, "program", "edge.cloud.example")
+
+
 def test_what_a_program_found_at_an_address_names_what_shows_nothing_there() -> None:
     one = core(shared=True)
     visited(one, SERVER, asks("Clipper/7.1"), sport=40001, dport=80)

@@ -71,6 +71,9 @@ def test_what_is_spoken_over_http_is_the_app_where_no_name_is_known(request_: by
     named = Connection(core(), dport=8080).shake()
     named.segment(0, 0, request_.replace(b"10.0.0.9", b"www.video.example"))
     assert named.flow()["app"] == VIDEO
+    carried = Connection(core(shared=True), dport=8080).shake()
+    carried.segment(0, 0, request_.replace(b"10.0.0.9", b"edge.cloud.example"))
+    assert carried.flow()["app"] == IDS[slug]
 
 
 @pytest.mark.parametrize(
