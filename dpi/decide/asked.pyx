@@ -11,9 +11,10 @@ from dpi.decide.shard cimport TRAIT_SHARED, Shard
 from dpi.match.hosts cimport HostHit, host_match
 
 
-# What Akamai (as its documentation has it for edge hostnames and for its own redirection) and Cloudflare add.
+# What Akamai adds (for its edges and for redirection by DNS), Cloudflare, Level 3, Savvis, Wangsu and Tencent Cloud.
 cdef const char **ENDS = [
-    b".globalredir.akadns.net", b".edgekey.net", b".edgesuite.net", b".akadns.net", b".cdn.cloudflare.net", NULL,
+    b".globalredir.akadns.net", b".edgekey.net", b".edgesuite.net", b".akadns.net", b".cdn.cloudflare.net",
+    b".c.footprint.net", b".nsatc.net", b".wscdns.com", b".lxdns.com", b".cdn20.com", b".cdn.dnsv1.com", NULL,
 ]
 
 
@@ -30,11 +31,11 @@ cdef uint32_t customer(const char *name, uint32_t n) noexcept nogil:
 
 
 cdef uint16_t asked_label(const Shard *s, const char *name, uint32_t n) noexcept nogil:
-    """The label of a name in lower case, without the last dot; 0 for none."""
+    """The label of a name in lower case, without the last dot; 0 for none.  Each turn takes an end off."""
     cdef HostHit hit
     cdef uint16_t label = host_match(s.hosts, name, n, &hit)
     cdef uint16_t own
-    while s.traits[label] & TRAIT_SHARED:
+    while label == 0 or s.traits[label] & TRAIT_SHARED:
         n = customer(name, n)
         if n == 0:
             break

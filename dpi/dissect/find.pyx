@@ -178,6 +178,7 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
         f.spent |= <uint8_t>(1 << side)
         return YES
     if request == NO and response == NO and f.protocol.id == P_HTTP:        # a body that was awaited
+        memset(&s.found, 0, sizeof(s.found))
         out.protocol = P_HTTP
         out.client = <uint8_t>side
         out.app = by_body(data, n)

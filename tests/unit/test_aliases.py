@@ -32,6 +32,7 @@ def asked(tmp_path: Path, name: str) -> tuple[str | None, str | None]:
         ("www.xbox.com.edgesuite.net", "xbox"),
         ("www.ebay.com.edgekey.net.globalredir.akadns.net", "ebay"),
         ("media.licdn.com.cdn.cloudflare.net", "linkedin"),
+        ("assets1.xboxlive.com.nsatc.net", "xbox"),
     ],
 )
 def test_an_alias_is_its_customers(tmp_path: Path, name: str, app: str) -> None:

@@ -1,6 +1,6 @@
 """Databases and what is asked like one."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memchr, strlen
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found

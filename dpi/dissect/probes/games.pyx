@@ -85,8 +85,8 @@ cdef Answer source_engine(const Sight *s, Found *out) noexcept nogil:
     if has(s, 4, b"TSource Engine Query\0", 21) or kind in (c'U', c'V') and s.wire == 9:
         return YES
     return yes(kind == c'A' and s.wire == 9 or kind == c'I' and s.wire > 20 and is_print(byte_at(s, 6))
-               or kind in (c'D', c'E') and s.wire > 20 and (not s.from_opener or 27000 <= s.sport <= 27050
-                                                            or kind == c'E' and byte_at(s, 6) == 0 and is_print(byte_at(s, 7))))
+               or kind == c'D' and s.wire > 20 and (not s.from_opener or 27000 <= s.sport <= 27050)
+               or kind == c'E' and s.wire > 20 and byte_at(s, 6) == 0 and is_print(byte_at(s, 7)))
 
 
 cdef Answer half_life(const Sight *s, Found *out) noexcept nogil:
