@@ -21,7 +21,7 @@ from dpi.dissect.inspector cimport (
     Work,
     work_of,
 )
-from dpi.dissect.over_http cimport body_awaited, by_body, by_type, over_http
+from dpi.dissect.over_http cimport body_awaited, by_answer, by_body, over_http
 from dpi.dissect.over_tls cimport carried_by_tls, implicit_tls, secured, upgradable
 from dpi.dissect.protocols cimport (
     P_ANYDESK,
@@ -173,7 +173,7 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
         memcpy(s.found.content_type, s.server.content_type, sizeof(s.found.content_type))
         out.protocol = P_HTTP
         out.client = <uint8_t>(1 - side)
-        out.app = by_type(s.server.content_type)
+        out.app = by_answer(data, n, s.server.content_type)
         out.complete = s.server.status >= 200 and f.protocol.id == P_HTTP and f.payloads[1 - side] > 0
         f.spent |= <uint8_t>(1 << side)
         return YES

@@ -5,6 +5,6 @@ from dpi.dissect.answer cimport Found
 
 
 cdef uint16_t over_http(const uint8_t *request, uint32_t n, const Found *found) noexcept nogil
-cdef uint16_t by_type(const char *media_type) noexcept nogil
+cdef uint16_t by_answer(const uint8_t *answer, uint32_t n, const char *media_type) noexcept nogil
 cdef uint16_t by_body(const uint8_t *body, uint32_t n) noexcept nogil
 cdef bint body_awaited(const uint8_t *request, uint32_t n, const Found *found) noexcept nogil

@@ -91,12 +91,24 @@ cdef uint16_t by_type(const char *media_type) noexcept nogil:
 
 
 cdef uint16_t by_body(const uint8_t *body, uint32_t n) noexcept nogil:
-    """The first bytes of a request's body, as far as they are here (JSON-RPC 2.0, 4; SOAP 1.1, 4)."""
+    """The first bytes of a body, as far as they are here (JSON-RPC 2.0, 4 and 5; SOAP 1.1, 4)."""
     if n > BODY_MAX:
         n = BODY_MAX
     if n and (body[0] == c"{" or body[0] == c"[") and has(body, n, b'"jsonrpc"'):
         return P_JSONRPC
     return P_SOAP if n and body[0] == c"<" and has(body, n, b":Envelope") else P_UNKNOWN
+
+
+cdef uint16_t in_message(const uint8_t *message, uint32_t n) noexcept nogil:
+    """What follows the header of a request or an answer."""
+    cdef const uint8_t *body = <const uint8_t *>memmem(message, n, b"\r\n\r\n", 4)
+    return by_body(body + 4, n - <uint32_t>(body + 4 - message)) if body != NULL else P_UNKNOWN
+
+
+cdef uint16_t by_answer(const uint8_t *answer, uint32_t n, const char *media_type) noexcept nogil:
+    """What an answer tells whose request was not seen, or told nothing."""
+    cdef uint16_t label = by_type(media_type)
+    return label if label else in_message(answer, n)
 
 
 cdef bint body_awaited(const uint8_t *request, uint32_t n, const Found *found) noexcept nogil:
@@ -133,7 +145,6 @@ cdef uint16_t by_target(const uint8_t *request, uint32_t n) noexcept nogil:
 
 cdef uint16_t over_http(const uint8_t *request, uint32_t n, const Found *found) noexcept nogil:
     """The label of what is spoken over it, 0 where that is just HTTP."""
-    cdef const uint8_t *body
     cdef uint16_t label = starting(METHODS, <const char *>request, n)
     if label == 0 and found.soap:       # SOAP 1.1, 6.1.1
         label = P_SOAP
@@ -143,7 +154,4 @@ cdef uint16_t over_http(const uint8_t *request, uint32_t n, const Found *found) 
         label = starting(AGENTS, found.agent, <uint32_t>strlen(found.agent))
     if label == 0:
         label = by_target(request, n)
-    if label:
-        return label
-    body = <const uint8_t *>memmem(request, n, b"\r\n\r\n", 4)
-    return by_body(body + 4, n - <uint32_t>(body + 4 - request)) if body != NULL else P_UNKNOWN
+    return label if label else in_message(request, n)

@@ -14,7 +14,7 @@ from dpi.dissect.hpack cimport hpack_request
 from dpi.dissect.http cimport http_request
 from dpi.dissect.login cimport basic_authorization, login_in_clear
 from dpi.dissect.noise cimport expects_text, noise
-from dpi.dissect.over_http cimport over_http
+from dpi.dissect.over_http cimport body_awaited, by_answer, by_body, over_http
 from dpi.dissect.over_tls cimport carried_by_tls, implicit_tls, secured, upgradable, upgrade
 from dpi.dissect.program cimport program_bytes, program_type
 from dpi.dissect.protocols cimport P_COUNT
@@ -73,6 +73,8 @@ cdef void fuzz_over_http(const uint8_t *data, uint32_t n) noexcept nogil:
     memset(&found, 0, sizeof(found))
     http_request(data, n, &found)
     check(over_http(data, n, &found) < P_COUNT)
+    check(by_body(data, n) < P_COUNT and by_answer(data, n, found.content_type) < P_COUNT)
+    check(not body_awaited(data, n, &found) or data[0] == c"P")
 
 
 cdef void fuzz_program(const uint8_t *data, uint32_t n) noexcept nogil:

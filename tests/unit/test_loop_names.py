@@ -105,6 +105,21 @@ def test_a_body_that_does_not_come_is_waited_for_until_the_answer() -> None:
     assert (other.flow()["app"], other.flow()["decided_at"]) == (0, 5)
 
 
+@pytest.mark.parametrize(
+    ("media_type", "body", "slug"),
+    [
+        (b"application/json", b'{"jsonrpc": "2.0", "result": 1}', "jsonrpc"),
+        (b"application/vnd.apple.mpegurl", b"#EXTM3U", "hls"),
+        (b"application/dash+xml", b"<?xml version='1.0'?><MPD>", "mpegdash"),
+        (b"application/json", b'{"name": "x"}', ""),
+    ],
+)
+def test_an_answer_seen_first_tells_what_is_spoken(media_type: bytes, body: bytes, slug: str) -> None:
+    connection = Connection(core(), dport=8080, dst="203.0.113.7")
+    connection.segment(1, 0, b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n\r\n%s" % (media_type, body))
+    assert (connection.flow()["protocol"], connection.flow()["app"]) == (IDS["http"], IDS[slug] if slug else 0)
+
+
 def test_of_a_connection_joined_later_the_client_is_who_has_a_clients_port() -> None:
     """What only a server says is taken from it, though it is seen first."""
     connection = Connection(core(), sport=50000, dport=1999)
