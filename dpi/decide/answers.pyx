@@ -5,8 +5,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dpi.capture.decision cimport HOLD, Decision
-from dpi.decide.asked cimport asked_label
 from dpi.decide.labels cimport categorise, improve
+from dpi.decide.name_label cimport name_label
 from dpi.decide.shard cimport LEARNT, SEES_NONE, TRAIT_SHARED, Learnt, Shard
 from dpi.dissect.dns cimport DNS_A, DNS_AAAA, DNS_HTTPS, DnsMessage
 from dpi.flow.events cimport EVENT_ASKED, EVENT_LEARNT, Event, ring_commit, ring_reserve
@@ -102,7 +102,7 @@ cdef void override(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m
     if m.qtype != DNS_A and m.qtype != DNS_AAAA and m.qtype != DNS_HTTPS:
         return
     memset(&q, 0, sizeof(q))
-    q.app = asked_label(s, m.qname, m.qname_len)
+    q.app = name_label(s, m.qname, m.qname_len)
     q.category = s.category[q.app]
     q.host = m.qname
     q.host_len = m.qname_len
@@ -139,7 +139,7 @@ cdef void name_by_answer(Shard *s, Flow *f, const DnsMessage *m) noexcept nogil:
     f.host = string_keep(s.strings, m.qname, m.qname_len)
     if f.app.method == BY_DNS_QUERY:
         memset(&f.app, 0, sizeof(f.app))
-    improve(&f.app, asked_label(s, m.qname, m.qname_len), BY_DNS_QUERY, confidence_of(BY_DNS_QUERY))
+    improve(&f.app, name_label(s, m.qname, m.qname_len), BY_DNS_QUERY, confidence_of(BY_DNS_QUERY))
     categorise(s, f)
 
 
@@ -176,11 +176,11 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
     if aliases_find(s.names, p.dst, name, n, s.now, &first):
         name, n, label = first.name, first.n, first.label
     else:
-        label = asked_label(s, name, n)
+        label = name_label(s, name, n)
     if m.cname_len:
         aliases_learn(s.names, p.dst, m.cname, m.cname_len, name, n, label, s.now, BY_DNS)
         if label == 0:
-            label = asked_label(s, m.cname, m.cname_len)
+            label = name_label(s, m.cname, m.cname_len)
     for i in range(m.n_addresses):
         names_learn(s.names, p.dst, m.addresses[i].address, name, n, m.addresses[i].ttl, label, s.now, BY_DNS)
         networks_learn(s.names, p.dst, m.addresses[i].address, 0 if s.traits[label] & TRAIT_SHARED else label, s.now)

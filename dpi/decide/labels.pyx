@@ -8,9 +8,9 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset, strlen
 
-from dpi.decide.asked cimport asked_label
 from dpi.decide.by_program cimport by_program
 from dpi.decide.device cimport device_forget
+from dpi.decide.name_label cimport name_label
 from dpi.decide.near cimport near_find
 from dpi.decide.shard cimport SEES_DNS, SEES_NAMES, TRAIT_CALL, TRAIT_MIXED, TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate, Found
@@ -190,7 +190,6 @@ cdef bint is_cover(const Shard *s, const Flow *f, const Found *found) noexcept n
 cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     """Copies what the inspector found into the flow, and names the app by the name."""
     cdef Found *found = &s.inspector.found
-    cdef HostHit hit
     cdef uint16_t label = 0
     cdef int server
     if s.blind != SEES_NAMES:
@@ -228,10 +227,8 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
             f.flags |= FLOW_NAMED
             if f.app.method == BY_DNS or f.app.method == BY_KNOWN_SERVER:
                 memset(&f.app, 0, sizeof(f.app))    # another name of the same address
-            if finding.method == BY_DNS_QUERY and s.hosts != NULL:
-                label = asked_label(s, found.host, found.host_len)
-            elif finding.method != BY_CERTIFICATE and s.hosts != NULL:
-                label = host_match(s.hosts, found.host, found.host_len, &hit)
+            if finding.method != BY_CERTIFICATE and s.hosts != NULL:
+                label = name_label(s, found.host, found.host_len)
             improve(&f.app, label, finding.method, confidence_of(finding.method))
             server = 1 - opener(f)
             if s.names != NULL and finding.method != BY_DNS_QUERY and finding.method != BY_CERTIFICATE:

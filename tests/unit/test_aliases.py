@@ -1,4 +1,4 @@
-"""A CDN's alias that is its customer's name with more behind it is the customer's, where DNS is asked for it alone."""
+"""A CDN's alias that is its customer's name with more behind it is the customer's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dpi.engine import Engine
-from tests.captures import packet, write
+from tests.captures import packet, visit, write
 from tests.cores import CLIENT, RESOLVER, SERVER, UDP, answer, question
 
 
@@ -37,6 +37,11 @@ def asked(tmp_path: Path, name: str) -> tuple[str | None, str | None]:
 )
 def test_an_alias_is_its_customers(tmp_path: Path, name: str, app: str) -> None:
     assert asked(tmp_path, name) == (app, app)
+
+
+def test_also_where_a_flow_shows_it(tmp_path: Path) -> None:
+    capture = write(tmp_path / "tls.pcap", visit("www.ebay.com.edgekey.net"))
+    assert {flow.app for flow in Engine().classify(capture)} == {"ebay"}
 
 
 @pytest.mark.parametrize("name", ["e1.dscx.akamaiedge.net", "www.customer.example.edgekey.net", "edgekey.net"])

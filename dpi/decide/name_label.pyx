@@ -1,7 +1,8 @@
-"""The app of a name that DNS is asked for.
+"""The app of a name that a flow shows or asks for.
 
-Some CDNs make their alias of a name by adding theirs behind it (www.example.org.edgekey.net), and some resolvers ask
-for an alias alone.  Such a name is the customer's, where that is known.
+Some CDNs make their alias of a name by adding theirs behind it (www.example.org.edgekey.net); some resolvers ask for an
+alias alone, and some programs for what is there.  Such a name is the customer's, where that is known.  Only those CDNs
+make such names: nobody else can take another's.
 """
 
 from libc.stdint cimport uint16_t, uint32_t
@@ -30,7 +31,7 @@ cdef uint32_t customer(const char *name, uint32_t n) noexcept nogil:
     return 0
 
 
-cdef uint16_t asked_label(const Shard *s, const char *name, uint32_t n) noexcept nogil:
+cdef uint16_t name_label(const Shard *s, const char *name, uint32_t n) noexcept nogil:
     """The label of a name in lower case, without the last dot; 0 for none.  Each turn takes an end off."""
     cdef HostHit hit
     cdef uint16_t label = host_match(s.hosts, name, n, &hit)
