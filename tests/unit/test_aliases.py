@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dpi.engine import Engine
+from dpi.captures import Captures
 from tests.captures import packet, visit, write
 from tests.cores import CLIENT, RESOLVER, SERVER, UDP, answer, question
 
@@ -21,7 +21,7 @@ def asked(tmp_path: Path, name: str) -> tuple[str | None, str | None]:
             packet(CLIENT, 50001, SERVER, 50002, UDP, bytes(range(64))),
         ],
     )
-    dns, behind = sorted(Engine().classify(capture), key=lambda flow: flow.sport)
+    dns, behind = sorted(Captures().classify(capture), key=lambda flow: flow.sport)
     return dns.app, behind.app
 
 
@@ -41,7 +41,7 @@ def test_an_alias_is_its_customers(tmp_path: Path, name: str, app: str) -> None:
 
 def test_also_where_a_flow_shows_it(tmp_path: Path) -> None:
     capture = write(tmp_path / "tls.pcap", visit("www.ebay.com.edgekey.net"))
-    assert {flow.app for flow in Engine().classify(capture)} == {"ebay"}
+    assert {flow.app for flow in Captures().classify(capture)} == {"ebay"}
 
 
 @pytest.mark.parametrize("name", ["e1.dscx.akamaiedge.net", "www.customer.example.edgekey.net", "edgekey.net"])
