@@ -3,6 +3,7 @@
 from struct import pack
 
 TCP, UDP = 6, 17
+ONES = b"\xff\xff\xff\xff"
 RAKNET = b"\0\xff\xff\0\xfe\xfe\xfe\xfe\xfd\xfd\xfd\xfd\x12\x34\x56\x78"
 
 KNOWN = [
@@ -30,6 +31,28 @@ KNOWN = [
     ("yojimbo", UDP, True, 40000, b"\0NETCODE 1.02\0" + bytes(1000)),
     ("i3d", UDP, True, 50001, pack(">HHIIHH", 0x9078, 5, 7, 0x0003CFA9, 0xBEDE, 3) + bytes(60)),
     ("i3d", UDP, True, 50001, b"\0\1\0\x46\0\x03\xcf\xa8" + bytes(66)),
+    ("quake", UDP, True, 26000, b"\x80\0\0\x0c\x02QUAKE\0\x03"),
+    ("quake", UDP, True, 27666, b"\xff\xffgetInfo\0\1\2\3\4"),
+    ("quake", UDP, True, 27960, ONES + b"getstatus\n"),
+    ("quake", UDP, True, 27961, ONES + b"getchallenge 7 Quake3Arena"),
+    ("quake", UDP, False, 27962, ONES + b"statusResponse\n\\mapname\\q3dm17\n"),
+    ("minetest", UDP, True, 30000, b"\x4f\x45\x74\x03\0\0\0\3\xff\xdc\1\0\0"),
+    ("minetest", UDP, False, 30001, b"\x4f\x45\x74\x03\0\1\0\3\xff\xdc\0\1\0\2"),
+    ("teeworlds", UDP, True, 8303, b"xe\x12\x34\0\0" + ONES + b"gie3\7"),
+    ("teeworlds", UDP, True, 8303, b"\xff" * 10 + b"gie3\7"),
+    ("teeworlds", UDP, True, 8303, b"\x21" + b"\1\2\3\4\5\6\7\x08" + ONES + b"gie3\7"),
+    ("teeworlds", UDP, True, 8303, b"\x10\0\0\1TKEN" + bytes(504)),
+    ("samp", UDP, True, 7777, b"SAMP\x0a\0\0\1" + pack("<H", 7777) + b"i"),
+    ("samp", UDP, False, 7777, b"SAMP\x0a\0\0\1" + pack("<H", 7777) + b"i\0\2\0\x32\0" + bytes(20)),
+    ("gamespy", UDP, True, 7778, b"\\status\\"),
+    ("gamespy", UDP, False, 7778, b"\\gamename\\ut\\gamever\\451"),
+    ("minecraft", TCP, True, 25565, b"\x15\0\xfb\5\x0eplay.example.x" + pack(">H", 25565) + b"\2"),
+    ("minecraft", TCP, True, 20000, b"\x17\0\x2f\x11play.example.x\0FM\x63\xdd\1"),
+    ("minecraft", TCP, True, 20000, b"\xfe\1\xfa\0\x0b" + "MC|PingHost".encode("utf-16-be") + bytes(9)),
+    ("minecraft", TCP, False, 20000, b"\xff\0\x1a" + "\xa71\x0047\x001.4.2\0a server\x000\x0020".encode("utf-16-be")),
+    ("rcon", TCP, True, 27015, pack("<iii", 16, 7, 3) + b"secret\0\0"),
+    ("bzflag", TCP, True, 5155, b"BZFLAG\r\n\r\n"),
+    ("bzflag", TCP, False, 5155, b"BZFS0221\0"),
     ("starcraft", TCP, True, 1119, b"\x4a\0\0\x0a\x66\x02\x0a\xed\x2d\x66" + bytes(60)),
     ("worldofwarcraft", TCP, False, 3724, b"WORLD OF WARCRAFT CONNECTION - SERVER TO CLIENT - V2\n"),
     ("worldofwarcraft", TCP, True, 3724, b"\0\x08\x20\0WoW\0" + bytes(28)),
@@ -61,6 +84,7 @@ TALKS = [
         27015,
         [(b"\xff" * 4 + bytes(20) + b"000\0", True), (b"\xff" * 4 + bytes(30) + b"000\0", False)],
     ),
+    ("gamespy", UDP, 25565, [(b"\xfe\xfd\x09\0\0\0\7", True), (b"\x09\0\0\0\x079513307\0", False)]),
     ("starcraft", UDP, 1119, [(b"\x09\x01", True), (b"\x0a\x01", False)]),
     ("heroesofthestorm", UDP, 3724, [(bytes(14) + b"\x40\0\1\2\3\4", True), (bytes(14) + b"\x40\x10\1\2\3\4", True)]),
 ]

@@ -1,7 +1,9 @@
 """Plants, substations, vehicles, buildings, meters, instruments."""
 
 from binascii import crc_hqx
-from struct import pack
+from functools import reduce
+from operator import xor
+from struct import pack, unpack
 
 TCP, UDP = 6, 17
 COTP = b"\x03\0\0\x16\x11\xe0\0\0\0\1\0\xc0\1\x0a\xc1\2\1\0\xc2\2\1\2"
@@ -18,6 +20,15 @@ def reflected(data: bytes, polynomial: int, crc: int) -> bytes:
 def hdlc(body: bytes) -> bytes:
     inside = pack(">H", 0xA000 | len(body) + 4) + body
     return b"\x7e" + inside + reflected(inside, 0x8408, 0xFFFF) + b"\x7e"
+
+
+def rtu(body: bytes) -> bytes:
+    (inverse,) = unpack("<H", reflected(body, 0xA001, 0xFFFF))
+    return body + pack("<H", inverse ^ 0xFFFF)
+
+
+def sentence(kind: bytes, text: bytes) -> bytes:
+    return kind + text + b"*%02X\r\n" % reduce(xor, text)
 
 
 def tpkt(body: bytes) -> bytes:
@@ -64,4 +75,21 @@ KNOWN = [
     ("trdp", TCP, True, 17225, pack(">IHH", 7, 0x0100, 0x4D72) + bytes(12) + pack(">I", 13) + bytes(100)),
     ("modbus", TCP, True, 502, pack(">HHHBBHH", 1, 0, 6, 1, 3, 0, 10)),
     ("modbus", TCP, True, 502, pack(">HHHBBH", 1, 0, 4, 0, 0x5A, 2)),
+    ("modbus", UDP, True, 502, pack(">HHHBBHH", 1, 0, 6, 1, 3, 0, 10)),
+    ("modbus", TCP, True, 502, rtu(b"\x11\3\0\x6b\0\3")),
+    ("modbus", TCP, False, 502, rtu(b"\x11\x83\2")),
+    ("melsec", TCP, True, 5007, b"\x50\0\0\xff\xff\3\0" + pack("<HHHH", 12, 4, 0x0401, 0) + b"\x64\0\0\xa8\2\0"),
+    ("melsec", TCP, False, 5007, b"\xd0\0\0\xff\xff\3\0" + pack("<HHHH", 6, 0, 1, 2)),
+    ("melsec", UDP, True, 5006, b"\x54\0\x34\x12\0\0\0\xff\xff\3\0" + pack("<HHHH", 6, 4, 0x0101, 0)),
+    ("melsec", TCP, True, 5008, b"500000FF03FF000018001004010000D*0001000002"),
+    ("dicom", TCP, True, 104, pack(">BBIHH", 1, 0, 200, 1, 0) + b"%-16s%-16s" % (b"ARCHIVE", b"CT1") + bytes(134)),
+    ("dicom", TCP, False, 11113, pack(">BBIHH", 2, 0, 200, 1, 0) + b"%-16s%-16s" % (b"ARCHIVE", b"CT1") + bytes(134)),
+    ("dicom", TCP, False, 11113, b"\3\0\0\0\0\4\0\1\1\7"),
+    ("doip", TCP, True, 13401, b"\2\xfd\0\5\0\0\0\x07\x0e\0\0" + bytes(4)),
+    ("doip", UDP, True, 13400, b"\xff\0\0\1\0\0\0\0"),
+    ("v2g", UDP, True, 15118, b"\1\xfe\x90\0\0\0\0\2\x10\0"),
+    ("v2g", TCP, True, 50001, b"\1\xfe\x80\1\0\0\0\4\x80\0\xdb\xab"),
+    ("niagarafox", TCP, True, 1912, b"fox a 1 -1 fox hello\n{\nfox.version=s:1.0\n};;\n"),
+    ("nmea0183", TCP, False, 10111, sentence(b"$", b"GPGLL,5300.97914,N,00259.98174,E,125926,A")),
+    ("nmea0183", UDP, True, 10110, sentence(b"!", b"AIVDM,1,1,,A,13u?etPv2;0n:dDPwUM1U1Cb069D,0")),
 ]

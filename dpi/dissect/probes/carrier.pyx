@@ -11,7 +11,7 @@ from dpi.dissect.protocols cimport *
 cdef Answer gtp(const Sight *s, Found *out) noexcept nogil:
     """3GPP TS 29.281, 5.1; 29.274, 5.1 (control); 32.295, 6.1 (charging): version 1 or 2, and a length that agrees."""
     cdef uint32_t rest = s.wire - be16(s, 2)        # the header: 4 and 8 of GTPv2, 8 of v1, 6 or 20 of v0 and charging
-    if s.n < 8 or s.data[0] >> 5 > 2 or be16(s, 2) > s.wire:
+    if s.n < (6 if to_or_from(s, 3386) else 8) or s.data[0] >> 5 > 2 or be16(s, 2) > s.wire:
         return NO
     if rest not in (4, 6, 8, 20) and s.data[1] not in (1, 2, 3, 26, 31, 254, 255):
         return NO

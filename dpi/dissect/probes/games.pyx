@@ -6,7 +6,7 @@ from dpi.dissect.answer cimport NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport TCP, UDP, at_any, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
-from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u8, u16
+from dpi.wire.cursor cimport Cursor, alive, left, over, skip, take, u8, u16
 
 
 cdef bint zeros(const Sight *s, uint32_t at, uint32_t n) noexcept nogil:
@@ -287,6 +287,113 @@ cdef Answer i3d(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 74 and be16(s, 0) in (0x9078, 0x9067) and be32(s, 8) == 0x0003CFA9 and be32(s, 12) == 0xBEDE0003U)
 
 
+cdef Answer quake(const Sight *s, Found *out) noexcept nogil:
+    """Quake's engines and their descendants: what is said beside a connection: ones and a command, or what answers it."""
+    if has(s, 5, b"QUAKE\0", 6):                # the first Quake: flags and the length, a connection or information
+        return yes(be16(s, 0) == 0x8000 and be16(s, 2) == s.wire and 1 <= s.data[4] <= 2)
+    if be16(s, 0) == 0xFFFF and (has(s, 2, b"getInfo\0", 8) or has(s, 2, b"infoResponse\0", 13)):     # Doom 3
+        return YES
+    if be32(s, 0) != 0xFFFFFFFFU:
+        return NO
+    if has(s, 4, b"getchallenge", 12):          # Valve's GoldSrc, which says whose it is
+        return yes(byte_at(s, 17) not in (c'v', c's'))
+    return yes(has(s, 4, b"getinfo", 7) or has(s, 4, b"infoResponse\n", 13) or has(s, 4, b"getstatus", 9)
+               or has(s, 4, b"statusResponse\n", 15) or has(s, 4, b"challengeResponse ", 18)
+               or has(s, 4, b"getservers", 10) or has(s, 4, b"connect \"\\", 10) or has(s, 4, b"connectResponse", 15)
+               or has(s, 4, b"print\n", 6))
+
+
+cdef Answer minetest(const Sight *s, Found *out) noexcept nogil:
+    """Minetest (Luanti): the protocol's number, a peer, one of three channels, a kind of packet."""
+    return yes(s.n >= 8 and be32(s, 0) == 0x4F457403 and s.data[6] <= 2 and s.data[7] <= 3)
+
+
+cdef bint teeworlds_query(const Sight *s, uint32_t at) noexcept nogil:
+    return be32(s, at) == 0xFFFFFFFFU and (has(s, at + 4, b"gie3", 4) or has(s, at + 4, b"inf3", 4)
+                                           or has(s, at + 4, b"iext", 4) or has(s, at + 4, b"iex+", 4))
+
+
+cdef Answer teeworlds(const Sight *s, Found *out) noexcept nogil:
+    """Teeworlds and DDNet: a server is asked what it is (0.6, DDNet's own, 0.7); a connection with DDNet's token."""
+    if s.data[0] == 0x10:
+        return yes(be16(s, 0) == 0x1000 and s.data[2] == 0 and 1 <= s.data[3] <= 2 and has(s, 4, b"TKEN", 4))
+    if s.data[0] == 0xFF:
+        return yes(be32(s, 2) == 0xFFFFFFFFU and teeworlds_query(s, 6))
+    return yes(teeworlds_query(s, 6 if has(s, 0, b"xe", 2) else 9))
+
+
+cdef Answer bzflag(const Sight *s, Found *out) noexcept nogil:
+    """BZFlag: the client's magic, the server's with its version."""
+    return yes(has(s, 0, b"BZFLAG\r\n\r\n", 10)
+               or has(s, 0, b"BZFS", 4) and s.n >= 8 and is_digit(s.data[4]) and is_digit(s.data[5]) and is_digit(s.data[6]))
+
+
+cdef Answer gamespy(const Sight *s, Found *out) noexcept nogil:
+    """GameSpy's queries: of text; or of 0xFEFD, a challenge or a question, a number that comes back behind its kind."""
+    if s.data[0] == c'\\':
+        return yes(has(s, 0, b"\\status\\", 8) or has(s, 0, b"\\info\\", 6) or has(s, 0, b"\\basic\\", 7)
+                   or has(s, 0, b"\\gamename\\", 10) or has(s, 0, b"\\hostname\\", 10))
+    if be16(s, 0) == 0xFEFD and byte_at(s, 2) in (0, 9) and 7 <= s.n == s.wire <= 15:
+        agreed(s, 0xFD000000U | be32(s, 3) & 0xFFFFFF)
+        return NO
+    return yes(s.data[0] in (0, 9) and s.n >= 6 and s.theirs != NULL
+               and s.theirs[0] == (0xFD000000U | be32(s, 1) & 0xFFFFFF))
+
+
+cdef Answer samp(const Sight *s, Found *out) noexcept nogil:
+    """San Andreas Multiplayer: the magic, the server's address and port, a letter."""
+    return yes(s.n >= 11 and has(s, 0, b"SAMP", 4) and le16(s, 8) == (s.dport if s.from_opener else s.sport))
+
+
+cdef Answer rcon(const Sight *s, Found *out) noexcept nogil:
+    """Valve's remote console: the length of the rest, a number, 3 for a login, the password, its end, once or twice."""
+    cdef uint32_t end = s.n - (2 if byte_at(s, s.n - 2) == 0 else 1)
+    return yes(s.from_opener and 14 <= s.n <= 256 and le32(s, 0) + 4 == s.n and le32(s, 8) == 3
+               and s.data[s.n - 1] == 0 and end > 12 and printable(s, 12, end - 12))
+
+
+cdef uint32_t varint(Cursor *c) noexcept nogil:
+    """Seven bits a byte, the lowest first; the cursor dies of more than 32."""
+    cdef uint32_t value = 0
+    cdef uint32_t shift = 0
+    cdef uint8_t byte = 0x80
+    while byte & 0x80:
+        byte = u8(c)
+        if shift > 28 or not alive(c):
+            c.p = NULL
+            return 0
+        value |= <uint32_t>(byte & 0x7F) << shift
+        shift += 7
+    return value
+
+
+cdef Answer minecraft(const Sight *s, Found *out) noexcept nogil:
+    """Minecraft's handshake: a length, 0, a version, the server's name and port, what is wanted: 1 to 3; of old a ping
+    and a kick that answers it."""
+    cdef Cursor c = over(s.data, s.n)
+    cdef uint32_t length, n
+    cdef int before
+    cdef const uint8_t *name
+    if has(s, 0, b"\xfe\x01\xfa\0\x0b\0M\0C\0|", 11) or has(s, 0, b"\xfe\x01\xfa", 3) and s.dport == 25565:
+        return YES
+    if not s.from_opener:
+        return yes(s.data[0] == 0xFF and has(s, 3, b"\0\xa7\x001\0\0", 6))
+    length = varint(&c)
+    before = left(&c)
+    if u8(&c) != 0:
+        return NO
+    varint(&c)
+    n = varint(&c)
+    if not alive(&c) or not 3 <= n <= 255 or n + 3 > <uint32_t>left(&c):
+        return NO
+    name = take(&c, n)
+    skip(&c, 2)
+    if not 1 <= u8(&c) <= 3 or <uint32_t>(before - left(&c)) != length:
+        return NO
+    set_host(out, name, n)
+    return yes(out.host_len >= 3 and (out.host_len == n or name[out.host_len] in (0, c'.')))
+
+
 at_first(UDP, P_AMONGUS, among_us, b"\x08")
 at_first(UDP, P_GAIJINENTERTAINMENT, gaijin, b"ae\x8f")
 at_first(UDP, P_GENSHINIMPACT, genshin, b"\x00")
@@ -302,6 +409,12 @@ at_first(UDP, P_TOCABOCA, photon, b"\x7d\xff\x00")
 at_first(UDP, P_YOJIMBO, yojimbo, b"\x00")
 at_first(UDP, P_ACTIVISION, activision, b"\x0c\x0d")
 at_first(UDP, P_I3D, i3d, b"\x90")
+at_first(UDP, P_MINETEST, minetest, b"O")
+at_first(UDP, P_QUAKE, quake, b"\xff\x80")
+at_first(UDP, P_TEEWORLDS, teeworlds, b"\xff\x10x!")
+at_first(UDP, P_GAMESPY, gamespy, b"\\\xfe\x00\x09")
+at_first(UDP, P_SAMP, samp, b"S")
+at_first(TCP, P_BZFLAG, bzflag, b"B")
 at_first(TCP, P_STARCRAFT, starcraft, bytes(range(0x40, 0x50)))
 at_first(TCP, P_WORLDOFWARCRAFT, world_of_warcraft, b"W\x00\x30")
 at_first(TCP, P_GENSHINIMPACT, genshin_tcp, b"\x01")
@@ -313,6 +426,8 @@ at_first(UDP, P_CODMOBILE, cod_mobile, b"\xce")
 at_ports(UDP, P_CODMOBILE, cod_mobile, (7500,))
 at_ports(UDP, P_STARCRAFT, starcraft_udp, (1119,))
 at_ports(UDP, P_HEROESOFTHESTORM, blizzard_udp, (1119, 3724))
+at_any(TCP, P_MINECRAFT, minecraft)
+at_any(TCP, P_RCON, rcon)
 at_any(UDP, P_STEAMDATAGRAMRELAY, steam_relay)
 at_any(UDP, P_CRYNETWORK, cry_network)
 at_any(UDP, P_RIOTGAMES, riot_games)

@@ -30,6 +30,12 @@ cdef Answer tplink(const Sight *s, Found *out) noexcept nogil:
     return yes(be32(s, 0) <= 1 << 16 and tplink_json(s, 4))
 
 
+cdef Answer tplink_discovery(const Sight *s, Found *out) noexcept nogil:
+    """TP-Link's newer discovery: version 2, a kind, an operation, the length behind a header of 16, flags, 0."""
+    return yes(s.n >= 16 and be16(s, 0) == 0x0200 and 1 <= be16(s, 2) <= 2 and be16(s, 4) + 16 == s.wire
+               and s.data[7] == 0)
+
+
 cdef Answer tuya(const Sight *s, Found *out) noexcept nogil:
     """Tuya's local protocol: the prefix, a sequence, a command, a length; the suffix where it is all there."""
     if s.n < 16:
@@ -87,6 +93,26 @@ cdef Answer iqiyi(const Sight *s, Found *out) noexcept nogil:
     return yes(100 < s.wire < 400 and contains(s, b"PPStream", 8, 400))
 
 
+cdef Answer miio(const Sight *s, Found *out) noexcept nogil:
+    """Xiaomi's miIO among devices at home: the magic, the length of all, 0 or, in a hello, ones."""
+    return yes(s.n >= 32 and be16(s, 0) == 0x2131 and be16(s, 2) == s.wire and be32(s, 4) in (0, 0xFFFFFFFFU))
+
+
+cdef Answer lifx(const Sight *s, Found *out) noexcept nogil:
+    """LIFX: the length of all, protocol 1024, addressable (tagged or not), …, 8 that are reserved, a type, 0."""
+    return yes(s.n >= 36 and le16(s, 0) == s.wire and le16(s, 2) & 0xDFFF == 0x1400 and le16(s, 32) < 0x0400
+               and be16(s, 34) == 0)
+
+
+cdef Answer esphome(const Sight *s, Found *out) noexcept nogil:
+    """ESPHome's API: 0, a length, a type (hello and its answer), protobuf; or 1, a length, Noise, which begins empty."""
+    if s.from_opener:
+        return yes(s.n >= 3 and (be16(s, 0) == 0x0100 and s.data[2] == 0
+                                 or s.data[0] == 0 and s.data[1] < 0x80 and s.data[2] == 1 and s.data[1] + 3U <= s.n))
+    return yes(s.n >= 4 and (be16(s, 0) == 0x0100 and s.data[3] == 1
+                             or s.data[0] == 0 and s.data[1] < 0x80 and s.data[2] == 2 and s.data[3] == 0x08))
+
+
 at_first(TCP, P_OOKLA, ookla, b"H")
 at_first(TCP, P_AVAST, avast, b"N")
 at_first(TCP, P_ALICLOUD, alibaba_cloud, b"\xce")
@@ -95,5 +121,9 @@ at_first(BOTH, P_TUYALP, tuya, b"\x00")
 at_first(BOTH, P_SPOTIFY, spotify, b"S\x00")
 at_first(UDP, P_TPLINKSHP, tplink, b"\xd0")
 at_first(TCP, P_TPLINKSHP, tplink, b"\x00")
+at_first(UDP, P_XIAOMI, miio, b"\x21")
+at_ports(UDP, P_TPLINKSHP, tplink_discovery, (20002, 20004))
+at_ports(UDP, P_LIFX, lifx, (56700,))
+at_ports(TCP, P_ESPHOME, esphome, (6053,))
 at_ports(TCP, P_NESTLOGSINK, nest, (11095,))
 at_any(UDP, P_IQIYI, iqiyi)

@@ -12,6 +12,17 @@ cdef uint32_t size(const Sight *s) noexcept nogil:
     return s.wire if s.proto == UDP else s.n
 
 
+cdef uint16_t reflected(const uint8_t *data, uint32_t n, uint16_t polynomial, uint16_t crc) noexcept nogil:
+    """A check sum of 16 bits that takes the lowest bit first."""
+    cdef uint32_t i
+    cdef int _
+    for i in range(n):
+        crc ^= data[i]
+        for _ in range(8):
+            crc = crc >> 1 ^ polynomial if crc & 1 else crc >> 1
+    return crc
+
+
 cdef Answer modbus(const Sight *s, Found *out) noexcept nogil:
     """Modbus TCP, 4.1: transaction, protocol 0, the length of the rest, a unit, a function that exists."""
     cdef uint8_t function = byte_at(s, 7)
@@ -24,17 +35,19 @@ cdef Answer modbus(const Sight *s, Found *out) noexcept nogil:
     return yes(to_or_from(s, 502) or s.n == 12 and 1 <= function <= 6)
 
 
+cdef Answer modbus_rtu(const Sight *s, Found *out) noexcept nogil:
+    """Modbus over serial line, 2.5.1, as gateways pass it on: a unit, a function, …, a check sum of all before."""
+    cdef uint8_t function = byte_at(s, 1) & 0x7F
+    if not 4 <= s.n <= 256 or s.data[0] > 247 or not (1 <= function <= 24 or function == 43):
+        return NO
+    return yes(reflected(s.data, s.n - 2, 0xA001, 0xFFFF) == le16(s, s.n - 2))
+
+
 cdef Answer dnp3(const Sight *s, Found *out) noexcept nogil:
     """IEEE 1815, 9.2: 0x0564, a length of 5 or more, …, a check sum of the first eight bytes (9.2.4.3)."""
-    cdef uint16_t crc = 0
-    cdef int i, _
     if s.n < 10 or be16(s, 0) != 0x0564 or s.data[2] < 5:
         return NO
-    for i in range(8):
-        crc ^= s.data[i]
-        for _ in range(8):
-            crc = crc >> 1 ^ 0xA6BC if crc & 1 else crc >> 1
-    return yes(crc ^ 0xFFFF == le16(s, 8))
+    return yes(reflected(s.data, 8, 0xA6BC, 0) ^ 0xFFFF == le16(s, 8))
 
 
 cdef Answer iec104(const Sight *s, Found *out) noexcept nogil:
@@ -166,26 +179,15 @@ cdef Answer knx(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 6 and be16(s, 0) == 0x0610 and 2 <= s.data[2] <= 9 and be16(s, 4) == size(s))
 
 
-cdef uint16_t fcs(const uint8_t *data, uint32_t n) noexcept nogil:
-    """RFC 1662, C.2: the check sum of HDLC's frames."""
-    cdef uint16_t crc = 0xFFFF
-    cdef uint32_t i
-    cdef int _
-    for i in range(n):
-        crc ^= data[i]
-        for _ in range(8):
-            crc = crc >> 1 ^ 0x8408 if crc & 1 else crc >> 1
-    return crc ^ 0xFFFF
-
-
 cdef Answer dlms(const Sight *s, Found *out) noexcept nogil:
-    """IEC 62056-47, 6.3: version 1, two ports, the length of the rest, an APDU; or 62056-46, 6.4: a frame in 0x7E."""
+    """IEC 62056-47, 6.3: version 1, two ports, the length of the rest, an APDU; or 62056-46, 6.4: a frame in 0x7E
+    with the check sum of RFC 1662, C.2."""
     cdef uint8_t tag = byte_at(s, 8)
     if s.n < 9:
         return NO
     if s.data[0] == 0x7E:
         return yes(s.data[1] >> 4 == 0x0A and (be16(s, 1) & 0x7FF) + 2 == s.n and s.n == size(s)
-                   and s.data[s.n - 1] == 0x7E and fcs(s.data + 1, s.n - 4) == le16(s, s.n - 3))
+                   and s.data[s.n - 1] == 0x7E and reflected(s.data + 1, s.n - 4, 0x8408, 0xFFFF) ^ 0xFFFF == le16(s, s.n - 3))
     return yes(be16(s, 0) == 1 and be16(s, 6) + 8 == size(s) and be16(s, 2) and be16(s, 4)
                and (0x60 <= tag <= 0x63 or 0xC0 <= tag <= 0xC8
                     or tag in (0x01, 0x05, 0x06, 0x08, 0x0C, 0x0D, 0x0F, 0xDB, 0xDD)))
@@ -246,6 +248,71 @@ cdef Answer tank_gauge(const Sight *s, Found *out) noexcept nogil:
                and (s.n < 7 or is_digit(s.data[6]) or s.data[6] in (c'\r', c'\n')))
 
 
+cdef bint own_station(const Sight *s, uint32_t at) noexcept nogil:
+    """MELSEC's way to a module: a network, a station in it, the processor (0x03FF, or one of several), no further station."""
+    cdef uint32_t module = le16(s, at + 2)
+    return (module == 0x03FF or 0x03E0 <= module <= 0x03E3) and byte_at(s, at + 4) <= 31 \
+        and (byte_at(s, at + 1) == 0xFF or byte_at(s, at + 1) <= 120)
+
+
+cdef Answer melsec(const Sight *s, Found *out) noexcept nogil:
+    """MELSEC communication protocol (SLMP), frames 3E and 4E: a subheader, the way, the length of the rest; or in text."""
+    cdef uint32_t at = 2
+    if (has(s, 0, b"5000", 4) or has(s, 0, b"D000", 4)) and has(s, 8, b"03FF", 4):
+        return yes(printable(s, 0, 18))
+    if s.data[0] & 0x7F == 0x54:
+        at = 6                                  # 4E: a number and 0 come first
+    if s.n < at + 9 or s.data[1] or s.data[0] & 0x7F not in (0x50, 0x54) or at == 6 and be16(s, 4):
+        return NO
+    return yes(own_station(s, at) and le16(s, at + 5) + at + 7 == size(s))
+
+
+cdef Answer dicom(const Sight *s, Found *out) noexcept nogil:
+    """DICOM PS3.8, 9.3.2 to 9.3.4: an association is asked for or accepted: version 1, two titles of 16; or rejected."""
+    if s.data[0] == 3:
+        return yes(s.n == 10 and has(s, 0, b"\x03\0\0\0\0\x04\0", 7) and 1 <= s.data[7] <= 2 and 1 <= s.data[8] <= 3)
+    return yes(s.n >= 42 and s.data[1] == 0 and 68 <= be32(s, 2) <= 1 << 20 and be32(s, 6) == 0x00010000
+               and printable(s, 10, 32))
+
+
+cdef Answer doip(const Sight *s, Found *out) noexcept nogil:
+    """ISO 13400-2, 9.2: a version and its inverse, a type of payload, the length of the rest."""
+    cdef uint32_t kind = be16(s, 2)
+    cdef uint32_t end = be32(s, 4) + 8
+    if s.n < 8 or s.data[0] ^ s.data[1] != 0xFF or not (kind <= 8 or 0x4001 <= kind <= 0x4004 or 0x8001 <= kind <= 0x8003):
+        return NO
+    return yes(end >= 8 and (end == size(s) or s.proto == TCP and end < s.n and be16(s, end) == be16(s, 0)))
+
+
+cdef Answer v2g(const Sight *s, Found *out) noexcept nogil:
+    """ISO 15118-2, 7.8.3: version 1 and its inverse, EXI or the discovery of a charging point, the length of the rest."""
+    cdef uint32_t kind = be16(s, 2)
+    return yes(s.n >= 10 and be16(s, 0) == 0x01FE and (0x8001 <= kind <= 0x8004 or 0x9000 <= kind <= 0x9003)
+               and be32(s, 4) + 8 == size(s))
+
+
+cdef Answer niagara_fox(const Sight *s, Found *out) noexcept nogil:
+    """Tridium's Fox: a frame of text, its number, the greeting."""
+    return yes(has(s, 0, b"fox a ", 6) and contains(s, b" fox hello\n", 11, 32))
+
+
+cdef const char *DIGITS = b"0123456789ABCDEF"
+
+
+cdef Answer nmea(const Sight *s, Found *out) noexcept nogil:
+    """NMEA 0183, 5.3: a sentence: $ or !, five letters, fields, *, two digits: what is between makes up 0 with them."""
+    cdef uint32_t i = 1
+    cdef uint8_t total = 0
+    while i < s.n and i < 82 and s.data[i] != c'*':
+        if not is_print(s.data[i]) or i < 6 and not c'A' <= s.data[i] <= c'Z' or i == 6 and s.data[i] != c',':
+            return NO
+        total ^= s.data[i]
+        i += 1
+    if i < 7 or i + 2 >= s.n or i == 82:
+        return NO
+    return yes(s.data[i + 1] == <uint8_t>DIGITS[total >> 4] and s.data[i + 2] == <uint8_t>DIGITS[total & 0x0F])
+
+
 at_first(TCP, P_OPCUA, opc_ua, b"HAOMERC")
 at_first(TCP, P_FINS, fins_tcp, b"F")
 at_first(TCP, P_HISLIP, hislip, b"H")
@@ -266,6 +333,14 @@ at_first(UDP, P_ETHERSIO, ether_sio, b"E")
 at_first(UDP, P_ETHERSBUS, ether_s_bus, b"\x00")
 at_first(UDP, P_CIP, cip_io, b"\x02")
 at_first(UDP, P_CNPIP, cn_ip, b"\x00\x01\x02\x03\x04\x05")
+at_first(TCP, P_DICOM, dicom, b"\x01\x02\x03")
+at_first(TCP, P_NIAGARAFOX, niagara_fox, b"f")
+at_first(BOTH, P_MELSEC, melsec, b"PT\xd0\xd45D")
+at_first(BOTH, P_DOIP, doip, b"\x02\x03\x04\xff")
+at_first(BOTH, P_V2G, v2g, b"\x01")
+at_first(BOTH, P_NMEA0183, nmea, b"$!")
+at_ports(TCP, P_MODBUS, modbus_rtu, (502,))
+at_ports(UDP, P_MODBUS, modbus, (502,))
 at_ports(BOTH, P_FINS, fins, (9600,))
 at_ports(UDP, P_ETHERNETGLOBALDATA, ethernet_global_data, (18246,))
 at_ports(BOTH, P_ANSIC1222, c1222, (1153,))

@@ -122,6 +122,12 @@ cdef Answer coap(const Sight *s, Found *out) noexcept nogil:
     return NO
 
 
+cdef Answer coap_tcp(const Sight *s, Found *out) noexcept nogil:
+    """RFC 8323, 3.2 and 5.3: each side begins with its capabilities: a short length, no token, code 7.01."""
+    return yes(s.n >= 2 and s.data[0] & 0x0F == 0 and s.data[0] >> 4 <= 12 and s.data[1] == 0xE1
+               and (s.data[0] >> 4) + 2 <= s.n)
+
+
 cdef Answer teredo(const Sight *s, Found *out) noexcept nogil:
     """RFC 4380, 5.1.1: an IPv6 packet, or an indication before one, to or from 3544."""
     if s.n < 40:
@@ -183,11 +189,24 @@ cdef Answer lotus_notes(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 16 and has(s, 6, b"\0\0\2\0\0\x40\2\x0f", 8))
 
 
+cdef Answer mikrotik_api(const Sight *s, Found *out) noexcept nogil:
+    """RouterOS's API: words behind their lengths: a login is asked for, and done."""
+    return yes(has(s, 0, b"\x06/login", 7) or not s.from_opener and has(s, 0, b"\x05!done", 6))
+
+
+cdef Answer mikrotik_discovery(const Sight *s, Found *out) noexcept nogil:
+    """MikroTik's neighbour discovery: 0, a number, the MAC address (1), the identity (5)."""
+    return yes(s.n >= 18 and be16(s, 0) == 0 and be32(s, 4) == 0x00010006 and be16(s, 14) == 5)
+
+
 at_first(UDP, P_SSDP, ssdp, b"MNH")
 at_first(BOTH, P_BJNP, bjnp, b"BMP")
 at_first(UDP, P_DHCP, dhcp, b"\x01\x02")
 at_first(UDP, P_ROUGHTIME, roughtime, bytes([*range(1, 17), ord("R")]))
 at_first(UDP, P_COAP, coap, bytes(range(0x40, 0x80)))
+at_first(TCP, P_MIKROTIK, mikrotik_api, b"\x06\x05")
+at_ports(UDP, P_MIKROTIK, mikrotik_discovery, (5678,))
+at_ports(TCP, P_COAP, coap_tcp, (5683,))
 at_ports(UDP, P_NTP, ntp, (123,))
 at_ports(UDP, P_NETBIOS, netbios, (137, 138))
 at_ports(UDP, P_DHCPV6, dhcpv6, (546, 547))
