@@ -3,13 +3,16 @@
 from struct import pack
 
 TCP, UDP = 6, 17
+CONNECT = b"\x82\xff\0\1" + pack(">HHIII", 0, 0xFFFF, 1400, 32768, 2) + bytes(28)
 ONES = b"\xff\xff\xff\xff"
 RAKNET = b"\0\xff\xff\0\xfe\xfe\xfe\xfe\xfd\xfd\xfd\xfd\x12\x34\x56\x78"
 
 KNOWN = [
     ("amongus", UDP, True, 22023, b"\x08\0\1\0" + pack("<I", 2021 * 25000 + 6 * 1800 + 50) + b"\5alice"),
     ("gaijinentertainment", UDP, True, 20011, b"app.start,env=production,circuit=production,appl=x"),
-    ("gaijinentertainment", UDP, True, 20021, b"\x8f\xff\0\1\x82\xff\0\1" + bytes(44)),
+    ("gaijinentertainment", UDP, True, 20021, b"\x8f\xff\0\1" + CONNECT),
+    ("enet", UDP, True, 28785, b"\x8f\xff\0\1" + CONNECT),
+    ("enet", UDP, True, 28786, b"\x8f\xff\x7e\1\1\2\3\4" + CONNECT),
     ("genshinimpact", UDP, True, 22101, pack(">IIIII", 255, 0, 0, 0x499602D2, 0xFFFFFFFF)),
     ("genshinimpact", UDP, False, 22101, pack(">IIIII", 325, 1, 2, 0x499602D2, 0x14514545)),
     ("genshinimpact", TCP, True, 10012, b"\1\0\0\0\x2a\x07\0\0\0\0\xae\xc6\x75\xe1" + bytes(28)),

@@ -57,11 +57,18 @@ cdef Answer epic_games(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 20 and be32(s, 0) & 0x08 and s.theirs[0] == be32(s, 0))
 
 
+cdef Answer enet(const Sight *s, Found *out) noexcept nogil:
+    """ENet 1.3: a connect: no peer yet and a time, a check sum or none, the command, a peer, no sessions, limits, channels."""
+    cdef uint32_t at = 8 if s.wire == 56 else 4
+    return yes(s.n == s.wire == at + 48 and be16(s, 0) == 0x8FFF and be32(s, at) == 0x82FF0001U
+               and be16(s, at + 6) == 0xFFFF and 576 <= be32(s, at + 8) <= 4096 and 1 <= be32(s, at + 16) <= 255)
+
+
 cdef Answer gaijin(const Sight *s, Found *out) noexcept nogil:
-    """ENet with a connect of a checksum; what a start of War Thunder tells of itself."""
+    """What a start of War Thunder tells of itself; ENet's connect at a port of its servers (20010 to 20500)."""
     if has(s, 0, b"app.start", 9) or has(s, 0, b"app.stage", 9) or has(s, 0, b"embeddedupdater.", 16):
         return yes(contains(s, b",env=", 5, 128))
-    return yes(s.wire == 52 and be16(s, 0) == 0x8FFF and s.data[2] == 0 and be32(s, 4) == 0x82FF0001U)
+    return yes(enet(s, out) == YES and 20010 <= s.dport <= 20500)
 
 
 cdef Answer genshin(const Sight *s, Found *out) noexcept nogil:
@@ -409,6 +416,7 @@ at_first(UDP, P_TOCABOCA, photon, b"\x7d\xff\x00")
 at_first(UDP, P_YOJIMBO, yojimbo, b"\x00")
 at_first(UDP, P_ACTIVISION, activision, b"\x0c\x0d")
 at_first(UDP, P_I3D, i3d, b"\x90")
+at_first(UDP, P_ENET, enet, b"\x8f")
 at_first(UDP, P_MINETEST, minetest, b"O")
 at_first(UDP, P_QUAKE, quake, b"\xff\x80")
 at_first(UDP, P_TEEWORLDS, teeworlds, b"\xff\x10x!")

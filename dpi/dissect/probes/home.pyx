@@ -36,6 +36,27 @@ cdef Answer tplink_discovery(const Sight *s, Found *out) noexcept nogil:
                and s.data[7] == 0)
 
 
+cdef Answer art_net(const Sight *s, Found *out) noexcept nogil:
+    """Art-Net 4: light over IP: the name, which ends."""
+    return yes(has(s, 0, b"Art-Net\0", 8))
+
+
+cdef Answer sacn(const Sight *s, Found *out) noexcept nogil:
+    """ANSI E1.31, 5: a preamble of 16 and none behind, then the name of ACN packets."""
+    return yes(be32(s, 0) == 0x00100000 and has(s, 4, b"ASC-E1.17\0\0\0", 12))
+
+
+cdef Answer wake_on_lan(const Sight *s, Found *out) noexcept nogil:
+    """AMD's Magic Packet: six times ones, 16 times a MAC address."""
+    cdef uint32_t i
+    if s.n < 102 or not has(s, 0, b"\xff\xff\xff\xff\xff\xff", 6) or has(s, 6, b"\xff\xff\xff\xff\xff\xff", 6):
+        return NO
+    for i in range(12, 102):
+        if s.data[i] != s.data[i - 6]:
+            return NO
+    return YES
+
+
 cdef Answer tuya(const Sight *s, Found *out) noexcept nogil:
     """Tuya's local protocol: the prefix, a sequence, a command, a length; the suffix where it is all there."""
     if s.n < 16:
@@ -121,6 +142,9 @@ at_first(BOTH, P_TUYALP, tuya, b"\x00")
 at_first(BOTH, P_SPOTIFY, spotify, b"S\x00")
 at_first(UDP, P_TPLINKSHP, tplink, b"\xd0")
 at_first(TCP, P_TPLINKSHP, tplink, b"\x00")
+at_first(UDP, P_ARTNET, art_net, b"A")
+at_first(UDP, P_SACN, sacn, b"\x00")
+at_first(UDP, P_WAKEONLAN, wake_on_lan, b"\xff")
 at_first(UDP, P_XIAOMI, miio, b"\x21")
 at_ports(UDP, P_TPLINKSHP, tplink_discovery, (20002, 20004))
 at_ports(UDP, P_LIFX, lifx, (56700,))

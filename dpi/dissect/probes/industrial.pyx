@@ -193,6 +193,16 @@ cdef Answer dlms(const Sight *s, Found *out) noexcept nogil:
                     or tag in (0x01, 0x05, 0x06, 0x08, 0x0C, 0x0D, 0x0F, 0xDB, 0xDD)))
 
 
+cdef Answer meter_readout(const Sight *s, Found *out) noexcept nogil:
+    """IEC 62056-21, 6.3.1, through a serial gateway: a request for a sign-on, to one device or to whichever there is."""
+    return yes(5 <= s.n <= 37 and has(s, 0, b"/?", 2) and has(s, s.n - 3, b"!\r\n", 3) and printable(s, 2, s.n - 5))
+
+
+cdef Answer hsms(const Sight *s, Found *out) noexcept nogil:
+    """SEMI E37, 8: the length, of a header alone; no device; a request to select, and its answer."""
+    return yes(s.n >= 14 and be32(s, 0) == 10 and be16(s, 4) == 0xFFFF and be16(s, 6) == 0 and 1 <= be16(s, 8) <= 2)
+
+
 cdef Answer synchrophasor(const Sight *s, Found *out) noexcept nogil:
     """IEEE C37.118.2, 6.2: 0xAA, a type and version, the size, …, a check sum (CCITT) over all but itself."""
     cdef uint16_t crc = 0xFFFF
@@ -333,6 +343,8 @@ at_first(UDP, P_ETHERSIO, ether_sio, b"E")
 at_first(UDP, P_ETHERSBUS, ether_s_bus, b"\x00")
 at_first(UDP, P_CIP, cip_io, b"\x02")
 at_first(UDP, P_CNPIP, cn_ip, b"\x00\x01\x02\x03\x04\x05")
+at_first(TCP, P_IEC62056, meter_readout, b"/")
+at_first(TCP, P_HSMS, hsms, b"\x00")
 at_first(TCP, P_DICOM, dicom, b"\x01\x02\x03")
 at_first(TCP, P_NIAGARAFOX, niagara_fox, b"f")
 at_first(BOTH, P_MELSEC, melsec, b"PT\xd0\xd45D")
