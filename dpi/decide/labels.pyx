@@ -36,7 +36,7 @@ from dpi.match.names cimport names_find, servers_find, servers_learn
 from dpi.match.nearby cimport networks_learn
 from dpi.match.ports cimport port_match
 from dpi.match.prefix_table cimport prefix_told
-from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_TCP, Packet
+from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, Packet
 
 
 cdef enum:
@@ -284,6 +284,8 @@ cdef void name_at_end(Shard *s, Flow *f) noexcept nogil:
         if label == 0:
             label = port_match(s.ports, f.proto, f.port[1 - server])
         improve(&f.protocol, label, BY_PORT, confidence_of(BY_PORT))
+    if f.protocol.id == 0 and f.proto == IP_SCTP:
+        improve(&f.protocol, P_SCTP, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
     if f.app.id == 0 and f.host == NONE and carries_names(f.protocol.id):
         near_find(s, f, owner)
 

@@ -30,14 +30,17 @@ from dpi.dissect.over_tls cimport BEGINS, STAYS, Step, upgradable, upgrade
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
 from dpi.dissect.protocols cimport (
+    P_DIAMETER,
     P_DNS,
     P_DTLS,
     P_FASTCGI,
     P_HTTP,
     P_LLMNR,
     P_MDNS,
+    P_MEGACO,
     P_NETBIOS,
     P_QUIC,
+    P_SCTP,
     P_SDRTN,
     P_SMTP,
     P_STUN,
@@ -47,7 +50,8 @@ from dpi.dissect.shown cimport shown_name
 from dpi.flow.stream cimport Stream, stream_bytes, stream_free, stream_init, stream_put, stream_ready
 from dpi.flow.table cimport EPHEMERAL, FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener
 from dpi.match.evidence cimport BY_NOTHING, BY_SIGNATURE, BY_SNI
-from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN, Packet
+from dpi.wire.cursor cimport Cursor, left, over, skip, u8, u16, u32
+from dpi.wire.packet cimport IP_SCTP, IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN, Packet
 
 
 cdef enum:
@@ -331,9 +335,32 @@ cdef uint16_t dns_label(const Packet *p) noexcept nogil:
     return P_LLMNR if p.sport == 5355 or p.dport == 5355 else 0
 
 
+cdef uint16_t sctp_label(const Packet *p) noexcept nogil:
+    """RFC 9260, 3.2 and 3.3.1: what the first chunk of data says that it carries (IANA, SCTP Payload Protocol Identifiers);
+    0 where chunks of control are all there is."""
+    cdef Cursor c = over(p.payload, p.n)
+    cdef uint32_t kind, n
+    while left(&c) >= 16:
+        kind = u8(&c)
+        skip(&c, 1)
+        n = u16(&c)
+        if n < 4:
+            return 0
+        if kind == 0:
+            skip(&c, 8)
+            kind = u32(&c)
+            return P_MEGACO if kind == 7 else P_DIAMETER if kind == 46 or kind == 47 else P_SCTP
+        skip(&c, (n + 3 & ~3U) - 4)
+    return 0
+
+
 cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
     cdef Answer answer
     cdef uint16_t label
+    if p.proto == IP_SCTP:
+        out.protocol = sctp_label(p)
+        out.complete = 1
+        return YES if out.protocol else MORE
     if p.proto == IP_UDP:
         label = dns_label(p)
         if label and dns_message(p.payload, p.n, &s.dns) == YES:

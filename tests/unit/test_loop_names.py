@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from dpi.dissect.protocols import IDS
@@ -264,3 +266,19 @@ def test_a_flow_of_one_direction_is_given_up_too() -> None:
     for i in range(100):
         datagram(one, b"\xa5" * 50, time=SECOND + i)
     assert one.counters()["undecided"] == 0
+
+
+def chunk(kind: int, body: bytes) -> bytes:
+    """RFC 9260, 3.2."""
+    return struct.pack(">BBH", kind, 3, len(body) + 4) + body + bytes(-len(body) % 4)
+
+
+@pytest.mark.parametrize(("carried", "slug"), [(46, "diameter"), (7, "megaco"), (60, "sctp"), (None, "sctp")])
+def test_an_association_is_what_its_data_says_that_it_carries(carried: int | None, slug: str) -> None:
+    one = core()
+    cookie = chunk(10, bytes(9))
+    data = b"" if carried is None else chunk(0, struct.pack(">IHHI", 1, 0, 0, carried) + b"\1\0\0\x14")
+    for payload in (chunk(1, bytes(16)), cookie + data):
+        one.feed(src=ip(CLIENT), sport=2905, dst=ip(SERVER), dport=2906, proto=132, payload=payload, time=SECOND)
+    (flow,) = ended(one)
+    assert flow["protocol"] == IDS[slug]
