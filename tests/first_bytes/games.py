@@ -36,6 +36,7 @@ KNOWN = [
     ("i3d", UDP, True, 50001, b"\0\1\0\x46\0\x03\xcf\xa8" + bytes(66)),
     ("quake", UDP, True, 26000, b"\x80\0\0\x0c\x02QUAKE\0\x03"),
     ("quake", UDP, True, 27666, b"\xff\xffgetInfo\0\1\2\3\4"),
+    ("quake", UDP, True, 27500, ONES + b"status 23\n"),
     ("quake", UDP, True, 27960, ONES + b"getstatus\n"),
     ("quake", UDP, True, 27961, ONES + b"getchallenge 7 Quake3Arena"),
     ("quake", UDP, False, 27962, ONES + b"statusResponse\n\\mapname\\q3dm17\n"),

@@ -298,13 +298,15 @@ cdef Answer quake(const Sight *s, Found *out) noexcept nogil:
     """Quake's engines and their descendants: what is said beside a connection: ones and a command, or what answers it."""
     if has(s, 5, b"QUAKE\0", 6):                # the first Quake: flags and the length, a connection or information
         return yes(be16(s, 0) == 0x8000 and be16(s, 2) == s.wire and 1 <= s.data[4] <= 2)
-    if be16(s, 0) == 0xFFFF and (has(s, 2, b"getInfo\0", 8) or has(s, 2, b"infoResponse\0", 13)):     # Doom 3
+    if be16(s, 0) == 0xFFFF and (has(s, 2, b"getInfo\0", 8) or has(s, 2, b"infoResponse\0", 13)       # Doom 3
+                                  or has(s, 2, b"getServers\0", 11)):
         return YES
     if be32(s, 0) != 0xFFFFFFFFU:
         return NO
     if has(s, 4, b"getchallenge", 12):          # Valve's GoldSrc, which says whose it is
         return yes(byte_at(s, 17) not in (c'v', c's'))
     return yes(has(s, 4, b"getinfo", 7) or has(s, 4, b"infoResponse\n", 13) or has(s, 4, b"getstatus", 9)
+               or has(s, 4, b"status ", 7) or has(s, 4, b"status\n", 7)
                or has(s, 4, b"statusResponse\n", 15) or has(s, 4, b"challengeResponse ", 18)
                or has(s, 4, b"getservers", 10) or has(s, 4, b"connect \"\\", 10) or has(s, 4, b"connectResponse", 15)
                or has(s, 4, b"print\n", 6))
@@ -316,7 +318,7 @@ cdef Answer minetest(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef bint teeworlds_query(const Sight *s, uint32_t at) noexcept nogil:
-    return be32(s, at) == 0xFFFFFFFFU and (has(s, at + 4, b"gie3", 4) or has(s, at + 4, b"inf3", 4)
+    return be32(s, at) == 0xFFFFFFFFU and (has(s, at + 4, b"gie3", 4) or has(s, at + 4, b"inf3", 4) or has(s, at + 4, b"gief", 4)
                                            or has(s, at + 4, b"iext", 4) or has(s, at + 4, b"iex+", 4))
 
 
