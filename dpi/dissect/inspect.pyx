@@ -336,8 +336,8 @@ cdef uint16_t dns_label(const Packet *p) noexcept nogil:
 
 
 cdef uint16_t sctp_label(const Packet *p) noexcept nogil:
-    """RFC 9260, 3.2 and 3.3.1: what the first chunk of data says that it carries (IANA, SCTP Payload Protocol Identifiers);
-    0 where chunks of control are all there is."""
+    """RFC 9260, 3.2 and 3.3.1: what the first chunk of data says that it carries (IANA, SCTP Payload Protocol
+    Identifiers); 0 where chunks of control are all there is."""
     cdef Cursor c = over(p.payload, p.n)
     cdef uint32_t kind, n
     while left(&c) >= 16:

@@ -58,7 +58,7 @@ cdef Answer epic_games(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer enet(const Sight *s, Found *out) noexcept nogil:
-    """ENet 1.3: a connect: no peer yet and a time, a check sum or none, the command, a peer, no sessions, limits, channels."""
+    """ENet 1.3, a connect: no peer yet, a time, a check sum or none, the command, no sessions, limits, channels."""
     cdef uint32_t at = 8 if s.wire == 56 else 4
     return yes(s.n == s.wire == at + 48 and be16(s, 0) == 0x8FFF and be32(s, at) == 0x82FF0001U
                and be16(s, at + 6) == 0xFFFF and 576 <= be32(s, at + 8) <= 4096 and 1 <= be32(s, at + 16) <= 255)
@@ -298,9 +298,8 @@ cdef Answer quake(const Sight *s, Found *out) noexcept nogil:
     """Quake's engines and their descendants: what is said beside a connection: ones and a command, or what answers it."""
     if has(s, 5, b"QUAKE\0", 6):                # the first Quake: flags and the length, a connection or information
         return yes(be16(s, 0) == 0x8000 and be16(s, 2) == s.wire and 1 <= s.data[4] <= 2)
-    if be16(s, 0) == 0xFFFF and (has(s, 2, b"getInfo\0", 8) or has(s, 2, b"infoResponse\0", 13)       # Doom 3
-                                  or has(s, 2, b"getServers\0", 11)):
-        return YES
+    if has(s, 2, b"getInfo\0", 8) or has(s, 2, b"infoResponse\0", 13) or has(s, 2, b"getServers\0", 11):    # Doom 3
+        return yes(be16(s, 0) == 0xFFFF)
     if be32(s, 0) != 0xFFFFFFFFU:
         return NO
     if has(s, 4, b"getchallenge", 12):          # Valve's GoldSrc, which says whose it is
@@ -318,8 +317,9 @@ cdef Answer minetest(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef bint teeworlds_query(const Sight *s, uint32_t at) noexcept nogil:
-    return be32(s, at) == 0xFFFFFFFFU and (has(s, at + 4, b"gie3", 4) or has(s, at + 4, b"inf3", 4) or has(s, at + 4, b"gief", 4)
-                                           or has(s, at + 4, b"iext", 4) or has(s, at + 4, b"iex+", 4))
+    return be32(s, at) == 0xFFFFFFFFU and (has(s, at + 4, b"gie3", 4) or has(s, at + 4, b"inf3", 4)
+                                           or has(s, at + 4, b"iext", 4) or has(s, at + 4, b"iex+", 4)
+                                           or has(s, at + 4, b"gief", 4))
 
 
 cdef Answer teeworlds(const Sight *s, Found *out) noexcept nogil:
@@ -334,7 +334,7 @@ cdef Answer teeworlds(const Sight *s, Found *out) noexcept nogil:
 cdef Answer bzflag(const Sight *s, Found *out) noexcept nogil:
     """BZFlag: the client's magic, the server's with its version."""
     return yes(has(s, 0, b"BZFLAG\r\n\r\n", 10)
-               or has(s, 0, b"BZFS", 4) and s.n >= 8 and is_digit(s.data[4]) and is_digit(s.data[5]) and is_digit(s.data[6]))
+               or has(s, 0, b"BZFS", 4) and is_digit(byte_at(s, 4)) and is_digit(byte_at(s, 5)))
 
 
 cdef Answer gamespy(const Sight *s, Found *out) noexcept nogil:

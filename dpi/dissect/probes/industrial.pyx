@@ -187,7 +187,8 @@ cdef Answer dlms(const Sight *s, Found *out) noexcept nogil:
         return NO
     if s.data[0] == 0x7E:
         return yes(s.data[1] >> 4 == 0x0A and (be16(s, 1) & 0x7FF) + 2 == s.n and s.n == size(s)
-                   and s.data[s.n - 1] == 0x7E and reflected(s.data + 1, s.n - 4, 0x8408, 0xFFFF) ^ 0xFFFF == le16(s, s.n - 3))
+                   and s.data[s.n - 1] == 0x7E
+                   and reflected(s.data + 1, s.n - 4, 0x8408, 0xFFFF) ^ 0xFFFF == le16(s, s.n - 3))
     return yes(be16(s, 0) == 1 and be16(s, 6) + 8 == size(s) and be16(s, 2) and be16(s, 4)
                and (0x60 <= tag <= 0x63 or 0xC0 <= tag <= 0xC8
                     or tag in (0x01, 0x05, 0x06, 0x08, 0x0C, 0x0D, 0x0F, 0xDB, 0xDD)))
@@ -259,7 +260,7 @@ cdef Answer tank_gauge(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef bint own_station(const Sight *s, uint32_t at) noexcept nogil:
-    """MELSEC's way to a module: a network, a station in it, the processor (0x03FF, or one of several), no further station."""
+    """MELSEC's way to a module: a network, a station in it, the processor (0x03FF, or one of several), one behind it."""
     cdef uint32_t module = le16(s, at + 2)
     return (module == 0x03FF or 0x03E0 <= module <= 0x03E3) and byte_at(s, at + 4) <= 31 \
         and (byte_at(s, at + 1) == 0xFF or byte_at(s, at + 1) <= 120)
@@ -280,7 +281,7 @@ cdef Answer melsec(const Sight *s, Found *out) noexcept nogil:
 cdef Answer dicom(const Sight *s, Found *out) noexcept nogil:
     """DICOM PS3.8, 9.3.2 to 9.3.4: an association is asked for or accepted: version 1, two titles of 16; or rejected."""
     if s.data[0] == 3:
-        return yes(s.n == 10 and has(s, 0, b"\x03\0\0\0\0\x04\0", 7) and 1 <= s.data[7] <= 2 and 1 <= s.data[8] <= 3)
+        return yes(s.n == 10 and be32(s, 0) == 0x03000000 and be16(s, 4) == 4 and 1 <= s.data[7] <= 2)
     return yes(s.n >= 42 and s.data[1] == 0 and 68 <= be32(s, 2) <= 1 << 20 and be32(s, 6) == 0x00010000
                and printable(s, 10, 32))
 
@@ -289,13 +290,15 @@ cdef Answer doip(const Sight *s, Found *out) noexcept nogil:
     """ISO 13400-2, 9.2: a version and its inverse, a type of payload, the length of the rest."""
     cdef uint32_t kind = be16(s, 2)
     cdef uint32_t end = be32(s, 4) + 8
-    if s.n < 8 or s.data[0] ^ s.data[1] != 0xFF or not (kind <= 8 or 0x4001 <= kind <= 0x4004 or 0x8001 <= kind <= 0x8003):
+    if s.n < 8 or s.data[0] ^ s.data[1] != 0xFF:
+        return NO
+    if not (kind <= 8 or 0x4001 <= kind <= 0x4004 or 0x8001 <= kind <= 0x8003):
         return NO
     return yes(end >= 8 and (end == size(s) or s.proto == TCP and end < s.n and be16(s, end) == be16(s, 0)))
 
 
 cdef Answer v2g(const Sight *s, Found *out) noexcept nogil:
-    """ISO 15118-2, 7.8.3: version 1 and its inverse, EXI or the discovery of a charging point, the length of the rest."""
+    """ISO 15118-2, 7.8.3: version 1 and its inverse, EXI or the discovery of a charger, the length of the rest."""
     cdef uint32_t kind = be16(s, 2)
     return yes(s.n >= 10 and be16(s, 0) == 0x01FE and (0x8001 <= kind <= 0x8004 or 0x9000 <= kind <= 0x9003)
                and be32(s, 4) + 8 == size(s))
@@ -310,15 +313,15 @@ cdef const char *DIGITS = b"0123456789ABCDEF"
 
 
 cdef Answer nmea(const Sight *s, Found *out) noexcept nogil:
-    """NMEA 0183, 5.3: a sentence: $ or !, five letters, fields, *, two digits: what is between makes up 0 with them."""
+    """NMEA 0183, 5.3: a sentence: $ or !, five letters, fields, *, two digits: all between them by exclusive or."""
     cdef uint32_t i = 1
     cdef uint8_t total = 0
     while i < s.n and i < 82 and s.data[i] != c'*':
-        if not is_print(s.data[i]) or i < 6 and not c'A' <= s.data[i] <= c'Z' or i == 6 and s.data[i] != c',':
+        if not is_print(s.data[i]) or i < 6 and not c'A' <= s.data[i] <= c'Z':
             return NO
         total ^= s.data[i]
         i += 1
-    if i < 7 or i + 2 >= s.n or i == 82:
+    if i < 7 or i + 2 >= s.n or i == 82 or s.data[6] != c',':
         return NO
     return yes(s.data[i + 1] == <uint8_t>DIGITS[total >> 4] and s.data[i + 2] == <uint8_t>DIGITS[total & 0x0F])
 

@@ -123,7 +123,7 @@ cdef Answer coap(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer coap_tcp(const Sight *s, Found *out) noexcept nogil:
-    """RFC 8323, 3.2 and 5.3: each side begins with its capabilities: a short length, no token, code 7.01, options 2 or 4."""
+    """RFC 8323, 3.2 and 5.3: each side begins with its capabilities: a short length, no token, 7.01, options 2 or 4."""
     cdef uint32_t n = byte_at(s, 0) >> 4
     return yes(s.n >= 2 and s.data[0] & 0x0F == 0 and n <= 12 and s.data[1] == 0xE1 and n + 2 <= s.n
                and (n == 0 or s.data[2] >> 4 in (2, 4)))
