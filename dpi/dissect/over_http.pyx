@@ -118,7 +118,7 @@ cdef bint body_awaited(const uint8_t *request, uint32_t n, const Found *found) n
 
 
 cdef uint16_t by_target(const uint8_t *request, uint32_t n) noexcept nogil:
-    """The target's path, up to its query: a tracker's announce (BEP 3), a playlist, a manifest, an OCSP request.
+    """The target's path, up to its query: a tracker's announce or scrape (BEP 3, 48), a playlist, a manifest, an OCSP request.
 
     The latter is DER in base64 (RFC 6960, A.1): within five sequences, whose lengths are a byte each, "SHA-1" and that
     a hash of 20 bytes follows.
@@ -135,8 +135,9 @@ cdef uint16_t by_target(const uint8_t *request, uint32_t n) noexcept nogil:
         return P_HLS
     if end - start >= 4 and (memcmp(request + end - 4, b".mpd", 4) == 0 or memcmp(request + end - 4, b".m4s", 4) == 0):
         return P_MPEGDASH
-    if end - start >= 9 and memcmp(request + end - 9, b"/announce", 9) == 0 and n - end > 11 and (
-            memcmp(request + end, b"?info_hash=", 11) == 0):
+    if n - end > 11 and memcmp(request + end, b"?info_hash=", 11) == 0 and (
+            end - start >= 9 and memcmp(request + end - 9, b"/announce", 9) == 0
+            or end - start >= 7 and memcmp(request + end - 7, b"/scrape", 7) == 0):
         return P_BITTORRENT
     if end - start > 60 and memmem(request + start, end - start, b"JBgUrDgMCGgUABB", 15) != NULL:
         return P_OCSP

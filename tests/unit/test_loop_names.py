@@ -53,6 +53,7 @@ def test_a_request_names_its_flow_by_its_host() -> None:
         (b"PROPFIND /share HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "webdav"),
         (b"POST /printers HTTP/1.1\r\nHost: 10.0.0.9\r\nContent-Type: application/ipp\r\n\r\n", "ipp"),
         (b"GET /live/1.m3u8?x=1 HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "hls"),
+        (b"GET /scrape?info_hash=%01 HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "bittorrent"),
         (b"GET /announce?info_hash=%01 HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "bittorrent"),
         (b"GET /1/seg-3.m4s HTTP/1.1\r\nHost: 10.0.0.9\r\n\r\n", "mpegdash"),
         (

@@ -33,32 +33,47 @@ cdef Answer dht(const Sight *s, Found *out) noexcept nogil:
                and contains(s, b"2:id20:", 7, 64))
 
 
+cdef enum:                  # packets that an acknowledgement may be from the last one seen of the other side
+    UTP_BEHIND = 32
+    UTP_AHEAD = 16
+
+
 cdef Answer utp(const Sight *s, Found *out) noexcept nogil:
-    """BEP 29: a SYN: type 4, version 1, extension 0 or 2, sequence number 1, no ack; or what answers it."""
-    cdef uint32_t id
+    """BEP 29: a SYN: type 4, version 1, extension 0 or 2, sequence number 1 (some: any), no ack; or what answers it."""
+    cdef uint32_t id, ahead
     if s.n < 20:
         return NO
     if s.data[0] == 0x41:
-        if s.wire == 20 and s.data[1] == 0 and be16(s, 16) == 1:
+        if s.wire == 20 and s.data[1] == 0 and (be16(s, 16) == 1 or be32(s, 8) == 0 and be16(s, 18) == 0):
             return YES
         if s.wire == 30 and s.data[1] == 2 and s.data[20] == 0 and s.data[21] == 8:
             return YES
-    # Else both sides must have numbers that are the same or next to each other (the connection's identity).
+    # Else both sides must have numbers next to each other (the connection's identity, of the one who opened it plus 1),
+    # and what one acknowledges be near to what the other sent last; a window is far below what its field can hold.
     if s.data[0] & 0x0F != 1 or s.data[0] > 0x41 or s.data[1] > 2 or s.mine == NULL or s.data[1] == 1 and s.n < 26:
+        return NO
+    if be32(s, 4) == 0x2112A442 or s.data[12]:  # STUN's responses look like it
         return NO
     if s.data[1] == 1 and (byte_at(s, 20) or byte_at(s, 21) & 3 or byte_at(s, 21) == 0):
         return NO
-    id = 0x41000000 | be16(s, 2)
-    if s.theirs[0] >> 16 == 0x4100 and (s.theirs[0] == id or s.theirs[0] == id + 1 or s.theirs[0] + 1 == id):
+    id = be16(s, 2)
+    ahead = (be16(s, 18) - (s.theirs[0] >> 16) + UTP_BEHIND) & 0xFF
+    if s.theirs[0] >> 24 == 0x41 and <uint16_t>(s.theirs[0] - id) in (1, 0xFFFF) and ahead <= UTP_BEHIND + UTP_AHEAD:
         return YES
-    if s.mine[0] == 0:
-        s.mine[0] = id
+    if s.mine[0] == 0 or s.mine[0] >> 24 == 0x41:
+        s.mine[0] = 0x41000000 | (be16(s, 16) & 0xFF) << 16 | id
     return NO
 
 
 cdef Answer tracker(const Sight *s, Found *out) noexcept nogil:
     """BEP 15: connect: the protocol's magic, action 0."""
     return yes(s.wire >= 16 and be32(s, 0) == 0x00000417 and be32(s, 4) == 0x27101980 and be32(s, 8) == 0)
+
+
+cdef Answer tracker_announce(const Sight *s, Found *out) noexcept nogil:
+    """BEP 15, joined later: action 1, the identity of a client (BEP 20: -XX1234-), an event of 0 to 3."""
+    return yes(s.wire >= 98 and be32(s, 8) == 1 and byte_at(s, 36) == c'-' and byte_at(s, 43) == c'-'
+               and printable(s, 37, 6) and be32(s, 80) <= 3)
 
 
 cdef Answer gnutella(const Sight *s, Found *out) noexcept nogil:
@@ -215,3 +230,4 @@ at_first(UDP, P_BITTORRENT, utp, b"\x01\x11\x21\x31\x41")
 at_ports(TCP, P_ETHEREUM, ethereum_rlpx, range(30300, 30306))
 at_any(UDP, P_ETHEREUM, ethereum_discovery)
 at_any(UDP, P_GNUTELLA, gnutella_message)
+at_any(UDP, P_BITTORRENT, tracker_announce)
