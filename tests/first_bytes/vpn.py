@@ -4,6 +4,7 @@ from struct import pack
 
 TCP, UDP = 6, 17
 TIME = pack(">II", 1, 1700000000)
+EARLY = pack(">II", 0x0F000001, 1700000000)
 NAME = b"\x012\x0ddnscrypt-cert\x07example\x03org\0\0\x10\0\1"
 AVAST = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01\x32\x09SeCurEdNS\x05avast\x03com\0\0\x10\0\1"
 
@@ -15,6 +16,8 @@ KNOWN = [
     ("openvpn", UDP, False, 1194, b"\x40" + b"\x5b" * 8 + b"\x01" + bytes(4) + b"\x5a" * 8 + bytes(4)),
     ("openvpn", UDP, True, 443, b"\x38" + b"\x5a" * 8 + b"\xa5" * 20 + TIME + bytes(5)),
     ("openvpn", UDP, True, 443, b"\x38" + b"\x5a" * 8 + TIME + b"\xa5" * 37),
+    ("openvpn", UDP, True, 443, b"\x50" + b"\x5a" * 8 + EARLY + b"\xa5" * 300),
+    ("openvpn", TCP, True, 443, pack(">H", 317) + b"\x50" + b"\x5a" * 8 + EARLY + b"\xa5" * 300),
     ("openvpn", TCP, True, 443, b"\0\x0e\x38" + b"\x5a" * 8 + bytes(5)),
     ("ipsec", UDP, True, 500, b"\x11" * 8 + bytes(8) + b"\x21\x20\x22\x08" + pack(">II", 0, 28)),
     ("ipsec", UDP, True, 4500, b"\xff"),

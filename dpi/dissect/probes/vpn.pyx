@@ -23,6 +23,10 @@ cdef Answer wireguard(const Sight *s, Found *out) noexcept nogil:
     return yes(to_or_from(s, 51820) or agreed(s, 0x04000000 | be32(s, 4) & 0xFFFFFF))
 
 
+cdef enum:
+    EARLY = 0x0F000000
+
+
 cdef uint32_t *HMACS = [0, 16, 20, 28, 32, 48, 64]      # bytes before a packet's id: none with tls-crypt
 
 
@@ -31,10 +35,10 @@ cdef Answer openvpn(const Sight *s, Found *out) noexcept nogil:
 
     A client's first packet is P_CONTROL_HARD_RESET_CLIENT_V2 (7) or _V3 (10), a server's _SERVER_V2 (8), key id 0.
     With an HMAC (tls-auth) or encrypted (tls-crypt) the rest cannot be read but for a low packet id and a time of this
-    age behind it (8.1).
+    age behind it (8.1). With tls-crypt-v2 OpenVPN 2.6 begins to count at EARLY, to say that it can send its key again.
     """
     cdef uint8_t opcode = byte_at(s, 0)
-    cdef uint32_t hmac
+    cdef uint32_t hmac, number
     cdef int i
     if s.n < 14 or s.turn > 2:
         return NO
@@ -42,9 +46,14 @@ cdef Answer openvpn(const Sight *s, Found *out) noexcept nogil:
         return YES
     if opcode == 0x40 and s.wire == 26 and s.data[9] == 1 and be32(s, 22) == 0:
         return YES
+    if be32(s, 1) == 0 or be32(s, 5) == 0:      # a session's number is drawn at random
+        return NO
     for i in range(7):
         hmac = HMACS[i]
-        if s.n >= 17 + hmac and 1 <= be32(s, 9 + hmac) <= 8 and 0x40000000 < be32(s, 13 + hmac) < 0x90000000U:
+        number = be32(s, 9 + hmac)
+        if number > EARLY:
+            number -= EARLY
+        if s.n >= 17 + hmac and 1 <= number <= 8 and 0x40000000 < be32(s, 13 + hmac) < 0x90000000U:
             return YES
     return NO
 
@@ -164,7 +173,7 @@ cdef Answer avast_secure_dns(const Sight *s, Found *out) noexcept nogil:
     return YES
 
 
-at_first(TCP, P_OPENVPN, openvpn_tcp, b"\x00")
+at_first(TCP, P_OPENVPN, openvpn_tcp, b"\x00\x01\x02\x03\x04")
 at_first(TCP, P_PPTP, pptp, b"\x00")
 at_first(TCP, P_TINC, tinc, b"0")
 at_first(TCP, P_ULTRASURF, ultrasurf, b"\xcc")
