@@ -169,7 +169,7 @@ cdef void hide_name(Shard *s, Finding *finding) noexcept nogil:
     """As if the name could not be read; with it goes what follows from it."""
     if finding.method == BY_DNS_QUERY and s.blind == SEES_DNS:
         return
-    if finding.method == BY_CERTIFICATE and finding.app == P_TOR:       # by names that it makes up
+    if finding.app == P_TOR:                    # by names that it makes up
         finding.app = 0
     finding.method = BY_NOTHING
     s.inspector.found.host[0] = 0

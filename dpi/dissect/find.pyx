@@ -44,7 +44,7 @@ from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_DNS_TUNNEL, RISK_MADE_UP_N
 from dpi.dissect.tls cimport tls_client_hello
 from dpi.dissect.tls_records cimport tls_records
 from dpi.dissect.tls_server cimport tls_server_hello
-from dpi.dissect.tor cimport tor_certificate, tor_name
+from dpi.dissect.tor cimport tor_certificate, tor_hello, tor_name
 from dpi.flow.table cimport FLOW_TLS, NONE, Flow, opener
 from dpi.match.evidence cimport BY_CERTIFICATE, BY_DNS_QUERY, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI
 from dpi.wire.packet cimport Packet
@@ -100,7 +100,9 @@ cdef Answer find_tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint3
             out.risks |= RISK_OBSOLETE_TLS
         out.client = <uint8_t>side
         out.method = BY_SNI if s.found.host_len else BY_NOTHING
-        out.complete = s.found.host_len > 0 and not names_nobody(s.found.host) and not tor_name(s.found.host)
+        if out.app == 0 and tor_hello(&s.found):
+            out.app = P_TOR
+        out.complete = out.app == P_TOR or s.found.host_len > 0 and not names_nobody(s.found.host) and not tor_name(s.found.host)
         f.spent |= <uint8_t>(1 << side)
         return YES
     memset(&s.server, 0, sizeof(s.server))

@@ -18,6 +18,7 @@ from dpi.dissect.answer cimport ALPN_MAX, MORE, NO, YES, Answer, Found, answer_n
 from dpi.dissect.ja4 cimport JA4_EXTENSIONS, Hello, grease, ja4
 from dpi.dissect.text cimport host_name, put_text
 from dpi.dissect.tls_records cimport HANDSHAKE, HELLO_MAX, PLAINTEXT_MAX, Fragments, joined_records
+from dpi.dissect.tor cimport has_tor_groups
 from dpi.dissect.varint cimport length_of, varint
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, alive, left, over, skip, slice, take, u8, u16, u24
@@ -27,6 +28,7 @@ cdef enum:
     CLIENT_HELLO = 1                # a handshake message
     # extensions
     SERVER_NAME = 0
+    SUPPORTED_GROUPS = 10
     SIGNATURE_ALGORITHMS = 13
     QUIC_PARAMETERS = 0x39
     QUIC_PARAMETERS_DRAFT = 0xffa5
@@ -156,6 +158,8 @@ cdef Answer client_hello(Cursor c, bint whole, Found *out, uint8_t transport) no
             server_name(ext, out)
         elif kind == ALPN:
             protocols(ext, &hello, out.alpn)
+        elif kind == SUPPORTED_GROUPS:
+            out.tor_groups = has_tor_groups(ext)
         elif kind == SUPPORTED_VERSIONS:
             offered = highest_version(ext, transport)
         elif kind == SIGNATURE_ALGORITHMS:

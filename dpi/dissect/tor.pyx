@@ -3,11 +3,21 @@
 A client sends a server name that nobody has: "www.", 4 to 25 letters and digits of base 32 (RFC 4648, 6) and ".com".
 Many real names look so; a relay's certificate does not: its subject is "www.", 8 to 20 of them and ".net", its issuer
 the same with ".com", and that is all that stands in either.
+
+TLS 1.3 hides the certificate. Then it is the hello: with such a name, without ALPN, and offering three groups or four,
+secp224r1 among them (tor-spec allows it for ECDHE), which others offer in a long list of all that they know or not at all.
 """
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memcmp, memset, strlen
 
-from dpi.dissect.answer cimport Certificate
+from dpi.dissect.answer cimport Certificate, Found
+from dpi.wire.cursor cimport Cursor, alive, left, u16
+
+
+cdef enum:                  # RFC 8422, 5.1.1
+    SECP224R1 = 21
+    X25519 = 29
+    GROUPS_MAX = 4
 
 
 cdef bint made_up(const char *name, uint32_t least, uint32_t most, const char *end, bint *digits) noexcept nogil:
@@ -32,6 +42,27 @@ cdef bint tor_name(const char *host) noexcept nogil:
     """
     cdef bint digits
     return made_up(host, 4, 25, b".com", &digits) and digits
+
+
+cdef bint has_tor_groups(Cursor c) noexcept nogil:
+    """Whether a supported_groups extension lists few groups, X25519 and secp224r1 among them."""
+    cdef bint modern = False
+    cdef bint old = False
+    cdef uint16_t group
+    cdef uint16_t n = u16(&c)
+    if not alive(&c) or n > 2 * GROUPS_MAX or n != left(&c):
+        return False
+    while left(&c) >= 2:
+        group = u16(&c)
+        modern |= group == X25519
+        old |= group == SECP224R1
+    return modern and old
+
+
+cdef bint tor_hello(const Found *found) noexcept nogil:
+    """Whether a ClientHello is a Tor client's, with what it shows itself."""
+    cdef bint digits
+    return found.tor_groups and not found.alpn[0] and made_up(found.host, 4, 25, b".com", &digits)
 
 
 cdef bint tor_certificate(const Certificate *c) noexcept nogil:

@@ -200,6 +200,29 @@ def test_a_relay_of_tors_is_told_by_what_its_certificate_makes_up(
     assert tor.certificate(subject, issuer, organisation, names) == made_up
 
 
+P256, P224, P384, X25519 = 23, 21, 24, 29
+
+
+@pytest.mark.parametrize(
+    ("host", "groups", "more", "told"),
+    [
+        (b"www.zepzfgo.com", [P256, X25519, P224], [], True),
+        (b"www.zepzfgo.com", [P256, X25519, P224], [alpn(b"h2")], False),
+        (b"www.zepzfgo.com", [P256, X25519, P384], [], False),
+        (b"www.zepzfgo.com", [P256, X25519, P384, P224, 25], [], False),
+        (b"www.zep-zfgo.com", [P256, X25519, P224], [], False),
+    ],
+)
+def test_a_client_of_tors_is_told_by_the_groups_that_it_offers(
+    host: bytes, groups: list[int], more: list[tuple[int, bytes]], told: bool
+) -> None:
+    """TLS 1.3 hides the certificate."""
+    connection = Connection(core()).shake()
+    hello = client_hello([(0, server_name(host)), (10, vector(2, words(groups))), *more])
+    connection.segment(0, 0, record(hello))
+    assert (connection.flow()["app"] == IDS["tor"]) == told
+
+
 def test_a_name_that_tor_may_have_made_up_is_worth_the_certificate() -> None:
     assert tor.name("www.e6r5p57kbafwrxj3plz.com")
     assert not tor.name("www.google.com")
