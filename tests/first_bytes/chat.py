@@ -3,6 +3,7 @@
 from struct import pack
 
 TCP, UDP = 6, 17
+KEYS = pack("<QQII", 0, 0x6B0C8A5A6D07A674, 20, 0xBE7E8EF1) + b"n" * 16  # MTProto's req_pq_multi
 
 KNOWN = [
     ("irc", TCP, True, 6667, b"NICK someone\r\nUSER a 0 * :b\r\n"),
@@ -20,6 +21,10 @@ KNOWN = [
     ("whatsapp", TCP, True, 443, b"WA\6\3\0\0\x24"),
     ("telegram", TCP, True, 443, b"\xef\x0a" + bytes(40)),
     ("telegram", TCP, True, 443, b"\xee\xee\xee\xee" + pack("<I", 40) + bytes(40)),
+    ("telegram", TCP, True, 8888, b"\xef\x0a" + KEYS),
+    ("telegram", TCP, False, 8888, b"\x0a" + KEYS),
+    ("telegram", TCP, False, 8888, pack("<I", 40) + KEYS),
+    ("telegram", TCP, True, 8888, pack("<II", 52, 0) + KEYS + bytes(4)),
     ("telegram", UDP, True, 533, bytes(range(16)) + b"\xff" * 12 + bytes(8)),
     ("xiaomi", TCP, True, 5222, b"\xc2\xfe\0\x05" + pack(">IHH", 100, 2, 22) + bytes(100)),
     ("dingtalk", TCP, True, 443, b"\x10\x5f\x87\x80\1\0\1\0\2\0" + bytes(80)),

@@ -102,6 +102,24 @@ cdef Answer telegram(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 12 and (be32(s, 0) == 0xEEEEEEEEU or be32(s, 0) == 0xDDDDDDDDU) and le32(s, 4) + 8 == s.n)
 
 
+cdef bint exchange_of_keys(const Sight *s, uint32_t at) noexcept nogil:
+    """MTProto 2.0, Unencrypted Message: no key yet (64 zero bits); req_pq, req_pq_multi or resPQ, which come first."""
+    return (s.n >= at + 24 and be32(s, at) == 0 and be32(s, at + 4) == 0
+            and le32(s, at + 20) in (0x60469778, 0xBE7E8EF1U, 0x05162463))
+
+
+cdef Answer telegram_keys(const Sight *s, Found *out) noexcept nogil:
+    """On whatever port, of either side, behind what each transport has before a message.
+
+    Full: the length, 0 for the first; abridged: 0xEF, which only a client says, and a length of one byte; intermediate:
+    0xEEEEEEEE or 0xDDDDDDDD, which only a client says, and the length.
+    """
+    if s.data[0] == 0xEF:
+        return yes(exchange_of_keys(s, 2))
+    return yes(exchange_of_keys(s, 1) and s.data[0] < 0x7F or exchange_of_keys(s, 4) and le32(s, 0) <= 1024
+               or exchange_of_keys(s, 8) and le32(s, 0) <= 1024 and be32(s, 4) == 0)
+
+
 cdef Answer telegram_udp(const Sight *s, Found *out) noexcept nogil:
     """Calls over Telegram's reflectors: a tag of 16 bytes, then twelve of ones (a question), on ports 500 to 600."""
     if s.n < 32 or not (500 <= s.dport <= 600 or 500 <= s.sport <= 600):
@@ -186,4 +204,5 @@ at_ports(UDP, P_VIBER, viber, (7985, 7987, 5242, 5243, 4244, 9785))
 at_ports(TCP, P_VIBER, viber_tcp, (5242, 5243, 4244, 7985, 7987, 9785))
 at_ports(TCP, P_THREEMA, threema, (5222,))
 at_any(UDP, P_TELEGRAM, telegram_udp)
+at_any(TCP, P_TELEGRAM, telegram_keys)
 at_any(TCP, P_VIBER, viber_session)
