@@ -24,6 +24,7 @@ KNOWN = [
     ("h323", TCP, True, 10001, b"\x03\0\0\x1c\x02\x30\x01\x06\0\x08\x81\x75\0\x05\x00\x80\x1b"),
     ("h323", UDP, True, 1719, b"\x0e\x40\x12\x06\0\x08\x91\x4a\0\x04\x80\0\0"),
     ("ciscoskinny", TCP, True, 2000, pack("<III", 4, 0, 0)),
+    ("iax", UDP, True, 5036, b"\x80\x01\0\0\0\0\0\x03\0\0\x06\x0d\x06\x03joe\x13\x02\0\x3c"),
     ("iax", UDP, True, 4569, b"\x80\x01\0\0\0\0\0\x03\0\0\x06\x01\x0b\x02\0\x02"),
     ("bfcp", UDP, True, 5070, b"\x20\x0b\0\0\0\0\0\x01\0\x01\0\x02"),
     ("bfcp", TCP, True, 5070, b"\x20\x01\0\x01\0\0\0\x01\0\x01\0\x02\x05\x04\0\x03"),

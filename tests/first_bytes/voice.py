@@ -4,6 +4,7 @@ from struct import pack
 
 TCP, UDP = 6, 17
 STUN = pack(">HHI", 1, 0, 0x2112A442) + bytes(12)
+FEEDBACK = pack(">BBHIII", 0x81, 205, 3, 0xCAFE0001, 0xCAFE0002, 0x00070000)
 FRAMED = pack(">H", 20) + STUN
 
 
@@ -29,9 +30,12 @@ KNOWN = [
     ("rtmp", TCP, True, 6002, b"\x03\0\0\0\1\0\0\0\0" + b"\x55" * 1528),
     ("rtmp", TCP, True, 6002, b"\x03\0\0\0\0\x09\0\x7c\2" + b"\x55" * 1528),
     ("mpegts", UDP, True, 1234, (b"\x47\x01\0\x10" + bytes(184)) * 7),
+    ("mpegts", UDP, True, 1234, ((b"\x47\x01\0\x10" + bytes(184)) * 8)[:1472]),
     ("rtp", TCP, True, 5000, (pack(">H", 172) + rtp(1)) + (pack(">H", 172) + rtp(2))),
     ("rtcp", UDP, True, 40001, b"\x80\xc9\x00\x01\x11\x22\x33\x44"),
     ("rtcp", UDP, True, 40001, b"\x80\xc9\x00\x01\x11\x22\x33\x44\x81\xca\x00\x03" + bytes(12)),
+    ("rtcp", UDP, True, 40001, b"\x80\xcc\x00\x03\x11\x22\x33\x44PINGPONG"),
+    ("rtcp", UDP, True, 40001, b"\x81\xcb\x00\x01\x11\x22\x33\x44\x81\xca\x00\x02\x11\x22\x33\x44\x01\x00\x00\x00"),
     ("sdrtn", UDP, True, 8130, b"\0\x5a\x38\x4c\0\0\x21\0\0\0\0\0\x04SNI\0\x0d\0a.example.org" + bytes(100)),
     ("teamspeak", UDP, True, 9987, b"TS3INIT1\0\x65" + bytes(24)),
     ("teamspeak", UDP, True, 8767, b"\xf4\xbe\x03\0" + bytes(20)),
@@ -39,5 +43,6 @@ KNOWN = [
 ]
 TALKS = [
     ("rtp", UDP, 40001, [(rtp(7), True), (rtp(8), True)]),
+    ("rtcp", UDP, 40001, [(FEEDBACK, True), (FEEDBACK, True)]),
     ("mumble", UDP, 64738, [(bytes(4) + b"identity", True), (b"\0\1\2\3identity" + bytes(12), False)]),
 ]

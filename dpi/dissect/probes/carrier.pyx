@@ -115,6 +115,18 @@ cdef Answer iax(const Sight *s, Found *out) noexcept nogil:
     return yes(s.data[8] > 0 or s.data[9] > 0)
 
 
+cdef Answer iax_begins(const Sight *s, Found *out) noexcept nogil:
+    """RFC 5456, 6 on another port: NEW, REGREQ, POKE to nobody yet, number 0, elements (8.6) that fill the datagram."""
+    cdef uint32_t at = 12
+    if s.n < 12 or s.n != s.wire or not s.data[0] & 0x80 or be32(s, 0) & 0x7FFFFFFF <= 0xFFFF or be16(s, 2):
+        return NO
+    if be16(s, 8) or s.data[10] != 6 or s.data[11] not in (0x01, 0x0D, 0x1E):
+        return NO
+    while at + 2 <= s.n and 1 <= s.data[at] <= 56:
+        at += 2 + s.data[at + 1]
+    return yes(at == s.n and (at > 12 or s.data[11] == 0x1E))
+
+
 cdef Answer bfcp(const Sight *s, Found *out) noexcept nogil:
     """RFC 8855, 5.1: version 1 or 2, a primitive of 1 to 18, the length in fours, a conference, who, an attribute."""
     cdef uint8_t version = byte_at(s, 0) >> 5
@@ -143,3 +155,4 @@ at_ports(UDP, P_PFCP, pfcp, (8805,))
 at_ports(UDP, P_H323, ras, (1719,))
 at_ports(TCP, P_CISCOSKINNY, skinny, (2000, 2443))
 at_ports(UDP, P_IAX, iax, (4569,))
+at_first(UDP, P_IAX, iax_begins, bytes(range(0x80, 0x100)))

@@ -156,14 +156,19 @@ cdef Answer rtmp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer mpeg_ts(const Sight *s, Found *out) noexcept nogil:
-    """ISO/IEC 13818-1, 2.4.3.2: packets of 188 bytes, each of which begins with 0x47."""
+    """ISO/IEC 13818-1, 2.4.3.2: packets of 188 bytes, each of which begins with 0x47.
+
+    Most senders put whole ones into a datagram; some fill it up with whatever of the next still fits.
+    """
     cdef uint32_t i = 188
-    if s.wire < 188 or s.wire % 188 or s.wire > 1504:
+    if s.wire < 188 or s.wire > 1504:
         return NO
     while i < s.n:
         if s.data[i] != 0x47:
             return NO
         i += 188
+    if s.wire % 188:
+        return yes(s.n > 752)
     return yes(s.wire >= 752 or s.data[3] & 0x30 != 0 and agreed(s, 0x47000000 | s.wire))
 
 
@@ -186,7 +191,7 @@ cdef Answer rtp(const Sight *s, Found *out) noexcept nogil:
     cdef uint32_t mark
     cdef uint16_t sequence = be16(s, 2)
     cdef uint16_t before
-    if s.mine == NULL or s.n < 13 or not rtp_header(s.data, s.n):
+    if s.mine == NULL or s.n < 13 or be32(s, 8) == 0 or not rtp_header(s.data, s.n):
         return NO
     # 1 bit that there was one, 15 of the source, 16 of the number
     mark = 0x80000000U | ((be16(s, 8) ^ be16(s, 10)) & 0x7FFF) << 16 | sequence
@@ -221,6 +226,22 @@ cdef Answer rtcp(const Sight *s, Found *out) noexcept nogil:
     if n + 4 <= s.n and s.data[n] >> 6 == 2 and 200 <= s.data[n + 1] <= 207:
         return YES
     return yes(rest == 0 or rest in (4, 10, 14, 18))    # RFC 3711, 3.4: an index of 4 and a tag
+
+
+cdef Answer rtcp_others(const Sight *s, Found *out) noexcept nogil:
+    """RFC 3550, 6.6 and 6.7, RFC 4585, 6.1: what is no report, alone or in a row that fills the datagram; of one source."""
+    cdef uint32_t at = 0
+    cdef uint32_t packets = 0
+    while at + 8 <= s.n:
+        if s.data[at] >> 6 != 2 or not 200 <= s.data[at + 1] <= 207 or be32(s, at + 4) != be32(s, 4):
+            return NO
+        at += 4 * (be16(s, at + 2) + 1)
+        packets += 1
+    if packets == 0 or at != s.wire:
+        return NO
+    if s.data[1] == 204 and s.n >= 12 and printable(s, 8, 4):       # APP has a name
+        return YES
+    return yes(packets >= 2 or agreed(s, 0x2A000000 | be32(s, 4) & 0xFFFFFF))
 
 
 cdef Answer sd_rtn(const Sight *s, Found *out) noexcept nogil:
@@ -267,6 +288,7 @@ at_first(UDP, P_MPEGTS, mpeg_ts, b"\x47")
 at_first(UDP, P_MUMBLE, mumble, b"\x00")
 at_first(BOTH, P_TEAMSPEAK, teamspeak, b"T\xf4")
 at_first(UDP, P_RTCP, rtcp, bytes(range(0x80, 0xC0)))
+at_first(UDP, P_RTCP, rtcp_others, bytes(range(0x80, 0xC0)))
 at_first(UDP, P_RTP, rtp, bytes(range(0x80, 0xC0)))
 at_first(TCP, P_RTP, rtp_framed, b"\x00\x01\x02\x03\x04\x05")
 at_ports(UDP, P_TEAMSPEAK, teamspeak_list, (2008, 2010))

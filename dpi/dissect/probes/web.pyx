@@ -86,7 +86,7 @@ cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
         for i in range(8, s.n - 1):
             if not is_print(s.data[i]) and s.data[i]:
                 return NO
-        return yes(s.n < 512 and (to_or_from(s, 1080) or be16(s, 2) < 1024 or s.n > 12))
+        return yes(s.n < 512 and (to_or_from(s, 1080) or be16(s, 2) < 1024 or s.n > 12 or s.n == 9 and 0 < s.data[4] < 224))
     return NO
 
 
