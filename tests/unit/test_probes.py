@@ -100,6 +100,29 @@ def test_whose_call_it_is_shows_in_the_attributes_of_stun(app: str, message: byt
     assert shown(UDP, True, 3478, message)[4] == app
 
 
+def test_what_looks_like_utp_from_both_sides_is_not_taken_for_it() -> None:
+    """Responses of STUN, which have the same length; a tunnel whose header has the version in the same place."""
+    response = struct.pack(">HHI", 0x0101, 44, 0x2112A442) + bytes(12)
+    response += (
+        struct.pack(">HHQ", 0x20, 8, 7) + struct.pack(">HH", 8, 20) + bytes(20) + struct.pack(">HHI", 0x8028, 4, 9)
+    )
+    talk = [(response, True), (response, False), (response, True)]
+    assert SLUGS[probe_messages(talk, proto=UDP)[0]] == "stun"
+    tunnel = struct.pack(">BBHIQ", 0x11, 0, 0, 0xC0FFEE, 2) + bytes(range(40))
+    assert probe_messages([(tunnel, True), (tunnel, False), (tunnel, True)], proto=UDP)[0] == 0
+
+
+def test_headers_of_zeros_are_nobodys() -> None:
+    """What KCP, RTP, OpenVPN and DCE RPC have in common with many others is too little alone."""
+    kcp = struct.pack("<IBBHIIII", 77, 82, 0, 128, 1000, 0, 0, 0)
+    assert probe_messages([(kcp, True)], proto=UDP)[0] == 0
+    assert SLUGS[probe_messages([(kcp, True), (kcp, False)], proto=UDP)[0]] == "kcp"
+    rtp = [(struct.pack(">BBH", 0x80, 0, n) + bytes(40), True) for n in (7, 8)]
+    assert probe_messages(rtp, proto=UDP)[0] == 0
+    assert shown(UDP, True, 40001, b"\x40" + struct.pack(">QII", 7, 1, 1700000000) + bytes(20))[0] == "unknown"
+    assert shown(TCP, True, 40001, b"\x05\0\x11" + bytes(5) + b"\xca\xd5\x99\x47" + bytes(20))[0] == "unknown"
+
+
 def test_what_is_carried_is_told_where_the_payload_has_it() -> None:
     assert shown(UDP, True, 2123, b"\x32\x01\x00\x04" + bytes(8))[4] == "gtpc"
     assert shown(UDP, True, 3386, b"\x2e\x01\x00\x04" + bytes(8))[4] == "gtpprime"

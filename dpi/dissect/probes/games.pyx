@@ -271,7 +271,10 @@ cdef Answer yojimbo(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer kcp(const Sight *s, Found *out) noexcept nogil:
-    """KCP: a conversation, a command of 81 to 84, …, a length; segments that fill the datagram."""
+    """KCP: a conversation, a command of 81 to 84, …, a length; segments that fill the datagram.
+
+    One without data fixes too little alone, so two of the same conversation are asked for.
+    """
     cdef uint32_t at = 0
     cdef uint32_t n
     cdef int _
@@ -284,8 +287,8 @@ cdef Answer kcp(const Sight *s, Found *out) noexcept nogil:
         if n > s.n - at - 24 or n and s.data[at + 4] != 81:
             return NO
         at += 24 + n
-        if at == s.n:
-            return yes(le32(s, 12) < 1 << 24 and le32(s, 16) < 1 << 24)
+        if at == s.n and le32(s, 12) < 1 << 24 and le32(s, 16) < 1 << 24:
+            return yes(s.n > 24 or agreed(s, 0x4B000000 | be32(s, 0) >> 8))
     return NO
 
 
