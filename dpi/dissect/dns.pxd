@@ -39,5 +39,6 @@ cdef struct DnsMessage:
     DnsAddress addresses[32]
 
 
+cdef bint dns_by_form(const uint8_t *data, uint32_t n) noexcept nogil
 cdef Answer dns_message(const uint8_t *data, uint32_t n, DnsMessage *out) noexcept nogil
 cdef Answer dns_stream(const uint8_t *data, uint32_t n, DnsMessage *out) noexcept nogil

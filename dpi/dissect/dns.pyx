@@ -109,6 +109,28 @@ cdef bint sane(const DnsMessage *m, uint16_t flags) noexcept nogil:
     return m.response or m.rcode == 0
 
 
+cdef bint dns_by_form(const uint8_t *data, uint32_t n) noexcept nogil:
+    """Whether a header is so much DNS' that no port has to say it: one question with a name, flags as they are sent.
+
+    Names whose first label is `2` are left to DNSCrypt and what descends from it: so they ask for certificates.
+    """
+    cdef Cursor c = over(data, n)
+    cdef uint16_t flags, answers, authorities, additionals
+    skip(&c, 2)
+    flags = u16(&c)
+    if u16(&c) != 1 or flags & 0x7840:              # RFC 1035, 4.1.1: a standard query; the bit that must be zero
+        return False
+    answers = u16(&c)
+    authorities = u16(&c)
+    additionals = u16(&c)
+    if flags & 0x8000:
+        if answers > RECORDS_MAX or authorities > RECORDS_MAX or additionals > RECORDS_MAX or flags & 15 > 5:
+            return False
+    elif flags & 0x068F or answers or authorities or additionals > 2:       # EDNS (RFC 6891), a signature (RFC 8945)
+        return False
+    return 1 <= u8(&c) <= 63 and left(&c) >= 6 and memcmp(c.p - 1, b"\x012", 2) != 0
+
+
 cdef Answer dns_message(const uint8_t *data, uint32_t n, DnsMessage *out) noexcept nogil:
     """One message, as a UDP payload is.  YES or NO; where the payload was cut, what is there of its answer counts."""
     cdef Cursor c = over(data, n)

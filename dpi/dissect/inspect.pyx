@@ -13,7 +13,7 @@ from libc.string cimport memset
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.declared cimport Declared, declared_find
-from dpi.dissect.dns cimport dns_message, dns_stream
+from dpi.dissect.dns cimport dns_by_form, dns_message, dns_stream
 from dpi.dissect.find cimport find_http, find_question, find_quic, find_tls, server_port
 from dpi.dissect.inspector cimport (
     NEED_ANSWER,
@@ -200,7 +200,8 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     cdef bint more = False
     if n == 0:
         return MORE
-    if p.sport == 53 or p.dport == 53 or f.protocol.id == P_DNS:
+    if p.sport == 53 or p.dport == 53 or f.protocol.id == P_DNS or (
+            n > 2 and (data[0] << 8 | data[1]) + 2 <= n and dns_by_form(data + 2, n - 2)):
         answer = dns_stream(data, n, &s.dns)
         if answer == YES:
             f.spent |= <uint8_t>(1 << side)
@@ -326,13 +327,17 @@ cdef Answer by_declaration(Inspector *s, Flow *f, int side, const Sight *sight, 
 
 # Datagrams
 
-cdef uint16_t dns_label(const Packet *p) noexcept nogil:
-    """RFC 1035, 4.2.1; RFC 6762, 3; RFC 4795, 2."""
+cdef uint16_t dns_label(const Flow *f, const Packet *p) noexcept nogil:
+    """RFC 1035, 4.2.1; RFC 6762, 3; RFC 4795, 2.  On other ports the message itself shows it, but for NetBIOS' names."""
     if p.sport == 53 or p.dport == 53:
         return P_DNS
     if p.sport == 5353 or p.dport == 5353:
         return P_MDNS
-    return P_LLMNR if p.sport == 5355 or p.dport == 5355 else 0
+    if p.sport == 5355 or p.dport == 5355:
+        return P_LLMNR
+    if p.sport == 137 or p.dport == 137:        # RFC 1002, 4.2.1: the same header
+        return 0
+    return P_DNS if f.protocol.id == P_DNS or dns_by_form(p.payload, p.n) else 0
 
 
 cdef uint16_t sctp_label(const Packet *p) noexcept nogil:
@@ -362,7 +367,7 @@ cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *
         out.complete = 1
         return YES if out.protocol else MORE
     if p.proto == IP_UDP:
-        label = dns_label(p)
+        label = dns_label(f, p)
         if label and dns_message(p.payload, p.n, &s.dns) == YES:
             if f.protocol.id == 0:
                 f.isn[0] = f.isn[1] = 0         # where probes may have kept a word, questions are kept now

@@ -52,5 +52,7 @@ KNOWN = [
     ("raft", TCP, True, 9001, pack("<QQ", 3, 40) + bytes(40)),
     ("raft", TCP, True, 9001, pack("<QQQ", 1, 1, 16) + b"127.0.0.1:9001\0\0"),
     ("protobuf", TCP, True, 12345, b"\x12\x05alice\x22\x0c\x08\x01\x12\x08somebody"),
+    ("rx", UDP, True, 17000, pack(">IIIIIBBBBHH", 1700000000, 4, 1, 1, 1, 1, 5, 0, 0, 0, 52) + bytes(8)),
+    ("rx", UDP, True, 7003, pack(">IIIIIBBBBHH", 999, 0, 101, 0, 0, 8, 5, 0, 0, 0, 0) + bytes(8)),
     ("rx", UDP, True, 7000, pack(">IIIIIBBBBHH", 1700000000, 4, 1, 1, 1, 1, 5, 0, 0, 0, 1) + bytes(8)),
 ]

@@ -35,6 +35,8 @@ KNOWN = [
     ("ultrasurf", TCP, True, 443, bytes.fromhex("cc1c30415ba43866") + bytes(60)),
     ("dnscrypt", UDP, False, 443, b"r6fnvWj8" + bytes(280)),
     ("dnscrypt", UDP, True, 443, b"\x12\x34\x01\0\0\1\0\0\0\0\0\0" + NAME),
+    ("dnscrypt", TCP, False, 443, b"\x01\x20r6fnvWj8" + bytes(280)),
+    ("dnscrypt", TCP, True, 443, pack(">H", 12 + len(NAME)) + b"\x12\x34\x01\0\0\1\0\0\0\0\0\0" + NAME),
     ("avastsecuredns", UDP, True, 443, AVAST),
 ]
 DATA = pack("<IIQ", 4, 7, 1) + bytes(32)

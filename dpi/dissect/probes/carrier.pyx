@@ -6,6 +6,7 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
+from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u8
 
 
 cdef Answer gtp(const Sight *s, Found *out) noexcept nogil:
@@ -39,6 +40,47 @@ cdef Answer diameter(const Sight *s, Found *out) noexcept nogil:
     return yes(to_or_from(s, 3868) or be32(s, 20) < 1200 and byte_at(s, 24) & 0x1F == 0)
 
 
+cdef bint strings(Cursor *c, int count) noexcept nogil:
+    """Passes that many C-octet strings (SMPP 5.0, 3.1.1): text that a zero ends."""
+    cdef uint8_t byte
+    while count and c.p != NULL:
+        byte = u8(c)
+        if byte == 0:
+            count -= 1
+        elif not is_print(byte):
+            return False
+    return alive(c)
+
+
+cdef bint smpp_body(const Sight *s, uint32_t command, uint32_t length) noexcept nogil:
+    """SMPP 5.0, 4.1.1 and 4.2: what the commands with a body of their own begin with, within their length."""
+    cdef Cursor c = over(s.data + 16, length - 16)
+    if command in (1, 2, 9):                    # bind: system's id, password, type; interface, ton, npi; addresses
+        if not strings(&c, 3):
+            return False
+        skip(&c, 3)
+        return strings(&c, 1) and left(&c) == 0
+    if command in (3, 7, 8):                    # query, replace, cancel: an id; what it came from
+        return strings(&c, 2 if command == 8 else 1) and u8(&c) <= 6 and u8(&c) <= 18 and strings(&c, 1)
+    if not strings(&c, 1) or u8(&c) > 6 or u8(&c) > 18 or not strings(&c, 1):       # service; from: ton, npi, address
+        return False
+    if command == 33:                           # submit_multi: how many it is for
+        return u8(&c) > 0
+    if u8(&c) > 6 or u8(&c) > 18 or not strings(&c, 1):                             # to: the same
+        return False
+    if command == 259:                          # data_sm: class, delivery, coding, then optional parameters
+        skip(&c, 3)
+        return alive(&c)
+    if command in (4, 5):                       # submit, deliver: class, protocol, priority; two times; four; the text
+        skip(&c, 3)
+        if not strings(&c, 2):
+            return False
+        skip(&c, 4)
+        skip(&c, u8(&c))
+        return alive(&c)
+    return command in (273, 274)                # broadcast
+
+
 cdef Answer smpp(const Sight *s, Found *out) noexcept nogil:
     """SMPP 5.0, 3.2: length, a command, a status, a sequence number."""
     cdef uint32_t length = be32(s, 0)
@@ -48,12 +90,11 @@ cdef Answer smpp(const Sight *s, Found *out) noexcept nogil:
     if command & 0x80000000U:
         return yes((length <= s.n or command & 0x7FFFFFFF == 3) and be32(s, 8) < 0x600 and be32(s, 12) < 0x80000000U
                    and (command & 0x7FFFFFFF or be32(s, 8)))
-    if be32(s, 8) or command == 0 or be32(s, 12) == 0:
+    if be32(s, 8) or be32(s, 12) == 0 or length > s.n:
         return NO
-    if command in (1, 2, 9):                # bind: the system's id is text
-        return yes(length <= s.n and length >= 23 and (is_print(s.data[16]) or s.data[16] == 0))
-    return yes(length <= s.n and (command in (4, 5, 3, 7, 8, 33, 259, 273, 274) and length > 16
-                                  or command in (6, 21) and length == 16))
+    if command in (6, 21):                      # unbind, enquire_link
+        return yes(length == 16)
+    return yes(command in (1, 2, 9, 3, 4, 5, 7, 8, 33, 259, 273, 274) and smpp_body(s, command, length))
 
 
 cdef Answer megaco(const Sight *s, Found *out) noexcept nogil:

@@ -40,6 +40,20 @@ cdef Answer postgres(const Sight *s, Found *out) noexcept nogil:
     return yes(code in (0x00030000, 0x00020000) and length == s.n and s.n > 13)
 
 
+cdef Answer postgres_server(const Sight *s, Found *out) noexcept nogil:
+    """PostgreSQL, 55.7: the first answer is AuthenticationRequest, of the kinds that there are, or ErrorResponse."""
+    cdef uint32_t length = be32(s, 1)
+    cdef uint32_t kind = be32(s, 5)
+    if s.from_opener or s.n < 9 or length + 1 > s.n:
+        return NO
+    if s.data[0] == c'E':
+        return yes(has(s, 5, b"SERROR\0", 7) or has(s, 5, b"SFATAL\0", 7))
+    if kind == 0:                                   # trusted: then come parameters, `S`
+        return yes(length == 8 and byte_at(s, 9) == c'S')
+    return yes(length == 8 and kind in (2, 3, 6, 7, 9) and s.n == 9 or length == 12 and kind == 5 and s.n == 13
+               or kind == 10 and has(s, 9, b"SCRAM-", 6))
+
+
 cdef Answer mongodb(const Sight *s, Found *out) noexcept nogil:
     """MongoDB's wire protocol: a little-endian header: length, ids, an opcode in use."""
     cdef uint32_t length = le32(s, 0)
@@ -139,15 +153,24 @@ cdef const char **MEMCACHED_WORDS = [      # protocol.txt: commands and answers
 ]
 
 
+cdef bint memcached_frame(const Sight *s, Sight *inner) noexcept nogil:
+    """What protocol.txt calls the frame header of UDP: 8 bytes, a request, which of how many datagrams, 0."""
+    inner[0] = s[0]
+    if s.proto != UDP:
+        return True
+    if s.n < 9 or be16(s, 6) or be16(s, 2) >= be16(s, 4):
+        return False
+    inner.data += 8
+    inner.n -= 8
+    return True
+
+
 cdef Answer memcached(const Sight *s, Found *out) noexcept nogil:
     """protocol.txt and BinaryProtocolRevamped: a command and a key, or a header of 24 bytes; UDP has 8 in front."""
-    cdef Sight inner = s[0]
+    cdef Sight inner
     cdef const char **word = MEMCACHED_WORDS
-    if s.proto == UDP:
-        if s.n < 9 or be16(s, 6) or be16(s, 2) >= be16(s, 4):
-            return NO
-        inner.data += 8
-        inner.n -= 8
+    if not memcached_frame(s, &inner):
+        return NO
     if inner.data[0] == 0x80 or inner.data[0] == 0x81:
         return yes(inner.n >= 24 and inner.data[1] <= 0x48 and inner.data[5] == 0
                    and byte_at(&inner, 4) + be16(&inner, 2) <= be32(&inner, 8) and be32(&inner, 8) < 1 << 20)
@@ -156,6 +179,41 @@ cdef Answer memcached(const Sight *s, Found *out) noexcept nogil:
             return YES
         word += 1
     return NO
+
+
+cdef bint memcached_line(const Sight *s) noexcept nogil:
+    """Lines that nothing else has: a key of at most 250 bytes, then so many numbers.  `get key` may be Redis, too."""
+    cdef const char **word = [b"set ", b"add ", b"replace ", b"append ", b"prepend ", b"VALUE ", NULL]
+    cdef uint32_t i, start
+    cdef int numbers = 0
+    if has(s, 0, b"STAT pid ", 9):
+        return True
+    while word[0] != NULL and not has(s, 0, word[0], <uint32_t>strlen(word[0])):
+        word += 1
+    if word[0] == NULL:
+        return False
+    i = start = <uint32_t>strlen(word[0])
+    while i < s.n and i < start + 250 and is_print(s.data[i]) and s.data[i] != c' ':
+        i += 1
+    if i == start:
+        return False
+    while numbers < 3 and byte_at(s, i) == c' ' and is_digit(byte_at(s, i + 1)):
+        i += 1
+        while is_digit(byte_at(s, i)):
+            i += 1
+        numbers += 1
+    return numbers == (2 if s.data[0] == c'V' else 3) and (has(s, i, b"\r\n", 2) or has(s, i, b" noreply\r\n", 10))
+
+
+cdef Answer memcached_elsewhere(const Sight *s, Found *out) noexcept nogil:
+    """On another port a whole line, or a header of exactly what is there: no type of data, a status or none."""
+    cdef Sight inner
+    if not memcached_frame(s, &inner):
+        return NO
+    if inner.data[0] != 0x80 and inner.data[0] != 0x81:
+        return yes(memcached_line(&inner))
+    return yes(inner.n >= 24 and inner.data[1] <= 0x48 and inner.data[5] == 0 and be16(&inner, 6) <= 0x88
+               and byte_at(&inner, 4) + be16(&inner, 2) <= be32(&inner, 8) and be32(&inner, 8) + 24 == inner.n)
 
 
 cdef Answer elasticsearch(const Sight *s, Found *out) noexcept nogil:
@@ -187,11 +245,14 @@ at_first(TCP, P_ELASTICSEARCH, elasticsearch, b"E")
 at_first(TCP, P_RESP, resp, b"*")
 at_first(TCP, P_Z3950, z3950, b"\xb4\xb5")
 at_first(TCP, P_POSTGRESQL, postgres, b"\x00")
+at_first(TCP, P_POSTGRESQL, postgres_server, b"RE")
 at_first(TCP, P_DRDA, drda, b"\x00\x01\x02\x03\x04")
 at_first(TCP, P_CASSANDRA, cassandra, b"\x01\x02\x03\x04\x05\x81\x82\x83\x84\x85\xca")
 at_first(TCP, P_MSSQLTDS, tds, b"\x12\x10\x04\x01\x02\x03\x06\x07\x0e\x11")
 at_first(TCP, P_ORACLE, oracle, bytes(range(9)))
+at_first(TCP, P_MEMCACHED, memcached_elsewhere, b"aprsSV\x80\x81")
 at_ports(BOTH, P_MEMCACHED, memcached, (11211,))
 at_ports(TCP, P_RESP, resp_line, (6379,))
+at_any(UDP, P_MEMCACHED, memcached_elsewhere)
 at_any(TCP, P_MONGODB, mongodb)
 at_any(TCP, P_MYSQL, mysql)

@@ -56,7 +56,7 @@ cdef Answer listing(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer pop3(const Sight *s, Found *out) noexcept nogil:
-    """RFC 1939, 4: the greeting is a positive reply."""
+    """RFC 1939, 4: the greeting is a positive reply; most say that they are ready, or have a stamp for APOP (7)."""
     if s.from_opener:
         if has(s, 0, b"CAPA\r\n", 6) or has(s, 0, b"STLS\r\n", 6) or has(s, 0, b"AUTH\r\n", 6) or (
                 has(s, 0, b"USER ", 5) and to_or_from(s, 110)):
@@ -64,7 +64,8 @@ cdef Answer pop3(const Sight *s, Found *out) noexcept nogil:
         return NO
     if s.n < 3:
         return starts(s, b"+OK", 3)
-    return yes(has(s, 0, b"+OK", 3) and (to_or_from(s, 110) or mentions(s, b"pop", 3)))
+    return yes(has(s, 0, b"+OK", 3) and (to_or_from(s, 110) or mentions(s, b"pop", 3)
+                                         or byte_at(s, 3) == c' ' and (mentions(s, b"ready", 5) or has(s, s.n - 3, b">\r\n", 3))))
 
 
 cdef Answer imap(const Sight *s, Found *out) noexcept nogil:

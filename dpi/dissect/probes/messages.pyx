@@ -246,9 +246,16 @@ cdef Answer raft_hello(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer rx(const Sight *s, Found *out) noexcept nogil:
-    """AFS's RPC: epoch, connection, call, sequence, serial, type, flags, status, security; AFS' ports."""
-    return yes(s.n >= 28 and be32(s, 0) and 1 <= s.data[20] <= 13 and s.data[23] <= 4 and be32(s, 12) < 65536
-               and be32(s, 16) < 65536 and be16(s, 26))
+    """AFS's RPC: epoch, connection, call, sequence, serial, type, flags, status, security; AFS' ports.
+
+    Elsewhere by a connection's first packet: the first call, its first data, nothing sent before (rx-spec, 2).
+    """
+    if s.n < 28 or be32(s, 0) == 0 or not 1 <= s.data[20] <= 13 or s.data[23] > 4:
+        return NO
+    if not 7000 <= s.sport <= 7009 and not 7000 <= s.dport <= 7009:
+        return yes(s.from_opener and s.data[20] == 1 and s.data[21] & 1 and s.data[21] <= 0x2F and be32(s, 8) == 1
+                   and be32(s, 12) == 1 and be32(s, 16) == 1 and be16(s, 26) != 0)
+    return yes(be32(s, 12) < 65536 and be32(s, 16) < 65536 and (be16(s, 26) or s.data[20] == 8))      # 8: debugging
 
 
 cdef uint32_t varint(Cursor *c) noexcept nogil:
@@ -334,5 +341,6 @@ at_first(TCP, P_RAFT, raft, b"\x01\x02\x03\x04\x05\x06")
 at_first(TCP, P_RAFT, raft_hello, b"\x01")
 at_first(TCP, P_KAFKA, kafka, b"\x00\x01\x02\x03")
 at_ports(UDP, P_RX, rx, range(7000, 7010))
+at_any(UDP, P_RX, rx)
 at_any(BOTH, P_SOMEIP, someip)
 at_any(TCP, P_PROTOBUF, protobuf)

@@ -50,6 +50,8 @@ cdef Answer openvpn(const Sight *s, Found *out) noexcept nogil:
         return NO
     for i in range(7):
         hmac = HMACS[i]
+        if hmac == 0 and s.wire < 54:           # with tls-crypt come an HMAC of 32 bytes and what is encrypted
+            continue
         number = be32(s, 9 + hmac)
         if number > EARLY:
             number -= EARLY
@@ -150,15 +152,14 @@ cdef Answer ultrasurf(const Sight *s, Found *out) noexcept nogil:
     return yes(be32(s, 0) == 0xCC1C3041U and be32(s, 4) == 0x5BA43866)
 
 
-cdef Answer dnscrypt_answer(const Sight *s, Found *out) noexcept nogil:
-    """DNSCrypt, version 2, 7: an answer begins with the resolvers' magic."""
-    return yes(has(s, 0, b"r6fnvWj8", 8) and s.wire >= 48)
-
-
-cdef Answer dnscrypt_certificates(const Sight *s, Found *out) noexcept nogil:
-    """DNSCrypt, version 2, 9: the certificates are asked for as TXT of 2.dnscrypt-cert.… on the resolver's own port."""
-    return yes(s.n >= 32 and be16(s, 4) == 1 and s.data[12] == 1 and s.data[13] == c'2'
-               and has(s, 14, b"\x0ddnscrypt-cert", 14))
+cdef Answer dnscrypt(const Sight *s, Found *out) noexcept nogil:
+    """DNSCrypt, version 2, 7: an answer begins with the resolvers' magic; 9: certificates are asked for as TXT of
+    2.dnscrypt-cert.… on the resolver's own port.  Over TCP the length is before both.
+    """
+    cdef uint32_t at = 2 if s.proto == TCP else 0
+    if has(s, at, b"r6fnvWj8", 8):
+        return yes(s.wire >= 48)
+    return yes(be16(s, at + 4) == 1 and has(s, at + 12, b"\x012\x0ddnscrypt-cert", 16))
 
 
 cdef Answer avast_secure_dns(const Sight *s, Found *out) noexcept nogil:
@@ -181,11 +182,10 @@ at_first(UDP, P_WIREGUARD, wireguard, b"\x01\x02\x03\x04")
 at_first(UDP, P_SOFTETHER, softether, b"\x00IA")
 at_first(UDP, P_CISCOVPN, cisco_vpn, b"\xfe")
 at_first(UDP, P_TAILSCALE, tailscale, b"T")
-at_first(BOTH, P_DNSCRYPT, dnscrypt_answer, b"r")
 at_first(UDP, P_OPENVPN, openvpn, b"\x38\x40\x50")
 at_ports(UDP, P_IPSEC, ike, (500, 4500))
 at_ports(UDP, P_L2TP, l2tp, (1701,))
 at_ports(UDP, P_OPENVPN, openvpn_data, (1194,))
 at_any(UDP, P_AVASTSECUREDNS, avast_secure_dns)
-at_any(UDP, P_DNSCRYPT, dnscrypt_certificates)
+at_any(BOTH, P_DNSCRYPT, dnscrypt)
 at_any(UDP, P_IPSEC, isakmp)
