@@ -109,10 +109,22 @@ cdef bint sane(const DnsMessage *m, uint16_t flags) noexcept nogil:
     return m.response or m.rcode == 0
 
 
+cdef bint half_ascii(const uint8_t *label, Py_ssize_t n) noexcept nogil:
+    """Whether a label is a name of NetBIOS (RFC 1001, 14.1): 32 letters from A to P."""
+    cdef int i
+    if label[0] != 32 or n < 33:
+        return False
+    for i in range(1, 33):
+        if not b"A" <= label[i] <= b"P":
+            return False
+    return True
+
+
 cdef bint dns_by_form(const uint8_t *data, uint32_t n) noexcept nogil:
     """Whether a header is so much DNS' that no port has to say it: one question with a name, flags as they are sent.
 
     Names whose first label is `2` are left to DNSCrypt and what descends from it: so they ask for certificates.
+    NetBIOS' names (RFC 1002, 4.2.1) have the same header.
     """
     cdef Cursor c = over(data, n)
     cdef uint16_t flags, answers, authorities, additionals
@@ -128,7 +140,7 @@ cdef bint dns_by_form(const uint8_t *data, uint32_t n) noexcept nogil:
             return False
     elif flags & 0x068F or answers or authorities or additionals > 2:       # EDNS (RFC 6891), a signature (RFC 8945)
         return False
-    return 1 <= u8(&c) <= 63 and left(&c) >= 6 and memcmp(c.p - 1, b"\x012", 2) != 0
+    return 1 <= u8(&c) <= 63 and left(&c) >= 6 and memcmp(c.p - 1, b"\x012", 2) != 0 and not half_ascii(c.p - 1, left(&c) + 1)
 
 
 cdef Answer dns_message(const uint8_t *data, uint32_t n, DnsMessage *out) noexcept nogil:

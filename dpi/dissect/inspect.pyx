@@ -328,15 +328,13 @@ cdef Answer by_declaration(Inspector *s, Flow *f, int side, const Sight *sight, 
 # Datagrams
 
 cdef uint16_t dns_label(const Flow *f, const Packet *p) noexcept nogil:
-    """RFC 1035, 4.2.1; RFC 6762, 3; RFC 4795, 2.  On other ports the message itself shows it, but for NetBIOS' names."""
+    """RFC 1035, 4.2.1; RFC 6762, 3; RFC 4795, 2.  On other ports the message itself shows it."""
     if p.sport == 53 or p.dport == 53:
         return P_DNS
     if p.sport == 5353 or p.dport == 5353:
         return P_MDNS
     if p.sport == 5355 or p.dport == 5355:
         return P_LLMNR
-    if p.sport == 137 or p.dport == 137:        # RFC 1002, 4.2.1: the same header
-        return 0
     return P_DNS if f.protocol.id == P_DNS or dns_by_form(p.payload, p.n) else 0
 
 

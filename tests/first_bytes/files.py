@@ -3,11 +3,15 @@
 from struct import pack
 
 TCP, UDP = 6, 17
+DIALECTS = b"\x02NT LM 0.12\0\x02SMB 2.002\0\x02SMB 2.???\0"
+SMB_NEGOTIATE = pack(">I", 35 + len(DIALECTS)) + b"\xffSMBr" + bytes(28) + pack("<H", len(DIALECTS)) + DIALECTS
 LOGIN = b"\x43\x87\0\0\0\0\0\x1c" + bytes(40)
 
 KNOWN = [
     ("rsync", TCP, False, 873, b"@RSYNCD: 31.0\n"),
-    ("smbv1", TCP, True, 445, b"\x00\x00\x00\x54\xffSMBr" + bytes(60)),
+    ("smbv1", TCP, True, 445, b"\x00\x00\x00\x54\xffSMBr" + bytes(79)),
+    ("smbv1", TCP, True, 445, SMB_NEGOTIATE + b"\0\0\0\x40\xffSMBs" + bytes(59)),
+    ("smbv23", TCP, True, 445, SMB_NEGOTIATE + b"\0\0\0\x40\xfeSMB\x40" + bytes(59)),
     ("smbv23", TCP, True, 445, b"\x00\x00\x00\x54\xfeSMB\x40\x00" + bytes(60)),
     ("netbios", TCP, True, 139, b"\x81\0\0\x44\x20" + b"CA" * 16 + b"\0\x20" + b"CA" * 16 + b"\0"),
     ("nfs", UDP, True, 2049, pack(">IIIIII", 7, 0, 2, 100003, 3, 0) + bytes(16)),

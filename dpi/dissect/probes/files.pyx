@@ -28,8 +28,32 @@ cdef Answer smb(const Sight *s, Found *out, uint8_t magic, uint16_t label) noexc
 
 
 cdef Answer smb1(const Sight *s, Found *out) noexcept nogil:
-    """MS-CIFS, 2.2.3.1."""
-    return smb(s, out, 0xFF, P_SMBV1)
+    """MS-CIFS, 2.2.3.1.
+
+    A client that speaks both versions opens with the first one's NEGOTIATE, which offers SMB 2 among its dialects
+    (MS-SMB2, 3.2.4.2.2.1): what comes next tells which it is, the server's answer or the client's second message.
+    """
+    cdef Answer answer = smb(s, out, 0xFF, P_SMBV1)
+    cdef uint32_t end = 4 + (be32(s, 0) & 0x1FFFF)
+    if answer != YES or not s.from_opener:
+        return answer
+    if s.n < 9:
+        return MORE
+    if s.data[8] != 0x72:
+        return YES
+    if s.n < end:
+        return MORE
+    if not contains(s, b"\x02SMB 2.", 7, end):
+        return YES
+    if s.n < end + 8:
+        return MORE
+    if s.data[end + 4] == 0xFF:
+        return YES
+    if to_or_from(s, 139):
+        out.app = P_SMBV23
+    else:
+        out.label = P_SMBV23
+    return YES
 
 
 cdef Answer smb2(const Sight *s, Found *out) noexcept nogil:

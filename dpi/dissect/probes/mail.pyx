@@ -84,9 +84,13 @@ cdef Answer imap(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer usenet(const Sight *s, Found *out) noexcept nogil:
-    """RFC 3977, 5.1: 200 or 201 greets; RFC 4643, 2.3: AUTHINFO; 5.3: MODE READER."""
+    """RFC 3977, 5.1: 200 or 201 greets, 400 or 502 refuses; what clients and peers (RFC 4644) begin with."""
     if s.from_opener:
-        return yes(has(s, 0, b"AUTHINFO USER ", 14) or has(s, 0, b"MODE READER\r\n", 13))
+        return yes(has(s, 0, b"AUTHINFO USER ", 14) or has(s, 0, b"MODE READER\r\n", 13) or has(s, 0, b"CAPABILITIES\r\n", 14)
+                   or has(s, 0, b"MODE STREAM\r\n", 13) or has(s, 0, b"CHECK <", 7) or has(s, 0, b"IHAVE <", 7)
+                   or has(s, 0, b"GROUP ", 6) and to_or_from(s, 119))
+    if has(s, 0, b"400 ", 4) or has(s, 0, b"502 ", 4):
+        return yes(to_or_from(s, 119) or mentions(s, b"nntp", 4))
     if not has(s, 0, b"200 ", 4) and not has(s, 0, b"201 ", 4):
         return NO
     return yes(to_or_from(s, 119) or to_or_from(s, 433) or mentions(s, b"nntp", 4) or mentions(s, b"inn ", 4)
@@ -110,5 +114,5 @@ at_first(TCP, P_FTPCONTROL, ftp, b"2AUFSaufs")
 at_first(TCP, P_FTPDATA, listing, b"-dl")
 at_first(TCP, P_POP3, pop3, b"+CSAU")
 at_first(TCP, P_IMAP, imap, b"*0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.")
-at_first(TCP, P_USENET, usenet, b"2AM")
+at_first(TCP, P_USENET, usenet, b"245ACGIM")
 at_ports(TCP, P_WHOISDAS, whois, (43, 4343))
