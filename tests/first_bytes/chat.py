@@ -13,6 +13,7 @@ KNOWN = [
     ("irc", TCP, False, 7000, b":someone!user@example.org PRIVMSG #channel :hello\r\n"),
     ("irc", TCP, False, 7000, b":someone!user@example.org PART #channel :bye\r\n"),
     ("irc", TCP, False, 7000, b":someone!user@example.org QUIT :bye\r\n"),
+    ("irc", TCP, False, 7000, b"ERROR :Access denied: Bad password?\r\n"),
     ("irc", TCP, True, 6667, b"CAP REQ :sasl\r\n"),
     ("irc", TCP, True, 6667, b"user a 0 * :b\r\nnick someone\r\n"),
     ("irc", TCP, True, 6667, b"PRIVMSG #channel :hello\r\n"),

@@ -19,6 +19,8 @@ KNOWN = [
     ("snmp", UDP, True, 161, SNMP),
     ("snmp", UDP, True, 1610, SNMP),
     ("snmp", UDP, True, 161, SNMP3),
+    ("snmp", TCP, True, 161, SNMP),
+    ("snmp", TCP, True, 1610, SNMP),
     ("rmcp", UDP, True, 623, b"\x06\0\xff\x06\0\0\x11\xbe\x80\0\0\0"),
     ("rmcp", UDP, True, 623, b"\x06\0\xff\x07\x06\x10\0\0\0\0\0\0\0\0\x20\0"),
     ("rmcp", UDP, True, 664, b"\x06\0\xff\x07\x06\x10\0\0\0\0\0\0\0\0\x20\0"),
@@ -34,6 +36,8 @@ KNOWN = [
         2055,
         pack(">HHIIII", 9, 1, 1000, 1700000000, 1, 1) + pack(">HHHH", 0, 12, 256, 1) + bytes(4),
     ),
+    ("netflow", UDP, True, 2055, pack(">HHIII", 1, 1, 1000, 1700000000, 0) + bytes(48)),
+    ("netflow", UDP, True, 2055, pack(">HHIII", 1, 1, 1000, 1700000000, 0) + bytes(52)),
     ("netflow", UDP, True, 4739, pack(">HHIII", 10, 28, 1700000000, 1, 1) + pack(">HHHH", 2, 12, 256, 1) + bytes(4)),
 ]
 TALKS = [

@@ -36,7 +36,7 @@ cdef Answer irc(const Sight *s, Found *out) noexcept nogil:
                           or says(s, b"pass ", 5) and (contains(s, b"\nNICK ", 6, 256) or contains(s, b"\nnick ", 6, 256))):
         return YES
     return yes(says(s, b"notice ", 7) and mentions(s, b" :", 2) or says(s, b"privmsg #", 9) or says(s, b"join #", 6)
-               or has(s, 0, b"PING :", 6) or has(s, 0, b"ERROR :Closing Link", 19))
+               or has(s, 0, b"PING :", 6) or not s.from_opener and has(s, 0, b"ERROR :", 7))
 
 
 cdef Answer xmpp(const Sight *s, Found *out) noexcept nogil:

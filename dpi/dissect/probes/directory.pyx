@@ -1,6 +1,7 @@
 """Who may do what: directories, tickets, access."""
 
 from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memcmp
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
@@ -9,8 +10,22 @@ from dpi.dissect.protocols cimport *
 from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u8, u16, u32
 
 
+cdef bint ldap_operation(Cursor *c, uint8_t op, const Sight *s, uint32_t length) noexcept nogil:
+    """RFC 4511: a bind (4.2), a search (4.5), an extended request (4.12), an unbind (4.3), a result (4.1.9)."""
+    cdef uint32_t n = ber_length(c)
+    if op == 0x42:
+        return n == 0 and s.n == length + 2
+    if op == 0x60:                          # the version, 2 or 3
+        return u8(c) == 2 and u8(c) == 1 and u8(c) in (2, 3)
+    if op == 0x77:                          # an OID as text, here of a private enterprise as most are
+        return u8(c) == 0x80 and u8(c) >= 12 and left(c) >= 12 and memcmp(c.p, b"1.3.6.1.4.1.", 12) == 0
+    if op in (0x61, 0x65, 0x78):            # a code, then names
+        return u8(c) == 0x0A and u8(c) == 1 and u8(c) <= 123 and u8(c) == 4 and length >= 12
+    return op == 0x63 and u8(c) == 4 and length + 2 <= s.n <= length + 6
+
+
 cdef Answer ldap(const Sight *s, Found *out) noexcept nogil:
-    """RFC 4511, 4.1.1: a sequence of a message id and an operation; away from LDAP's ports a bind or a search."""
+    """RFC 4511, 4.1.1: a sequence of a message id and an operation; away from LDAP's ports one that shows more."""
     cdef Cursor c = over(s.data, s.n)
     cdef uint8_t n, op
     cdef uint32_t length
@@ -29,10 +44,7 @@ cdef Answer ldap(const Sight *s, Found *out) noexcept nogil:
         return NO
     if to_or_from(s, 389) or to_or_from(s, 3268):
         return YES
-    ber_length(&c)
-    if op == 0x60:                          # the version, 2 or 3
-        return yes(u8(&c) == 2 and u8(&c) == 1 and u8(&c) in (2, 3))
-    return yes(op == 0x63 and u8(&c) == 4 and length + 2 <= s.n <= length + 6)
+    return yes(ldap_operation(&c, op, s, length) and alive(&c))
 
 
 cdef Answer kerberos_message(Cursor *c, uint32_t whole) noexcept nogil:

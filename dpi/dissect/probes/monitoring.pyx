@@ -10,7 +10,7 @@ from dpi.wire.cursor cimport Cursor, alive, over, skip, u8
 
 
 cdef Answer snmp(const Sight *s, Found *out) noexcept nogil:
-    """RFC 3416, 3: a sequence of all that is there: the version (0, 1 or 3), then a community or a header."""
+    """RFC 3416, 3 (3430 over TCP): a sequence of all that is there: version (0, 1, 3), then a community or a header."""
     cdef Cursor c = over(s.data, s.n)
     cdef uint8_t version, tag
     cdef uint32_t n, length
@@ -101,8 +101,11 @@ cdef Answer netflow(const Sight *s, Found *out) noexcept nogil:
         return yes(count == s.wire and be32(s, 4) > 900000000 and (be16(s, 16) in (2, 3) or be16(s, 16) > 255))
     if version == 5:
         return yes(1 <= count <= 30 and s.wire == 24 + 48 * <uint32_t>count)
-    if version == 1 or version == 7:
-        return yes(1 <= count <= 30 and s.wire == (16 if version == 1 else 24) + 52 * <uint32_t>count)
+    if version == 7:
+        return yes(1 <= count <= 30 and s.wire == 24 + 52 * <uint32_t>count)
+    if version == 1:                            # Cisco's records have four reserved bytes at their end, others' not
+        return yes(1 <= count <= 30 and (s.wire == 16 + 52 * <uint32_t>count or s.wire == 16 + 48 * <uint32_t>count)
+                   and time > 900000000)
     return yes(version == 9 and 1 <= count <= 255 and 900000000 < time < 0xF0000000U
                and (be16(s, 20) <= 1 or be16(s, 20) > 255) and be16(s, 22) + 20 <= s.wire)
 
@@ -145,7 +148,7 @@ at_first(TCP, P_KISMET, kismet, b"*")
 at_first(BOTH, P_RIPEATLAS, ripe_atlas, b"M")
 at_first(BOTH, P_SYSLOG, syslog, b"<")
 at_first(TCP, P_SYSLOG, syslog, b"123456789")
-at_first(UDP, P_SNMP, snmp, b"\x30")
+at_first(BOTH, P_SNMP, snmp, b"\x30")
 at_first(UDP, P_RMCP, rmcp, b"\x06")
 at_first(UDP, P_COLLECTD, collectd, b"\x00\x02")
 at_first(UDP, P_SFLOW, sflow, b"\x00")
