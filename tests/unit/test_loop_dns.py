@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dpi.dissect.protocols import IDS
 from tests.cores import (
     ACCEPT,
@@ -177,3 +179,38 @@ def test_only_what_the_lan_asks_a_resolver_for_an_address_is_held() -> None:
     assert not held(question("www.cloud.example"), sport=5)
     assert not held(text, sport=6)
     assert not held(asked + bytes(256), sport=7)  # longer than what an event has room for
+
+
+def test_dns_is_known_on_whatever_port_and_teaches_there() -> None:
+    one = core()
+    asks = b"\x38\x40" + question("a.video.example")[2:]  # an id as OpenVPN's first packets begin
+    datagram(one, asks, 50000, 5300, dst=RESOLVER)
+    datagram(one, asks[:2] + answer("a.video.example", SERVER)[2:], 5300, 50000, src=RESOLVER, dst=CLIENT)
+    flow = find(one, 50000, 5300, UDP, dst=RESOLVER)
+    assert (flow["protocol"], flow["host"]) == (IDS["dns"], "a.video.example")
+    Connection(one).segment(0, 0, flags=SYN)
+    assert find(one, 40000, 443)["app"] == VIDEO
+
+
+def test_dns_over_tcp_is_known_on_whatever_port() -> None:
+    connection = Connection(core(), dport=5300).shake()
+    asks = question("www.video.example")
+    connection.segment(0, 0, len(asks).to_bytes(2, "big") + asks)
+    assert (connection.flow()["protocol"], connection.flow()["host"]) == (IDS["dns"], "www.video.example")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        question("CKFDENECFDEFFCFGEFFCCACACACACACA"),  # NetBIOS' names have the same header
+        question("2.dnscrypt-cert.example.org"),
+        question("www.video.example")[:2] + b"\x29\0" + question("www.video.example")[4:],  # an update
+        question("www.video.example")[:4] + b"\0\2" + question("www.video.example")[6:],
+        bytes(5) + b"\1" + bytes(30),
+    ],
+    ids=["netbios", "dnscrypt", "update", "two questions", "zeros"],
+)
+def test_what_only_resembles_dns_needs_its_port(payload: bytes) -> None:
+    one = core()
+    datagram(one, payload, 50000, 5300, dst=RESOLVER)
+    assert find(one, 50000, 5300, UDP, dst=RESOLVER)["protocol"] != IDS["dns"]

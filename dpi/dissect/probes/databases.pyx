@@ -217,9 +217,12 @@ cdef Answer memcached_elsewhere(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer elasticsearch(const Sight *s, Found *out) noexcept nogil:
-    """Elasticsearch's transport: `ES`, the length, a request's id, a status of a few bits."""
+    """Elasticsearch's transport: `ES`, the length, a request's id, a status of a few bits, the version.
+
+    A version is written in decimal, major, minor, revision and build; OpenSearch turns a bit of it.
+    """
     return yes(s.n >= 19 and has(s, 0, b"ES", 2) and (be32(s, 2) + 6 <= s.n or be16(s, 2) == 0) and be32(s, 6) == 0
-               and byte_at(s, 14) < 16)
+               and byte_at(s, 14) < 16 and 10000 <= be32(s, 15) & ~0x08000000U < 100000000)
 
 
 cdef Answer z3950(const Sight *s, Found *out) noexcept nogil:
