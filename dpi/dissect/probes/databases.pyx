@@ -29,6 +29,17 @@ cdef Answer mysql(const Sight *s, Found *out) noexcept nogil:
     return YES
 
 
+cdef Answer mysql_login(const Sight *s, Found *out) noexcept nogil:
+    """Protocol::HandshakeResponse41 or SSLRequest: length, sequence 1, flags with PROTOCOL_41, …, 19 zeros at least."""
+    cdef uint32_t i
+    if not s.from_opener or s.n < 36 or s.data[3] != 1 or le32(s, 0) & 0xFFFFFF != s.n - 4 or not s.data[5] & 2:
+        return NO
+    for i in range(13, 32):
+        if s.data[i]:
+            return NO
+    return yes(s.n == 36 or is_print(s.data[36]) or s.data[36] == 0)
+
+
 cdef Answer postgres(const Sight *s, Found *out) noexcept nogil:
     """PostgreSQL, 54.7: StartupMessage 3.0, SSLRequest, GSSENCRequest, CancelRequest."""
     cdef uint32_t length = be32(s, 0)
@@ -259,3 +270,4 @@ at_ports(TCP, P_RESP, resp_line, (6379,))
 at_any(UDP, P_MEMCACHED, memcached_elsewhere)
 at_any(TCP, P_MONGODB, mongodb)
 at_any(TCP, P_MYSQL, mysql)
+at_any(TCP, P_MYSQL, mysql_login)
