@@ -5,6 +5,7 @@ TCP = 6
 KNOWN = [
     ("smtp", TCP, False, 25, b"220 mx.example.org ESMTP\r\n"),
     ("smtp", TCP, True, 587, b"EHLO client.example.org\r\n"),
+    ("smtp", TCP, True, 24, b"LHLO client.example.org\r\n"),
     ("smtp", TCP, True, 2525, b"helo client.example.org\r\n"),
     ("smtp", TCP, False, 25, b"554 No SMTP service here\r\n"),
     ("smtp", TCP, False, 25, b"421 mx.example.org Too many connections\r\n"),

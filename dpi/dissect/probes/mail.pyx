@@ -13,7 +13,7 @@ cdef enum:
 
 
 cdef Answer smtp(const Sight *s, Found *out) noexcept nogil:
-    """RFC 5321, 4.2 and 4.1.1.1: the server's greeting with its name, or the client's EHLO."""
+    """RFC 5321, 4.2 and 4.1.1.1: the server's greeting with its name, or the client's EHLO; LHLO is LMTP's (RFC 2033, 4.1)."""
     cdef uint32_t i = 4
     cdef bint dot = False
     if not s.from_opener and starts(s, b"220", 3) == YES and s.n > 4:
@@ -29,7 +29,7 @@ cdef Answer smtp(const Sight *s, Found *out) noexcept nogil:
         return YES
     if not s.from_opener and (has(s, 0, b"554", 3) or has(s, 0, b"421", 3)):        # 3.1: no service
         return yes((to_or_from(s, 25) or to_or_from(s, 587)) and byte_at(s, 3) in (c' ', c'-'))
-    return yes(s.from_opener and (says(s, b"ehlo ", 5) or says(s, b"helo ", 5)))
+    return yes(s.from_opener and (says(s, b"ehlo ", 5) or says(s, b"helo ", 5) or says(s, b"lhlo ", 5)))
 
 
 cdef Answer ftp(const Sight *s, Found *out) noexcept nogil:
@@ -109,7 +109,7 @@ cdef Answer whois(const Sight *s, Found *out) noexcept nogil:
     return yes(i > 1 and i + 2 == s.n and has(s, i, b"\r\n", 2))
 
 
-at_first(TCP, P_SMTP, smtp, b"245EHeh")
+at_first(TCP, P_SMTP, smtp, b"245EHLehl")
 at_first(TCP, P_FTPCONTROL, ftp, b"2AUFSaufs")
 at_first(TCP, P_FTPDATA, listing, b"-dl")
 at_first(TCP, P_POP3, pop3, b"+CSAU")
