@@ -140,7 +140,9 @@ cdef bint dns_by_form(const uint8_t *data, uint32_t n) noexcept nogil:
             return False
     elif flags & 0x068F or answers or authorities or additionals > 2:       # EDNS (RFC 6891), a signature (RFC 8945)
         return False
-    return 1 <= u8(&c) <= 63 and left(&c) >= 6 and memcmp(c.p - 1, b"\x012", 2) != 0 and not half_ascii(c.p - 1, left(&c) + 1)
+    if left(&c) < 7 or not 1 <= c.p[0] <= 63:
+        return False
+    return memcmp(c.p, b"\x012", 2) != 0 and not half_ascii(c.p, left(&c))
 
 
 cdef Answer dns_message(const uint8_t *data, uint32_t n, DnsMessage *out) noexcept nogil:

@@ -30,7 +30,7 @@ cdef Answer mysql(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer mysql_login(const Sight *s, Found *out) noexcept nogil:
-    """Protocol::HandshakeResponse41 or SSLRequest: length, sequence 1, flags with PROTOCOL_41, …, 19 zeros at least."""
+    """Protocol::HandshakeResponse41 or SSLRequest: length, sequence 1, flags with PROTOCOL_41, then 19 zeros or more."""
     cdef uint32_t i
     if not s.from_opener or s.n < 36 or s.data[3] != 1 or le32(s, 0) & 0xFFFFFF != s.n - 4 or not s.data[5] & 2:
         return NO

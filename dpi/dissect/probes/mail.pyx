@@ -13,7 +13,7 @@ cdef enum:
 
 
 cdef Answer smtp(const Sight *s, Found *out) noexcept nogil:
-    """RFC 5321, 4.2 and 4.1.1.1: the server's greeting with its name, or the client's EHLO; LHLO is LMTP's (RFC 2033, 4.1)."""
+    """RFC 5321, 4.2 and 4.1.1.1: the server's greeting with its name, or the client's EHLO; in LMTP LHLO (RFC 2033)."""
     cdef uint32_t i = 4
     cdef bint dot = False
     if not s.from_opener and starts(s, b"220", 3) == YES and s.n > 4:
@@ -64,8 +64,11 @@ cdef Answer pop3(const Sight *s, Found *out) noexcept nogil:
         return NO
     if s.n < 3:
         return starts(s, b"+OK", 3)
-    return yes(has(s, 0, b"+OK", 3) and (to_or_from(s, 110) or mentions(s, b"pop", 3)
-                                         or byte_at(s, 3) == c' ' and (mentions(s, b"ready", 5) or has(s, s.n - 3, b">\r\n", 3))))
+    if not has(s, 0, b"+OK", 3):
+        return NO
+    if to_or_from(s, 110) or mentions(s, b"pop", 3):
+        return YES
+    return yes(byte_at(s, 3) == c' ' and (mentions(s, b"ready", 5) or has(s, s.n - 3, b">\r\n", 3)))
 
 
 cdef Answer imap(const Sight *s, Found *out) noexcept nogil:
@@ -86,8 +89,9 @@ cdef Answer imap(const Sight *s, Found *out) noexcept nogil:
 cdef Answer usenet(const Sight *s, Found *out) noexcept nogil:
     """RFC 3977, 5.1: 200 or 201 greets, 400 or 502 refuses; what clients and peers (RFC 4644) begin with."""
     if s.from_opener:
-        return yes(has(s, 0, b"AUTHINFO USER ", 14) or has(s, 0, b"MODE READER\r\n", 13) or has(s, 0, b"CAPABILITIES\r\n", 14)
-                   or has(s, 0, b"MODE STREAM\r\n", 13) or has(s, 0, b"CHECK <", 7) or has(s, 0, b"IHAVE <", 7)
+        return yes(has(s, 0, b"AUTHINFO USER ", 14) or has(s, 0, b"CAPABILITIES\r\n", 14)
+                   or has(s, 0, b"MODE READER\r\n", 13) or has(s, 0, b"MODE STREAM\r\n", 13)
+                   or has(s, 0, b"CHECK <", 7) or has(s, 0, b"IHAVE <", 7)
                    or has(s, 0, b"GROUP ", 6) and to_or_from(s, 119))
     if has(s, 0, b"400 ", 4) or has(s, 0, b"502 ", 4):
         return yes(to_or_from(s, 119) or mentions(s, b"nntp", 4))
