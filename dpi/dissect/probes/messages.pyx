@@ -157,13 +157,24 @@ cdef bint thrift_compact(const Sight *s, uint32_t at) noexcept nogil:
     return byte_at(s, name - 1) & 0x80 == 0 and 3 <= n <= 64 and printable(s, name + 1, n)
 
 
+cdef bint thrift_json(const Sight *s, uint32_t at) noexcept nogil:
+    """The form in JSON: a list of version 1, the method's name, a kind, a sequence, the arguments."""
+    cdef uint32_t i = at + 4
+    if not has(s, at, b'[1,"', 4):
+        return False
+    while i < at + 132 and is_print(byte_at(s, i)) and s.data[i] != c'"':
+        i += 1
+    return i > at + 4 and has(s, i, b'",', 2) and c'1' <= byte_at(s, i + 2) <= c'4' and byte_at(s, i + 3) == c',' and (
+        is_digit(byte_at(s, i + 4)))
+
+
 cdef Answer thrift(const Sight *s, Found *out) noexcept nogil:
-    """Thrift's binary and compact protocols, bare or framed (THRIFT-110, thrift-binary-protocol), or with a header."""
-    if thrift_name(s, 0) or thrift_compact(s, 0):
+    """Thrift's binary, compact and JSON protocols, bare or framed (thrift-binary-protocol.md), or with a header."""
+    if thrift_name(s, 0) or thrift_compact(s, 0) or thrift_json(s, 0):
         return YES
     if be32(s, 0) + 4 != s.n:
         return NO
-    if thrift_name(s, 4) or thrift_compact(s, 4):
+    if thrift_name(s, 4) or thrift_compact(s, 4) or thrift_json(s, 4):
         return YES
     # HeaderFormat.md: a magic, flags, a sequence, the header's size in words, a protocol
     return yes(s.n > 14 and be16(s, 4) == 0x0FFF and be16(s, 6) <= 3 and 4 * be16(s, 12) + 14 <= s.n and byte_at(s, 14) in (0, 2))
@@ -336,7 +347,7 @@ at_first(TCP, P_GIT, git, b"0123456789abcdefABCDEF")
 at_first(TCP, P_FIX, fix, b"8")
 at_first(TCP, P_HL7, hl7, b"\x0b")
 at_first(UDP, P_RTPS, rtps, b"R")
-at_first(BOTH, P_THRIFT, thrift, b"\x80\x82\x00")
+at_first(BOTH, P_THRIFT, thrift, b"\x80\x82\x00[")
 at_first(TCP, P_RAFT, raft, b"\x01\x02\x03\x04\x05\x06")
 at_first(TCP, P_RAFT, raft_hello, b"\x01")
 at_first(TCP, P_KAFKA, kafka, b"\x00\x01\x02\x03")
