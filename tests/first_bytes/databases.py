@@ -9,6 +9,7 @@ KNOWN = [
     ("mysql", TCP, False, 3306, b"\x1a\0\0\0\xff\x6a\x04Host is not allowed now"),
     ("mysql", TCP, True, 3307, pack("<IIIB23x", 32 | 1 << 24, 0x0AA285, 1 << 24, 45)),
     ("mysql", TCP, True, 3307, pack("<IIIB23x", 37 | 1 << 24, 0x0AA285, 1 << 24, 45) + b"ann\0\0"),
+    ("memcached", UDP, True, 11311, b"\0\1\0\0\0\1\0\0stats\r\n"),
     ("postgresql", TCP, True, 5432, pack(">II", 8, 80877103)),
     ("postgresql", TCP, True, 5432, pack(">II", 20, 0x30000) + b"user\0alice\0\0"),
     ("mongodb", TCP, True, 27017, pack("<IIII", 60, 1, 0, 2013) + bytes(44)),

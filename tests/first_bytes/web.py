@@ -12,6 +12,8 @@ KNOWN = [
     ("haproxy", TCP, True, 443, b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12)),
     ("fastcgi", TCP, True, 9000, b"\1\1\0\1\0\x08\0\0\0\1\1\0\0\0\0\0"),
     ("fastcgi", TCP, False, 9000, b"\1\6\0\1\0\x20\0\0Status: 200 OK\r\n"),
+    ("ajp", TCP, True, 8010, b"\x12\x34\0\1\x0a"),
+    ("ajp", TCP, False, 8010, b"AB\0\1\x09"),
     ("ajp", TCP, True, 8009, b"\x12\x34\0\x04\x02\x02\0\0"),
     ("ajp", TCP, False, 8009, b"AB\0\x05\x04\0\xc8\0\0"),
     ("websocket", TCP, False, 8000, b"\x81\x17Welcome to this server!"),

@@ -76,6 +76,20 @@ def test_what_is_none_of_them_is_left_unknown(proto: int) -> None:
         assert shown(proto, True, 40001, data)[0] == "unknown"
 
 
+@pytest.mark.parametrize(
+    "data, opener",
+    [
+        (b"HELO there v1.2\n", True),  # nuttcp's greeting: no line of SMTP's
+        (struct.pack(">IIIIIH", 40, 2, 0, 1, 0, 9) + b"127.0.0.1" + bytes(9), False),  # Kafka's metadata, not SMPP
+        (b"\x03\0\0\x08\x02\xf0\x80\x28", True),  # T.125 in a TPKT, not OpenFlow
+        (b"ES" + bytes(17), False),  # no version of Elasticsearch
+    ],
+    ids=["helo", "kafka", "tpkt", "es"],
+)
+def test_what_resembles_another_is_not_taken_for_it(data: bytes, opener: bool) -> None:
+    assert shown(TCP, opener, 40001, data)[0] == "unknown"
+
+
 def test_names_and_software_are_read_where_the_protocol_has_them() -> None:
     assert shown(UDP, True, 67, DHCP)[2] == "laptop"
     assert shown(UDP, True, 137, bytes(12) + b"\x20" + NETBIOS_NAME + b"\0\0\x20\0\x01")[2] == "printer"

@@ -217,10 +217,15 @@ cdef bint memcached_line(const Sight *s) noexcept nogil:
 
 
 cdef Answer memcached_elsewhere(const Sight *s, Found *out) noexcept nogil:
-    """On another port a whole line, or a header of exactly what is there: no type of data, a status or none."""
+    """On another port a whole line, or a header of exactly what is there: no type of data, a status or none.
+
+    Over UDP the frame's header is evidence as well, where it is of a single datagram.
+    """
     cdef Sight inner
     if not memcached_frame(s, &inner):
         return NO
+    if s.proto == UDP and be16(s, 2) == 0 and be16(s, 4) == 1 and is_print(inner.data[0]):
+        return memcached(s, out)
     if inner.data[0] != 0x80 and inner.data[0] != 0x81:
         return yes(memcached_line(&inner))
     return yes(inner.n >= 24 and inner.data[1] <= 0x48 and inner.data[5] == 0 and be16(&inner, 6) <= 0x88

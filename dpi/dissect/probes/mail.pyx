@@ -29,7 +29,13 @@ cdef Answer smtp(const Sight *s, Found *out) noexcept nogil:
         return YES
     if not s.from_opener and (has(s, 0, b"554", 3) or has(s, 0, b"421", 3)):        # 3.1: no service
         return yes((to_or_from(s, 25) or to_or_from(s, 587)) and byte_at(s, 3) in (c' ', c'-'))
-    return yes(s.from_opener and (says(s, b"ehlo ", 5) or says(s, b"helo ", 5) or says(s, b"lhlo ", 5)))
+    if not s.from_opener or not (says(s, b"ehlo ", 5) or says(s, b"helo ", 5) or says(s, b"lhlo ", 5)):
+        return NO
+    while i < s.n and i < LINE_MAX and s.data[i] != c'\n':
+        i += 1
+    if i == s.n and s.n < LINE_MAX:
+        return MORE
+    return yes(byte_at(s, i - 1) == c'\r')        # 2.3.8; others greet so, too, but end the line their way
 
 
 cdef Answer ftp(const Sight *s, Found *out) noexcept nogil:

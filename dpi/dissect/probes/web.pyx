@@ -43,6 +43,8 @@ cdef Answer ajp(const Sight *s, Found *out) noexcept nogil:
     """AJPv13: 0x1234 or `AB`, the length, a code: forward request, ping, pong, headers, end."""
     if s.n < 5:
         return MORE if s.n < 2 and to_or_from(s, 8009) else NO
+    if s.n == 5 and (has(s, 0, b"\x12\x34\0\1\x0a", 5) or has(s, 0, b"AB\0\1\x09", 5)):     # ping and pong
+        return YES
     if be16(s, 0) == 0x1234 and be16(s, 2) + 4 <= s.n:
         return yes(s.data[4] == 2 and 1 <= byte_at(s, 5) <= 27 or s.data[4] in (7, 8, 10) and to_or_from(s, 8009))
     if be16(s, 0) == 0x4142 and be16(s, 2) + 4 <= s.n:
