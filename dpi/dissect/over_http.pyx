@@ -135,7 +135,7 @@ cdef uint16_t by_target(const uint8_t *request, uint32_t n) noexcept nogil:
         return P_HLS
     if end - start >= 4 and (memcmp(request + end - 4, b".mpd", 4) == 0 or memcmp(request + end - 4, b".m4s", 4) == 0):
         return P_MPEGDASH
-    if n - end > 11 and memcmp(request + end, b"?info_hash=", 11) == 0 and (
+    if end + 11 < n and memcmp(request + end, b"?info_hash=", 11) == 0 and (
             end - start >= 9 and memcmp(request + end - 9, b"/announce", 9) == 0
             or end - start >= 7 and memcmp(request + end - 7, b"/scrape", 7) == 0):
         return P_BITTORRENT
