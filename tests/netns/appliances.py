@@ -8,11 +8,16 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from statistics import median
 from typing import Any
+
+from slopes import slopes
 
 from dpi.lab.appliance import Appliance
 from dpi.lab.lab import Lab
 from dpi.lab.topology import ROLES
+
+LOOK = 0.25  # seconds between two looks at a class's counter
 
 POLICY = """\
 version: 1
@@ -84,12 +89,16 @@ def sent(box: Appliance, name: str, direction: str) -> int:
     )
 
 
-def rate(box: Appliance, name: str, direction: str, seconds: float = 4.0) -> float:
+def rate(box: Appliance, name: str, direction: str, seconds: float = 6.0) -> float:
     """bit/s of a class, as its queue counts."""
-    before, start = sent(box, name, direction), time.monotonic()
-    time.sleep(seconds)
-    after, end = sent(box, name, direction), time.monotonic()
-    return (after - before) * 8 / (end - start)
+    looks: list[tuple[float, int]] = []
+    end = time.monotonic() + seconds
+    while not looks or looks[-1][0] < end:
+        time.sleep(LOOK if looks else 0)
+        asked = time.monotonic()
+        octets = sent(box, name, direction)
+        looks.append(((asked + time.monotonic()) / 2, octets))
+    return median(slopes(looks)) * 8
 
 
 def held(measured: float, wanted: float) -> bool:

@@ -1,9 +1,5 @@
 """The rate at which TCP arrives, as a shaper counts it: the median slope between any two looks amid transfers.
 
-A machine that is away for longer than a class's burst makes one window too slow, and what comes then the next too fast;
-TCP's segments of 64 kB are steps of an eighth of a second at 4 Mbit/s.  All pairs of looks together (the estimator of
-Theil and Sen) make little of both.
-
 What a transfer needs to get going, and what TCP makes of a lost packet, is no affair of the shaper's.  So several
 connections load a class at once, and there is something to send while one of them waits for a retransmission; and what
 is counted is what reaches the host, in order or not yet, and not what a program has read of it.
@@ -18,10 +14,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from itertools import combinations
 from statistics import median
 
 from appliances import until
+from slopes import slopes
 
 from dpi.lab.lab import Lab
 
@@ -45,18 +41,14 @@ def rates(run: Run, *addresses: str) -> dict[str, float]:
             looks.append(_arrived(run))
     finally:
         run("nft", "delete", "table", "inet", "rates")
-    found: dict[str, list[float]] = {address: [] for address in addresses}
-    for (begun, before), (ended, after) in combinations(looks, 2):
-        for address, slopes in found.items():
-            octets = (after[address] - before[address]) * FRAME[_version(address)]
-            slopes.append(octets * 8 / (ended - begun))
-    print(
-        {
-            a: f"{median(slopes) / 1e6:.2f} ({min(slopes) / 1e6:.2f} to {max(slopes) / 1e6:.2f})"
-            for a, slopes in found.items()
-        }
-    )
-    return {address: median(slopes) for address, slopes in found.items()}
+    found = {
+        address: [
+            slope * FRAME[_version(address)] * 8 for slope in slopes([(at, octets[address]) for at, octets in looks])
+        ]
+        for address in addresses
+    }
+    print({a: f"{median(s) / 1e6:.2f} ({min(s) / 1e6:.2f} to {max(s) / 1e6:.2f})" for a, s in found.items()})
+    return {address: median(of_it) for address, of_it in found.items()}
 
 
 def _arrived(run: Run) -> tuple[float, dict[str, int]]:
