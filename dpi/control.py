@@ -53,7 +53,7 @@ def call(do: str, *, path: Path | None = None, timeout: float = ANSWER_SECONDS, 
         raise DpiError(f"{path}: permission denied: root or a member of group {GROUP} is needed") from error
     except OSError as error:
         raise DpiError(f"the daemon at {path} does not answer: {error}") from error
-    if not line:
+    if not line.endswith(b"\n"):
         raise DpiError(f"the daemon at {path} ended while it was asked")
     answer = json.loads(line)
     if answer["ok"]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from appliances import flow_of, until
 
+from dpi.errors import DpiError
 from dpi.lab.appliance import Appliance, curl
 from dpi.lab.demo import leftovers
 from dpi.lab.lab import Lab
@@ -34,7 +35,7 @@ def test_traffic_passes_when_the_worker_dies_or_hangs_and_it_comes_back(
     assert time.monotonic() - start < 30
 
     def again() -> int:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(DpiError):
             return int(box.call("status", timeout=2)["pid"])
         return 0
 

@@ -111,3 +111,23 @@ def test_a_second_daemon_on_the_same_socket_is_refused(daemon: Path) -> None:
     with pytest.raises(UsageError, match="another daemon"):
         asyncio.run(Server(daemon, {}).start())
     assert call("echo", path=daemon) == {}
+
+
+@pytest.mark.parametrize("part", [b"", b'{"ok": tr', b'{"ok": true, "result": 1}'])
+def test_an_answer_that_breaks_off_is_said(tmp_path: Path, part: bytes) -> None:
+    path = tmp_path / "dying.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(path))
+        listening.listen(1)
+
+        def die() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1024)
+                connection.sendall(part)
+
+        dying = threading.Thread(target=die)
+        dying.start()
+        with pytest.raises(DpiError, match="ended while it was asked"):
+            call("status", path=path)
+        dying.join()
