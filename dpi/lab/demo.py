@@ -110,9 +110,17 @@ def sweep(run: Path = Path("/run")) -> None:
     """Removes the labs of demos that were killed, with all that still runs in them."""
     for directory in run.glob(f"{NAME}*.lab"):
         owner = directory.stem.removeprefix(NAME)
-        if owner.isdigit() and (int(owner) == os.getpid() or not Path(f"/proc/{owner}").exists()):
+        if owner.isdigit() and (int(owner) == os.getpid() or not _lives(int(owner))):
             net.end(directory.stem)
             Lab(directory.stem, run).down()
+
+
+def _lives(pid: int) -> bool:
+    """Whether a program runs under this number: one that has died and was not waited for has no words any more."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
 
 
 def _run(lab: Lab, appliance: Appliance) -> dict[str, Any]:

@@ -40,10 +40,11 @@ def test_what_a_killed_demo_left_is_removed_and_a_living_ones_lab_is_not(tmp_pat
         assert any("dpi run" in line for line in running(name)), "it lives"
     finally:
         os.kill(demo.pid, signal.SIGKILL)
-        demo.wait()
+    until(lambda: not Path(f"/proc/{demo.pid}/cmdline").read_bytes())  # dead, and not waited for: a zombie
     assert Path(f"/run/{name}.lab").is_dir()
     assert running(name)
     sweep()
+    demo.wait()
     assert running(name) == []
     assert not Path(f"/run/{name}.lab").exists()
     assert not list(Path("/run/netns").glob(f"{name}-*"))
