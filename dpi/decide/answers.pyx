@@ -5,14 +5,14 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dpi.capture.decision cimport HOLD, Decision
-from dpi.decide.labels cimport categorise, improve
+from dpi.decide.labels cimport categorise, improve, service_at
 from dpi.decide.name_label cimport name_label
 from dpi.decide.shard cimport LEARNT, SEES_NONE, TRAIT_SHARED, Learnt, Shard
 from dpi.dissect.dns cimport DNS_A, DNS_AAAA, DNS_HTTPS, DnsMessage
 from dpi.flow.events cimport EVENT_ASKED, EVENT_LEARNT, Event, ring_commit, ring_reserve
 from dpi.flow.strings cimport string_drop, string_keep
 from dpi.flow.table cimport NONE, Flow
-from dpi.match.evidence cimport BY_DNS, BY_DNS_QUERY, confidence_of
+from dpi.match.evidence cimport BY_DNS, BY_DNS_QUERY, BY_PREFIX, confidence_of
 from dpi.match.name_table cimport NameHit
 from dpi.match.names cimport aliases_find, aliases_learn, names_learn
 from dpi.match.nearby cimport networks_learn
@@ -134,13 +134,26 @@ cdef void override(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m
 
 cdef void name_by_answer(Shard *s, Flow *f, const DnsMessage *m) noexcept nogil:
     """A flow may ask much: it is named by its first question, until one is answered, and then by that."""
-    f.asked = 1
     string_drop(s.strings, f.host)
     f.host = string_keep(s.strings, m.qname, m.qname_len)
     if f.app.method == BY_DNS_QUERY:
         memset(&f.app, 0, sizeof(f.app))
     improve(&f.app, name_label(s, m.qname, m.qname_len), BY_DNS_QUERY, confidence_of(BY_DNS_QUERY))
-    categorise(s, f)
+
+
+cdef void name_by_addresses(Shard *s, Flow *f, const DnsMessage *m) noexcept nogil:
+    """A name that nobody knows is of the service at whose own addresses it is, if all that tell one tell the same."""
+    cdef uint16_t label = 0
+    cdef uint16_t each
+    cdef uint32_t i
+    if f.app.id or s.prefixes == NULL:
+        return
+    for i in range(m.n_addresses):
+        each = service_at(s, m.addresses[i].address)
+        if each and label and each != label:
+            return
+        label = each or label
+    improve(&f.app, label, BY_PREFIX, confidence_of(BY_PREFIX))
 
 
 cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept nogil:
@@ -169,10 +182,16 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
             open[0] &= ~bit
     elif not m.response:
         return
-    if m.qname_len == 0 or s.names == NULL or s.hosts == NULL or s.blind == SEES_NONE:
+    if m.qname_len == 0 or s.names == NULL or s.hosts == NULL:
         return
     if m.answers and not f.asked:
-        name_by_answer(s, f, m)
+        f.asked = 1
+        if s.blind != SEES_NONE:
+            name_by_answer(s, f, m)
+        name_by_addresses(s, f, m)
+        categorise(s, f)
+    if s.blind == SEES_NONE:
+        return
     if aliases_find(s.names, p.dst, name, n, s.now, &first):
         name, n, label = first.name, first.n, first.label
     else:

@@ -245,6 +245,15 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     categorise(s, f)
 
 
+cdef uint16_t service_at(Shard *s, const uint8_t *address) noexcept nogil:
+    """The service whose own machine this is; 0 where it carries others', may be any of its owner's, or is a resolver."""
+    cdef bint numbered = False
+    cdef uint16_t label = prefix_told(s.prefixes, address, &numbered)
+    if label == P_DOHDOT or s.traits[label] & TRAIT_SHARED or s.traits[label] & TRAIT_MIXED and not numbered:
+        return 0
+    return label
+
+
 cdef inline bint is_push_port(uint16_t port) noexcept nogil:
     """Apple's (2195 to 2197, 5223) and Google's (5228 to 5230) tell firewalls to let these through."""
     return port == 5223 or 2195 <= port <= 2197 or 5228 <= port <= 5230

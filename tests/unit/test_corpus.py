@@ -143,9 +143,9 @@ def test_flows_are_named_as_well_as_they_were(
     assert {key: score[key] for key in AT_MOST if score[key] > AT_MOST[key]} == {}
 
 
-# Of the flows with an app, named right at least, and named wrong at most; measured: 0.758, 0.031; 0.454, 0.038; 0.762,
-# 0.067.  Of all labels, right; measured: 0.943, 0.881, 0.894.
-UNSEEN = {"blind": (0.75, 0.035, 0.935), "blind=dns": (0.445, 0.04, 0.875), "first-packet": (0.75, 0.075, 0.88)}
+# Of the flows with an app, named right at least, and named wrong at most; measured: 0.758, 0.031; 0.514, 0.047; 0.762,
+# 0.067.  Of all labels, right; measured: 0.943, 0.893, 0.894.
+UNSEEN = {"blind": (0.75, 0.035, 0.935), "blind=dns": (0.5, 0.05, 0.885), "first-packet": (0.75, 0.075, 0.88)}
 
 
 @pytest.mark.corpus

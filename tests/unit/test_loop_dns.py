@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dpi.dissect.protocols import IDS
+from dpi.record.fields import METHODS
 from tests.cores import (
     ACCEPT,
     CACHED,
@@ -26,6 +27,7 @@ from tests.cores import (
     datagram,
     find,
     ip,
+    label_by,
     method,
     question,
     resolve,
@@ -78,6 +80,37 @@ def test_a_dns_flow_is_named_by_the_first_question_that_is_answered() -> None:
         datagram(one, answer(name, SERVER, number=number), 53, 50000, src=RESOLVER, dst=CLIENT)
     flow = find(one, 50000, 53, UDP, dst=RESOLVER)
     assert (flow["host"], flow["app"], method(flow["app_method"])) == ("www.cloud.example", CLOUD, "dns-query")
+
+
+@pytest.mark.parametrize(
+    ("how", "addresses", "app"),
+    [
+        ({}, [SERVER], CLOUD),
+        ({}, ["198.51.100.9", SERVER], CLOUD),
+        ({}, ["198.51.100.9"], 0),
+        ({}, [SERVER, "203.0.113.1"], 0),  # two services
+        ({"shared": True}, [SERVER], 0),
+        ({"mixed": True}, [SERVER], 0),
+        ({"mixed": True}, ["192.0.2.7"], CLOUD),
+    ],
+)
+@pytest.mark.parametrize("blind", [False, True])
+def test_a_name_that_nobody_knows_is_of_the_service_whose_addresses_it_has(
+    how: dict[str, bool], addresses: list[str], app: int, blind: bool
+) -> None:
+    one = core(blind=2 if blind else 0, **how)
+    if not how:
+        label_by(one, prefixes=[("192.0.2.0/28", CLOUD), ("203.0.113.0/24", VIDEO)])
+    resolve(one, "www.nobody.example", *addresses)
+    flow = find(one, 50000, 53, UDP, dst=RESOLVER)
+    assert (flow["app"], method(flow["app_method"])) == (app, "prefix" if app else METHODS[0])
+    assert flow["host"] == (None if blind else "www.nobody.example")
+
+
+def test_a_name_that_is_known_beats_its_addresses() -> None:
+    one = core()
+    resolve(one, "www.video.example", SERVER)
+    assert find(one, 50000, 53, UDP, dst=RESOLVER)["app"] == VIDEO
 
 
 def test_dns_over_tcp_teaches_too() -> None:
