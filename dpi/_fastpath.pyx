@@ -17,7 +17,7 @@ from dpi.decide.device cimport device_forget, device_learn
 from dpi.decide.disposition cimport ask
 from dpi.decide.first cimport first_tell
 from dpi.decide.labels cimport (
-    categorise, forget, header_label, improve, name_at_end, name_by_address, name_late, take_over,
+    categorise, forget, header_label, name_at_end, name_by_address, name_late, take_over,
 )
 from dpi.decide.near cimport near_learn
 from dpi.decide.quiet cimport quiet, waits
@@ -31,16 +31,9 @@ from dpi.dissect.inspector cimport (
     NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, release,
 )
 from dpi.dissect.protocols cimport P_DNS
-from dpi.flow.events cimport (
-    END_CLOSED,
-    END_EVICTED,
-    END_IDLE,
-    END_REUSED,
-    EVENT_END,
-    EVENT_LABELLED,
-    EVENT_START,
-)
-from dpi.flow.table cimport (
+from dpi.flow.events cimport END_CLOSED, END_EVICTED, END_IDLE, END_REUSED, EVENT_END, EVENT_LABELLED, EVENT_START
+from dpi.flow.evidence cimport BY_SIGNATURE, confidence_of, improve
+from dpi.flow.flow cimport (
     FLOW_DECIDED,
     FLOW_OFFLOADED,
     FLOW_OPENER,
@@ -53,6 +46,8 @@ from dpi.flow.table cimport (
     STATE_SYN,
     STATE_TWO_WAY,
     Flow,
+)
+from dpi.flow.table cimport (
     table_decided,
     table_find,
     table_hash,
@@ -62,9 +57,8 @@ from dpi.flow.table cimport (
     table_remove,
     table_victim,
 )
-from dpi.flow.tcp cimport table_tcp
-from dpi.flow.timers cimport table_due
-from dpi.match.evidence cimport BY_SIGNATURE, confidence_of
+from dpi.flow.tcp cimport follow_tcp
+from dpi.flow.timers cimport wheel_due
 from dpi.match.names cimport names_soon
 from dpi.wire.packet cimport (
     FRAGMENT_JOINED,
@@ -107,7 +101,7 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
         s.counters.bytes += p.length
     tick(s, p.time, SWEEP)
     i = table_find(s.table, p, hash, &side)
-    if i != NONE and p.proto == IP_TCP and table_tcp(s.table, &s.table.flows[i], p, side):
+    if i != NONE and p.proto == IP_TCP and follow_tcp(&s.table.wheel, &s.table.flows[i], p, side):
         if s.merge:
             begin_again(s, &s.table.flows[i], p, side)
         else:
@@ -165,7 +159,7 @@ cdef void sweep(Shard *s, int budget) noexcept nogil:
     """Ends flows that were silent for too long, looking at `budget` slots and flows; waits while the ring is full."""
     cdef uint32_t i
     while s.ring.written - s.ring.read + EVENTS_A_PACKET <= s.ring.mask:
-        i = table_due(s.table, s.now, &budget)
+        i = wheel_due(&s.table.wheel, s.now, &budget)
         if i == NONE:
             return
         s.counters.idle += 1
@@ -195,7 +189,7 @@ cdef uint32_t begin(Shard *s, const Packet *p, uint32_t hash) noexcept nogil:
     elif p.origin == ORIGIN_WAN:
         f.local = 1
     if p.proto == IP_TCP:
-        table_tcp(s.table, f, p, 0)
+        follow_tcp(&s.table.wheel, f, p, 0)
     device_learn(s, f, p, 0)
     if p.proto == IP_TCP or p.proto == IP_UDP or p.proto == IP_SCTP:
         f.needs = NEED_PROTOCOL

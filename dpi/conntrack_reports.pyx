@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint32_t
 from dpi._fastpath cimport end
 from dpi.decide.shard cimport Shard
 from dpi.flow.events cimport END_REPORTED
-from dpi.flow.table cimport FLOW_OFFLOADED, Flow, one_way
+from dpi.flow.flow cimport FLOW_OFFLOADED, Flow, one_way
 from dpi.wire.packet cimport IP_TCP
 
 

@@ -33,8 +33,9 @@ from dpi.decide.shard cimport (
 from dpi.decide.tell cimport write_event
 from dpi.dissect.declared cimport Declarations
 from dpi.flow.events cimport END_FLUSHED, Event, ring_advance, ring_peek, ring_restart
+from dpi.flow.flow cimport NONE, Flow
 from dpi.flow.strings cimport String
-from dpi.flow.table cimport NONE, Flow, packet_of, table_find, table_hash
+from dpi.flow.table cimport packet_of, table_find, table_hash
 from dpi.flow_counts cimport decided_by_rule, one_way_flows
 from dpi.flow_tuples cimport event_tuple, flow_tuple
 from dpi.match.hosts cimport Hosts
@@ -159,7 +160,7 @@ cdef class Core:
         if not 0 <= which < 7 or seconds < 0:
             raise ValueError("no such timeout")
         lock(self.shard)
-        self.shard.table.timeout[which] = <int64_t>(seconds * 1e9)
+        self.shard.table.wheel.timeout[which] = <int64_t>(seconds * 1e9)
         unlock(self.shard)
 
     def set_local(self, Prefixes local):

@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
 
 from dpi.decide.shard cimport Shard, lock, unlock
-from dpi.flow.table cimport CARRYING, Flow, one_way
+from dpi.flow.flow cimport CARRYING, Flow, one_way
 from dpi.flow_tuples cimport address
 from dpi.wire.packet cimport IP_TCP
 

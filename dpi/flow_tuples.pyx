@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t
 
 from dpi.flow.events cimport EVENT_ASKED, EVENT_LEARNT, Event
-from dpi.flow.table cimport Flow, opener
+from dpi.flow.flow cimport Flow, opener
 
 
 cdef extern from "<arpa/inet.h>" nogil:

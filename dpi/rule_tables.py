@@ -19,7 +19,7 @@ from dpi.policy.link_layer import OCTETS, mac_number
 from dpi.policy.plan import EnginePlan, Match, PlannedRule
 from dpi.record.fields import FlowRecord
 
-PROVISIONAL = 0.8  # match/evidence.pxd
+PROVISIONAL = 0.8  # flow/evidence.pxd
 V4_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _PROTOCOLS = {"icmp": (1, 58), "tcp": (6,), "udp": (17,), "sctp": (132,)}
 # What is asked of a name and an address, before there is a flow.

@@ -16,8 +16,8 @@ from dpi.capture.pcapfile cimport Capture, next_record
 from dpi.capture.reader cimport Record
 from dpi.core cimport Core
 from dpi.decide.shard cimport Shard, lock, unlock
+from dpi.flow.flow cimport NONE
 from dpi.flow.table cimport (
-    NONE,
     Table,
     table_find,
     table_free,

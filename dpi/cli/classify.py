@@ -141,7 +141,7 @@ def write(
     if policy is None:
         classifier = Captures(tables(folders), max_flows=max_flows)
     else:
-        from dpi.cli.policy import planned
+        from dpi.cli.policy_file import planned
 
         plan = planned(policy)
         classifier = Captures(tables([*plan.engine.signature_dirs, *folders]), max_flows=max_flows)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dpi.cli.output import is_terminal, json_option, print_json, print_table
-from dpi.cli.policy_file import DEFAULT, FILE, set_option
+from dpi.cli.policy_file import DEFAULT, FILE, checked_policy, plan_here, plan_told, set_option
 from dpi.errors import DpiError, FindingsError, UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def command(config: Path | None, sets: tuple[str, ...], state_dir: Path, quiet: 
     box = Box(module_faults=_module_faults(), state_dir=state_dir)
     if config is not None:
         try:
-            box.plan = _planned(config, sets)
+            box.plan = plan_here(checked_policy(config, sets))
         except FindingsError as error:
             if any(finding.file == "--set" for finding in error.findings):
                 raise
@@ -66,7 +66,7 @@ def command(config: Path | None, sets: tuple[str, ...], state_dir: Path, quiet: 
         if not _here(status["pid"]):
             raise DpiError(f"the daemon is in another network namespace: nsenter -t {status['pid']} -n dpi doctor")
         box.status = status
-        box.in_force = _in_force(_ask("policy", box.plan))
+        box.in_force = plan_told(_ask("policy", box.plan))
         if config is None:
             box.plan = box.in_force
     except DpiError as error:
@@ -94,30 +94,12 @@ def _module_faults() -> dict[str, str]:
     return faults
 
 
-def _planned(config: Path, sets: tuple[str, ...]) -> Plan:
-    """The policy's plan.  Whether its interfaces are there is for the checks to say."""
-    from dpi.policy.check import check
-    from dpi.policy.compile import compile_policy
-    from dpi.policy.names import Machine
-    from dpi.vocabulary import vocabulary
-
-    return compile_policy(check(config, sets, names=vocabulary), Machine.here())
-
-
 def _here(process: int) -> bool:
     """Whether a process is in our network namespace; taken for granted where that may not be looked at."""
     try:
         return Path(f"/proc/{process}/ns/net").stat().st_ino == Path("/proc/thread-self/ns/net").stat().st_ino
     except OSError:
         return True
-
-
-def _in_force(answer: Any) -> Plan:
-    from pydantic import TypeAdapter
-
-    from dpi.policy.plan import Plan as Planned
-
-    return TypeAdapter(Planned).validate_python(answer["data"])
 
 
 def _ask(do: str, plan: Plan | None) -> Any:

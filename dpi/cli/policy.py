@@ -12,14 +12,13 @@ import click
 
 from dpi.cli import policy_simulate, policy_versions
 from dpi.cli.output import json_option, print_json
-from dpi.cli.policy_file import FILE, file_argument, set_option
+from dpi.cli.policy_file import FILE, file_argument, in_force, planned, set_option
 from dpi.cli.policy_versions import span
 from dpi.cli.session import force_option, guarded
 from dpi.errors import Finding, UsageError
 
 if TYPE_CHECKING:
     from dpi.policy.diff import Change
-    from dpi.policy.plan import Ids, Plan
 
 STATE = Path("/run/dpi")
 
@@ -212,31 +211,6 @@ def schema() -> None:
     from dpi.policy.schema import text
 
     click.echo(text(), nl=False)
-
-
-def planned(file: Path, sets: tuple[str, ...] = (), known: Ids | None = None) -> Plan:
-    """The plan of a policy on this machine; warnings go to stderr."""
-    from dpi.policy.check import check
-    from dpi.policy.compile import compile_policy
-    from dpi.policy.names import Machine
-    from dpi.vocabulary import vocabulary
-
-    checked = check(file, sets, names=vocabulary)
-    for warning in checked.warnings:
-        click.echo(str(warning), err=True)
-    return compile_policy(checked, Machine.here(), known)
-
-
-def in_force() -> Plan | None:
-    """The plan of the running daemon; None where none runs."""
-    from pydantic import TypeAdapter
-
-    from dpi.control import call, socket_path
-    from dpi.policy.plan import Plan as Planned
-
-    if not socket_path().exists():
-        return None
-    return TypeAdapter(Planned).validate_python(call("policy")["data"])
 
 
 def _print_changes(changes: list[Change], as_json: bool) -> None:

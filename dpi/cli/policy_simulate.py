@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dpi.cli.output import end, json_option, print_json, print_table, size
-from dpi.cli.policy_file import FILE, file_argument, set_option
+from dpi.cli.policy_file import FILE, file_argument, in_force, planned, set_option
 from dpi.cli.policy_versions import span
 from dpi.control import call
 from dpi.errors import CaptureError, UsageError
@@ -81,7 +81,6 @@ def simulate(
     dpi policy simulate --capture evening.pcap --against policy.yaml new.yaml
     dpi policy simulate --recent 1h new.yaml
     """
-    from dpi.cli.policy import in_force, planned
     from dpi.simulate.changes import Changes
 
     if bool(captures) + live + (recent is not None) != 1:

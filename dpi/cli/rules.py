@@ -10,21 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dpi.cli.output import ago, json_option, print_json, print_table, size
-from dpi.cli.policy_file import DEFAULT, FILE
+from dpi.cli.policy_file import checked_policy, config_option, plan_here
 from dpi.errors import DpiError, UsageError
 
 if TYPE_CHECKING:
     from dpi.policy.check import Checked
     from dpi.policy.edit import RulesText
-    from dpi.policy.plan import Plan
 
-config_option = click.option(
-    "--config",
-    type=FILE,
-    default=DEFAULT,
-    show_default=True,
-    help="The policy's main file.",
-)
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print the difference, write nothing.")
 
 
@@ -35,20 +27,6 @@ def command() -> None:
     Edits keep every comment and every other byte of the file, and are refused where the policy would not pass
     its check afterwards.
     """
-
-
-def checked_policy(config: Path) -> Checked:
-    from dpi.policy.check import check
-    from dpi.vocabulary import vocabulary
-
-    return check(config, names=vocabulary)
-
-
-def _planned(checked: Checked) -> Plan:
-    from dpi.policy.compile import compile_policy
-    from dpi.policy.names import Machine
-
-    return compile_policy(checked, Machine.here())
 
 
 @command.command("list")
@@ -90,7 +68,7 @@ def _schedules(checked: Checked) -> dict[str, dict[str, Any]]:
 
     now = time.time()
     found = {}
-    for schedule in _planned(checked).conditions.schedules:
+    for schedule in plan_here(checked).conditions.schedules:
         holds, since, until = state(schedule, now)
         found[schedule.name] = {
             "name": schedule.name,
@@ -169,7 +147,7 @@ def show(name: str, config: Path, as_json: bool) -> None:
 
         raise UsageError(f"{config}: there is no rule {name}{near(name, checked.policy.rules)}")
     described = _described(checked, name)
-    plan = _planned(checked)
+    plan = plan_here(checked)
     disposition = next((d for d in plan.kernel.dispositions if d.name == name), None)
     described["disposition"] = disposition.number if disposition else None
     if as_json:

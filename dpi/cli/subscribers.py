@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dpi.cli.output import ago, json_option, print_json, print_table, rate, size
-from dpi.cli.rules import checked_policy, config_option, dry_run_option
+from dpi.cli.policy_file import checked_policy, config_option, plan_here
+from dpi.cli.rules import dry_run_option
 from dpi.errors import DpiError, UsageError
 
 if TYPE_CHECKING:
     from dpi.policy.check import Checked
-    from dpi.policy.subscriber_lists import Changes, Difference, Entry
+    from dpi.policy.subscriber_entries import Changes, Entry
+    from dpi.policy.subscriber_lists import Difference
 
 
 def _keys(kind: str, many: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -160,13 +162,11 @@ def show(name: str, config: Path, as_json: bool) -> None:
 
     Where the daemon has the subscriber in force: what each class carried, and when its last packet came.
     """
-    from dpi.policy.compile import compile_policy
-    from dpi.policy.names import Machine
     from dpi.policy.subscriber_path import branch_of, nodes
 
     checked = checked_policy(config)
     _there(checked, config, name)
-    kernel = compile_policy(checked, Machine.here()).kernel
+    kernel = plan_here(checked).kernel
     running = _running(config, name)
     counted = {(c["kind"], c["name"], c["direction"]): c["counters"] for c in running.get("classes", ())}
     classes = [
@@ -255,7 +255,8 @@ def add(
     dpi subscribers add s1005 --tariff basic --mac 02:11:22:33:44:55
     dpi subscribers add s1004 --tariff home-100 --address 100.64.1.9 --address 2001:db8:41::/56 --parent mast-3
     """
-    from dpi.policy.subscriber_lists import Entry, part, places, usual_list
+    from dpi.policy.subscriber_entries import Entry
+    from dpi.policy.subscriber_lists import part, places, usual_list
 
     if name in (known := places(config)):
         raise UsageError(f"{known[name][0]}: there is a subscriber {name} already")
@@ -313,7 +314,7 @@ def set_(
 
 def _left(name: str, kind: str, known: tuple[str, ...], asked: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     """What a subscriber is known by of one kind, when it is changed as asked."""
-    from dpi.policy.subscriber_lists import canonical
+    from dpi.policy.subscriber_entries import canonical
 
     left = list(asked[kind] or known)
     for gone in asked[f"remove_{kind}"]:
@@ -389,7 +390,8 @@ def _difference(change: Difference, most: int | None) -> list[str]:
 def _place(config: Path, name: str) -> tuple[Path, Entry]:
     """The one file in which a subscriber stands, and what it says."""
     from dpi.policy.findings import near
-    from dpi.policy.subscriber_lists import content, entries, parsed, places
+    from dpi.policy.subscriber_entries import entries, parsed
+    from dpi.policy.subscriber_lists import content, places
 
     known = places(config)
     if name not in known:

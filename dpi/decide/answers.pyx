@@ -5,14 +5,14 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dpi.capture.decision cimport HOLD, Decision
-from dpi.decide.labels cimport categorise, improve, service_at
+from dpi.decide.labels cimport categorise, service_at
 from dpi.decide.name_label cimport name_label
 from dpi.decide.shard cimport LEARNT, SEES_NONE, TRAIT_SHARED, Learnt, Shard
 from dpi.dissect.dns cimport DNS_A, DNS_AAAA, DNS_HTTPS, DnsMessage
 from dpi.flow.events cimport EVENT_ASKED, EVENT_LEARNT, Event, ring_commit, ring_reserve
+from dpi.flow.evidence cimport BY_DNS, BY_DNS_QUERY, BY_PREFIX, confidence_of, improve
+from dpi.flow.flow cimport NONE, Flow
 from dpi.flow.strings cimport string_drop, string_keep
-from dpi.flow.table cimport NONE, Flow
-from dpi.match.evidence cimport BY_DNS, BY_DNS_QUERY, BY_PREFIX, confidence_of
 from dpi.match.name_table cimport NameHit
 from dpi.match.names cimport aliases_find, aliases_learn, names_learn
 from dpi.match.nearby cimport networks_learn

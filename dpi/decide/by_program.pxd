@@ -2,7 +2,7 @@
 
 from dpi.decide.shard cimport Shard
 from dpi.dissect.answer cimport Found
-from dpi.flow.table cimport Flow
+from dpi.flow.flow cimport Flow
 
 
 cdef void by_program(Shard *shard, Flow *flow, const Found *found) noexcept nogil

@@ -6,11 +6,10 @@ QUIC's parameters.  They say less than a name that is known, and more than the n
 
 from libc.stdint cimport uint16_t
 
-from dpi.decide.labels cimport improve
 from dpi.decide.shard cimport TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Found
-from dpi.flow.table cimport Flow
-from dpi.match.evidence cimport BY_PROGRAM, confidence_of
+from dpi.flow.evidence cimport BY_PROGRAM, confidence_of, improve
+from dpi.flow.flow cimport Flow
 from dpi.match.programs cimport program_match
 
 

@@ -3,8 +3,8 @@
 from libc.string cimport memset
 
 from dpi.decide.shard cimport Shard
-from dpi.flow.table cimport Flow
-from dpi.match.evidence cimport BY_RULE
+from dpi.flow.evidence cimport BY_RULE
+from dpi.flow.flow cimport Flow
 
 
 cdef inline void withdraw_rule(Flow *f) noexcept nogil:

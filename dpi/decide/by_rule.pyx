@@ -11,9 +11,9 @@ from dpi.decide.disposition cimport question
 from dpi.decide.labels cimport categorise
 from dpi.decide.shard cimport Shard
 from dpi.dissect.protocols cimport P_DNS
+from dpi.flow.evidence cimport BY_RULE, confidence_of
+from dpi.flow.flow cimport NONE, Flow, opener
 from dpi.flow.strings cimport string_text
-from dpi.flow.table cimport NONE, Flow, opener
-from dpi.match.evidence cimport BY_RULE, confidence_of
 from dpi.match.rule_table cimport Question, rules_ask
 
 

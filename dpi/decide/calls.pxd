@@ -1,7 +1,7 @@
 """Calls: see calls.pyx."""
 
 from dpi.decide.shard cimport Shard
-from dpi.flow.table cimport Flow
+from dpi.flow.flow cimport Flow
 
 
 cdef void call_learn(Shard *shard, const Flow *flow) noexcept nogil

@@ -2,11 +2,11 @@
 
 from libc.stdint cimport uint16_t
 
-from dpi.decide.labels cimport categorise, improve
+from dpi.decide.labels cimport categorise
 from dpi.decide.shard cimport TRAIT_CALL, TRAIT_SHARED, Shard
 from dpi.dissect.protocols cimport P_DTLS, P_RTCP, P_RTP, P_SRTP, P_STUN
-from dpi.flow.table cimport EPHEMERAL, FLOW_NAMED, Flow, opener
-from dpi.match.evidence cimport BY_KNOWN_SERVER, BY_NEIGHBOUR, confidence_of
+from dpi.flow.evidence cimport BY_KNOWN_SERVER, BY_NEIGHBOUR, confidence_of, improve
+from dpi.flow.flow cimport EPHEMERAL, FLOW_NAMED, Flow, opener
 from dpi.match.nearby cimport callers_find, callers_learn, places_find, places_learn
 from dpi.match.prefix_table cimport prefix_match
 

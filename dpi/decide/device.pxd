@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t
 
 from dpi.decide.shard cimport Shard
-from dpi.flow.table cimport Flow
+from dpi.flow.flow cimport Flow
 from dpi.wire.packet cimport Packet
 
 

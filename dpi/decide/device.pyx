@@ -9,8 +9,8 @@ from libc.stdint cimport uint8_t
 from libc.string cimport memset
 
 from dpi.decide.shard cimport Shard
+from dpi.flow.flow cimport NONE, Flow, opener
 from dpi.flow.strings cimport string_drop, string_keep, string_text
-from dpi.flow.table cimport NONE, Flow, opener
 from dpi.wire.packet cimport Packet
 
 

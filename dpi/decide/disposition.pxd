@@ -1,7 +1,7 @@
 """What becomes of a flow: see disposition.pyx."""
 
 from dpi.decide.shard cimport Shard
-from dpi.flow.table cimport Flow
+from dpi.flow.flow cimport Flow
 from dpi.match.rule_table cimport Question
 
 

@@ -11,9 +11,9 @@ from libc.string cimport strlen
 from dpi.decide.device cimport device_read
 from dpi.decide.shard cimport Shard
 from dpi.dissect.protocols cimport P_DNS
+from dpi.flow.evidence cimport PROVISIONAL
+from dpi.flow.flow cimport FLOW_DECIDED, FLOW_OFFLOADED, NONE, Flow, opener
 from dpi.flow.strings cimport string_text
-from dpi.flow.table cimport FLOW_DECIDED, FLOW_OFFLOADED, NONE, Flow, opener
-from dpi.match.evidence cimport PROVISIONAL
 from dpi.match.rule_table cimport OPENED_IN, OPENED_OUT, Question, rules_ask
 
 

@@ -4,8 +4,8 @@ from dpi.decide.labels cimport categorise, name_at_end
 from dpi.decide.shard cimport Shard
 from dpi.decide.tell cimport emit
 from dpi.flow.events cimport EVENT_FIRST
+from dpi.flow.flow cimport FLOW_DECIDED, Flow
 from dpi.flow.strings cimport string_drop
-from dpi.flow.table cimport FLOW_DECIDED, Flow
 
 
 cdef void first_tell(Shard *s, const Flow *f) noexcept nogil:

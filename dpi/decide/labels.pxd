@@ -4,18 +4,8 @@ from libc.stdint cimport uint8_t, uint16_t
 
 from dpi.decide.shard cimport Shard
 from dpi.dissect.inspector cimport Finding
-from dpi.flow.table cimport Flow, Label
+from dpi.flow.flow cimport Flow
 from dpi.wire.packet cimport Packet
-
-
-cdef inline bint improve(Label *label, uint16_t id, uint8_t method, uint8_t confidence) noexcept nogil:
-    """Better evidence replaces what is there; equal evidence does not."""
-    if id == 0 or confidence <= label.confidence:
-        return False
-    label.id = id
-    label.method = method
-    label.confidence = confidence
-    return True
 
 
 cdef uint16_t header_label(const Packet *packet) noexcept nogil

@@ -16,9 +16,7 @@ from dpi.decide.shard cimport SEES_DNS, SEES_NAMES, TRAIT_CALL, TRAIT_MIXED, TRA
 from dpi.dissect.answer cimport Certificate, Found
 from dpi.dissect.inspector cimport Finding
 from dpi.dissect.protocols cimport *
-from dpi.flow.strings cimport string_drop, string_keep
-from dpi.flow.table cimport FLOW_NAMED, FLOW_OPENER, FLOW_SYN_SEEN, NONE, Flow, Label, opener
-from dpi.match.evidence cimport (
+from dpi.flow.evidence cimport (
     BY_CERTIFICATE,
     BY_DNS,
     BY_DNS_QUERY,
@@ -28,8 +26,12 @@ from dpi.match.evidence cimport (
     BY_PREFIX,
     BY_SIGNATURE,
     BY_SNI,
+    Label,
     confidence_of,
+    improve,
 )
+from dpi.flow.flow cimport FLOW_NAMED, FLOW_OPENER, FLOW_SYN_SEEN, NONE, Flow, opener
+from dpi.flow.strings cimport string_drop, string_keep
 from dpi.match.hosts cimport HostHit, HostTable, host_match
 from dpi.match.name_table cimport NameHit
 from dpi.match.names cimport names_find, servers_find, servers_learn

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint16_t
 
 from dpi.decide.shard cimport Shard
-from dpi.flow.table cimport Flow
+from dpi.flow.flow cimport Flow
 
 
 cdef void near_learn(Shard *shard, const Flow *flow) noexcept nogil

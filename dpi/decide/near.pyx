@@ -10,11 +10,10 @@ of names these pairs, most of which are browsers' and tell nothing, would push o
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from dpi.decide.labels cimport improve
 from dpi.decide.shard cimport HABITS, TRAIT_SHARED, Habit, Shard
+from dpi.flow.evidence cimport BY_FINGERPRINT, BY_NEIGHBOUR, BY_PREFIX, BY_PROGRAM, confidence_of, improve
+from dpi.flow.flow cimport NONE, Flow, opener
 from dpi.flow.strings cimport string_text
-from dpi.flow.table cimport NONE, Flow, opener
-from dpi.match.evidence cimport BY_FINGERPRINT, BY_NEIGHBOUR, BY_PREFIX, BY_PROGRAM, confidence_of
 from dpi.match.name_table cimport fold, word
 from dpi.match.nearby cimport networks_find, networks_learn, places_find, places_learn
 

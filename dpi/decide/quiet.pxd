@@ -2,7 +2,7 @@
 from libc.stdint cimport uint16_t
 
 from dpi.decide.shard cimport Shard
-from dpi.flow.table cimport Flow
+from dpi.flow.flow cimport Flow
 from dpi.wire.packet cimport Packet
 
 

@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t, uint16_t, uint32_t
 
 from dpi.decide.shard cimport Shard
 from dpi.dissect.inspector cimport NEED_QUIET
-from dpi.flow.table cimport Flow
+from dpi.flow.flow cimport Flow
 from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN, Packet
 
 

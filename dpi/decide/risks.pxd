@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 
 from dpi.decide.shard cimport Shard
 from dpi.dissect.inspector cimport Finding
-from dpi.flow.table cimport Flow
+from dpi.flow.flow cimport Flow
 
 
 cdef void add_risks(Shard *shard, Flow *flow, const Finding *finding, int64_t time) noexcept nogil

@@ -14,9 +14,9 @@ from dpi.dissect.inspector cimport SAID_HTTP, SAID_TLS, Finding
 from dpi.dissect.protocols cimport *
 from dpi.dissect.risks cimport *
 from dpi.dissect.text cimport lower
+from dpi.flow.evidence cimport BY_SIGNATURE
+from dpi.flow.flow cimport FLOW_TLS, Flow, opener
 from dpi.flow.strings cimport string_text
-from dpi.flow.table cimport FLOW_TLS, Flow, opener
-from dpi.match.evidence cimport BY_SIGNATURE
 from dpi.match.ports cimport port_match
 from dpi.wire.packet cimport IP_TCP
 

@@ -1,7 +1,7 @@
 """The shape of a nameless flow: see shape.pyx."""
 
 from dpi.decide.shard cimport Shard
-from dpi.flow.table cimport Flow
+from dpi.flow.flow cimport Flow
 from dpi.wire.packet cimport Packet
 
 

@@ -6,11 +6,11 @@ And what a call carries once it has got through by STUN, where that did not tell
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dpi.decide.calls cimport call_learn
-from dpi.decide.labels cimport categorise, improve
+from dpi.decide.labels cimport categorise
 from dpi.decide.shard cimport Shard
 from dpi.dissect.protocols cimport P_BULK, P_QUIC, P_SIGNALVOIP, P_STUN, P_TLS, P_VOICE
-from dpi.flow.table cimport FLOW_NAMED, NONE, Flow, opener
-from dpi.match.evidence cimport BY_BEHAVIOUR, BY_PORT, BY_PREFIX, BY_SIGNATURE, confidence_of
+from dpi.flow.evidence cimport BY_BEHAVIOUR, BY_PORT, BY_PREFIX, BY_SIGNATURE, confidence_of, improve
+from dpi.flow.flow cimport FLOW_NAMED, NONE, Flow, opener
 from dpi.match.prefix_table cimport prefix_match
 from dpi.wire.packet cimport IP_TCP, IP_UDP, Packet
 

@@ -5,8 +5,8 @@ from libc.string cimport memcpy
 
 from dpi.decide.shard cimport Shard
 from dpi.flow.events cimport Event, ring_commit, ring_reserve
+from dpi.flow.flow cimport Flow
 from dpi.flow.strings cimport String
-from dpi.flow.table cimport Flow
 
 
 cdef inline void copy_text(Shard *s, char *to, uint32_t size, uint32_t string) noexcept nogil:

@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from dpi.dissect.answer cimport Answer
 from dpi.dissect.inspector cimport Finding, Inspector
-from dpi.flow.table cimport Flow, opener
+from dpi.flow.flow cimport Flow, opener
 from dpi.wire.packet cimport Packet
 
 

@@ -45,8 +45,8 @@ from dpi.dissect.tls cimport tls_client_hello
 from dpi.dissect.tls_records cimport tls_records
 from dpi.dissect.tls_server cimport tls_server_hello
 from dpi.dissect.tor cimport tor_certificate, tor_hello, tor_name
-from dpi.flow.table cimport FLOW_TLS, NONE, Flow, opener
-from dpi.match.evidence cimport BY_CERTIFICATE, BY_DNS_QUERY, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI
+from dpi.flow.evidence cimport BY_CERTIFICATE, BY_DNS_QUERY, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI
+from dpi.flow.flow cimport FLOW_TLS, NONE, Flow, opener
 from dpi.wire.packet cimport Packet
 
 

@@ -2,7 +2,7 @@
 
 from dpi.dissect.answer cimport Answer
 from dpi.dissect.inspector cimport Finding, Inspector
-from dpi.flow.table cimport Flow
+from dpi.flow.flow cimport Flow
 from dpi.wire.packet cimport Packet
 
 

@@ -47,9 +47,9 @@ from dpi.dissect.protocols cimport (
 )
 from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_ENTROPY, RISK_OBSOLETE_TLS
 from dpi.dissect.shown cimport shown_name
+from dpi.flow.evidence cimport BY_NOTHING, BY_SIGNATURE, BY_SNI
+from dpi.flow.flow cimport EPHEMERAL, FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener
 from dpi.flow.stream cimport Stream, stream_bytes, stream_free, stream_init, stream_put, stream_ready
-from dpi.flow.table cimport EPHEMERAL, FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener
-from dpi.match.evidence cimport BY_NOTHING, BY_SIGNATURE, BY_SNI
 from dpi.wire.cursor cimport Cursor, left, over, skip, u8, u16, u32
 from dpi.wire.packet cimport IP_SCTP, IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN, Packet
 

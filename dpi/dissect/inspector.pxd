@@ -8,8 +8,8 @@ from dpi.dissect.declared cimport DeclaredTable
 from dpi.dissect.dns cimport DnsMessage
 from dpi.dissect.quic cimport QuicState
 from dpi.dissect.quic_crypto cimport QuicCrypto
+from dpi.flow.flow cimport Flow
 from dpi.flow.stream cimport Pool, Stream
-from dpi.flow.table cimport Flow
 
 
 cdef enum:

@@ -1,7 +1,7 @@
 """Events of a shard: one writer (the loop), one reader (the control plane), a ring between; see events.pyx."""
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from dpi.flow.table cimport Flow
+from dpi.flow.flow cimport Flow
 
 
 cdef enum EventKind:

@@ -11,7 +11,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
-from dpi.flow.table cimport NONE
+from dpi.flow.flow cimport NONE
 from dpi.wire.pages cimport map_pages, unmap_pages
 
 

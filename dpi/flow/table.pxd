@@ -1,99 +1,10 @@
 """The flow table's face for the loop; table.pyx says how it works and why."""
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
+from dpi.flow.flow cimport Flow
+from dpi.flow.timers cimport Wheel
 from dpi.wire.packet cimport Packet
 from dpi.wire.prefetch cimport prefetch
-
-
-cdef enum:
-    NONE = 0xFFFFFFFF       # no flow, no string, no work
-
-
-cdef enum:
-    CARRYING = 4            # packets of a TCP connection from which on it carries something
-    BARE = 100              # bytes: more than a packet without data has
-    ONE_WAY_TIME = 1000000000   # ns after which the other side would have been seen
-    EPHEMERAL = 32768       # where Linux begins to choose ports for clients; others begin later
-
-
-cdef enum State:
-    STATE_NEW               # UDP, ICMP and others: one direction seen.  TCP: no SYN seen
-    STATE_TWO_WAY           # the same, both directions seen
-    STATE_SYN               # TCP: a SYN, or a SYN and its answer
-    STATE_ESTABLISHED
-    STATE_CLOSING           # one side has sent its FIN
-    STATE_CLOSED            # both have, or either sent a RST
-    STATES
-
-
-cdef enum FlowFlag:
-    FLOW_OPENER = 0x01      # the number of the side that opened: 0 or 1
-    FLOW_DECIDED = 0x02     # nothing more is looked for
-    FLOW_OFFLOADED = 0x04   # the final mark was given: the kernel has it, its end will be reported
-    FLOW_TOUCHED = 0x08     # seen since eviction last looked
-    FLOW_NAMED = 0x10       # its payload shows the name that it has
-    FLOW_SYN_SEEN = 0x20    # isn[] of side 0 is known;  0x40: of side 1
-    FLOW_TLS = 0x80         # what it carries is TLS, or has gone over to it
-
-
-cdef struct Label:
-    uint16_t id             # 0: none
-    uint8_t method          # match/evidence.pxd
-    uint8_t confidence      # 0 to 100
-
-
-# Three cache lines.  Side 0 is who sent the first packet seen; who opened is FLOW_OPENER.
-cdef struct Flow:
-    uint8_t addr[2][16]
-    uint16_t port[2]
-    uint16_t vlan
-    uint8_t proto
-    uint8_t version
-    uint8_t state           # State
-    uint8_t flags           # FlowFlag
-    uint16_t needs          # dissect/inspector.pxd: what is still looked for; 0: no more work
-    uint8_t asked           # its host is the name that the client asked for in TLS; DNS: that was answered
-    uint8_t odd             # DNS: how much its questions look like data (dissect/dns_names.pxd)
-    uint16_t decided_at     # packets seen when it was decided
-    int64_t last            # ns: newest packet
-    uint32_t work           # index of the state of its dissection, or NONE
-    uint32_t mark           # the mark that its packets get
-
-    uint64_t bytes[2]       # of IP packets, by the side that sent them
-    uint32_t packets[2]
-    int64_t start           # ns: first packet
-    uint32_t isn[2]         # TCP: initial sequence numbers
-    uint32_t timer_next
-    uint32_t timer_prev
-    uint32_t age_next
-    uint32_t age_prev
-
-    Label app
-    Label protocol
-    uint32_t host           # flow/strings.pxd, as are the next four
-    uint32_t agent
-    uint32_t alpn
-    uint32_t content_type
-    uint32_t ja4
-    uint32_t quic_version
-    uint32_t rule           # index in the rule table, or NONE
-    uint32_t risks          # dissect/risks.pxd
-    uint16_t disposition    # 0: rules were not asked yet
-    uint16_t tls_version
-    uint8_t category
-    uint8_t route
-    uint8_t ech
-    uint8_t tunnel
-    uint8_t dscp            # of the first packet
-    uint8_t payloads[2]     # packets with payload looked at, by side
-    uint8_t based           # bit per side: its TCP payload starts at isn[side] + 1
-    uint8_t spent           # bit per side: nothing more is to be had from what it sends
-    uint8_t local           # the side behind our LAN; 2 where that is not known
-    uint8_t timer           # 1 while the flow is on the wheel
-    uint8_t first_fin       # the side that sent the first FIN, plus 1
-    uint32_t mac            # of the side behind our LAN: flow/strings.pxd
-    uint32_t hash           # of the 5-tuple and the VLAN
-    uint32_t seen[2]        # TCP: where what each side has sent ends; while something is needed
 
 
 cdef struct Age:            # a list of flows, the oldest first
@@ -112,9 +23,7 @@ cdef struct Table:
     uint32_t fresh          # flows[fresh:] were never used
     uint32_t free           # list through timer_next
     uint64_t key[4]         # of the hash
-    int64_t timeout[8]      # ns, by flow_timeout()
-    uint32_t *wheel         # first flow of each tick's list
-    int64_t tick            # the next to be swept
+    Wheel wheel
     Age age[2]              # undecided, decided
 
 
@@ -127,24 +36,6 @@ cdef void table_remove(Table *t, uint32_t i) noexcept nogil
 cdef uint32_t table_victim(Table *t) noexcept nogil
 cdef void table_decided(Table *t, uint32_t i) noexcept nogil
 cdef int packet_of(Packet *p, key) except -1
-
-
-cdef inline int opener(const Flow *f) noexcept nogil:
-    return f.flags & FLOW_OPENER
-
-
-cdef inline int one_way(const Flow *f) noexcept nogil:
-    """The side whose packets alone come by here, of a TCP connection that goes on; -1 where it is not so.
-
-    The proof is what only those send who have an answer: a client that acknowledges (RFC 9293, 3.4), or data.  So a
-    scan, SYNs to a dead host and what their answers scatter are none; nor are packets that come in one burst.
-    """
-    cdef int side = 0 if f.packets[1] == 0 else 1
-    if f.packets[1 - side] or f.packets[side] < CARRYING or f.last - f.start < ONE_WAY_TIME:
-        return -1
-    if f.state == STATE_ESTABLISHED or f.bytes[side] > <uint64_t>f.packets[side] * BARE:
-        return side
-    return -1
 
 
 cdef inline void table_prefetch(const Table *t, uint32_t hash) noexcept nogil:

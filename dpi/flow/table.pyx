@@ -19,8 +19,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
-from dpi.flow.tcp cimport table_tcp
-from dpi.flow.timers cimport table_due, timeout_of, timers_new, wheel_add, wheel_remove
+from dpi.flow.flow cimport FLOW_DECIDED, FLOW_TOUCHED, NONE, Flow, opener
+from dpi.flow.tcp cimport follow_tcp
+from dpi.flow.timers cimport timeout_of, wheel_add, wheel_due, wheel_free, wheel_init, wheel_remove
 from dpi.wire.packet cimport Packet
 from dpi.wire.pages cimport map_pages, unmap_pages
 
@@ -72,7 +73,8 @@ cdef Table *table_new(uint32_t capacity) noexcept nogil:
     t.mask = <uint32_t>(slots - 1)
     t.flows = <Flow *>map_pages(capacity * sizeof(Flow))
     t.index = <uint64_t *>map_pages(slots * sizeof(uint64_t))
-    if t.flows == NULL or t.index == NULL or not timers_new(t) or random_bytes(t.key, sizeof(t.key)) != 0:
+    if (t.flows == NULL or t.index == NULL or not wheel_init(&t.wheel, t.flows)
+            or random_bytes(t.key, sizeof(t.key)) != 0):
         table_free(t)
         return NULL
     t.free = NONE
@@ -87,7 +89,7 @@ cdef void table_free(Table *t) noexcept nogil:
         return
     unmap_pages(t.flows, t.capacity * sizeof(Flow))
     unmap_pages(t.index, (<size_t>t.mask + 1) * sizeof(uint64_t))
-    free(t.wheel)
+    wheel_free(&t.wheel)
     free(t)
 
 
@@ -169,10 +171,10 @@ cdef uint32_t table_insert(Table *t, const Packet *p, uint32_t hash) noexcept no
         slot = (slot + 1) & t.mask
     t.index[slot] = <uint64_t>hash << 32 | (i + 1)
     t.count += 1
-    if t.tick == 0:
-        t.tick = p.time >> 30
+    if t.wheel.tick == 0:
+        t.wheel.tick = p.time >> 30
     age_append(t, i, 0)
-    wheel_add(t, i, p.time + timeout_of(t, f))
+    wheel_add(&t.wheel, i, p.time + timeout_of(&t.wheel, f))
     return i
 
 
@@ -196,7 +198,7 @@ cdef void table_remove(Table *t, uint32_t i) noexcept nogil:
             hole = slot
     t.index[hole] = 0
     age_remove(t, i)
-    wheel_remove(t, i)
+    wheel_remove(&t.wheel, i)
     f.proto = 0
     f.start = 0
     f.version = 0               # what a walk over all flows knows the free ones by
@@ -327,10 +329,10 @@ cdef class FlowTable:
     def due(self, int64_t now, int budget=1 << 30):
         """Every flow that is due, still in the table but off the wheel."""
         out = []
-        cdef uint32_t i = table_due(self.table, now, &budget)
+        cdef uint32_t i = wheel_due(&self.table.wheel, now, &budget)
         while i != NONE:
             out.append(i)
-            i = table_due(self.table, now, &budget)
+            i = wheel_due(&self.table.wheel, now, &budget)
         return out
 
     def tcp(self, uint32_t i, int side, int flags, uint32_t seq=0, int64_t now=0):
@@ -341,7 +343,7 @@ cdef class FlowTable:
         p.tcp_flags = <uint8_t>flags
         p.seq = seq
         p.time = now
-        again = table_tcp(self.table, &self.table.flows[i], &p, side & 1)
+        again = follow_tcp(&self.table.wheel, &self.table.flows[i], &p, side & 1)
         return bool(again), self.table.flows[i].state, opener(&self.table.flows[i])
 
     def entry_size(self):

@@ -1,6 +1,7 @@
 """What a TCP segment does to its flow; see tcp.pyx."""
-from dpi.flow.table cimport Flow, Table
+from dpi.flow.flow cimport Flow
+from dpi.flow.timers cimport Wheel
 from dpi.wire.packet cimport Packet
 
 
-cdef bint table_tcp(Table *t, Flow *f, const Packet *p, int side) noexcept nogil
+cdef bint follow_tcp(Wheel *w, Flow *f, const Packet *p, int side) noexcept nogil

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t
 
-from dpi.flow.table cimport (
+from dpi.flow.flow cimport (
     FLOW_OFFLOADED,
     FLOW_OPENER,
     FLOW_SYN_SEEN,
@@ -12,14 +12,13 @@ from dpi.flow.table cimport (
     STATE_NEW,
     STATE_SYN,
     Flow,
-    Table,
     opener,
 )
-from dpi.flow.timers cimport wheel_rearm
+from dpi.flow.timers cimport Wheel, wheel_rearm
 from dpi.wire.packet cimport TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Packet
 
 
-cdef bint table_tcp(Table *t, Flow *f, const Packet *p, int side) noexcept nogil:
+cdef bint follow_tcp(Wheel *w, Flow *f, const Packet *p, int side) noexcept nogil:
     """Follows the connection (RFC 9293, 3.3.2, as seen from between); True where this SYN begins another one.
 
     Then nothing was changed: the caller ends the flow and makes a new one, or has it go on as the same.  The end of
@@ -51,5 +50,5 @@ cdef bint table_tcp(Table *t, Flow *f, const Packet *p, int side) noexcept nogil
     elif f.state == STATE_SYN and side == opener(f) and p.tcp_flags & TCP_ACK:
         f.state = STATE_ESTABLISHED
     if f.state != before and f.state >= STATE_CLOSING:
-        wheel_rearm(t, f, p.time)
+        wheel_rearm(w, f, p.time)
     return False

@@ -85,7 +85,7 @@ cdef struct NameHit:
     char name[128]          # NUL-terminated
     uint16_t n
     uint16_t label          # of the app, 0 for none
-    uint8_t source          # match/evidence.pxd: how it was learnt
+    uint8_t source          # flow/evidence.pxd: how it was learnt
     uint8_t own             # this client's own lookup, rather than another's
     uint8_t ambiguous       # another app, or an unknown name, had the address at the same time
     int64_t learnt          # ns: when last

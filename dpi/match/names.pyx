@@ -87,7 +87,7 @@ cdef void names_learn(NameTable *t, const uint8_t *client, const uint8_t *server
                       uint32_t ttl, uint16_t label, int64_t now, uint8_t source) noexcept nogil:
     """A DNS answer: `client` (NULL: not known) was told that `name` is at `server`.
 
-    Addresses are 16 bytes (wire/packet.pxd), ttl is in seconds, now in ns; source is a Method of match/evidence.pxd.
+    Addresses are 16 bytes (wire/packet.pxd), ttl is in seconds, now in ns; source is a Method of flow/evidence.pxd.
     """
     cdef Shard *shard = shard_of(t, server)
     cdef Entry key

@@ -8,7 +8,7 @@ lowest number wins.  rules.pyx says under which keys a rule stands.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memcpy, memset, strlen
 
-from dpi.flow.table cimport NONE
+from dpi.flow.flow cimport NONE
 
 
 cdef uint32_t find_key(const RuleTable *t, const uint8_t *text, uint32_t n) noexcept nogil:

@@ -13,7 +13,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from dpi.flow.table cimport NONE
+from dpi.flow.flow cimport NONE
 from dpi.match.rule_table cimport (
     KEY_ALPN,
     KEY_BELOW,

@@ -8,7 +8,7 @@ from typing import Any
 from dpi.errors import FindingsError, UsageError
 from dpi.policy.edit import RulesText, parse, scalar
 from dpi.policy.load import LISTED
-from dpi.policy.subscriber_lists import Changes, Entry, canonical_all, entries
+from dpi.policy.subscriber_entries import Changes, Entry, canonical_all, entries
 from dpi.policy.tree import Mapping, Node, Scalar, Sequence
 
 Edit = tuple[int, int, str]  # from, to, what stands there instead

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from dpi.errors import UsageError
-from dpi.policy.subscriber_lists import Changes, Entry, canonical_all, entries, parsed
+from dpi.policy.subscriber_entries import Changes, Entry, canonical_all, entries, parsed
 from dpi.policy.table import COLUMNS
 
 HEADER = "id,tariff,address,parent"

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-# Order of evidence: dpi/match/evidence.pxd has the same order, a test holds them together.
+# Order of evidence: dpi/flow/evidence.pxd has the same order, a test holds them together.
 METHODS: tuple[str, ...] = (
     "",
     "sni",

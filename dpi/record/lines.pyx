@@ -14,7 +14,7 @@ from libc.string cimport memcpy, strlen
 
 from dpi.core cimport Core
 from dpi.flow.events cimport EVENT_END, EVENT_FIRST, Event, ring_advance, ring_peek
-from dpi.flow.table cimport Flow, opener
+from dpi.flow.flow cimport Flow, opener
 
 import select
 

@@ -1,5 +1,6 @@
 """Who may know whom.  The table is the architecture; the test keeps it true, .pyx and .pxd included.
 
+Nobody knows, by whatever way, who knows him: neither rooms nor modules, also not by imports within functions.
 Two halves, packets and intentions, never know each other; they meet in decider.py and the daemon.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,8 @@ MAY_KNOW = {
     "errors": "",
     "wire": "errors",
     "capture": "errors wire",
-    "dissect": "errors wire flow match",  # flow.stream: a stream's first bytes; match.evidence: how sure a find is
-    "flow": "errors wire dissect",
+    "flow": "errors wire",
+    "dissect": "errors wire flow",  # flow.stream: a stream's first bytes; flow.evidence: how sure a find is
     "match": "errors wire dissect flow signatures",
     "signatures": "",
     "decide": "wire capture dissect flow match",
@@ -92,6 +94,8 @@ FLOORS = {
 }
 
 OURS = re.compile(r"^\s*(?:from|c?import)\s+dpi\.(\w+)", re.M)
+FROM = re.compile(r"^\s*from\s+(dpi[\w.]*)\s+c?import\s+(\([^)]*\)|[^#\n]+)", re.M)
+WHOLE = re.compile(r"^\s*c?import\s+(dpi[\w.]*)", re.M)
 THEIRS = re.compile(r"^\s*(?:from|import)\s+(\w+)", re.M)
 
 
@@ -101,6 +105,41 @@ def sources() -> list[Path]:
 
 def room(path: Path) -> str:
     return path.relative_to(ROOT / "dpi").parts[0].split(".")[0]
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def known_modules() -> dict[str, set[str]]:
+    """Whom each module imports, wherever in its files that stands."""
+    known: dict[str, set[str]] = {module(path): set() for path in sources()}
+    for path in sources():
+        text = path.read_text()
+        named = set(WHOLE.findall(text))
+        for package, names in FROM.findall(text):
+            each = re.findall(r"[\w*]+", re.sub(r" as \w+", "", names))
+            inside = (f"{package}.{name}" for name in each)
+            named |= {name if name in known else package for name in inside}  # a folder's module, or what a module has
+        known[module(path)] |= named & known.keys() - {module(path)}
+    return known
+
+
+def circle(known: dict[str, set[str]]) -> str:
+    """One that there is, as `a ← b ← a`, or nothing."""
+    try:
+        TopologicalSorter(known).prepare()
+    except CycleError as error:
+        return " ← ".join(error.args[1])
+    return ""
+
+
+def test_rooms_stand_upon_each_other() -> None:
+    assert not circle({name: set(others.split()) for name, others in MAY_KNOW.items()})
+
+
+def test_no_module_is_imported_by_what_it_imports() -> None:
+    assert not circle(known_modules())
 
 
 def test_every_room_stands_in_the_table() -> None:

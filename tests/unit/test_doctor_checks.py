@@ -14,7 +14,8 @@ import pytest
 
 from dpi.enforce.doctor import CHECKS, Box, conntrack, ethtool, examine, kernel, queues, worst
 from dpi.enforce.doctor import check as form
-from dpi.enforce.doctor.check import CannotLookError, Check, Found
+from dpi.enforce.doctor.box import CannotLookError
+from dpi.enforce.doctor.check import Check, Found
 from dpi.enforce.doctor.host import stolen
 from dpi.enforce.doctor.links import offloaded
 from dpi.enforce.probe import Features

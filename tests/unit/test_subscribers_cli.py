@@ -12,7 +12,8 @@ import pytest
 from test_policy_cli import run, said
 from test_subscribers import POLICY
 
-from dpi.policy.subscriber_lists import Entry, edited
+from dpi.policy.subscriber_entries import Entry
+from dpi.policy.subscriber_lists import edited
 
 CSV = """\
 # from billing, by night

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,12 +16,12 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 from typing import Any
 
-from dpi.enforce.doctor.check import CannotLookError
+from dpi.enforce.doctor.firewall import read_ruleset
 from dpi.enforce.doctor.ruleset import Ruleset
 from dpi.enforce.names import LINK_GROUP
 from dpi.enforce.probe import Features, probe
 from dpi.enforce.sysctl import read
-from dpi.errors import KernelError
+from dpi.errors import DpiError, KernelError
 from dpi.policy.plan import KernelPlan, MarkLayout, Plan
 
 PROC_NET = Path("/proc/thread-self/net")
@@ -28,6 +29,10 @@ PROC_NET = Path("/proc/thread-self/net")
 # everywhere, also where there is no default route but a full table.
 ANYWHERE = {4: "198.41.0.4", 6: "2001:503:ba3e::2:30"}
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+class CannotLookError(DpiError):
+    """Something could not be read; the text says what is needed."""
 
 
 @dataclass(frozen=True)
@@ -183,10 +188,10 @@ class Box:
     @cached_property
     def ruleset(self) -> Ruleset:
         """What others have in nftables and iptables."""
-        from dpi.enforce.doctor.ruleset import read_ruleset
-
         self.need_root()
-        return read_ruleset()
+        if not shutil.which("nft"):
+            raise CannotLookError("nft is not installed")
+        return read_ruleset(PROC_NET)
 
 
 def _link(link: Any, names: dict[int, str]) -> Link:

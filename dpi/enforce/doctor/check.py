@@ -7,19 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from dpi.enforce.doctor.box import Box, CannotLookError
 from dpi.errors import DpiError
-
-if TYPE_CHECKING:
-    from dpi.enforce.doctor.box import Box
 
 Level = Literal["ok", "note", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("ok", "note", "warning", "error")
-
-
-class CannotLookError(DpiError):
-    """Something could not be read; the text says what is needed."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,7 @@ class Diagnosis:
         return asdict(self)
 
 
-Look = Callable[["Box"], Iterator[Found]]
+Look = Callable[[Box], Iterator[Found]]
 
 
 @dataclass(frozen=True)

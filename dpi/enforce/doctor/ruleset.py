@@ -7,12 +7,8 @@ which it asks for.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field
 from typing import Literal
-
-from dpi.enforce.doctor.check import CannotLookError
-from dpi.enforce.run import attempt, first_line
 
 ALL = 0xFFFFFFFF
 MarkOf = Literal["packet", "connection"]
@@ -95,36 +91,3 @@ class Ruleset:
         self.flowtables += other.flowtables
         self.dropping += other.dropping
         self.faults += other.faults
-
-
-def read_ruleset() -> Ruleset:
-    """Everything but what is ours, in this network namespace."""
-    from dpi.enforce.doctor import iptables_save, nft_json
-    from dpi.enforce.doctor.box import PROC_NET
-
-    whole = Ruleset()
-    covered: set[tuple[str, str]] = set()
-    for tool, family, proc in (("iptables", "ip", "ip_tables_names"), ("ip6tables", "ip6", "ip6_tables_names")):
-        for variant in ("", "-legacy"):
-            program = f"{tool}{variant}-save"
-            if not shutil.which(program):
-                continue
-            # Only where tables of the old kind are in use: to ask would load modules.
-            names = PROC_NET / proc
-            if variant and not (names.exists() and names.read_text().split()):
-                continue
-            code, saved, fault = attempt([program])
-            if code:
-                whole.faults.append(f"{program}: {first_line(fault)}")
-                continue
-            whole.extend(iptables_save.parse(saved, program))
-            if not variant:
-                covered |= {(family, table) for table in iptables_save.tables(saved)}
-    if not shutil.which("nft"):
-        raise CannotLookError("nft is not installed")
-    code, listed, fault = attempt(["nft", "-j", "-t", "list", "ruleset"])
-    if code:
-        whole.faults.append(f"nft: {first_line(fault)}")
-    else:
-        whole.extend(nft_json.parse(listed, covered))
-    return whole

@@ -24,7 +24,7 @@ and by nothing else, so the table below is the whole order of evidence:
 A certificate names the first of many (a CDN's covers dozens), DNS tells what some name pointed to a moment
 ago, and a prefix tells whose machine it is rather than what runs there: hence the steps.
 """
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint16_t
 
 
 cdef enum Method:
@@ -49,6 +49,12 @@ cdef enum Method:
 
 cdef enum:
     PROVISIONAL = 80
+
+
+cdef struct Label:
+    uint16_t id             # 0: none
+    uint8_t method          # Method
+    uint8_t confidence      # 0 to 100
 
 
 cdef inline uint8_t confidence_of(int method) noexcept nogil:
@@ -81,3 +87,13 @@ cdef inline uint8_t confidence_of(int method) noexcept nogil:
     if method == BY_PORT:
         return 30
     return 0
+
+
+cdef inline bint improve(Label *label, uint16_t id, uint8_t method, uint8_t confidence) noexcept nogil:
+    """Better evidence replaces what is there; equal evidence does not."""
+    if id == 0 or confidence <= label.confidence:
+        return False
+    label.id = id
+    label.method = method
+    label.confidence = confidence
+    return True
