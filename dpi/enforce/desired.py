@@ -193,7 +193,7 @@ def tree_resources(
             purpose = Purpose(tree.direction, shaped.ceil, plan.mode == "bridge")
             leaf = leaves.choose(shaped.leaf or "auto", purpose, features.leaves(), shaped.name)
             if leaf.kind != "cake" and (shaped.leaf or "auto") == "auto":
-                notes.append(f"leaves are {leaf.kind}: this kernel has nothing better")
+                notes.append(f"leaves are {leaf.kind}: this kernel has {leaves.LACKS[leaf.kind]}")
         resource: HtbClass = desired_class(device, major, path, shaped, inner=inner, leaf=leaf)
         yield resource
 

@@ -37,7 +37,7 @@ class Features:
     htb: bool = False
     cake: bool = False
     fq_codel: bool = False
-    pfifo: bool = False
+    bfifo: bool = False
     ifb: bool = False
     redirect: bool = False  # clsact, bpf filters, mirred
     act_connmark: bool = False
@@ -48,7 +48,7 @@ class Features:
     nft_version: str = ""
 
     def leaves(self) -> tuple[Leaf, ...]:
-        kinds: tuple[Leaf, ...] = ("cake", "fq_codel", "pfifo")
+        kinds: tuple[Leaf, ...] = ("cake", "fq_codel", "bfifo")
         return tuple(kind for kind in kinds if getattr(self, kind))
 
 
@@ -166,7 +166,7 @@ def try_all() -> dict[str, bool]:
             "htb": lambda: _qdisc(ip, lo, "htb"),
             "cake": lambda: _qdisc(ip, lo, "cake"),
             "fq_codel": lambda: _qdisc(ip, lo, "fq_codel"),
-            "pfifo": lambda: _qdisc(ip, lo, "pfifo"),
+            "bfifo": lambda: _qdisc(ip, lo, "bfifo"),
             "ifb": lambda: ip.link("add", ifname="dpi-probe", kind="ifb"),
             "redirect": lambda: _redirect(ip),
             "act_connmark": lambda: _action("connmark"),

@@ -18,8 +18,8 @@ def alone(rate: int) -> Shape:
 def shared(rate: int, video: int) -> Shape:
     """A class for all other traffic, and one for video that is held to a rate."""
     burst = rate // 8 // 5
-    rest = PlannedShare(1, rate - video, rate, 4, "pfifo")
-    return Shape(rate, rate, rate, burst, (rest, PlannedShare(2, video, video, 4, "pfifo")))
+    rest = PlannedShare(1, rate - video, rate, 4, "bfifo")
+    return Shape(rate, rate, rate, burst, (rest, PlannedShare(2, video, video, 4, "bfifo")))
 
 
 def with_subscribers(trees: int = 0, *, one: int = 20 * MBIT, default: bool = True, more: int = 0) -> KernelPlan:

@@ -100,8 +100,7 @@ def downloads(lab: Lab, url: str, *options: str) -> Iterator[None]:
 
 
 def queues_are_empty(lab: Lab) -> None:
-    """Waits for it: a pfifo counts packets, and TCP on a path without delay makes some of 64 kB, that would delay who
-    comes next, or lose them their queries of DNS."""
+    """Waits for it: what is left in them would delay who comes next, or lose them their queries of DNS."""
     until(lambda: not re.search("backlog [1-9]", lab.run("box", ["tc", "-s", "qdisc", "show"]).stdout), 60)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import threading
+import time
 from pathlib import Path
 
 import pytest
-from world import MBIT, World, plan, shaped
+from rates import drain
+from world import MBIT, SERVER4, World, final, plan, shaped
 
 from dpi import enforce
 from dpi.enforce.probe import Features, probe
@@ -27,7 +31,7 @@ def with_leaf(leaf: Leaf, rate: int = 20 * MBIT) -> KernelPlan:
 
 
 @pytest.mark.guest
-@pytest.mark.parametrize("leaf", ["auto", "cake", "fq_codel", "pfifo"])
+@pytest.mark.parametrize("leaf", ["auto", "cake", "fq_codel", "bfifo"])
 def test_every_kind_of_leaf_is_made_and_read_back_or_refused_by_name(
     world: World, state: Path, features: Features, leaf: Leaf
 ) -> None:
@@ -55,6 +59,25 @@ def test_a_leaf_of_another_kind_takes_the_place_of_the_old_one(world: World, sta
 
 
 def test_rates_beyond_32_bits_of_bytes_are_kept(world: World, state: Path) -> None:
-    enforce.apply(with_leaf("pfifo", 100_000 * MBIT), state_dir=state)
-    assert enforce.apply(with_leaf("pfifo", 100_000 * MBIT), state_dir=state).operations == ()
+    enforce.apply(with_leaf("bfifo", 100_000 * MBIT), state_dir=state)
+    assert enforce.apply(with_leaf("bfifo", 100_000 * MBIT), state_dir=state).operations == ()
     assert "rate 100Gbit" in world.box.run("tc", "class", "show", "dev", "lan0")
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize(("rate", "limit"), [(MBIT, 24_224), (20 * MBIT, 125_000)])
+def test_a_bfifo_holds_50_ms_of_its_rate_however_large_packets_are(
+    world: World, state: Path, rate: int, limit: int
+) -> None:
+    """Where the path has no delay TCP hands over as much as 64 kB at once: of a limit in packets that were seconds."""
+    enforce.apply(with_leaf("bfifo", rate), state_dir=state)
+    world.decide(lambda _: final(2))
+    world.serve(world.inet, 80, source=1 << 30)
+    for _ in range(2):
+        threading.Thread(target=drain, args=(world.connect(SERVER4, 80),), daemon=True).start()
+    seen = []
+    for _ in range(100):
+        listed = json.loads(world.box.run("tc", "-j", "-s", "qdisc", "show", "dev", "lan0"))
+        seen += [each["backlog"] for each in listed if each["kind"] == "bfifo"]
+        time.sleep(0.03)
+    assert limit / 2 < max(seen) <= limit

@@ -41,7 +41,7 @@ def test_flows_are_held_to_their_classs_rate_within_five_percent(
     wanted = 20 * MBIT
     # A plain leaf: how much of its class TCP uses behind CoDel's early drops is TCP's affair.  And 200 ms of burst:
     # a virtual machine is not always there when the shaper's timer ends, and what exceeds the burst then is lost.
-    video = replace(CLASSES[0], rate=wanted, ceil=wanted, leaf="pfifo", burst=wanted // 8 // 5)
+    video = replace(CLASSES[0], rate=wanted, ceil=wanted, leaf="bfifo", burst=wanted // 8 // 5)
     classes = (video, *CLASSES[1:])
     new = plan(trees=tuple(replace(tree, classes=classes) for tree in plan().trees))
     enforce.apply(new, state_dir=state)
@@ -58,7 +58,7 @@ def test_flows_are_held_to_their_classs_rate_within_five_percent(
 
 @pytest.mark.guest
 def test_a_burst_goes_at_once_even_where_rate_and_ceil_are_the_same(world: World, state: Path) -> None:
-    classes = (replace(CLASSES[0], rate=MBIT, ceil=MBIT, leaf="pfifo", burst=1_000_000), *CLASSES[1:])
+    classes = (replace(CLASSES[0], rate=MBIT, ceil=MBIT, leaf="bfifo", burst=1_000_000), *CLASSES[1:])
     enforce.apply(plan(trees=tuple(replace(tree, classes=classes) for tree in plan().trees)), state_dir=state)
     world.decide(lambda _: final(2))
     world.serve(world.inet, 80, source=1 << 30)

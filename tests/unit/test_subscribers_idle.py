@@ -47,7 +47,7 @@ def kernel(folder: Path) -> KernelPlan:
     return policy(folder, "queues: on-demand, ").kernel
 
 
-FEATURES = Features(pfifo=True, htb=True)
+FEATURES = Features(bfifo=True, htb=True)
 
 
 def classes(plan: KernelPlan, *names: str, direction: str = "down") -> list[BranchClasses]:

@@ -114,7 +114,7 @@ NEEDS = {
     "htb": Need("HTB, the tree of classes", ("sch_htb",)),
     "cake": Need("CAKE, the best leaf", ("sch_cake",)),
     "fq_codel": Need("fq_codel, the second best leaf", ("sch_fq_codel",)),
-    "pfifo": Need("pfifo, the leaf that is always there", ()),
+    "bfifo": Need("bfifo, the leaf that is always there", ()),
     "ifb": Need("IFB devices, where several interfaces share a link", ("ifb",)),
     "redirect": Need("redirecting to an IFB, mirrors to a device", ("sch_ingress", "cls_bpf", "act_mirred")),
     "policy_routing": Need("routing by mark, IPv4 and IPv6", ()),
@@ -202,14 +202,14 @@ def queue_step(box: Box) -> Iterator[Found]:
 @check(
     "leaf",
     "which qdisc a class ends in when the policy says `leaf: auto`, and whether those that it names are there",
-    "CAKE and fq_codel keep delay low and share a class fairly between flows; pfifo does neither",
+    "CAKE and fq_codel keep delay low and share a class fairly between flows; bfifo does neither",
 )
 def leaf(box: Box) -> Iterator[Found]:
     have = box.features.leaves()
     if not have:
         yield error("there is no qdisc for classes to end in", fix_of(NEEDS["cake"]))
-    elif have[0] == "pfifo":
-        yield warning("pfifo: the kernel has neither CAKE nor fq_codel", fix_of(NEEDS["cake"]))
+    elif have[0] == "bfifo":
+        yield warning("bfifo: the kernel has neither CAKE nor fq_codel", fix_of(NEEDS["cake"]))
     else:
         yield ok(have[0])
     asked = {c.leaf for t in box.plan.kernel.trees for c in t.classes} - {None, "auto"} if box.plan else set()

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from dpi.enforce.netlink import attribute, message
-from dpi.enforce.qdisc import cake, fq_codel, pfifo
+from dpi.enforce.qdisc import bfifo, cake, fq_codel
 from dpi.enforce.qdisc.leaf import Leaf, Purpose
 from dpi.enforce.qdisc.read import NEW_QDISC, TCMSG
 from dpi.errors import KernelError
@@ -17,9 +17,10 @@ from dpi.policy import plan
 KINDS: dict[str, tuple[Callable[[Purpose], Leaf], dict[str, str]]] = {  # best first
     "cake": (cake.wanted, cake.NAMES),
     "fq_codel": (fq_codel.wanted, fq_codel.NAMES),
-    "pfifo": (pfifo.wanted, pfifo.NAMES),
+    "bfifo": (bfifo.wanted, {}),
 }
 
+LACKS = {"fq_codel": "no CAKE", "bfifo": "neither CAKE nor fq_codel, so one flow can starve the others of its class"}
 
 # What one of them takes when it is empty, by the structures in net/sched/: CAKE has eight tins of 1,024 flows, used or
 # not; fq_codel, of subscribers, FEW_FLOWS.
@@ -41,8 +42,8 @@ def choose(asked: plan.Leaf, purpose: Purpose, have: Container[str], class_: str
 def encode(leaf: Leaf, before: Leaf | None = None) -> Any:
     """The leaf's TCA_OPTIONS for pyroute2; where it stands already, of what is other than `before` alone."""
     names = KINDS[leaf.kind][1]
-    if leaf.kind == "pfifo":
-        return dict(leaf.options)
+    if leaf.kind == "bfifo":
+        return bfifo.encode(leaf)
     options = [(name, value) for name, value in leaf.options if not before or (name, value) not in before.options]
     if leaf.kind == "fq_codel":
         return {"attrs": [[names[name], fq_codel.sent(name, value)] for name, value in options]}
@@ -61,25 +62,19 @@ def known(kind: str, options: bytes) -> Leaf:
     """A leaf from the kernel's own bytes, of which there are few: thousands of leaves have the same."""
     from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
-    if kind not in KINDS:
+    if kind not in KINDS or not options:
         return Leaf(kind, ())
+    if kind == "bfifo":
+        return bfifo.decode(options)
     payload = attribute(1, kind.encode() + b"\0") + attribute(2, options)
     listed = tcmsg(message(NEW_QDISC, 0, 0, TCMSG.pack(0, 0, 0, 0, 0) + payload))
     listed.decode()
-    return decode(kind, listed.get_attr("TCA_OPTIONS"))
+    found = listed.get_attr("TCA_OPTIONS")
+    names = KINDS[kind][1]
+    return Leaf.of(kind, **{n: int(found.get_attr(a)) for n, a in names.items() if found.get_attr(a) is not None})
 
 
 def affordable(have: Iterable[str], leaves: int) -> list[str]:
-    """The kinds of which so many fit into an eighth of this machine's memory; pfifo always does."""
+    """The kinds of which so many fit into an eighth of this machine's memory; bfifo always does."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8
     return [kind for kind in have if leaves * BYTES.get(kind, 0) <= memory]
-
-
-def decode(kind: str, options: Any) -> Leaf:
-    """A leaf from a qdisc that the kernel listed; kinds that are none of ours have no options."""
-    if kind not in KINDS or options is None:
-        return Leaf(kind, ())
-    names = KINDS[kind][1]
-    if kind == "pfifo":
-        return Leaf.of(kind, limit=int(options["limit"]))
-    return Leaf.of(kind, **{n: int(options.get_attr(a)) for n, a in names.items() if options.get_attr(a) is not None})

@@ -53,7 +53,7 @@ class Class(Section):
         default=4, description="Who is offered spare rate first: 0 before 7"
     )
     burst: Size | None = Field(default=None, description="What may go at the link's speed at once; default: computed")
-    leaf: Literal["auto", "cake", "fq_codel", "pfifo"] | None = Field(
+    leaf: Literal["auto", "cake", "fq_codel", "bfifo"] | None = Field(
         default=None, description="The queue at the end; auto: the best that the kernel has"
     )
     default: bool = Field(default=False, description="The class of everything that no rule puts elsewhere")
