@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dpi.cli.output import is_terminal, json_option, print_json, print_table
-from dpi.cli.policy_file import DEFAULT, FILE, checked_policy, plan_here, plan_told, set_option
+from dpi.cli.policy_file import DEFAULT, FILE, STATE_DIR, checked_policy, plan_here, plan_told, set_option
 from dpi.errors import DpiError, FindingsError, UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
 @click.option(
     "--state-dir",
     type=click.Path(path_type=Path),
-    default=Path("/run/dpi"),
+    default=STATE_DIR,
     show_default=True,
     help="As for dpi run: what the kernel offers is remembered there.",
 )

@@ -12,15 +12,13 @@ import click
 
 from dpi.cli import policy_simulate, policy_versions
 from dpi.cli.output import json_option, print_json
-from dpi.cli.policy_file import FILE, file_argument, in_force, planned, set_option
+from dpi.cli.policy_file import FILE, STATE_DIR, file_argument, in_force, planned, set_option
 from dpi.cli.policy_versions import span
 from dpi.cli.session import force_option, guarded
 from dpi.errors import Finding, UsageError
 
 if TYPE_CHECKING:
     from dpi.policy.diff import Change
-
-STATE = Path("/run/dpi")
 
 
 @click.group()
@@ -152,7 +150,7 @@ def plan(file: Path, sets: tuple[str, ...], before: Path | None, kernel: bool | 
     if kernel or (kernel is None and os.geteuid() == 0):
         from dpi.enforce import plan_operations
 
-        operations = plan_operations(new.kernel, state_dir=STATE)
+        operations = plan_operations(new.kernel, state_dir=STATE_DIR)
     if as_json:
         listed = None if operations is None else [operation.to_json() for operation in operations]
         told = [change.to_json() for change in changes]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dpi.policy.plan import Ids, Plan
 
 DEFAULT = Path("/etc/dpi/policy.yaml")
+STATE_DIR = Path("/run/dpi")
 FILE = click.Path(path_type=Path)
 
 file_argument = click.argument("file", type=FILE, default=DEFAULT)

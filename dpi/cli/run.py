@@ -8,10 +8,8 @@ from pathlib import Path
 
 import click
 
-from dpi.cli.policy_file import DEFAULT, FILE, set_option
+from dpi.cli.policy_file import DEFAULT, FILE, STATE_DIR, set_option
 from dpi.errors import DpiError
-
-STATE_DIR = Path("/run/dpi")
 
 
 @click.command("run")

@@ -15,10 +15,9 @@ from dpi.daemon.count import counters as read_counters
 from dpi.daemon.reload import Reloads
 from dpi.daemon.state import State
 from dpi.policy.conditions import unmet
-from dpi.policy.plan import Direction
+from dpi.policy.plan import DIRECTIONS
 from dpi.simulate.outcome import DEFAULT
 
-DIRECTIONS: tuple[Direction, ...] = ("down", "up")
 TOP_QUOTAS = 10  # accounts that used most of theirs
 
 

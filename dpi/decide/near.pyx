@@ -14,8 +14,9 @@ from dpi.decide.shard cimport HABITS, TRAIT_SHARED, Habit, Shard
 from dpi.flow.evidence cimport BY_FINGERPRINT, BY_NEIGHBOUR, BY_PREFIX, BY_PROGRAM, confidence_of, improve
 from dpi.flow.flow cimport NONE, Flow, opener
 from dpi.flow.strings cimport string_text
-from dpi.match.name_table cimport fold, word
+from dpi.match.name_table cimport word
 from dpi.match.nearby cimport networks_find, networks_learn, places_find, places_learn
+from dpi.wire.keyed cimport fold
 
 
 cdef enum:

@@ -12,17 +12,8 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
 from dpi.flow.flow cimport NONE
+from dpi.wire.keyed cimport random_key
 from dpi.wire.pages cimport map_pages, unmap_pages
-
-
-cdef extern from *:
-    """
-    #include <sys/random.h>
-    static inline int dpi_strings_random(void *p, size_t n) {
-        return getrandom(p, n, 0) == (ssize_t)n ? 0 : -1;
-    }
-    """
-    int random_bytes "dpi_strings_random"(void *p, size_t n) noexcept nogil
 
 
 cdef Strings *strings_new(uint32_t capacity) noexcept nogil:
@@ -41,7 +32,7 @@ cdef Strings *strings_new(uint32_t capacity) noexcept nogil:
     s.free = NONE
     s.strings = <String *>map_pages(capacity * sizeof(String))
     s.buckets = <uint32_t *>map_pages(buckets * sizeof(uint32_t))
-    if s.strings == NULL or s.buckets == NULL or random_bytes(s.key, sizeof(s.key)) != 0:
+    if s.strings == NULL or s.buckets == NULL or not random_key(s.key, sizeof(s.key)):
         strings_free(s)
         return NULL
     return s

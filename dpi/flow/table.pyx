@@ -22,35 +22,9 @@ from libc.string cimport memcmp, memcpy, memset
 from dpi.flow.flow cimport FLOW_DECIDED, FLOW_TOUCHED, NONE, Flow, opener
 from dpi.flow.tcp cimport follow_tcp
 from dpi.flow.timers cimport timeout_of, wheel_add, wheel_due, wheel_free, wheel_init, wheel_remove
+from dpi.wire.keyed cimport fold, random_key
 from dpi.wire.packet cimport Packet
 from dpi.wire.pages cimport map_pages, unmap_pages
-
-
-cdef extern from *:
-    """
-    #include <stdint.h>
-    #include <sys/random.h>
-
-    /* A 128 bit product folded: the mixing step.  Routers with 32 bits have no __int128. */
-    static inline uint64_t dpi_mix(uint64_t a, uint64_t b) {
-    #ifdef __SIZEOF_INT128__
-        unsigned __int128 r = (unsigned __int128)a * b;
-        return (uint64_t)r ^ (uint64_t)(r >> 64);
-    #else
-        uint64_t ah = a >> 32, al = (uint32_t)a, bh = b >> 32, bl = (uint32_t)b;
-        uint64_t m1 = ah * bl, m2 = al * bh, low = al * bl;
-        uint64_t carry = (low >> 32) + (uint32_t)m1 + (uint32_t)m2;
-        uint64_t high = ah * bh + (m1 >> 32) + (m2 >> 32) + (carry >> 32);
-        return (a * b) ^ high;
-    #endif
-    }
-
-    static inline int dpi_random(void *p, size_t n) {
-        return getrandom(p, n, 0) == (ssize_t)n ? 0 : -1;
-    }
-    """
-    uint64_t mix "dpi_mix"(uint64_t a, uint64_t b) noexcept nogil
-    int random_bytes "dpi_random"(void *p, size_t n) noexcept nogil
 
 
 cdef enum:
@@ -74,7 +48,7 @@ cdef Table *table_new(uint32_t capacity) noexcept nogil:
     t.flows = <Flow *>map_pages(capacity * sizeof(Flow))
     t.index = <uint64_t *>map_pages(slots * sizeof(uint64_t))
     if (t.flows == NULL or t.index == NULL or not wheel_init(&t.wheel, t.flows)
-            or random_bytes(t.key, sizeof(t.key)) != 0):
+            or not random_key(t.key, sizeof(t.key))):
         table_free(t)
         return NULL
     t.free = NONE
@@ -98,13 +72,13 @@ cdef void table_free(Table *t) noexcept nogil:
 cdef inline uint64_t hash_side(const Table *t, const uint8_t *addr, uint16_t port) noexcept nogil:
     cdef uint64_t half[2]
     memcpy(half, addr, 16)
-    return mix(mix(half[0] ^ t.key[0], half[1] ^ t.key[1]) ^ t.key[2], t.key[3] ^ port)
+    return fold(fold(half[0] ^ t.key[0], half[1] ^ t.key[1]) ^ t.key[2], t.key[3] ^ port)
 
 
 cdef uint32_t table_hash(const Table *t, const Packet *p) noexcept nogil:
     """The same for both directions of a flow."""
     cdef uint64_t sides = hash_side(t, p.src, p.sport) + hash_side(t, p.dst, p.dport)
-    cdef uint64_t h = mix(sides ^ t.key[1], t.key[2] ^ (<uint64_t>(p.vlan & t.vlans) << 8 | p.proto))
+    cdef uint64_t h = fold(sides ^ t.key[1], t.key[2] ^ (<uint64_t>(p.vlan & t.vlans) << 8 | p.proto))
     return <uint32_t>(h ^ h >> 32)
 
 

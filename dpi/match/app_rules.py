@@ -82,14 +82,6 @@ def _host_problem(word: str) -> str:
     return hosts.problem(word)
 
 
-def _port_problem(word: str) -> str:
-    try:
-        ports.parse(word)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
 def _ja4_problem(word: str) -> str:
     return "" if _JA4.fullmatch(word) else "a JA4 fingerprint, or its beginning and *, is needed here"
 
@@ -101,7 +93,7 @@ def _alpn_problem(word: str) -> str:
 _PROBLEMS: dict[str, Callable[[str], str]] = {
     "hosts": _host_problem,
     "prefixes": addresses.problem,
-    "ports": _port_problem,
+    "ports": ports.problem,
     "ja4": _ja4_problem,
     "alpn": _alpn_problem,
     "protocols": lambda _: "",

@@ -141,7 +141,7 @@ def _check_spelling(read: Reader, lists: dict[Evidence, Listing]) -> None:
     problems: dict[Evidence, Callable[[str], str]] = {
         "hosts": hosts.problem,
         "prefixes": addresses.problem,
-        "ports": _port_problem,
+        "ports": ports.problem,
     }
     for key, problem in problems.items():
         for number, (word, _) in enumerate(lists[key].pairs):
@@ -149,11 +149,3 @@ def _check_spelling(read: Reader, lists: dict[Evidence, Listing]) -> None:
                 words, place = lists[key].find(number)
                 line, column = words.spot(place)
                 read.findings.append(Finding(words.file.path, line, column, key, f"{word}: {wrong}"))
-
-
-def _port_problem(text: str) -> str:
-    try:
-        ports.parse(text)
-    except ValueError as error:
-        return str(error)
-    return ""

@@ -5,6 +5,7 @@ Who calls lookup(), put() or take() holds the lock of the shard.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from dpi.wire.keyed cimport fold
 from dpi.wire.prefetch cimport prefetch
 
 
@@ -15,17 +16,6 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_mutex_destroy(pthread_mutex_t *mutex)
     int pthread_mutex_lock(pthread_mutex_t *mutex)
     int pthread_mutex_unlock(pthread_mutex_t *mutex)
-
-
-cdef extern from *:
-    """
-    #include <stdint.h>
-    static inline uint64_t dpi_fold(uint64_t a, uint64_t b) {
-        unsigned __int128 r = (unsigned __int128)a * b;
-        return (uint64_t)r ^ (uint64_t)(r >> 64);
-    }
-    """
-    uint64_t fold "dpi_fold"(uint64_t a, uint64_t b) noexcept nogil
 
 
 cdef enum:

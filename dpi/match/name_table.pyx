@@ -14,11 +14,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
+from dpi.wire.keyed cimport random_key
 from dpi.wire.pages cimport map_pages, unmap_pages
-
-
-cdef extern from "<sys/random.h>" nogil:
-    ssize_t getrandom(void *to, size_t n, unsigned int flags)
 
 
 cdef NameTable *names_new(uint32_t capacity) noexcept nogil:
@@ -45,7 +42,7 @@ cdef NameTable *names_new(uint32_t capacity) noexcept nogil:
     for i in range(SHARDS):
         t.shards[i].tags = t.tags + i * n
         t.shards[i].entries = t.entries + i * n
-    if getrandom(t.key, sizeof(t.key), 0) != sizeof(t.key):
+    if not random_key(t.key, sizeof(t.key)):
         names_free(t)
         return NULL
     return t

@@ -4,6 +4,7 @@ from typing import Self
 from typing_extensions import disjoint_base
 
 def parse(text: str) -> tuple[str, int, int]: ...
+def problem(text: str) -> str: ...
 
 @disjoint_base
 class Ports:

@@ -26,6 +26,15 @@ def parse(text: str) -> tuple[str, int, int]:
     return found[1], first, last
 
 
+def problem(text: str) -> str:
+    """What is wrong with it; nothing where parse() reads it."""
+    try:
+        parse(text)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 cdef uint16_t port_match(const PortTable *t, uint8_t proto, uint16_t port) noexcept nogil:
     """The label of a port of an IP protocol (TCP, UDP, SCTP), 0 for none."""
     if proto == IP_TCP:

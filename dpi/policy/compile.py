@@ -22,7 +22,7 @@ from typing import Literal
 from dpi.policy import plan as p
 from dpi.policy.branches import FIRST_MINOR
 from dpi.policy.check import Checked, uncollected
-from dpi.policy.checks.classes import DIRECTIONS, children
+from dpi.policy.checks.classes import children
 from dpi.policy.checks.interfaces import lan_vlans, signature_folder
 from dpi.policy.model.caches import Cache, Hop, Member
 from dpi.policy.model.classes import Class, Rates
@@ -120,7 +120,7 @@ def _trees(policy: Policy, minors: Mapping[str, int]) -> Iterator[p.Tree]:
     default = next(name for name, class_ in policy.classes.items() if class_.default)
     lan = list(dict.fromkeys(port.device for port in policy.interfaces.lan))
     wan = list(dict.fromkeys(port.device for port in policy.interfaces.wan))
-    for direction in DIRECTIONS:
+    for direction in p.DIRECTIONS:
         rate = policy.link.down if direction == "down" else policy.link.up
         devices = lan if direction == "down" else wan
         shared = len(devices) > 1 or (direction == "down" and bool(set(lan) & set(wan)))

@@ -24,6 +24,8 @@ _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 class RulesText:
     """The text of one file, open for edits of its `rules`.  Each edit returns the new text."""
 
+    noun = "rule"
+
     def __init__(self, text: str, file: str) -> None:
         """Raises FindingsError where the text is no YAML, UsageError where its rules cannot be edited by lines."""
         self.text = text
@@ -112,10 +114,10 @@ class RulesText:
 
     def _entry(self, name: str) -> tuple[Scalar, Node]:
         if name not in self.rules.entries:
-            raise UsageError(f"{self.file}: there is no rule {name}")
+            raise UsageError(f"{self.file}: there is no {self.noun} {name}")
         key, value = self.rules.entries[name]
         if not self.rules.start <= key.start < self.rules.end or value.start < key.end:
-            raise UsageError(f"{self.file}:{key.line}: rule {name} comes from an alias; edit what it names")
+            raise UsageError(f"{self.file}:{key.line}: {self.noun} {name} comes from an alias; edit what it names")
         return key, value
 
     def _line_of(self, offset: int) -> int:

@@ -17,6 +17,8 @@ Edit = tuple[int, int, str]  # from, to, what stands there instead
 class EntriesText(RulesText):
     """The text of one file.  FindingsError where it is no YAML, UsageError where it cannot be edited by lines."""
 
+    noun = "subscriber"
+
     def edited(self, changes: Changes) -> str:
         """The text with these changes, all at once."""
         known = entries(self.root)
@@ -68,14 +70,6 @@ class EntriesText(RulesText):
                 raise UsageError(f"{what} stands in braces; write it in lines to edit it here")
         assert isinstance(node, Mapping)
         return node
-
-    def _entry(self, name: str) -> tuple[Scalar, Node]:
-        if name not in self.rules.entries:
-            raise UsageError(f"{self.file}: there is no subscriber {name}")
-        key, value = self.rules.entries[name]
-        if not self.rules.start <= key.start < self.rules.end or value.start < key.end:
-            raise UsageError(f"{self.file}:{key.line}: subscriber {name} comes from an alias; edit what it names")
-        return key, value
 
     # Changes of the text
 

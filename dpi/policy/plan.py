@@ -18,6 +18,7 @@ PORTAL_PORT = 8088
 HTTP = 80  # the port that plain HTTP is asked at, which proxies get
 Leaf = Literal["auto", "cake", "fq_codel", "bfifo"]
 Direction = Literal["down", "up"]
+DIRECTIONS: tuple[Direction, ...] = ("down", "up")
 Block = Literal["reject", "drop"]
 CacheKind = Literal["transparent", "proxy", "dns"]
 

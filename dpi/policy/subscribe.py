@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from dpi.policy import plan as p
 from dpi.policy.branches import MOST_SHARES, bits, numbered
-from dpi.policy.checks.classes import DIRECTIONS
 from dpi.policy.model.policy import Policy
 from dpi.policy.model.subscribers import Site, Tariff
 from dpi.policy.numbers import number
@@ -120,16 +119,16 @@ class _Branches:
         found = []
         for name in by_depth(self.policy.sites):
             parent = self.policy.sites[name].parent
-            down, up = (self._site(name, direction) for direction in DIRECTIONS)
+            down, up = (self._site(name, direction) for direction in p.DIRECTIONS)
             found.append(p.Branch(SITE + name, self.numbers[SITE + name], self._number_of(parent), down, up))
         for name, subscriber in self.policy.subscribers.entries.items():
-            down, up = (self._shape(subscriber.tariff, subscriber.parent, direction) for direction in DIRECTIONS)
+            down, up = (self._shape(subscriber.tariff, subscriber.parent, direction) for direction in p.DIRECTIONS)
             parent_number = self._number_of(subscriber.parent)
             addresses = tuple(subscriber.address)
             keys = addresses, subscriber.tariff, tuple(subscriber.mac), tuple(subscriber.vlan)
             found.append(p.Branch(name, self.first(name), parent_number, down, up, *keys))
         if default := self.policy.subscribers.default:
-            down, up = (self._shape(default, None, direction) for direction in DIRECTIONS)
+            down, up = (self._shape(default, None, direction) for direction in p.DIRECTIONS)
             found.append(p.Branch(DEFAULT, self.first(DEFAULT), 0, down, up, tariff=default))
         return found
 
@@ -141,7 +140,7 @@ class _Branches:
         parents = dict.fromkeys(subscriber.parent for subscriber in self.policy.subscribers.entries.values())
         for tariff in dict.fromkeys(quota.tariff for quota in self.policy.quotas.values() if quota.tariff):
             for parent in parents:
-                down, up = (self._shape(tariff, parent, direction) for direction in DIRECTIONS)
+                down, up = (self._shape(tariff, parent, direction) for direction in p.DIRECTIONS)
                 yield p.Instead(tariff, self._number_of(parent), down, up)
 
     def _number_of(self, site: str | None) -> int:
@@ -154,7 +153,7 @@ class _Branches:
         parents += [(s.parent, self.policy.tariffs[s.tariff].rate) for s in self.policy.subscribers.entries.values()]
         if default := self.policy.subscribers.default:
             parents.append((None, self.policy.tariffs[default].rate))
-        for direction in DIRECTIONS:
+        for direction in p.DIRECTIONS:
             link = self.link(direction)
             for parent, rates in parents:
                 rate = rates.of(direction)

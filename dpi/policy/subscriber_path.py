@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from dpi.policy.plan import Branch, Direction, KernelPlan, SubscriberPlan
+from dpi.policy.plan import DIRECTIONS, Branch, Direction, KernelPlan, SubscriberPlan
 from dpi.policy.subscribe import DEFAULT, SITE
 
 OTHERS = "(all others)"  # whom the default tariff is for
-DIRECTIONS: tuple[Direction, ...] = ("down", "up")
 
 
 class Node(NamedTuple):

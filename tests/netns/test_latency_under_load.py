@@ -1,4 +1,4 @@
-"""What a packet now and then waits behind bulk TCP in the same class: little behind CAKE and fq_codel, a whole bfifo else.
+"""What a packet now and then waits behind bulk TCP in the same class: little behind CAKE and fq_codel, else a bfifo.
 
 Held is the median of what load adds to the round trip of an ICMP echo: 20 ms at 20 Mbit/s.  The median, and against the
 same echo without load in the same run, because a virtual or emulated machine is away now and then for longer than that.

@@ -11,10 +11,19 @@ import click
 import pytest
 
 from dpi.cli import dpi
+from dpi.policy.check import inspect
+from dpi.vocabulary import vocabulary
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+WHOLE = {
+    "version": 1,
+    "interfaces": "{lan: lan0, wan: wan0}",
+    "link": "{down: 100mbit, up: 50mbit}",
+    "classes": "{rest: {rate: 1mbit, default: true}, video: {rate: 1mbit}, slow: {rate: 1mbit}, "
+    "bulk: {rate: 1mbit}, games: {rate: 1mbit}}",
+}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -58,6 +67,22 @@ def test_the_index_leads_to_every_page() -> None:
     index = DOCS / "README.md"
     known = {(index.parent / link.partition("#")[0]).resolve() for link in LINK.findall(index.read_text())}
     assert {p for p in PAGES if p.is_relative_to(DOCS)} - known - {index} == set()
+
+
+@pytest.mark.parametrize("page", [DOCS / "tutorial.md", *sorted((DOCS / "how-to").glob("*.md"))], ids=name)
+def test_every_policy_that_is_shown_is_right(page: Path, tmp_path: Path) -> None:
+    """What is shown of one is made whole by what it leaves out.  Blocks with protocols or apps are signatures."""
+    wrong = []
+    for indent, block in re.findall(r"^( *)```yaml\n(.*?)^ *```", page.read_text(), re.M | re.S):
+        said = re.sub(f"^{indent}", "", block, flags=re.M)
+        keys = set(re.findall(r"^(\w+):", said, re.M))
+        if keys & {"protocols", "apps", "signatures"} or not keys:
+            continue
+        left_out = "".join(f"{key}: {value}\n" for key, value in WHOLE.items() if key not in keys)
+        file = tmp_path / "policy.yaml"
+        file.write_text(left_out + said)
+        wrong += [str(f) for f in inspect(file, names=vocabulary)[1] if not f.warning]
+    assert not wrong, wrong
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

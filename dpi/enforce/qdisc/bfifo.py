@@ -1,8 +1,10 @@
 """bfifo as the leaf of a class, where the kernel has nothing better: one queue, as long as 50 ms of the rate.
 
-By bytes, as packets may be merged ones (GRO) of 64 kB: a queue that counts those as packets is 40 times as long as it
-was meant.  Much shorter, and TCP does not reach the rate over a long path.  At low rates it holds some full frames, so
-that a burst as small as that with which TCP begins (10, RFC 6928) is not cut.
+By bytes, as packets may be merged ones (GRO) of 64 kB, of which a limit in packets makes seconds.  Measured with an
+echo beside one bulk flow at 20 Mbit/s between namespaces: 1,408 ms behind 330 packets (200 ms of full frames), 48
+behind these 125 kB; the flow had 19.1 Mbit/s each time.  Much shorter, and TCP does not reach the rate over a long
+path.  At low rates it holds some full frames, so that a burst as small as that with which TCP begins (10, RFC 6928) is
+not cut: 24 kB at 1 Mbit/s gave 0.96 Mbit/s and a delay of 154 ms, 131 kB gave 0.93 and 777.
 """
 
 from __future__ import annotations

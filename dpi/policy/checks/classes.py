@@ -6,11 +6,10 @@ from dpi.policy.branches import FIRST_MINOR
 from dpi.policy.checks.case import Case
 from dpi.policy.findings import near
 from dpi.policy.model.classes import Class
-from dpi.policy.plan import Direction
+from dpi.policy.plan import DIRECTIONS, Direction
 from dpi.policy.units import rate_text
 
 MAX_DEPTH = 7  # TC_HTB_MAXDEPTH is 8, the link's own class is one
-DIRECTIONS: tuple[Direction, ...] = ("down", "up")
 
 
 def check(case: Case) -> None:

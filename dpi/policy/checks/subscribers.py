@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from dpi.policy.branches import MOST_TREES, bits, room
 from dpi.policy.checks.case import Case
-from dpi.policy.checks.classes import DIRECTIONS, children
+from dpi.policy.checks.classes import children
 from dpi.policy.checks.interfaces import check_vlans
 from dpi.policy.findings import near
 from dpi.policy.link_layer import made_of
 from dpi.policy.load import Path_
 from dpi.policy.model.classes import Rates
+from dpi.policy.plan import DIRECTIONS
 from dpi.policy.units import rate_text
 
 LEAST_IDLE, MOST_IDLE = 5.0, 7 * 86_400.0  # seconds
