@@ -328,7 +328,7 @@ cdef bint teeworlds_query(const Sight *s, uint32_t at) noexcept nogil:
 cdef Answer teeworlds(const Sight *s, Found *out) noexcept nogil:
     """Teeworlds and DDNet: a server is asked what it is (0.6, DDNet's own, 0.7); a connection with DDNet's token."""
     if s.data[0] == 0x10:
-        return yes(be16(s, 0) == 0x1000 and s.data[2] == 0 and 1 <= s.data[3] <= 2 and has(s, 4, b"TKEN", 4))
+        return yes(has(s, 4, b"TKEN", 4) and be16(s, 0) == 0x1000 and s.data[2] == 0 and 1 <= s.data[3] <= 2)
     if s.data[0] == 0xFF:
         return yes(be32(s, 2) == 0xFFFFFFFFU and teeworlds_query(s, 6))
     return yes(teeworlds_query(s, 6 if has(s, 0, b"xe", 2) else 9))
