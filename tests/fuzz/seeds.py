@@ -42,6 +42,7 @@ REQUEST = b"GET /a?b HTTP/1.1\r\nHost: www.example.org:8080\r\nUser-Agent: curl/
 PROXY = b"CONNECT video.example:443 HTTP/1.1\r\nhOsT : video.example\r\n folded\r\n\r\n"
 RESPONSE = b"HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: video/mp4\r\n\r\n"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+CUT_TO = 24  # bytes of a payload that is cut short
 LINKS = {"ethernet": 0, "raw": 7, "cooked": 11}  # places in the table of packets.pyx
 
 
@@ -244,10 +245,11 @@ def sight(proto: int, from_opener: bool, port: int, payload: bytes, half: int = 
 
 
 def first_payloads() -> list[bytes]:
-    """What each protocol begins with."""
-    shown = [sight(proto, from_opener, port, payload) for _, proto, from_opener, port, payload in first_bytes.KNOWN]
-    said = [sight(proto, who, port, payload) for _, proto, port, talk in first_bytes.TALKS for payload, who in talk]
-    return shown + said
+    """What each protocol begins with, and the same cut short, as a probe may ask for a byte too many of it."""
+    whole = [(proto, from_opener, port, payload) for _, proto, from_opener, port, payload in first_bytes.KNOWN]
+    whole += [(proto, who, port, payload) for _, proto, port, talk in first_bytes.TALKS for payload, who in talk]
+    cut = {(*how, payload[:n]) for *how, payload in whole for n in range(1, min(len(payload), CUT_TO))}
+    return [sight(*each) for each in (*whole, *sorted(cut))]
 
 
 def declared_payloads() -> list[bytes]:
