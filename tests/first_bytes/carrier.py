@@ -19,6 +19,7 @@ KNOWN = [
     ("smpp", TCP, False, 2775, pack(">IIII", 21, 0x80000009, 0, 1) + b"SMSC\0"),
     ("megaco", UDP, True, 2944, b"MEGACO/1 [192.0.2.1]:2944\nTransaction = 1 {"),
     ("megaco", UDP, True, 2944, b"!/1 [192.0.2.1]:2944 T=1{"),
+    ("megaco", UDP, True, 2944, b"AU=0x12345678:0x00000001:0x0123456789ABCDEF0123 !/1 [192.0.2.1] T=1{"),
     ("megaco", UDP, True, 2944, b"!/2 gateway@example.org\nT=1{"),
     ("megaco", TCP, True, 2944, pack(">HH", 0x0300, 30) + b"MEGACO/1 <example.org> T=1"),
     ("mgcp", UDP, True, 2427, b"RSIP 1201 *@rgw.example.net MGCP 1.0\r\n"),

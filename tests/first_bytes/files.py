@@ -25,6 +25,7 @@ KNOWN = [
     ("ceph", TCP, False, 6789, b"ceph v027" + bytes(20)),
     ("ceph", TCP, True, 3300, b"ceph v2\n\x10\0" + bytes(16)),
     ("lustre", TCP, True, 988, pack("<IIQ", 0xACCE7100, 1, 0x2000000000001)),
+    ("lustre", TCP, True, 988, pack(">III", 0x45726963, 1, 0)),
     ("tftp", UDP, True, 69, b"\x00\x01boot.img\x00octet\x00"),
     ("tftp", UDP, True, 69, b"\x00\x02boot.img\x00netascii\x00"),
     ("tftp", UDP, True, 69, b"\x00\x02root\x00mail\x00"),

@@ -6,6 +6,7 @@ from operator import xor
 from struct import pack, unpack
 
 TCP, UDP = 6, 17
+SBUS = pack(">IBBHBBB", 13, 1, 0, 5, 0, 1, 6)
 COTP = b"\x03\0\0\x16\x11\xe0\0\0\0\1\0\xc0\1\x0a\xc1\2\1\0\xc2\2\1\2"
 
 
@@ -66,7 +67,7 @@ KNOWN = [
     ("controllerareanetwork", UDP, True, 40001, b"ISO11898\1\1" + bytes(14)),
     ("bacnet", UDP, True, 47808, b"\x81\x0b\0\x0c\x01\x20\xff\xff\0\xff\x10\x08"),
     ("ethersio", UDP, True, 6060, b"ESIO\0\1\0\1" + bytes(16)),
-    ("ethersbus", UDP, True, 5050, pack(">IBBHBBB", 13, 1, 0, 5, 0, 1, 6) + b"\x12\x34"),
+    ("ethersbus", UDP, True, 5050, SBUS + pack(">H", crc_hqx(SBUS, 0))),
     ("cip", UDP, True, 2222, pack("<HHHIIHH", 2, 0x8002, 8, 1, 1, 0xB1, 4) + bytes(4)),
     ("cnpip", UDP, True, 1628, pack(">HBB", 28, 1, 0x71) + bytes(24)),
     ("ethernetglobaldata", UDP, True, 18246, b"\x0d\x01\xd4\xf0\xc0\xa8\x08\x4d" + bytes(40)),

@@ -24,6 +24,7 @@ KNOWN = [
     ("nats", TCP, True, 4222, b'CONNECT {"verbose":false}\r\n'),
     ("stomp", TCP, True, 61613, b"CONNECT\naccept-version:1.2\n\n\0"),
     ("stomp", TCP, False, 61613, b"CONNECTED\nversion:1.2\n\n\0"),
+    ("stomp", TCP, False, 61614, b"ERROR\nversion:1.2\nmessage:unknown command\n\n\0"),
     ("stomp", TCP, True, 61613, b"SUBSCRIBE\nid:0\ndestination:/queue/a\n\n\0"),
     ("stomp", TCP, False, 61613, b"MESSAGE\nmessage-id:7\nsubscription:0\n\nhello\0"),
     ("openwire", TCP, True, 61616, b"\0\0\0\xf0\x01ActiveMQ\0\0\0\x0c"),
@@ -34,6 +35,7 @@ KNOWN = [
     ("corba", TCP, True, 2809, b"GIOP\x01\x02\x01\x00\x20\0\0\0"),
     ("corba", UDP, True, 9000, b"MIOP\x10\x03" + bytes(26) + b"GIOP\x01\x02"),
     ("jrmi", TCP, True, 1099, b"JRMI\x00\x02\x4b"),
+    ("jrmi", TCP, False, 1098, b"\xac\xed\0\x05sr\0\x19java.rmi.MarshalledObject" + bytes(8)),
     ("thrift", TCP, True, 9090, b'[1,"ping",1,0,{}]'),
     ("thrift", TCP, True, 9090, pack(">I", 17) + b'[1,"ping",1,0,{}]'),
     ("thrift", UDP, True, 6831, b"\x82\x81\x80\x02\x09emitBatch\x1c"),
@@ -57,5 +59,6 @@ KNOWN = [
     ("protobuf", TCP, True, 12345, b"\x12\x05alice\x22\x0c\x08\x01\x12\x08somebody"),
     ("rx", UDP, True, 17000, pack(">IIIIIBBBBHH", 1700000000, 4, 1, 1, 1, 1, 5, 0, 0, 0, 52) + bytes(8)),
     ("rx", UDP, True, 7003, pack(">IIIIIBBBBHH", 999, 0, 101, 0, 0, 8, 5, 0, 0, 0, 0) + bytes(8)),
+    ("rx", UDP, True, 7001, pack(">IIIIIBBBBHH", 999, 0, 7, 0, 0, 13, 5, 0, 0, 0, 0) + bytes(65)),
     ("rx", UDP, True, 7000, pack(">IIIIIBBBBHH", 1700000000, 4, 1, 1, 1, 1, 5, 0, 0, 0, 1) + bytes(8)),
 ]

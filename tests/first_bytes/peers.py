@@ -37,11 +37,21 @@ KNOWN = [
     ("monero", TCP, True, 18080, b"\x01\x21\x01\x01\x01\x01\x01\x01" + bytes(25)),
     ("mining", TCP, True, 3333, b'{"id":1,"method":"mining.subscribe","params":["miner/1"]}\n'),
     ("mining", TCP, True, 3333, b'{"method":"login","params":{"login":"4A","pass":"x","agent":"xmr/1"},"id":1}\n'),
+    ("jsonrpc", TCP, True, 40001, b'Content-Length: 40\r\n\r\n{"jsonrpc":"2.0","id":1,"method":"exit"}'),
     ("jsonrpc", TCP, True, 8332, b'{"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1}'),
     ("nano", TCP, True, 7075, b"RC\x14\x14\x12\x0a\x05\0" + bytes(32)),
     ("zug", UDP, True, 19000, pack(">H", 40) + b"UG\x10" + bytes(35)),
 ]
 TALKS = [
+    (
+        "bittorrent",
+        UDP,
+        49001,
+        [
+            (pack(">QIIBBIB", 0xA123456789ABCDEF, 1024, 77, 50, 0, 0, 50) + bytes(20), True),
+            (pack(">IIQBBIB", 1025, 77, 0xA123456789ABCDEF, 50, 0, 0, 50), False),
+        ],
+    ),
     (
         "bittorrent",
         UDP,

@@ -7,6 +7,7 @@ TCP, UDP = 6, 17
 KNOWN = [
     ("ssh", TCP, False, 22, b"SSH-2.0-OpenSSH_9.6\r\n"),
     ("telnet", TCP, False, 23, b"\xff\xfd\x18\xff\xfd\x20"),
+    ("telnet", TCP, False, 2323, b"\xff\xfc\x01\r\nWhat is the password?\r\n"),
     ("telnet", TCP, False, 2323, b"\xff\xfd\x18\xff\xfd\x20\xff\xfd\x23"),
     ("vnc", TCP, False, 5900, b"RFB 003.008\n"),
     ("rdp", TCP, True, 3389, bytes.fromhex("030000130ee000000000000100080003000000")),
@@ -18,6 +19,7 @@ KNOWN = [
     ("nomachine", TCP, True, 4000, b"NXSH-8.10.1\n"),
     ("nomachine", UDP, True, 4000, b"\x01\0\x01\0\x0a\0\0\0\0\0"),
     ("citrix", TCP, False, 1494, b"\x7f\x7fICA\0\x7f\x7fICA\0"),
+    ("citrix", UDP, True, 1604, pack("<HBBI", 30, 1, 0x30, 0xE3A8FD02) + bytes(22)),
     ("citrix", TCP, True, 2598, b"\x1aCGP/01\x01\0\0"),
     ("teamviewer", TCP, True, 5938, b"\x17\x24\x0a\x20\x00" + bytes(32)),
     ("teamviewer", UDP, True, 5938, bytes(11) + b"\x17\x24\x47\x50" + bytes(30)),

@@ -8,6 +8,7 @@ KNOWN = [
     ("openflow", TCP, True, 16633, b"\x01\x00\x00\x08\0\0\0\x01"),
     ("merakicloud", UDP, True, 7351, b"\xfe\xf7\x28\x91\0\0\0\1"),
     ("lisp", UDP, True, 4342, b"\x10\0\0\1" + bytes(20)),
+    ("lisp", UDP, True, 4342, b"\x70\0\0\0" + bytes(20)),
     ("lisp", UDP, True, 4341, b"\xc0" + bytes(7) + b"\x45\0\0\x29" + bytes(37)),
     ("lisp", TCP, True, 4342, b"\0\x11\0\x10" + bytes(8) + b"\x9f\xac\xad\xe9"),
     ("hsrp", UDP, True, 1985, b"\0\0\x10\x03\x0a\x64\x01\0cisco\0\0\0\xc0\0\x02\x01"),

@@ -39,6 +39,8 @@ KNOWN = [
     ("sdrtn", UDP, True, 8130, b"\0\x5a\x38\x4c\0\0\x21\0\0\0\0\0\x04SNI\0\x0d\0a.example.org" + bytes(100)),
     ("teamspeak", UDP, True, 9987, b"TS3INIT1\0\x65" + bytes(24)),
     ("teamspeak", UDP, True, 8767, b"\xf4\xbe\x03\0" + bytes(20)),
+    ("teamspeak", TCP, False, 10011, b"TS3\n\rWelcome"),
+    ("teamspeak", TCP, False, 51234, b"[TS]\r\n"),
     ("teamspeak", UDP, True, 2010, b"\x01\x80\x84\x01"),
 ]
 TALKS = [

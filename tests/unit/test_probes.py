@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from binascii import crc_hqx
 
 import pytest
 
 from dpi.dissect.probes.index import KINDS, probe_bytes, probe_messages
 from dpi.dissect.protocols import SLUGS
 from tests.first_bytes import KNOWN, TALKS, Known, Talk
-from tests.first_bytes.industrial import COTP
+from tests.first_bytes.industrial import COTP, SBUS
 from tests.first_bytes.network import DHCP, NETBIOS_NAME
 from tests.first_bytes.voice import STUN
 
@@ -83,11 +84,19 @@ def test_what_is_none_of_them_is_left_unknown(proto: int) -> None:
         (struct.pack(">IIIIIH", 40, 2, 0, 1, 0, 9) + b"127.0.0.1" + bytes(9), False),  # Kafka's metadata, not SMPP
         (b"\x03\0\0\x08\x02\xf0\x80\x28", True),  # T.125 in a TPKT, not OpenFlow
         (b"ES" + bytes(17), False),  # no version of Elasticsearch
+        (b"Eric said hello to the world\n", False),  # a word that is a magic of Lustre's
+        (struct.pack(">IIIII", 4, 0, 4, 4, 1), False),  # numbers, of which the first three resemble HTTP/2's SETTINGS
     ],
-    ids=["helo", "kafka", "tpkt", "es"],
+    ids=["helo", "kafka", "tpkt", "es", "eric", "numbers"],
 )
 def test_what_resembles_another_is_not_taken_for_it(data: bytes, opener: bool) -> None:
     assert shown(TCP, opener, 40001, data)[0] == "unknown"
+
+
+def test_a_length_in_front_does_not_make_it_ether_s_bus() -> None:
+    """Its telegrams end in a checksum."""
+    assert shown(UDP, True, 5050, SBUS + struct.pack(">H", crc_hqx(SBUS, 0)))[0] == "ethersbus"
+    assert shown(UDP, True, 40001, struct.pack(">IIIB", 13, 12, 74, 0))[0] == "unknown"
 
 
 def test_names_and_software_are_read_where_the_protocol_has_them() -> None:

@@ -98,8 +98,14 @@ cdef Answer smpp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer megaco(const Sight *s, Found *out) noexcept nogil:
-    """RFC 3525, B.2: the version, then the sender, in long or short text; D.2: over TCP in a TPKT (RFC 1006, 6)."""
+    """RFC 3525, B.2: the version, then the sender, in long or short text; D.2: over TCP in a TPKT (RFC 1006, 6).
+
+    An authentication header may stand before it.
+    """
     cdef uint32_t at = 4 if s.proto == TCP and be16(s, 0) == 0x0300 else 0
+    if byte_at(s, at) == c'A':
+        return yes((has(s, at, b"AU=0x", 5) or has(s, at, b"Authentication=0x", 17))
+                   and (contains(s, b"MEGACO/", 7, 256) or contains(s, b"!/", 2, 256)))
     return yes(has(s, at, b"MEGACO/", 7) or has(s, at, b"!/", 2) and c'1' <= byte_at(s, at + 2) <= c'4'
                and byte_at(s, at + 3) in (c' ', c'\r', c'\n') and (is_print(byte_at(s, at + 4)) or byte_at(s, at + 4) == c'\n'))
 
@@ -182,7 +188,7 @@ cdef Answer bfcp(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 14 and 1 <= s.data[12] >> 1 <= 18 and 2 <= s.data[13] <= 4 * be16(s, 2))
 
 
-at_first(BOTH, P_MEGACO, megaco, b"M!")
+at_first(BOTH, P_MEGACO, megaco, b"M!A")
 at_first(TCP, P_MEGACO, megaco, b"\x03")
 at_first(BOTH, P_MGCP, mgcp, b"ACDEMNR0123456789acdemnr")
 at_first(TCP, P_DIAMETER, diameter, b"\x01")

@@ -116,10 +116,11 @@ cdef Answer ceph(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer lustre(const Sight *s, Found *out) noexcept nogil:
-    """LNet over sockets: the acceptor's magic, or the one of a connection's hello, in either byte order."""
+    """LNet over sockets: the acceptor's magic, or the one of a connection's hello, in either byte order, and a version."""
     if s.n < 12:
         return NO
-    return yes(le32(s, 0) in (0xACCE7100U, 0x45726963) or be32(s, 0) in (0xACCE7100U, 0x45726963)
+    return yes(le32(s, 0) in (0xACCE7100U, 0x45726963) and le32(s, 4) <= 15
+               or be32(s, 0) in (0xACCE7100U, 0x45726963) and be32(s, 4) <= 15
                or le32(s, 0) == 0xC1 and s.n >= 96 and be16(s, 6) == 0 and le32(s, 52) + 96 <= s.n + 65536
                and le32(s, 44) <= 4 and to_or_from(s, 988))
 

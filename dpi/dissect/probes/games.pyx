@@ -154,20 +154,25 @@ cdef Answer wild_rift(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer maplestory(const Sight *s, Found *out) noexcept nogil:
-    """The server's greeting: a length, a version, a minor one as text of two digits at the most, two vectors, a locale."""
+    """The server's greeting: a length, a version, a minor one as text of digits, two vectors, a locale, of late a zero.
+
+    Korea's has all of its version in the text, of up to seven digits.
+    """
     cdef uint32_t minor = le16(s, 4)
     cdef uint32_t i
-    if s.from_opener or minor > 2 or s.n != 15 + minor or le16(s, 0) + 2 != s.n or not 0x20 <= le16(s, 2) < 0x200:
+    if s.from_opener or minor > 7 or le16(s, 0) + 2 != s.n or not 0x20 <= le16(s, 2) < 0x200:
+        return NO
+    if s.n != 15 + minor and (s.n != 16 + minor or s.data[15 + minor]):
         return NO
     for i in range(minor):
         if not is_digit(s.data[6 + i]):
             return NO
-    return yes(1 <= s.data[s.n - 1] <= 9)
+    return yes(1 <= s.data[14 + minor] <= 9)
 
 
 cdef Answer nintendo(const Sight *s, Found *out) noexcept nogil:
     """Pia among consoles: its magic, then a version or the flag of an encrypted packet."""
-    return yes(s.n > 24 and be32(s, 0) == 0x32AB9864 and s.data[4] & 0x7F <= 12)
+    return yes(s.n > 24 and be32(s, 0) == 0x32AB9864 and s.data[4] & 0x7F <= 31)
 
 
 cdef Answer netease(const Sight *s, Found *out) noexcept nogil:
@@ -434,7 +439,7 @@ at_first(TCP, P_GENSHINIMPACT, genshin_tcp, b"\x01")
 at_first(TCP, P_PATHOFEXILE, path_of_exile, b"\x00")
 at_first(TCP, P_TENCENTGAMES, tencent_games, b"\x00\x33\x43\xaa")
 at_first(TCP, P_TESONLINE, elder_scrolls, b"\x00")
-at_first(TCP, P_MAPLESTORY, maplestory, b"\x0d\x0e\x0f")
+at_first(TCP, P_MAPLESTORY, maplestory, bytes(range(13, 22)))
 at_first(UDP, P_CODMOBILE, cod_mobile, b"\xce")
 at_ports(UDP, P_CODMOBILE, cod_mobile, (7500,))
 at_ports(UDP, P_STARCRAFT, starcraft_udp, (1119,))

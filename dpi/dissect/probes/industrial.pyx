@@ -159,9 +159,23 @@ cdef Answer beckhoff_discovery(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 12 and be32(s, 0) == 0x03661471)
 
 
+cdef uint16_t crc_ccitt(const Sight *s, uint32_t n) noexcept nogil:
+    """The cyclic redundancy check of ITU-T V.41 (x^16 + x^12 + x^5 + 1, from 0) over the first n bytes."""
+    cdef uint32_t crc = 0
+    cdef uint32_t i
+    cdef int _
+    for i in range(n):
+        crc ^= <uint32_t>s.data[i] << 8
+        for _ in range(8):
+            crc = crc << 1 ^ (0x1021 if crc & 0x8000 else 0)
+    return <uint16_t>crc
+
+
 cdef Answer ether_s_bus(const Sight *s, Found *out) noexcept nogil:
-    """SAIA's S-Bus: the length of all, version 0 or 1, type 0, a sequence, request, response or ack."""
-    return yes(s.n >= 9 and be32(s, 0) == s.wire and s.data[4] <= 1 and s.data[5] == 0 and s.data[8] <= 2)
+    """SAIA's S-Bus: the length of all, version 0 or 1, type 0, a sequence, request, response or ack; a checksum ends it."""
+    if s.n < 11 or be32(s, 0) != s.wire or s.data[4] > 1 or s.data[5] or s.data[8] > 2:
+        return NO
+    return yes(s.n < s.wire or crc_ccitt(s, s.n - 2) == be16(s, s.n - 2))
 
 
 cdef Answer ether_sio(const Sight *s, Found *out) noexcept nogil:

@@ -72,11 +72,16 @@ cdef Answer nats(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer stomp(const Sight *s, Found *out) noexcept nogil:
-    """STOMP 1.2: a command alone on its line, then headers; what is sent and received names where (joined later)."""
+    """STOMP 1.2: a command alone on its line, then headers; what is sent and received names where (joined later).
+
+    A server that does not understand the first command answers with an error and its message.
+    """
     if has(s, 0, b"STOMP\n", 6) or has(s, 0, b"CONNECTED\n", 10):
         return YES
     if has(s, 0, b"SEND\n", 5) or has(s, 0, b"SUBSCRIBE\n", 10) or has(s, 0, b"MESSAGE\n", 8):
         return yes(contains(s, b"\ndestination:", 13, 256) or contains(s, b"\nsubscription:", 14, 256))
+    if not s.from_opener and (has(s, 0, b"ERROR\n", 6) or has(s, 0, b"ERROR\r\n", 7)):
+        return yes(contains(s, b"\nmessage:", 9, 256))
     return yes(has(s, 0, b"CONNECT\n", 8) or has(s, 0, b"STOMP\r\n", 7) or has(s, 0, b"CONNECT\r\n", 9)
                or has(s, 0, b"CONNECTED\r\n", 11))
 
@@ -136,6 +141,11 @@ cdef Answer java_rmi(const Sight *s, Found *out) noexcept nogil:
     if s.n < 7:
         return starts(s, b"JRMI\0\x02", 6) if s.n < 6 else MORE
     return yes(has(s, 0, b"JRMI\0", 5) and 1 <= s.data[5] <= 2 and 0x4B <= s.data[6] <= 0x4D)
+
+
+cdef Answer java_object(const Sight *s, Found *out) noexcept nogil:
+    """Java Object Serialization, 6.4.2: the magic, version 5, a new object and its class, one of RMI's."""
+    return yes(has(s, 0, b"\xac\xed\0\x05sr", 6) and has(s, 8, b"java.rmi.", 9))
 
 
 cdef bint thrift_name(const Sight *s, uint32_t at) noexcept nogil:
@@ -266,7 +276,7 @@ cdef Answer rx(const Sight *s, Found *out) noexcept nogil:
     if not 7000 <= s.sport <= 7009 and not 7000 <= s.dport <= 7009:
         return yes(s.from_opener and s.data[20] == 1 and s.data[21] & 1 and s.data[21] <= 0x2F and be32(s, 8) == 1
                    and be32(s, 12) == 1 and be32(s, 16) == 1 and be16(s, 26) != 0)
-    return yes(be32(s, 12) < 65536 and be32(s, 16) < 65536 and (be16(s, 26) or s.data[20] == 8))      # 8: debugging
+    return yes(be32(s, 12) < 65536 and be32(s, 16) < 65536 and (be16(s, 26) or s.data[20] in (8, 13)))     # debugging, version
 
 
 cdef uint32_t varint(Cursor *c) noexcept nogil:
@@ -335,12 +345,13 @@ at_first(TCP, P_MQTT, mqtt, b"\x10\x20")
 at_first(TCP, P_MQTT, mqtt_joined, b"\x30\x31\x32\x33\x34\x35\xc0\xd0")
 at_first(TCP, P_AMQP, amqp, b"A\x01\x02")
 at_first(TCP, P_NATS, nats, b"CI")
-at_first(TCP, P_STOMP, stomp, b"SCM")
+at_first(TCP, P_STOMP, stomp, b"SCME")
 at_first(TCP, P_OPENWIRE, openwire, b"\x00")
 at_first(TCP, P_DCERPC, dcerpc, b"\x05")
 at_first(UDP, P_DCERPC, dcerpc_udp, b"\x04")
 at_first(BOTH, P_CORBA, corba, b"GMZ")
 at_first(TCP, P_JRMI, java_rmi, b"J")
+at_first(TCP, P_JRMI, java_object, b"\xac")
 at_first(TCP, P_ZABBIX, zabbix, b"Z")
 at_first(TCP, P_GEARMAN, gearman, b"\x00")
 at_first(TCP, P_GIT, git, b"0123456789abcdefABCDEF")

@@ -76,6 +76,23 @@ cdef Answer tracker_announce(const Sight *s, Found *out) noexcept nogil:
                and printable(s, 37, 6) and be32(s, 80) <= 3)
 
 
+cdef Answer vuze_dht(const Sight *s, Found *out) noexcept nogil:
+    """Vuze's own DHT: a request is a connection with its first bit set, an action (1024 on, even), a transaction.
+
+    The reply has the action's next, the transaction, then the connection, so each side is needed.
+    """
+    cdef uint32_t action = be32(s, 8)
+    if s.mine == NULL or s.n < 17:
+        return NO
+    if s.data[0] & 0x80:
+        if s.n >= 24 and 1024 <= action <= 1038 and not action & 1 and s.mine[0] == 0:
+            s.mine[0] = 0x5D000000 | be32(s, 12) & 0xFFFFFF
+        return NO
+    action = be32(s, 0)
+    return yes(1024 < action < 1040 and action & 1 and s.theirs[0] == (0x5D000000 | be32(s, 4) & 0xFFFFFF)
+               and s.data[8] & 0x80)
+
+
 cdef Answer gnutella(const Sight *s, Found *out) noexcept nogil:
     """Gnutella 0.6: the greeting; a push; over UDP gtk-gnutella's fragments."""
     if s.proto == TCP:
@@ -198,7 +215,9 @@ cdef Answer stratum(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer jsonrpc(const Sight *s, Found *out) noexcept nogil:
-    """JSON-RPC 2.0, 4: an object, or several, that says so."""
+    """JSON-RPC 2.0, 4: an object, or several, that says so; or after the header of a language server's base protocol."""
+    if s.data[0] == c'C' and not has(s, 0, b"Content-Length: ", 16):
+        return NO
     return yes(contains(s, b'"jsonrpc"', 9, 512) and (contains(s, b'"2.0"', 5, 512) or contains(s, b'"1.0"', 5, 512)))
 
 
@@ -223,10 +242,11 @@ at_first(UDP, P_EDONKEY, kademlia, b"\xe3\xe4\xe5\xc5")
 at_first(TCP, P_BITCOIN, bitcoin, b"\xf9\x0b\xfa\x0a\xfb\xc0\xe3\x24\xbf\xfc\x1c")
 at_first(TCP, P_MONERO, monero, b"\x01")
 at_first(TCP, P_MINING, stratum, b"{")
-at_first(TCP, P_JSONRPC, jsonrpc, b"{[")
+at_first(TCP, P_JSONRPC, jsonrpc, b"{[C")
 at_first(TCP, P_NANO, nano, b"R")
 at_first(UDP, P_ZUG, zug, b"\x00\x01\x02\x03\x04\x05")
 at_first(UDP, P_BITTORRENT, utp, b"\x01\x11\x21\x31\x41")
+at_first(UDP, P_BITTORRENT, vuze_dht, b"\x00" + bytes(range(0x80, 0x100)))
 at_ports(TCP, P_ETHEREUM, ethereum_rlpx, range(30300, 30306))
 at_any(UDP, P_ETHEREUM, ethereum_discovery)
 at_any(UDP, P_GNUTELLA, gnutella_message)

@@ -20,12 +20,21 @@ cdef Answer ssh(const Sight *s, Found *out) noexcept nogil:
     return answer
 
 
+cdef bint is_lines(const Sight *s, uint32_t at, uint32_t end) noexcept nogil:
+    """Whether what stands there is text with ends of lines."""
+    if end > s.n:
+        return False
+    while at < end and (is_print(s.data[at]) or s.data[at] in (c'\r', c'\n', c'\t', 0x1B)):
+        at += 1
+    return at == end
+
+
 cdef Answer telnet(const Sight *s, Found *out) noexcept nogil:
-    """RFC 854: option negotiation comes first: IAC, WILL … DONT or SB, an option that is registered; two of them."""
+    """RFC 854: option negotiation comes first: IAC, WILL … DONT or SB, an option that is registered; two, or a line."""
     cdef uint32_t i = 0
     while i + 3 <= s.n and i < 6:
         if s.data[i] != 0xFF or not 0xFA <= s.data[i + 1] <= 0xFE or s.data[i + 2] > 49:
-            return yes(i > 0 and to_or_from(s, 23))
+            return yes(i > 0 and (to_or_from(s, 23) or not s.from_opener and is_lines(s, i, i + 16)))
         if s.data[i + 1] == 0xFA:           # a subnegotiation is as long as it likes
             return yes(i > 0 or to_or_from(s, 23))
         i += 3
@@ -88,6 +97,11 @@ cdef Answer nomachine_udp(const Sight *s, Found *out) noexcept nogil:
 cdef Answer citrix(const Sight *s, Found *out) noexcept nogil:
     """ICA's and CGP's greetings."""
     return yes(has(s, 0, b"\x7f\x7fICA\0", 6) or has(s, 0, b"\x07\x07ICA\0", 6) or has(s, 0, b"\x1aCGP/01", 7))
+
+
+cdef Answer citrix_browser(const Sight *s, Found *out) noexcept nogil:
+    """The ICA browser, by which clients look for farms: the length of all, little-endian, a kind, the magic."""
+    return yes(s.n >= 8 and le16(s, 0) == s.wire and be32(s, 4) == 0x02FDA8E3)
 
 
 cdef Answer teamviewer(const Sight *s, Found *out) noexcept nogil:
@@ -160,6 +174,7 @@ at_first(TCP, P_RADMIN, radmin, b"\x01")
 at_first(TCP, P_VMWARE, vmware_auth, b"2")
 at_first(TCP, P_TELNET, telnet, b"\xff")
 at_first(TCP, P_TEAMVIEWER, teamviewer, b"\x11\x17")
+at_ports(UDP, P_CITRIX, citrix_browser, (1604,))
 at_ports(TCP, P_RSH, rsh, (512, 513, 514))
 at_first(UDP, P_RDP, rdp_udp, b"\xff")
 at_first(UDP, P_TEAMVIEWER, teamviewer_udp, b"\x00")

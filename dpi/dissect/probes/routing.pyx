@@ -9,10 +9,10 @@ from dpi.dissect.protocols cimport *
 
 
 cdef Answer lisp(const Sight *s, Found *out) noexcept nogil:
-    """RFC 9301, 5 (4342: control) and RFC 9300, 5.1 (4341: an IP packet behind 8 bytes)."""
+    """RFC 9301, 5 (4342: control; RFC 8111, 6 and its draft on NAT: 6, 7), RFC 9300, 5.1 (4341: IP behind 8 bytes)."""
     if to_or_from(s, 4341):
         return yes(s.n >= 28 and (s.data[8] >> 4 == 4 and be16(s, 10) + 8 == s.wire or s.data[8] >> 4 == 6))
-    return yes(s.n >= 12 and (1 <= s.data[0] >> 4 <= 4 or s.data[0] >> 4 == 8 and byte_at(s, 4) >> 4 in (4, 6)))
+    return yes(s.n >= 12 and (1 <= s.data[0] >> 4 <= 7 or s.data[0] >> 4 == 8 and byte_at(s, 4) >> 4 in (4, 6)))
 
 
 cdef Answer lisp_tcp(const Sight *s, Found *out) noexcept nogil:

@@ -272,6 +272,11 @@ cdef Answer teamspeak(const Sight *s, Found *out) noexcept nogil:
                and be32(s, 4) == 0 or s.n >= 16 and be16(s, 0) == 0xF4BE and le16(s, 2) in (1, 2, 3))
 
 
+cdef Answer teamspeak_query(const Sight *s, Found *out) noexcept nogil:
+    """TeamSpeak's query interfaces greet, version 3's with a line that ends the other way round."""
+    return yes(not s.from_opener and (has(s, 0, b"TS3\n\r", 5) or has(s, 0, b"[TS]\r\n", 6)))
+
+
 cdef Answer teamspeak_list(const Sight *s, Found *out) noexcept nogil:
     """TeamSpeak 3's list of servers: version 1, a sequence with the high bit of a byte set, an opcode of 1 to 4."""
     return yes(s.n >= 4 and s.data[0] == 1 and s.data[1] & 0x80 and s.data[2] & 0x80 and 1 <= s.data[3] <= 8)
@@ -287,6 +292,7 @@ at_first(UDP, P_STUN, stun_classic, b"\x00\x01")
 at_first(UDP, P_MPEGTS, mpeg_ts, b"\x47")
 at_first(UDP, P_MUMBLE, mumble, b"\x00")
 at_first(BOTH, P_TEAMSPEAK, teamspeak, b"T\xf4")
+at_first(TCP, P_TEAMSPEAK, teamspeak_query, b"T[")
 at_first(UDP, P_RTCP, rtcp, bytes(range(0x80, 0xC0)))
 at_first(UDP, P_RTCP, rtcp_others, bytes(range(0x80, 0xC0)))
 at_first(UDP, P_RTP, rtp, bytes(range(0x80, 0xC0)))

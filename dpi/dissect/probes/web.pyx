@@ -14,11 +14,16 @@ cdef Answer http2(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer http2_settings(const Sight *s, Found *out) noexcept nogil:
-    """RFC 9113, 3.4 and 6.5: a server begins with SETTINGS on stream 0, entries of six bytes that are known."""
+    """RFC 9113, 3.4 and 6.5: a server begins with SETTINGS on stream 0, entries of six bytes that are known.
+
+    Without entries it looks like numbers of 32 bits; so what follows then must be of the connection too (4.1, 6).
+    """
     cdef uint32_t n = be32(s, 0) >> 8
     if s.from_opener or s.n < 9 or n % 6 or n > 96 or be32(s, 3) != 0x04000000 or be16(s, 7) != 0:
         return NO
-    return yes(n == 0 or s.n >= 15 and 1 <= be16(s, 9) <= 16)
+    if n == 0:
+        return yes(s.n == 9 or s.n >= 18 and s.data[12] in (4, 6, 7, 8) and s.data[13] <= 1 and be32(s, 14) == 0)
+    return yes(s.n >= 15 and 1 <= be16(s, 9) <= 16)
 
 
 cdef Answer haproxy(const Sight *s, Found *out) noexcept nogil:
@@ -75,15 +80,17 @@ cdef Answer websocket(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
-    """RFC 1928, 3: version 5, the methods and no more; SOCKS4: a command, an address, a name with a zero."""
+    """RFC 1928, 3: version 5, the methods and no more, or a request (4) at once; SOCKS4: a command, an address, a name."""
     cdef uint32_t i
+    cdef uint32_t end = byte_at(s, 1) + 2
     if s.n < 3:
         return MORE if s.n and s.from_opener and to_or_from(s, 1080) else NO
-    if s.from_opener and s.data[0] == 5 and byte_at(s, 1) + 2 == s.n and 1 <= s.data[1] <= 9:
-        for i in range(2, s.n):
-            if s.data[i] > 9:                   # IANA, SOCKS Methods
+    if s.from_opener and s.data[0] == 5 and end <= s.n and 1 <= s.data[1] <= 9:
+        for i in range(2, end):                 # IANA, SOCKS Methods; from 0x80 on they are private
+            if s.data[i] > 9 and (s.data[i] < 0x80 or s.data[1] == 1):
                 return NO
-        return YES
+        return yes(end == s.n or byte_at(s, end) == 5 and 1 <= byte_at(s, end + 1) <= 3 and s.n >= end + 7
+                   and s.data[end + 2] == 0 and s.data[end + 3] in (1, 3, 4))
     if s.from_opener and s.data[0] == 4 and s.n >= 9 and 1 <= s.data[1] <= 2 and be16(s, 2) and s.data[s.n - 1] == 0:
         for i in range(8, s.n - 1):
             if not is_print(s.data[i]) and s.data[i]:
