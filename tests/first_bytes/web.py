@@ -20,7 +20,7 @@ KNOWN = [
     ("websocket", TCP, False, 8000, b"\x81\x17Welcome to this server!"),
     ("websocket", TCP, True, 8000, b"\x81\x90abcd" + MASKED),
     ("socks", TCP, True, 1080, b"\x05\x01\x00"),
-    ("socks", TCP, True, 1081, b"\x05\x02\0\x80"),
+    ("socks", TCP, True, 1080, b"\x05\x02\0\x80"),
     ("socks", TCP, True, 1081, b"\x05\x01\0\x05\x01\0\x03\x0bexample.org\0\x50"),
     ("socks", TCP, True, 9997, pack(">BBHI", 4, 1, 8000, 0xC0000201) + b"\0"),
     ("socks", TCP, True, 1080, pack(">BBHI", 4, 1, 80, 0xC0000201) + b"me\0"),

@@ -66,6 +66,8 @@ def test_every_probe_has_bytes_of_its_own() -> None:
 
 def test_some_need_privileged_or_equal_ports_or_more_than_one_turn() -> None:
     assert SLUGS[probe_bytes(b"1022\0root\0root\0ls\0", proto=TCP, sport=1023, dport=514)[0]] == "rsh"
+    assert SLUGS[probe_bytes(b"0\0me\0secret\0ls\0", proto=TCP, sport=40000, dport=512)[0]] == "rsh"
+    assert SLUGS[probe_bytes(bytes(4), proto=TCP, sport=40000, dport=512)[0]] == "unknown"
     assert SLUGS[probe_bytes(b"\x1a\x90\0\1" + bytes(30), proto=UDP, sport=8116, dport=8116)[0]] == "cpha"
     assert probe_bytes(b"\xc1" * 48, proto=TCP, sport=40000, dport=5222)[1] == "more"
     assert SLUGS[probe_bytes(b"\xc1" * 239, proto=TCP, sport=40000, dport=5222, turn=1)[0]] == "threema"

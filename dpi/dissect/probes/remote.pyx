@@ -146,23 +146,29 @@ cdef Answer x11(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer rsh(const Sight *s, Found *out) noexcept nogil:
-    """RFC 1282 and rshd(8): a port for errors or nothing, then two names that end by a zero, from a privileged port."""
+    """RFC 1282 and rshd(8): a port for errors or nothing, then two names that end by a zero, from a privileged port.
+
+    Of rexecd(8), from any port: behind the names is a command that a zero ends, and no more.
+    """
     cdef uint32_t i = 0
     cdef int names = 0
-    if not s.from_opener or s.sport > 1023:
+    cdef int wanted = 2 if s.sport < 1024 else 3
+    if not s.from_opener:
         return NO
     while i < s.n and is_digit(s.data[i]) and i < 5:
         i += 1
     if i < s.n and s.data[i] != 0:
         return NO
     i += 1
-    while i < s.n and names < 2:
+    while i < s.n and names < wanted:
         if s.data[i] == 0:
             names += 1
         elif not is_print(s.data[i]):
             return NO
         i += 1
-    return YES if names == 2 else MORE
+    if names < wanted:
+        return MORE if wanted == 2 else NO
+    return yes(wanted == 2 or i == s.n and s.data[i - 2] != 0)
 
 
 at_first(TCP, P_SSH, ssh, b"S")

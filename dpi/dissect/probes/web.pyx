@@ -86,8 +86,8 @@ cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
     if s.n < 3:
         return MORE if s.n and s.from_opener and to_or_from(s, 1080) else NO
     if s.from_opener and s.data[0] == 5 and end <= s.n and 1 <= s.data[1] <= 9:
-        for i in range(2, end):                 # IANA, SOCKS Methods; from 0x80 on they are private
-            if s.data[i] > 9 and (s.data[i] < 0x80 or s.data[1] == 1):
+        for i in range(2, end):                 # IANA, SOCKS Methods; private ones fix too little alone
+            if s.data[i] > 9 and (s.data[i] < 0x80 or end == s.n and not to_or_from(s, 1080)):
                 return NO
         return yes(end == s.n or byte_at(s, end) == 5 and 1 <= byte_at(s, end + 1) <= 3 and s.n >= end + 7
                    and s.data[end + 2] == 0 and s.data[end + 3] in (1, 3, 4))
