@@ -35,9 +35,9 @@ cdef bint quic_looks(const uint8_t *data, uint32_t n) noexcept nogil:
     if not alive(&c) or h.dcid_len > CID_MAX or h.scid_len > CID_MAX:
         return False
     if h.version == 0:
-        return negotiated(&c) != 0
-    if quic_profile(h.version) != NULL:
-        return True
+        return h.scid_len >= 8 and negotiated(&c) != 0         # the number that the client drew (RFC 9000, 7.2)
+    if quic_profile(h.version) != NULL:         # RFC 9000, 17.2 and 7.2: a fixed bit, or (RFC 9287) a client's first number
+        return h.dcid_len >= 8 or h.first & 0x40 != 0 and h.dcid_len + h.scid_len > 0
     return (h.first & 0xc0) == 0xc0 and n >= DATAGRAM_MIN and h.dcid_len >= 8
 
 

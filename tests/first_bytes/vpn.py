@@ -9,9 +9,9 @@ NAME = b"\x012\x0ddnscrypt-cert\x07example\x03org\0\0\x10\0\1"
 AVAST = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01\x32\x09SeCurEdNS\x05avast\x03com\0\0\x10\0\1"
 
 KNOWN = [
-    ("wireguard", UDP, True, 51820, b"\x01\0\0\0" + bytes(144)),
-    ("wireguard", UDP, False, 51820, b"\x02\0\0\0" + bytes(88)),
-    ("wireguard", UDP, False, 443, b"\x03\0\0\0" + bytes(60)),
+    ("wireguard", UDP, True, 51820, b"\x01\0\0\0" + bytes(range(144))),
+    ("wireguard", UDP, False, 51820, b"\x02\0\0\0" + bytes(range(88))),
+    ("wireguard", UDP, False, 443, b"\x03\0\0\0" + bytes(range(60))),
     ("openvpn", UDP, True, 1194, b"\x38" + b"\x5a" * 8 + bytes(5)),
     ("openvpn", UDP, False, 1194, b"\x40" + b"\x5b" * 8 + b"\x01" + bytes(4) + b"\x5a" * 8 + bytes(4)),
     ("openvpn", UDP, True, 443, b"\x38" + b"\x5a" * 8 + b"\xa5" * 20 + TIME + bytes(5)),

@@ -101,6 +101,20 @@ def test_a_length_in_front_does_not_make_it_ether_s_bus() -> None:
     assert shown(UDP, True, 40001, struct.pack(">IIIB", 13, 12, 74, 0))[0] == "unknown"
 
 
+def test_zeros_are_not_what_wireguard_or_openvpn_draw() -> None:
+    assert shown(UDP, True, 40001, b"\x03\0\0\0" + bytes(range(60)))[0] == "wireguard"
+    assert shown(UDP, True, 40001, struct.pack("<16I", 3, *range(15)))[0] == "unknown"
+    assert shown(UDP, True, 40001, struct.pack("<6I", 0x40, 64, 64, 0x01000000, 0x64000000, 0) + bytes(40))[0] == "unknown"
+
+
+def test_a_length_and_low_numbers_do_not_make_it_hart_ip() -> None:
+    for kind, body in ((0, bytes(12)), (1, bytes(4)), (3, b"\x99" * 9), (4, bytes(9))):
+        message = struct.pack(">BBBBHH", 1, 0, kind, 0, 2, 8 + len(body)) + body
+        assert (shown(UDP, True, 5094, message)[0], shown(UDP, True, 40001, message)[0]) == ("hartip", "unknown")
+    session = struct.pack(">BBBBHHBI", 1, 0, 0, 0, 2, 13, 1, 30000)
+    assert shown(TCP, True, 40001, session)[0] == "hartip"
+
+
 def test_names_and_software_are_read_where_the_protocol_has_them() -> None:
     assert shown(UDP, True, 67, DHCP)[2] == "laptop"
     assert shown(UDP, True, 137, bytes(12) + b"\x20" + NETBIOS_NAME + b"\0\0\x20\0\x01")[2] == "printer"

@@ -131,9 +131,22 @@ cdef Answer opc_ua(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer hart_ip(const Sight *s, Found *out) noexcept nogil:
-    """HCF_SPEC-085, 10.1: version 1 or 2, a kind, an id, a status, a sequence, the length of all."""
-    return yes(s.n >= 8 and 1 <= s.data[0] <= 2 and (s.data[1] <= 2 or s.data[1] == 15) and s.data[2] <= 5
-               and be16(s, 6) == size(s))
+    """HCF_SPEC-085, 10.1: version 1 or 2, a kind, an id, a status, a sequence, the length of all.
+
+    Elsewhere than on its port what is asked or answered must be there too: a session's timer, HART's delimiter, nothing.
+    """
+    cdef uint32_t n = size(s)
+    if s.n < 8 or not 1 <= s.data[0] <= 2 or s.data[1] > 2 and s.data[1] != 15 or s.data[2] > 5 or be16(s, 6) != n:
+        return NO
+    if to_or_from(s, 5094):
+        return YES
+    if s.data[1] > 2 or s.data[1] == 0 and s.data[3]:
+        return NO
+    if s.data[2] == 0:
+        return yes(n == 13 and byte_at(s, 8) <= 1 and be32(s, 9) != 0)
+    if s.data[2] <= 2:
+        return yes(n == 8)
+    return yes(s.data[2] == 3 and n >= 13 and byte_at(s, 8) & 0x7F in (1, 2, 6))
 
 
 cdef Answer fins_tcp(const Sight *s, Found *out) noexcept nogil:

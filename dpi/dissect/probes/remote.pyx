@@ -90,8 +90,9 @@ cdef Answer nomachine(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer nomachine_udp(const Sight *s, Found *out) noexcept nogil:
-    """NX over UDP: version 1, the datagram's own length, two zeros, all little-endian."""
-    return yes(s.n >= 10 and le16(s, 2) == 1 and le16(s, 4) == s.wire and be16(s, 8) == 0)
+    """NX over UDP: version 1, the datagram's own length, two zeros, all little-endian; on other ports two of them."""
+    return yes(s.n >= 10 and le16(s, 2) == 1 and le16(s, 4) == s.wire and be16(s, 8) == 0
+               and (to_or_from(s, 4000) or agreed(s, 0x4E580001)))
 
 
 cdef Answer citrix(const Sight *s, Found *out) noexcept nogil:

@@ -96,6 +96,17 @@ cdef bint printable(const Sight *s, uint32_t at, uint32_t n) noexcept nogil:
     return True
 
 
+cdef bint drawn(const Sight *s, uint32_t at, uint32_t n) noexcept nogil:
+    """Whether n bytes are there that may have been drawn at random: few zeros, more are in one of 200,000 draws."""
+    cdef uint32_t i
+    cdef uint32_t zeros = 0
+    if at > s.n or n > s.n - at:
+        return False
+    for i in range(at, at + n):
+        zeros += s.data[i] == 0
+    return zeros <= 2 + n // 16
+
+
 cdef uint32_t ber_length(Cursor *c) noexcept nogil:
     """X.690, 8.1.3: a definite length; the cursor dies of any other."""
     cdef uint32_t n = u8(c)

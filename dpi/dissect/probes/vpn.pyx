@@ -9,15 +9,18 @@ from dpi.dissect.protocols cimport *
 
 
 cdef Answer wireguard(const Sight *s, Found *out) noexcept nogil:
-    """WireGuard whitepaper, 5.4: type, three zeros, lengths that are fixed; data alone needs the port or two of it."""
-    if s.n < 4 or s.data[1] or s.data[2] or s.data[3]:
+    """WireGuard whitepaper, 5.4: type, three zeros, lengths that are fixed; data alone needs the port or two of it.
+
+    Behind the type of a handshake's message or a cookie is what was drawn at random: an index, a key or a nonce.
+    """
+    if s.n < 4 or s.data[1] or s.data[2] or s.data[3] or be32(s, 4) == 0:
         return NO
     if s.data[0] == 1:
-        return yes(s.wire == 148)
+        return yes(s.wire == 148 and drawn(s, 4, 28))
     if s.data[0] == 2:
-        return yes(s.wire == 92)
+        return yes(s.wire == 92 and drawn(s, 4, 28))
     if s.data[0] == 3:
-        return yes(s.wire == 64)
+        return yes(s.wire == 64 and drawn(s, 4, 28))
     if s.wire < 32 or s.wire & 15 or s.n < 16 or be32(s, 12):       # a counter of 64 bits, little-endian
         return NO
     return yes(to_or_from(s, 51820) or agreed(s, 0x04000000 | be32(s, 4) & 0xFFFFFF))
@@ -46,7 +49,7 @@ cdef Answer openvpn(const Sight *s, Found *out) noexcept nogil:
         return YES
     if opcode == 0x40 and s.wire == 26 and s.data[9] == 1 and be32(s, 22) == 0:
         return YES
-    if be32(s, 1) == 0 or be32(s, 5) == 0:      # a session's number is drawn at random
+    if not drawn(s, 1, 8):                      # a session's number
         return NO
     for i in range(7):
         hmac = HMACS[i]
