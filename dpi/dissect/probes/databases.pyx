@@ -107,7 +107,7 @@ cdef Answer cassandra(const Sight *s, Found *out) noexcept nogil:
         return NO
     if s.data[0] & 0x80:
         return yes(not s.from_opener and opcode in (0, 2, 3, 6, 8) and (to_or_from(s, 9042) or opcode == 6))
-    return yes(opcode == 5 and n == 0 or opcode == 1 and contains(s, b"CQL_VERSION", 11, 64))
+    return yes(opcode == 5 and n == 0 and s.data[1] & 0x0F == 0 or opcode == 1 and contains(s, b"CQL_VERSION", 11, 64))
 
 
 cdef bint tds_token(uint8_t token) noexcept nogil:
@@ -127,7 +127,7 @@ cdef Answer tds(const Sight *s, Found *out) noexcept nogil:
     if kind == 0x04 and not s.from_opener:
         if be16(s, 2) == s.n and tds_token(s.data[8]):
             return YES
-        return yes(be16(s, 2) == s.n and (s.data[8] == 0 and be32(s, 8) >> 8 <= 0x40 or to_or_from(s, 1433)))
+        return yes(be16(s, 2) == s.n and (be32(s, 8) >> 8 <= 0x40 and be16(s, 11) == 6 or to_or_from(s, 1433)))   # VERSION
     # What is asked later begins with its transaction (2.2.5.3: 22 bytes of headers, one of 18 bytes, of type 2).
     if kind in (1, 3, 14) and le32(s, 8) == 22 and le32(s, 12) == 18 and le16(s, 16) == 2:
         return YES

@@ -97,7 +97,10 @@ cdef Answer afp(const Sight *s, Found *out) noexcept nogil:
         return NO
     if s.data[0] == 0 and be32(s, 4) > 1 << 16:
         return NO
-    return yes((to_or_from(s, 548) or s.data[1] in (3, 4)) and be32(s, 8) + 16 == s.n)
+    if be32(s, 8) + 16 != s.n:
+        return NO
+    # Elsewhere: an enquiry, or a session that is opened, with one option of four bytes, and no error of either.
+    return yes(to_or_from(s, 548) or be32(s, 4) == 0 and (s.data[1] == 3 or s.data[1] == 4 and byte_at(s, 17) in (0, 4)))
 
 
 cdef Answer iscsi(const Sight *s, Found *out) noexcept nogil:

@@ -43,14 +43,12 @@ cdef Answer openvpn(const Sight *s, Found *out) noexcept nogil:
     cdef uint8_t opcode = byte_at(s, 0)
     cdef uint32_t hmac, number
     cdef int i
-    if s.n < 14 or s.turn > 2:
+    if s.n < 14 or s.turn > 2 or not drawn(s, 1, 8):        # a session's number
         return NO
     if opcode == 0x38 and s.wire == 14 and be32(s, 9) == 0 and s.data[13] == 0:
         return YES
     if opcode == 0x40 and s.wire == 26 and s.data[9] == 1 and be32(s, 22) == 0:
         return YES
-    if not drawn(s, 1, 8):                      # a session's number
-        return NO
     for i in range(7):
         hmac = HMACS[i]
         if hmac == 0 and s.wire < 54:           # with tls-crypt come an HMAC of 32 bytes and what is encrypted

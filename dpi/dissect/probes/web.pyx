@@ -79,6 +79,19 @@ cdef Answer websocket(const Sight *s, Found *out) noexcept nogil:
     return YES
 
 
+cdef bint socks4_ends(const Sight *s) noexcept nogil:
+    """SOCKS4 and 4A: behind the address a user's name, and where that is 0.0.0.x a host's; a zero ends each, and all."""
+    cdef uint32_t at = 8
+    cdef uint32_t names = 2 if be32(s, 4) < 256 else 1
+    while at < s.n and names:
+        if s.data[at] == 0:
+            names -= 1
+        elif not is_print(s.data[at]):
+            return False
+        at += 1
+    return names == 0 and at == s.n
+
+
 cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
     """RFC 1928, 3: version 5, the methods and no more, or a request (4) at once; SOCKS4: a command, an address, a name."""
     cdef uint32_t i
@@ -91,11 +104,8 @@ cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
                 return NO
         return yes(end == s.n or byte_at(s, end) == 5 and 1 <= byte_at(s, end + 1) <= 3 and s.n >= end + 7
                    and s.data[end + 2] == 0 and s.data[end + 3] in (1, 3, 4))
-    if s.from_opener and s.data[0] == 4 and s.n >= 9 and 1 <= s.data[1] <= 2 and be16(s, 2) and s.data[s.n - 1] == 0:
-        for i in range(8, s.n - 1):
-            if not is_print(s.data[i]) and s.data[i]:
-                return NO
-        return yes(s.n < 512 and (to_or_from(s, 1080) or be16(s, 2) < 1024 or s.n > 12 or s.n == 9 and 0 < s.data[4] < 224))
+    if s.from_opener and s.data[0] == 4 and 9 <= s.n < 512 and 1 <= s.data[1] <= 2 and be16(s, 2):
+        return yes(socks4_ends(s) and (to_or_from(s, 1080) or 0 < s.data[4] < 224 or be32(s, 4) < 256 and be32(s, 4) != 0))
     return NO
 
 
