@@ -42,6 +42,7 @@ KNOWN = [
     ("viber", TCP, True, 443, b"\x18\0\0\0\x12\x34\xfc\xff\x03\x80" + bytes(14)),
 ]
 TALKS = [
+    ("linecall", UDP, 50000, [(b"\xb6\x12\0\x68" + bytes(104), True), (b"\xb6\x13\0\x06" + bytes(31), False)]),
     ("linecall", UDP, 10000, [(b"\xb6\x07\0\x04" + bytes(4), True), (b"\xb6\x09\0\x0c" + bytes(12), False)]),
     ("viber", UDP, 7985, [(b"\xed\xf6\x01\0" + bytes(60), True), (b"\xed\xf6\x0c\0" + bytes(60), False)]),
 ]

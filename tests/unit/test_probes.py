@@ -104,7 +104,8 @@ def test_a_length_in_front_does_not_make_it_ether_s_bus() -> None:
 def test_zeros_are_not_what_wireguard_or_openvpn_draw() -> None:
     assert shown(UDP, True, 40001, b"\x03\0\0\0" + bytes(range(60)))[0] == "wireguard"
     assert shown(UDP, True, 40001, struct.pack("<16I", 3, *range(15)))[0] == "unknown"
-    assert shown(UDP, True, 40001, struct.pack("<6I", 0x40, 64, 64, 0x01000000, 0x64000000, 0) + bytes(40))[0] == "unknown"
+    session = struct.pack("<6I", 0x40, 64, 64, 0x01000000, 0x64000000, 0)
+    assert shown(UDP, True, 40001, session + bytes(40))[0] == "unknown"
 
 
 def test_a_length_and_low_numbers_do_not_make_it_hart_ip() -> None:

@@ -144,9 +144,10 @@ cdef Answer imo(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer line_call(const Sight *s, Found *out) noexcept nogil:
-    """LINE's calls: a kind, the length of the rest; either side does so."""
-    return yes(s.n >= 8 and be16(s, 2) + 4 == s.wire and s.data[1] in (0x07, 0x09, 0x13, 0x18)
-               and agreed(s, 0x0B600000))
+    """LINE's calls: a kind, the length of the rest, or of six bytes in front of it in an answer (0x13); either side does so."""
+    if s.n < 8 or s.data[1] not in (0x07, 0x09, 0x12, 0x13, 0x18):
+        return NO
+    return yes((be16(s, 2) + 4 == s.wire or s.data[1] == 0x13 and be16(s, 2) == 6) and agreed(s, 0x0B600000))
 
 
 cdef Answer dingtalk(const Sight *s, Found *out) noexcept nogil:
