@@ -30,6 +30,7 @@ from dpi.dissect.inspect cimport inspect, inspect_end
 from dpi.dissect.inspector cimport (
     NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, release,
 )
+from dpi.dissect.over_tls cimport upgradable
 from dpi.dissect.protocols cimport P_DNS
 from dpi.flow.events cimport END_CLOSED, END_EVICTED, END_IDLE, END_REUSED, EVENT_END, EVENT_LABELLED, EVENT_START
 from dpi.flow.evidence cimport BY_SIGNATURE, confidence_of, improve
@@ -282,7 +283,7 @@ cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisi
 cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     """Nothing more is looked for: what is still missing comes from the address and the port."""
     cdef Finding finding
-    if f.protocol.id == 0:
+    if f.protocol.id == 0 or f.flags & FLOW_TLS and upgradable(f.protocol.id):
         memset(&s.inspector.found, 0, sizeof(s.inspector.found))
         inspect_end(&s.inspector, f, &finding)
         if finding.protocol:

@@ -8,7 +8,7 @@ from libc.string cimport memcpy, memset
 
 from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer
 from dpi.dissect.dns_names cimport TUNNEL_WEIGHT, made_up, tunnel_weight
-from dpi.dissect.http cimport http_request, http_response
+from dpi.dissect.http cimport http_begun, http_request, http_response
 from dpi.dissect.http2 cimport http2_request
 from dpi.dissect.inspector cimport (
     NEED_ANSWER,
@@ -42,7 +42,7 @@ from dpi.dissect.quic cimport QuicState, quic_datagram, quic_state_free, quic_st
 from dpi.dissect.quic_header cimport quic_looks
 from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_DNS_TUNNEL, RISK_MADE_UP_NAME, RISK_OBSOLETE_TLS
 from dpi.dissect.tls cimport tls_client_hello
-from dpi.dissect.tls_records cimport tls_records
+from dpi.dissect.tls_records cimport HANDSHAKE, tls_records
 from dpi.dissect.tls_server cimport tls_server_hello
 from dpi.dissect.tor cimport tor_certificate, tor_hello, tor_name
 from dpi.flow.evidence cimport BY_CERTIFICATE, BY_DNS_QUERY, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI
@@ -52,6 +52,8 @@ from dpi.wire.packet cimport Packet
 
 cdef enum:
     BODY_MIN = 4            # bytes of an HTTP body that tell a program
+    HELLO_BEGUN = 5         # bytes of a record's header, behind which the type of a message stands (4)
+    CLIENT_HELLO = 1
     HTTP2_PATIENCE = 4      # payloads after which HTTP/2 is not waited for a request any more
     TLS_1_2 = 0x0303
     ODD_SHARE = 4           # packets of a DNS flow that one odd question explains
@@ -187,6 +189,41 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
         out.complete = 1
         return YES
     return MORE if request == MORE or response == MORE else NO
+
+
+cdef bint find_unfinished(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
+    """What the start of a hello, a request or an answer tells whose rest never came: cut in the capture, or lost.
+
+    A name is told only where it is all there.
+    """
+    memset(&s.found, 0, sizeof(s.found))
+    if n > HELLO_BEGUN and data[0] == HANDSHAKE and data[HELLO_BEGUN] == CLIENT_HELLO and (
+            tls_client_hello(data, n, &s.found) == MORE):
+        over_tls(s, f, out)
+        out.client = <uint8_t>side
+        out.method = BY_SNI if s.found.host_len else BY_NOTHING
+        return True
+    memset(&s.server, 0, sizeof(s.server))
+    if tls_server_hello(data, n, &s.server) == MORE and s.server.tls_version:
+        memset(&s.found, 0, sizeof(s.found))
+        over_tls(s, f, out)
+        out.client = <uint8_t>(1 - side)
+        return True
+    if f.flags & FLOW_TLS:
+        return False
+    memset(&s.found, 0, sizeof(s.found))
+    if http_begun(data, n) and http_request(data, n, &s.found) != NO:
+        out.protocol = P_HTTP2 if s.found.alpn[0] else P_HTTPPROXY if s.found.target == TARGET_ABSOLUTE else (
+            P_HTTPCONNECT if s.found.target == TARGET_AUTHORITY else P_HTTP)
+        out.client = <uint8_t>side
+        return True
+    memset(&s.found, 0, sizeof(s.found))
+    memset(&s.server, 0, sizeof(s.server))
+    if http_response(data, n, &s.server) == MORE and s.server.status:
+        out.protocol = P_HTTP
+        out.client = <uint8_t>(1 - side)
+        return True
+    return False
 
 
 cdef uint32_t question_risks(const Inspector *s, Flow *f) noexcept nogil:

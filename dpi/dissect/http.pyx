@@ -286,6 +286,22 @@ cdef Answer http_response(const uint8_t *data, uint32_t n, ServerFound *out) noe
     return YES if ended or out.content_type[0] or n >= HEADER_MAX else MORE
 
 
+cdef bint http_begun(const uint8_t *data, uint32_t n) noexcept nogil:
+    """Whether the start of a request, whatever is missing, is no other protocol's: a method and a path, or a whole line.
+
+    Others ask for URIs of their own (`OPTIONS sip:…`) and say so at the line's end.
+    """
+    cdef uint32_t length
+    while n and (data[0] == CR or data[0] == LF):
+        data += 1
+        n -= 1
+    if n >= PREFACE_LEN and memcmp(data, PREFACE, PREFACE_LEN) == 0:
+        return True
+    if n == 0 or method(data, n, &length) != YES or n < length + 2:
+        return False
+    return data[length + 1] == c"/" or memchr(data, LF, n) != NULL
+
+
 def request(data: bytes) -> tuple:
     """("no" | "more" | "yes", fields) of the start of a client's stream."""
     cdef Found out

@@ -14,7 +14,7 @@ from libc.string cimport memset
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.declared cimport Declared, declared_find
 from dpi.dissect.dns cimport dns_by_form, dns_message, dns_stream
-from dpi.dissect.find cimport find_http, find_question, find_quic, find_tls, server_port
+from dpi.dissect.find cimport find_http, find_question, find_quic, find_tls, find_unfinished, server_port
 from dpi.dissect.inspector cimport (
     NEED_ANSWER,
     NEED_MESSAGES,
@@ -94,12 +94,23 @@ cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
 
 cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil:
     """What can be said of a flow that is given up, or has ended."""
+    cdef Work *w
+    cdef uint32_t n
+    cdef int side
     memset(out, 0, sizeof(Finding))
     out.client = NOBODY
     out.complete = 1
-    if f.work != NONE and s.works[f.work].quic_on and s.works[f.work].quic.version:
+    if f.work == NONE:
+        return
+    w = &s.works[f.work]
+    if w.quic_on and w.quic.version:
         out.protocol = P_QUIC
-        s.found.quic_version = s.works[f.work].quic.version
+        s.found.quic_version = w.quic.version
+    elif f.proto == IP_TCP:
+        for side in range(2):
+            n = stream_ready(&w.streams[side])
+            if n and find_unfinished(s, f, side, stream_bytes(&w.streams[side]), n, out):
+                return
 
 
 # TCP

@@ -1,0 +1,69 @@
+"""The loop: what begins as TLS or HTTP is known as that, also where its rest never comes: cut in a capture, or lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dpi.dissect.protocols import SLUGS
+from tests.cores import VIDEO, Connection, core, ended
+from tests.handshakes import openssl_hello
+
+HELLO = openssl_hello("www.video.example")
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+REQUEST = b"GET /index.html HTTP/1.1\r\nCookie: "
+ANSWER = b"HTTP/1.1 200 OK\r\nDate: Sun, 29 Nov 2026 23:00:00 GMT\r\n"
+
+
+def flow(parts: list[bytes], side: int = 0) -> dict[str, Any]:
+    """The record of a connection on which one side sends these parts, and nothing more."""
+    connection = Connection(core(), dport=4711).shake()
+    offset = 0
+    for part in parts:
+        connection.segment(side, offset, part)
+        offset += len(part)
+    (found,) = ended(connection.core)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("parts", "side", "slug"),
+    [
+        ([HELLO[:40]], 0, "tls"),
+        ([HELLO[:3], HELLO[3:60]], 0, "tls"),
+        ([REQUEST], 0, "http"),
+        ([b"GET /" + b"a" * 1395], 0, "http"),
+        ([b"POST ", b"/upload/", b"a" * 1300, b"b" * 1300], 0, "http"),
+        ([b"GET http://www.video.exa"], 0, "unknown"),
+        ([b"OPTIONS sip:bob@a.example"], 0, "unknown"),
+        ([b"CONNECT www.video.example:443 HTTP/1.1\r\nA: b"], 0, "httpconnect"),
+        ([ANSWER], 1, "http"),
+        ([ANSWER[:12]], 1, "unknown"),
+        ([PREFACE], 0, "http2"),
+        ([PREFACE[:10], PREFACE[10:]], 0, "http2"),
+        ([PREFACE[:20]], 0, "unknown"),
+    ],
+)
+def test_a_start_tells_what_it_is(parts: list[bytes], side: int, slug: str) -> None:
+    assert SLUGS[flow(parts, side)["protocol"]] == slug
+
+
+def test_a_name_that_has_come_whole_is_the_flows_name() -> None:
+    found = flow([HELLO[:200]])
+    assert (found["app"], found["host"], found["ja4"]) == (VIDEO, "www.video.example", None)
+
+
+def test_half_a_name_is_none() -> None:
+    at = HELLO.index(b"www.video.example")
+    assert flow([HELLO[: at + 9]])["host"] is None
+
+
+def test_a_hello_behind_starttls_is_known_too() -> None:
+    connection = Connection(core(), dport=25).shake()
+    connection.segment(1, 0, b"220 mx.example.org ESMTP\r\n")
+    connection.segment(0, 0, b"STARTTLS\r\n")
+    connection.segment(1, 26, b"220 go ahead\r\n")
+    connection.segment(0, 10, HELLO[:60])
+    (found,) = ended(connection.core)
+    assert SLUGS[found["protocol"]] == "smtps"
