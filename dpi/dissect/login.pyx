@@ -18,7 +18,7 @@ from dpi.dissect.protocols cimport (
     P_UNKNOWN,
     P_USENET,
 )
-from dpi.dissect.text cimport begins
+from dpi.dissect.text cimport begins, lower
 from dpi.wire.block cimport block_of
 
 from dpi.dissect.protocols import IDS
@@ -53,10 +53,14 @@ cdef const char *NOBODY_FTP = b"ftp"
 cdef const char *NOBODY_ANONYMOUS = b"anonymous"
 
 
-cdef bint is_word(const uint8_t *p, uint32_t n, const char *text) noexcept nogil:
-    """Whether the text stands there, and ends there."""
+cdef bint may_be(const uint8_t *p, uint32_t n, const char *text) noexcept nogil:
+    """Whether the text stands there, and ends there, as far as there are bytes."""
+    cdef uint32_t i
     cdef uint32_t length = <uint32_t>strlen(text)
-    return begins(p, n, text) and (n == length or p[length] <= 32)
+    for i in range(min(n, length)):
+        if lower(p[i]) != <uint8_t>text[i]:
+            return False
+    return n <= length or p[length] <= 32
 
 
 cdef bint plain_sasl(const uint8_t *p, uint32_t n) noexcept nogil:
@@ -90,8 +94,8 @@ cdef bint login_in_clear(uint16_t protocol, const uint8_t *data, uint32_t n) noe
             length = start + <uint32_t>strlen(command.text)
             if protocol != P_FTPCONTROL:
                 return True
-            return not is_word(data + length, n - length, NOBODY_FTP) and (
-                not is_word(data + length, n - length, NOBODY_ANONYMOUS))
+            return not may_be(data + length, n - length, NOBODY_FTP) and (
+                not may_be(data + length, n - length, NOBODY_ANONYMOUS))
         command += 1
     return False
 

@@ -3,7 +3,7 @@
 Mail has names of its own for that: IMAP over TLS is `imaps`, from the start or from STARTTLS on.  Remote Desktop over
 TLS, DNS over TLS and the like are apps that the protocol `tls` carries.
 
-A connection that begins in clear and goes over to TLS (STARTTLS, RFC 3207 and others) is looked at packet by packet:
+A connection that begins in clear and goes over to TLS (STARTTLS, RFC 3207 and others) is looked at message by message:
 the client's hello stands at the start of one, since the client has to wait for the answer before it may send it.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
@@ -90,11 +90,20 @@ cdef Step upgrade(uint16_t label, uint32_t turn, const uint8_t *data, uint32_t n
         while start < n and start < 16 and data[start] > 32:
             start += 1
         start += 1
-    while row.text != NULL and start < n:
+    while row.text != NULL and start < n and not cut_short(label, data, n):
         if row.label == label and begins(data + start, n - start, row.text):
             return STAYS
         row += 1
     return WAITS
+
+
+cdef bint cut_short(uint16_t label, const uint8_t *data, uint32_t n) noexcept nogil:
+    """Whether a message, of one byte at least, goes on in the next segment: a line, an element of XMPP, or a hello."""
+    if data[0] == 0x16:
+        return n <= 5
+    if label == P_SMTP or label == P_IMAP or label == P_POP3 or label == P_FTPCONTROL:
+        return data[n - 1] != c"\n"
+    return label == P_JABBER and data[n - 1] != c">"
 
 
 cdef uint16_t secured(uint16_t label) noexcept nogil:

@@ -67,3 +67,13 @@ def test_a_hello_behind_starttls_is_known_too() -> None:
     connection.segment(0, 10, HELLO[:60])
     (found,) = ended(connection.core)
     assert SLUGS[found["protocol"]] == "smtps"
+
+
+def test_where_there_is_no_room_to_wait_what_has_come_must_do() -> None:
+    one = core(2048)  # room for the streams of 1,024 at a time
+    for sport in range(30000, 31024):
+        Connection(one, sport).shake().segment(0, 0, HELLO[:20])
+    connection = Connection(one, 40009).shake()
+    connection.segment(0, 0, HELLO[:200])
+    flow = connection.flow()
+    assert (flow["host"], flow["needs"]) == ("www.video.example", 0)
