@@ -17,7 +17,7 @@ from dpi.decide.device cimport device_forget, device_learn
 from dpi.decide.disposition cimport ask
 from dpi.decide.first cimport first_tell
 from dpi.decide.labels cimport (
-    categorise, forget, header_label, name_at_end, name_by_address, name_late, take_over,
+    categorise, forget, header_label, may_lie, name_at_end, name_by_address, name_late, take_over,
 )
 from dpi.decide.near cimport near_learn
 from dpi.decide.quiet cimport quiet, waits
@@ -33,7 +33,7 @@ from dpi.dissect.inspector cimport (
 from dpi.dissect.over_tls cimport upgradable
 from dpi.dissect.protocols cimport P_DNS
 from dpi.flow.events cimport END_CLOSED, END_EVICTED, END_IDLE, END_REUSED, EVENT_END, EVENT_LABELLED, EVENT_START
-from dpi.flow.evidence cimport BY_SIGNATURE, confidence_of, improve
+from dpi.flow.evidence cimport BY_SIGNATURE, BY_SNI, confidence_of, improve
 from dpi.flow.flow cimport (
     FLOW_DECIDED,
     FLOW_OFFLOADED,
@@ -263,7 +263,7 @@ cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisi
         withdraw_rule(f)
         take_over(s, f, &finding)
         by_rule(s, f)
-        if finding.complete:
+        if finding.complete and not (finding.method == BY_SNI and may_lie(f)):
             settle(s, i, f)
             if f.protocol.id == P_DNS:
                 f.needs = NEED_MESSAGES             # its answers shall come by here: the mark is not final

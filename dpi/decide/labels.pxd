@@ -13,6 +13,7 @@ cdef void categorise(Shard *shard, Flow *flow) noexcept nogil
 cdef void name_by_address(Shard *shard, Flow *flow) noexcept nogil
 cdef void take_over(Shard *shard, Flow *flow, Finding *finding) noexcept nogil
 cdef uint16_t service_at(Shard *shard, const uint8_t *address) noexcept nogil
+cdef bint may_lie(const Flow *flow) noexcept nogil
 cdef void name_at_end(Shard *shard, Flow *flow) noexcept nogil
 cdef void name_late(Shard *shard, Flow *flow) noexcept nogil
 cdef void forget(Shard *shard, Flow *flow) noexcept nogil

@@ -12,6 +12,7 @@ from dpi.decide.by_program cimport by_program
 from dpi.decide.device cimport device_forget
 from dpi.decide.name_label cimport name_label
 from dpi.decide.near cimport near_find
+from dpi.decide.risks cimport belongs
 from dpi.decide.shard cimport SEES_DNS, SEES_NAMES, TRAIT_CALL, TRAIT_MIXED, TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate, Found
 from dpi.dissect.inspector cimport Finding
@@ -31,7 +32,7 @@ from dpi.flow.evidence cimport (
     improve,
 )
 from dpi.flow.flow cimport FLOW_NAMED, FLOW_OPENER, FLOW_SYN_SEEN, NONE, Flow, opener
-from dpi.flow.strings cimport string_drop, string_keep
+from dpi.flow.strings cimport string_drop, string_keep, string_text
 from dpi.match.hosts cimport HostHit, HostTable, host_match
 from dpi.match.name_table cimport NameHit
 from dpi.match.names cimport names_find, servers_find, servers_learn
@@ -44,6 +45,7 @@ from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, Packet
 cdef enum:
     BY_OTHERS = 15          # confidence that a name loses where it was another client's lookup …
     BY_MANY = 25            # … and where several apps share the address
+    TLS_1_2 = 0x0303
 
 
 cdef uint16_t header_label(const Packet *p) noexcept nogil:
@@ -167,6 +169,11 @@ cdef uint16_t certified(Shard *s, Found *found) noexcept nogil:
     return owner if owner and (label == 0 or s.traits[label] & TRAIT_SHARED) else label
 
 
+cdef bint may_lie(const Flow *f) noexcept nogil:
+    """Whether a hello's server name, nobody's that is known, is to be held against the certificate, which TLS 1.2 shows."""
+    return f.app.id == 0 and f.proto == IP_TCP and f.flags & FLOW_NAMED and 0 < f.tls_version <= TLS_1_2
+
+
 cdef void hide_name(Shard *s, Finding *finding) noexcept nogil:
     """As if the name could not be read; with it goes what follows from it."""
     if finding.method == BY_DNS_QUERY and s.blind == SEES_DNS:
@@ -219,8 +226,8 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
         label = certified(s, found)
     if f.flags & FLOW_NAMED and finding.method == BY_CERTIFICATE:
         found.host_len = 0                          # what the client asked for stays the name
-        if f.app.id:
-            label = 0
+        if f.app.id or belongs(&s.inspector.server.certificate, string_text(s.strings, f.host)):
+            label = 0                               # of many that share it, it is the one asked for
     if found.host_len:
         string_drop(s.strings, f.host)
         f.host = string_keep(s.strings, found.host, found.host_len)

@@ -3,10 +3,12 @@
 from libc.stdint cimport int64_t
 
 from dpi.decide.shard cimport Shard
+from dpi.dissect.answer cimport Certificate
 from dpi.dissect.inspector cimport Finding
 from dpi.flow.flow cimport Flow
 
 
 cdef void add_risks(Shard *shard, Flow *flow, const Finding *finding, int64_t time) noexcept nogil
+cdef bint belongs(const Certificate *certificate, const char *host) noexcept nogil
 cdef void port_risks(Shard *shard, Flow *flow) noexcept nogil
 cdef bint answer_awaited(Shard *shard, Flow *flow) noexcept nogil

@@ -83,6 +83,11 @@ cdef bint mismatch(const Certificate *c, const char *host) noexcept nogil:
     return True
 
 
+cdef bint belongs(const Certificate *c, const char *host) noexcept nogil:
+    """Whether a host that is a name may be one of the certificate's."""
+    return is_name(host, <uint32_t>strlen(host)) and not mismatch(c, host)
+
+
 cdef uint32_t certificate_risks(Shard *s, const Flow *f, const Certificate *c, int64_t seconds) noexcept nogil:
     cdef uint32_t risks = 0
     if seconds >= NO_CLOCK and (seconds < c.not_before or (c.not_after and seconds > c.not_after)):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dpi.errors import UsageError
-from dpi.match.sources import Owners
+from dpi.match.sources import Owners, check_size
 
 if TYPE_CHECKING:
     from maxminddb import Reader
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 NUMBER, ORGANISATION = "autonomous_system_number", "autonomous_system_organization"
 # Where trees have IPv4's networks once more (RFC 4291, 2.5.5.2; RFC 4380; RFC 3056).
 ALIASES = [IPv6Network(each) for each in ("::ffff:0:0/96", "2001::/32", "2002::/16")]
+
+LARGEST = 1 << 30  # bytes
 
 Network = IPv4Network | IPv6Network
 _DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError, MemoryError)  # what bad bytes lead to
@@ -60,6 +62,7 @@ def announced(path: Path, wanted: Mapping[str, Owners], skipped: Mapping[str, li
 def _networks(path: Path) -> Iterator[tuple[Network, int, str]]:
     import maxminddb  # only updates want it
 
+    check_size(path, LARGEST)
     systems = 0
     try:
         with maxminddb.open_database(path) as database:

@@ -14,8 +14,11 @@ from pathlib import Path
 from dpi.errors import Finding, FindingsError, UsageError
 from dpi.match import addresses, asn, hosts
 from dpi.match.signatures import load, sources
-from dpi.match.sources import KINDS, Owners, Source
+from dpi.match.sources import KINDS, Owners, Source, check_size
 
+DEEPEST = 64  # lists that include each other
+LONGEST = 64 << 20  # bytes of a list
+Entry = tuple[str, frozenset[str]]  # a word of `hosts`, and its attributes
 MARK = "# Written by `dpi apps update` from here on: what you change below is lost.\n"
 
 
@@ -48,9 +51,11 @@ def update(file: Path, folders: list[Path], write: bool = True) -> list[Change]:
         if source.owners:
             words = announced[label]
         elif kind == "hosts":
-            words = list(dict.fromkeys(domain_list(source.path, left_out, findings)))
+            words = domain_list(source.path, left_out, findings)
         else:
             words = list(dict.fromkeys(prefix_list(source.path, findings)))
+        if not words and not source.owners and not findings:  # what a download leaves that failed
+            raise UsageError(f"{source.path}: has no {kind}; leave the source out where {label} shall have none")
         old = before.get((kind, label), [])
         added, removed = (sorted(set(a) - set(b)) for a, b in ((words, old), (old, words)))
         changes.append(Change(label, kind, tuple(added), tuple(removed), len(words), tuple(left_out)))
@@ -88,37 +93,44 @@ def _announced(wanted: list[Source], skipped: dict[str, list[str]]) -> dict[str,
     return found
 
 
-def domain_list(
-    path: Path, skipped: list[str], findings: list[Finding], within: tuple[Path, ...] = ()
-) -> Iterator[str]:
+def domain_list(path: Path, skipped: list[str], findings: list[Finding]) -> list[str]:
     """A list in the layout of domain-list-community: `domain:`, `full:`, `keyword:`, `include:` a file beside it.
 
     Attributes are left out; `include:x @a @-b` takes the entries with a and without b.  `regexp:` is skipped.
     """
-    for word, _ in _entries(path, skipped, findings, within):
-        yield word
+    return list(dict.fromkeys(word for word, _ in _entries(path, skipped, findings, (), {})))
 
 
 def _entries(
-    path: Path, skipped: list[str], findings: list[Finding], within: tuple[Path, ...]
-) -> Iterator[tuple[str, set[str]]]:
+    path: Path,
+    skipped: list[str],
+    findings: list[Finding],
+    within: tuple[Path, ...],
+    done: dict[Path, list[Entry]],
+) -> list[Entry]:
+    """The entries of a list and of those that it includes; each file is read once, however often it is included."""
+    if path in done:
+        return done[path]
+    found: dict[Entry, None] = {}
     for number, line in enumerate(_read(path).splitlines(), 1):
         rule, *attributes = line.partition("#")[0].split() or [""]
         if not rule:
             continue
-        marks = {each[1:] for each in attributes if each.startswith("@")}
+        marks = frozenset(each[1:] for each in attributes if each.startswith("@"))
         kind, colon, value = rule.partition(":")
         if not colon:
             kind, value = "domain", rule
         if kind == "include":
             other = path.parent / value
-            if "/" in value or other in (path, *within):
+            if not value or "/" in value or "\0" in value or other in (path, *within):
                 findings.append(Finding(str(path), number, 1, "", f"{rule}: not a list beside this one, or a circle"))
-                continue
-            need = {each for each in marks if not each.startswith("-")}
-            for word, has in _entries(other, skipped, findings, (*within, path)):
-                if need <= has and not any(each[1:] in has for each in marks - need):
-                    yield word, has
+            elif len(within) == DEEPEST:
+                findings.append(Finding(str(path), number, 1, "", f"{rule}: more than {DEEPEST} lists within each other"))
+            else:
+                need = {each for each in marks if not each.startswith("-")}
+                for word, has in _entries(other, skipped, findings, (*within, path), done):
+                    if need <= has and not any(each[1:] in has for each in marks - need):
+                        found[word, has] = None
             continue
         forms = {"domain": "{}", "full": "={}", "keyword": "*{}*"}
         if kind not in forms or (kind == "keyword" and hosts.problem(f"*{value}*")):
@@ -127,7 +139,9 @@ def _entries(
         word = forms[kind].format(value.lower())
         if wrong := hosts.problem(word) or ("a * stands here" if kind != "keyword" and "*" in value else ""):
             findings.append(Finding(str(path), number, 1, "", f"{value}: {wrong}"))
-        yield word, marks
+        found[word, marks] = None
+    done[path] = list(found)
+    return done[path]
 
 
 def prefix_list(path: Path, findings: list[Finding]) -> Iterator[str]:
@@ -140,6 +154,7 @@ def prefix_list(path: Path, findings: list[Finding]) -> Iterator[str]:
 
 
 def _read(path: Path) -> str:
+    check_size(path, LONGEST)
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import yaml
 
+from dpi.errors import UsageError
 from dpi.match.nodes import Nodes, Pair
 from dpi.match.words import SourceFile
 
@@ -39,6 +41,20 @@ class Source:
     kind: Literal["hosts", "prefixes"]
     path: Path
     owners: Owners | None = None
+
+
+def check_size(path: Path, most: int) -> None:
+    """Raises UsageError where reading a list would not end, or it has more than `most` bytes."""
+    try:
+        about = path.stat()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    if stat.S_ISDIR(about.st_mode):
+        raise UsageError(f"{path}: Is a directory")
+    if not stat.S_ISREG(about.st_mode):
+        raise UsageError(f"{path}: not a file")
+    if about.st_size > most:
+        raise UsageError(f"{path}: has more than {most >> 20} MiB, which no list has")
 
 
 def label_sources(nodes: Nodes, file: SourceFile, slug: str, node: yaml.Node) -> list[Source]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -93,4 +94,44 @@ def test_a_list_that_is_not_there_or_a_file_without_sources_is_wrong_input(file:
         run(str(file))
     file.write_text("sources: {nobody: {hosts: 7, colour: x}, a: []}\n")
     with pytest.raises(FindingsError):
+        run(str(file))
+
+
+def test_an_empty_list_is_a_failed_download_and_takes_nothing_away(file: Path) -> None:
+    run(str(file))
+    before = file.read_text()
+    for name, kind in (("data/ours", "hosts"), ("nets.txt", "prefixes")):
+        text = (file.parent / name).read_text()
+        (file.parent / name).write_text("# nothing\n")
+        with pytest.raises(UsageError, match=f"{name}: has no {kind}; leave the source out"):
+            run(str(file))
+        (file.parent / name).write_text(text)
+    assert file.read_text() == before
+
+
+def test_what_cannot_be_read_to_its_end_is_refused(file: Path) -> None:
+    (file.parent / "nets.txt").unlink()
+    os.mkfifo(file.parent / "nets.txt")
+    with pytest.raises(UsageError, match=r"nets\.txt: not a file"):
+        run(str(file))
+    (file.parent / "nets.txt").unlink()
+    (file.parent / "nets.txt").touch()
+    os.truncate(file.parent / "nets.txt", 1 << 32)
+    with pytest.raises(UsageError, match=r"nets\.txt: has more than 64 MiB"):
+        run(str(file))
+
+
+def test_a_list_that_many_include_is_read_once(file: Path) -> None:
+    for number in range(40):  # read for each of them, the last would be 2 to the 40th times
+        (file.parent / "data" / f"l{number}").write_text(f"include:l{number + 1}\ninclude:l{number + 1} @-bad\n")
+    (file.parent / "data" / "l40").write_text("last.example\n")
+    (file.parent / "data" / "ours").write_text("include:l0\n")
+    assert f"{file}: ours hosts: 1 added" in run(str(file))
+
+
+def test_lists_within_lists_without_end_are_refused(file: Path) -> None:
+    for number in range(2000):
+        (file.parent / "data" / f"l{number}").write_text(f"include:l{number + 1}\n")
+    (file.parent / "data" / "ours").write_text("include:l0\n")
+    with pytest.raises(FindingsError, match="more than 64 lists within each other"):
         run(str(file))

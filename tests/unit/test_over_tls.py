@@ -228,3 +228,25 @@ def test_a_name_that_tor_may_have_made_up_is_worth_the_certificate() -> None:
     assert not tor.name("www.google.com")
     assert not tor.name("www.e6r5p57kbafwrxj3plz.net")
     assert not tor.name("e6r5p57kbafwrxj3plz.com")
+
+
+@pytest.mark.parametrize(
+    ("asked", "names", "app"),
+    [
+        (b"www.nobody.example", ["a.video.example"], VIDEO),
+        (
+            b"www.nobody.example",
+            ["a.video.example", "*.nobody.example"],
+            CLOUD,
+        ),  # by its address: of many that share it, the one asked for
+        (b"www.cloud.example", ["a.video.example"], CLOUD),
+    ],
+)
+def test_a_server_name_of_nobodys_that_the_certificate_has_not_is_a_lie(
+    asked: bytes, names: list[str], app: int
+) -> None:
+    connection = Connection(core()).shake()
+    connection.segment(0, 0, record(client_hello([(0, server_name(asked))])))
+    connection.segment(1, 0, certificate_flight(names))
+    flow = connection.flow()
+    assert (flow["app"], flow["host"], flow["needs"]) == (app, asked.decode(), 0)
