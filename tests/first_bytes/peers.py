@@ -4,7 +4,7 @@ from struct import pack
 
 TCP, UDP = 6, 17
 HANDSHAKE = b"\x13BitTorrent protocol"
-GUID = bytes(range(8)) + b"\xff" + bytes(range(6)) + b"\0"
+GUID = bytes(range(1, 9)) + b"\xff" + bytes(range(9, 15)) + b"\0"
 PING = b"h" * 32 + b"s" * 64 + b"\0\x01\xcb" + b"\x04\xc6" + bytes(9)
 
 KNOWN = [
@@ -57,8 +57,8 @@ TALKS = [
         UDP,
         40001,
         [
-            (b"\x01\x00\x12\x34" + bytes(12) + b"\0\x05\0\0" + b"data", True),
-            (b"\x21\x00\x12\x33" + bytes(16), False),
+            (b"\x01\x00\x12\x34\x21\x09\x5f\x3d" + bytes(8) + b"\0\x05\0\0" + b"data", True),
+            (b"\x21\x00\x12\x33\x21\x09\x60\x11" + bytes(12), False),
         ],
     ),
 ]

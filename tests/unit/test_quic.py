@@ -145,11 +145,17 @@ def test_versions_nobody_knows_are_tried(version: int, salt: str) -> None:
     assert flow.host == "a.example"
 
 
+def test_a_number_like_version_1_is_not_enough() -> None:
+    for length in (0xC0, 0xE4, 0x8C):  # little-endian, before a kind of message 1, as many protocols have it
+        assert not looks(length.to_bytes(4, "little") + b"\1\0\0\0" + bytes(range(1, length - 7)))
+    assert not looks(b"\x80" + bytes(4) + b"\0\0" + bytes.fromhex("00000001") * 4)
+
+
 def test_a_greased_fixed_bit_does_not_hide_an_initial() -> None:
     header = bytearray(qp.long_header(1, qp.INITIAL, b"12345678", b"client"))
     header[0] &= 0xBF  # RFC 9287
-    frames = qp.crypto(qp.client_hello()).ljust(1000, b"\0")
-    header += b"\0" + (1017 | 0x4000).to_bytes(2, "big") + b"\0"
+    frames = qp.crypto(qp.client_hello()).ljust(1200, b"\0")
+    header += b"\0" + (1217 | 0x4000).to_bytes(2, "big") + b"\0"
     packet = qp.seal(bytes(header), frames, 1, 0, qp.keys(1, b"12345678"))
     assert looks(packet)
     flow = Flow()

@@ -76,6 +76,17 @@ cdef Answer kerberos(const Sight *s, Found *out) noexcept nogil:
     return kerberos_message(&c, n)
 
 
+cdef bint fits_its_kind(const Sight *s, uint32_t kind, uint32_t n) noexcept nogil:
+    """Whether RADIUS' first attribute is one that messages begin with, and has a length or a text as such have (5)."""
+    if kind in (1, 30, 31, 32, 44, 87):                         # names of users, stations, sessions and ports
+        return n > 2 and printable(s, 22, n - 2)
+    if kind in (4, 5, 6, 7, 8, 9, 10, 12, 27, 28, 40, 41, 61, 64, 65):
+        return n == 6                                           # a number or an address
+    if kind == 2 or kind == 3 or kind == 80:                    # passwords; Message-Authenticator (RFC 3579, 3.2)
+        return n == 18 or n == 19 and kind == 3 or n % 16 == 2 and kind == 2
+    return kind in (18, 24, 25, 26, 33, 79, 89) and n > 2
+
+
 cdef Answer radius(const Sight *s, Found *out) noexcept nogil:
     """RFC 2865, 3 and 5: a code, an id, the length, an authenticator, attributes that fill the rest exactly."""
     cdef Cursor c
@@ -85,6 +96,8 @@ cdef Answer radius(const Sight *s, Found *out) noexcept nogil:
     if to_or_from(s, 1812) or to_or_from(s, 1813) or to_or_from(s, 1645) or to_or_from(s, 1646) or to_or_from(s, 3799):
         return YES
     if s.n != s.wire or s.n < 26 or not (s.data[0] <= 5 or s.data[0] == 11 or 40 <= s.data[0] <= 45):
+        return NO
+    if not fits_its_kind(s, s.data[20], s.data[21]):
         return NO
     c = over(s.data + 20, s.n - 20)
     while left(&c) > 0:

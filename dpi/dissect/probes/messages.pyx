@@ -274,7 +274,8 @@ cdef Answer rx(const Sight *s, Found *out) noexcept nogil:
     if s.n < 28 or be32(s, 0) == 0 or not 1 <= s.data[20] <= 13 or s.data[23] > 4:
         return NO
     if not 7000 <= s.sport <= 7009 and not 7000 <= s.dport <= 7009:
-        return yes(s.from_opener and s.data[20] == 1 and s.data[21] & 1 and s.data[21] <= 0x2F and be32(s, 8) == 1
+        return yes(s.from_opener and be32(s, 0) > 900000000 and s.data[20] == 1 and s.data[21] & 1
+                   and s.data[21] <= 0x2F and be32(s, 8) == 1
                    and be32(s, 12) == 1 and be32(s, 16) == 1 and be16(s, 26) != 0)
     return yes(be32(s, 12) < 65536 and be32(s, 16) < 65536 and (be16(s, 26) or s.data[20] in (8, 13)))     # debugging, version
 

@@ -57,6 +57,8 @@ cdef Answer utp(const Sight *s, Found *out) noexcept nogil:
     if s.data[1] == 1 and (byte_at(s, 20) or byte_at(s, 21) & 3 or byte_at(s, 21) == 0):
         return NO
     id = be16(s, 2)
+    if id < 4 or be32(s, 4) < 1 << 16:          # drawn at random, and a time in microseconds: not small numbers
+        return NO
     ahead = (be16(s, 18) - (s.theirs[0] >> 16) + UTP_BEHIND) & 0xFF
     if s.theirs[0] >> 24 == 0x41 and <uint16_t>(s.theirs[0] - id) in (1, 0xFFFF) and ahead <= UTP_BEHIND + UTP_AHEAD:
         return YES
@@ -107,7 +109,7 @@ cdef Answer gnutella(const Sight *s, Found *out) noexcept nogil:
 cdef Answer gnutella_message(const Sight *s, Found *out) noexcept nogil:
     """Gnutella 0.4, 2: 16 bytes of identity, a type, time to live and hops that add up to little, the length."""
     cdef uint8_t kind = byte_at(s, 16)
-    if s.n < 23 or le32(s, 19) + 23 != s.wire or byte_at(s, 17) + byte_at(s, 18) > 15:
+    if s.n < 23 or le32(s, 19) + 23 != s.wire or byte_at(s, 17) + byte_at(s, 18) > 15 or not drawn(s, 0, 16):
         return NO
     if kind == 0x44:                            # gtk-gnutella's DHT: version 0.0
         return yes(be16(s, 17) == 0)
@@ -116,7 +118,7 @@ cdef Answer gnutella_message(const Sight *s, Found *out) noexcept nogil:
     # A modern servent marks its identities: byte 8 is 0xFF, byte 15 is 0 (0.6, 2.2.1).
     if s.data[8] == 0xFF and s.data[15] == 0:
         return YES
-    return yes(be32(s, 0) and be32(s, 4) and be32(s, 8) and be32(s, 12) and (kind or s.data[17] == 1 and s.data[18] == 0))
+    return yes(kind or s.data[17] == 1 and s.data[18] == 0)
 
 
 cdef Answer kademlia(const Sight *s, Found *out) noexcept nogil:

@@ -106,12 +106,14 @@ cdef Answer turn_multiplexed(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer stun_classic(const Sight *s, Found *out) noexcept nogil:
-    """RFC 3489, 11.1: no cookie yet: a kind that there is, attributes that fill the datagram exactly."""
+    """RFC 3489, 11.1: no cookie yet: a kind that there is, an identity drawn at random, attributes that fill the datagram."""
     cdef uint16_t kind = be16(s, 0)
     cdef uint32_t length = be16(s, 2)
     if s.n < 20 or length + 20 != s.wire or s.n != s.wire or length & 3:
         return NO
     if kind not in (0x0001, 0x0101, 0x0111, 0x0002, 0x0102, 0x0112, 0x0003, 0x0103, 0x0113, 0x0004, 0x0115, 0x0017):
+        return NO
+    if not (to_or_from(s, 3478) or drawn(s, 4, 16)):
         return NO
     if length == 0:
         return yes(kind == 1 and s.from_opener and (be32(s, 4) ^ be32(s, 8)) != 0)
