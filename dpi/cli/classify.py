@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -168,9 +169,10 @@ def write(
             try:
                 classifier.write(path, lines, blind=blind or "", first_packet=first_packet, watch=watch)
             except CaptureError as error:
-                code = 2
-                with bar.aside():
-                    click.echo(str(error), err=True)
+                with bar.aside():  # a call: Python handles a signal that ended the read before it
+                    if not stop.wanted:
+                        code = 2
+                        click.echo(str(error), err=True)
             if stop.wanted:
                 code = 130
                 break
@@ -201,9 +203,22 @@ def files(captures: Iterable[Path]) -> Iterator[Path]:
     """The files meant, directories opened, in order."""
     for path in captures:
         if path.is_dir():
-            yield from sorted(each for each in path.rglob("*") if each.is_file())
+            yield from sorted(within(path))
         else:
             yield path
+
+
+def within(folder: Path) -> Iterator[Path]:
+    """The files in a folder and all below it; and what may not be looked into, so that opening it says why."""
+    closed: list[Path] = []
+    for at, _, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
+        for each in (Path(at, name) for name in names):
+            try:
+                if each.is_file():
+                    yield each
+            except OSError:
+                yield each
+    yield from closed
 
 
 class Stop:
@@ -261,7 +276,8 @@ class Output:
 
         table = Table(box=None, header_style="bold")
         for name in TABLE_FIELDS:
-            table.add_column(name, justify="right" if name in ("sport", "dport", "packets") else "left")
+            right = name in ("sport", "dport", "packets")
+            table.add_column(name, justify="right" if right else "left", overflow="fold")
         for row in bytes(data).decode().splitlines():
             cells = row.split("\t")
             if tuple(cells) != TABLE_FIELDS:

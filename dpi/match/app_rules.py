@@ -83,7 +83,11 @@ def _host_problem(word: str) -> str:
 
 
 def _ja4_problem(word: str) -> str:
-    return "" if _JA4.fullmatch(word) else "a JA4 fingerprint is needed here, or `*` behind its first part and `_` or more of it"
+    return (
+        ""
+        if _JA4.fullmatch(word)
+        else "a JA4 fingerprint is needed here, or `*` behind its first part and `_` or more of it"
+    )
 
 
 def _alpn_problem(word: str) -> str:

@@ -125,7 +125,9 @@ def _entries(
             if not value or "/" in value or "\0" in value or other in (path, *within):
                 findings.append(Finding(str(path), number, 1, "", f"{rule}: not a list beside this one, or a circle"))
             elif len(within) == DEEPEST:
-                findings.append(Finding(str(path), number, 1, "", f"{rule}: more than {DEEPEST} lists within each other"))
+                findings.append(
+                    Finding(str(path), number, 1, "", f"{rule}: more than {DEEPEST} lists within each other")
+                )
             else:
                 need = {each for each in marks if not each.startswith("-")}
                 for word, has in _entries(other, skipped, findings, (*within, path), done):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +21,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dpi.capture.pcapfile import Capture
-from dpi.cli.classify import command
+from dpi.cli.classify import command, files
 from dpi.core import Core
 from dpi.record.fields import FIELDS
 from tests.captures import packet, pcap, visit, write
@@ -94,6 +96,15 @@ def test_labels_below_the_confidence_asked_for_are_left_out(capture: Path, tmp_p
     assert (tls["app"], tls["protocol"], tls["category"]) == (None, "unknown", None)
     (tls,) = [f for f in map(json.loads, classify(only_syn, "--json").stdout.splitlines()) if f["l4"] == "tcp"]
     assert (tls["app"], tls["method"], tls["protocol"]) == ("netflix", "dns", "tls")
+
+
+def test_what_may_not_be_looked_at_in_a_directory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.pcap", visit("www.netflix.com"))
+    (tmp_path / "b").symlink_to("b")  # neither a file nor none: too many links
+    closed = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "c"))
+    found = os.walk
+    monkeypatch.setattr(os, "walk", lambda top, onerror: onerror(closed) or found(top))
+    assert list(files([tmp_path])) == [tmp_path / "a.pcap", tmp_path / "c"]
 
 
 def test_directories_are_opened(tmp_path: Path) -> None:
@@ -270,7 +281,18 @@ def test_an_interrupt_ends_reading_and_prints_what_is_known() -> None:
         assert {flow["reason"] for flow in rest} == {"flushed"}
 
 
-def on_terminal(*arguments: str | Path, stdout: int = subprocess.PIPE) -> tuple[int, bytes, str]:
+def test_an_interrupt_before_the_first_byte_is_no_fault_of_the_capture() -> None:
+    with live() as process:
+        assert process.stderr is not None
+        for _ in range(100):  # until it waits
+            if "poll" in Path(f"/proc/{process.pid}/wchan").read_text() or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert (process.wait(20), process.stderr.read()) == (130, b"")
+
+
+def on_terminal(*arguments: str | Path, stdout: int = subprocess.PIPE, columns: int = 200) -> tuple[int, bytes, str]:
     """Exit code, standard output and what a terminal for standard error shows."""
     master, slave = pty.openpty()
     shown = bytearray()
@@ -286,7 +308,7 @@ def on_terminal(*arguments: str | Path, stdout: int = subprocess.PIPE) -> tuple[
             shown.extend(data)
 
     listener = threading.Thread(target=listen)
-    env = os.environ | {"TERM": "xterm", "COLUMNS": "200"}
+    env = os.environ | {"TERM": "xterm", "COLUMNS": str(columns)}
     process = subprocess.Popen(
         [*DPI, "classify", *arguments], stdout=slave if stdout == 0 else stdout, stderr=slave, env=env
     )
@@ -311,3 +333,8 @@ def test_a_table_on_a_terminal_is_aligned_beside_the_bar(capture: Path) -> None:
     assert code == 0
     assert "www.netflix.com" in shown
     assert "\t" not in shown
+
+
+def test_a_narrow_terminal_loses_nothing(capture: Path) -> None:
+    _, _, shown = on_terminal(capture, stdout=0, columns=80)
+    assert "…" not in shown
