@@ -1,4 +1,4 @@
-"""What goes over to TLS on the way, or logs in, is told so however one of its messages is cut and in whatever order it comes."""
+"""What goes over to TLS, or logs in, is told so however one of its messages is cut and in whatever order it comes."""
 
 from __future__ import annotations
 

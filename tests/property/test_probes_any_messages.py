@@ -1,4 +1,4 @@
-"""Messages in the layouts that protocols of nobody's mostly have are not taken for a known protocol's: lengths, kinds, counters."""
+"""Messages as nobody's protocols mostly lay them out (lengths, kinds, counters) are not taken for a known one's."""
 
 from __future__ import annotations
 
