@@ -56,11 +56,17 @@ cdef uint16_t header_label(const Packet *p) noexcept nogil:
         return P_ICMPV6
     if p.proto == 2:
         return P_IGMP
+    if p.proto == 9:
+        return P_IGRP
     if p.proto == 4 or p.proto == 41:
         return P_IPIP
+    if p.proto == 33:
+        return P_DCCP
+    if p.proto == 46:
+        return P_RSVP
     if p.proto == 47:
         return P_GRE
-    if p.proto == 50 or p.proto == 51:
+    if p.proto == 50 or p.proto == 51 or p.proto == 108:
         return P_IPSEC
     if p.proto == 88:
         return P_EIGRP
@@ -72,6 +78,14 @@ cdef uint16_t header_label(const Packet *p) noexcept nogil:
         return P_VRRP
     if p.proto == 113:
         return P_PGM
+    if p.proto == 115:
+        return P_L2TP
+    if p.proto == 135:
+        return P_MOBILEIPV6
+    if p.proto == 137:
+        return P_MPLS
+    if p.proto == 139:
+        return P_HIP
     return 0
 
 

@@ -30,7 +30,7 @@ METHODS: tuple[str, ...] = (
     "rule",
 )
 STATES: tuple[str, ...] = ("new", "two-way", "opening", "established", "closing", "closed")
-TUNNELS: tuple[str, ...] = ("", "gre", "ipip", "gtp", "vxlan", "capwap")
+TUNNELS: tuple[str, ...] = ("", "gre", "ipip", "gtp", "vxlan", "capwap", "geneve", "mpls", "l2tp", "ethernet")
 TLS_VERSIONS: dict[int, str] = {
     0x0002: "SSL 2.0",
     0x0300: "SSL 3.0",
@@ -96,7 +96,7 @@ class FlowRecord:
     ech: bool = field(metadata=says("the client's hello is encrypted, hostname is its cover"))
     agent: str | None = field(metadata=says("user agent, banner or client software"))
     content_type: str | None = field(metadata=says("of the first HTTP response"))
-    tunnel: str | None = field(metadata=says("what the flow was taken out of: gre, gtp, …"))
+    tunnel: str | None = field(metadata=says("what the flow was taken out of: " + ", ".join(TUNNELS[1:])))
     dscp: int = field(metadata=says("of the first packet"))
     state: str = field(metadata=says("how far it had come: opening, established, closed, …"))
     reason: str | None = field(metadata=says("why it ended: closed, idle, evicted, reused, reported, flushed"))

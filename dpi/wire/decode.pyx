@@ -142,7 +142,7 @@ cdef inline bint layers(View *v, Packet *out, Faults *faults) noexcept nogil:
             v.beyond += FRAGMENTED_MAX
         inner = out[0]
         inner.tunnel = tunnel
-        if not opened(v, tunnel, &inner.vlan):
+        if not opened(v, out, tunnel, &inner.vlan):
             return True
         fault = layer(v, &inner, tunnel != TUNNEL_GRE and tunnel != TUNNEL_IPIP)
         if fault != FINE and fault != LATER_FRAGMENT:

@@ -1,7 +1,8 @@
 """IPv4 (RFC 791) and IPv6 with its extension headers (RFC 8200): one header struct for both.
 
 Extension headers are walked as the kernel's ipv6_skip_exthdr() does, so that both sides of a queue agree on the
-transport: an authentication header is walked over in IPv6, and is the transport in IPv4.
+transport: an authentication header is walked over in IPv6, and is the transport in IPv4; mobility's, HIP's and Shim6's
+are the transport.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
@@ -22,9 +23,9 @@ cdef enum:
     NEXT_AUTHENTICATION = 51
     NEXT_NONE = 59
     NEXT_OPTIONS = 60
-    NEXT_MOBILITY = 135
-    NEXT_HIP = 139
-    NEXT_SHIM6 = 140
+    NEXT_ETHERIP = 97
+    NEXT_MPLS = 137
+    NEXT_ETHERNET = 143
 
 
 cdef struct IpHeader:
@@ -138,7 +139,7 @@ cdef inline Fault ipv6(View *v, IpHeader *h) noexcept nogil:
             h.fragmented = h.more or h.offset != 0      # neither: an atomic fragment, RFC 6946
             if h.offset:    # what follows is the middle of something
                 break
-        elif kind in (NEXT_HOP_BY_HOP, NEXT_ROUTING, NEXT_OPTIONS, NEXT_MOBILITY, NEXT_HIP, NEXT_SHIM6):
+        elif kind in (NEXT_HOP_BY_HOP, NEXT_ROUTING, NEXT_OPTIONS):
             if not h.fragmented:
                 h.next_at = <uint16_t>(whole - left(&v.c))
             kind = u8(&v.c)

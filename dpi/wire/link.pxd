@@ -1,8 +1,8 @@
 """Layer 2: from a capture's link type to the IP header.
 
 Every header ends in saying what comes next, as an EtherType or as something that we map to one.  So one loop takes
-off whatever is stacked up, a bounded number of times: VLAN tags (802.1Q, 802.1ad), MPLS labels, PPPoE, and the
-Ethernet inside of MPLS pseudowires.
+off whatever is stacked up, a bounded number of times: VLAN tags (802.1Q, 802.1ad), MPLS labels, PPPoE, service
+function chains (NSH), and the Ethernet inside of MPLS pseudowires.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
@@ -39,6 +39,7 @@ cdef enum:
     ETHER_MPLS_UPSTREAM = 0x8848
     ETHER_PPPOE = 0x8864
     ETHER_QINQ = 0x88a8
+    ETHER_NSH = 0x894f
     ETHER_QINQ_OLD = 0x9100
 
     PPP_IPV4 = 0x0021
@@ -108,6 +109,31 @@ cdef inline uint32_t mpls(Cursor *c) noexcept nogil:
         skip(c, 4)
         return ETHER_TEB
     return RAW_IP
+
+
+cdef inline uint32_t by_next(uint32_t protocol) noexcept nogil:
+    """The Next Protocol of VXLAN-GPE and of NSH."""
+    if protocol == 1:
+        return ETHER_IPV4
+    if protocol == 2:
+        return ETHER_IPV6
+    if protocol == 3:
+        return ETHER_TEB
+    if protocol == 4:
+        return ETHER_NSH
+    return ETHER_MPLS if protocol == 5 else NOTHING
+
+
+cdef inline uint32_t nsh(Cursor *c) noexcept nogil:
+    """RFC 8300, 2: version 0, a length in words; type 1 has four words of context, 2 as many as it says."""
+    cdef uint32_t base = u16(c)
+    cdef uint32_t kind = u8(c) & 0x0f
+    cdef uint32_t protocol = u8(c)
+    cdef uint32_t words = base & 0x3f
+    if base & 0xc000 or not (kind == 1 and words == 6 or kind == 2 and words >= 2):
+        return NOTHING
+    skip(c, <Py_ssize_t>words * 4 - 4)
+    return by_next(protocol)
 
 
 cdef inline uint32_t family(uint32_t af) noexcept nogil:
@@ -202,6 +228,8 @@ cdef inline Fault shims(View *v, uint32_t kind, uint16_t *vlan) noexcept nogil:
             kind = ppp(&v.c)
         elif kind == ETHER_TEB:
             kind = ethernet(&v.c)
+        elif kind == ETHER_NSH:
+            kind = nsh(&v.c)
         else:
             return NOT_IP if alive(&v.c) else TRUNCATED
     return TOO_DEEP

@@ -28,8 +28,12 @@ cdef enum Tunnel:
     TUNNEL_GRE
     TUNNEL_IPIP             # IP-in-IP, 6in4, 4in6
     TUNNEL_GTP
-    TUNNEL_VXLAN
+    TUNNEL_VXLAN            # and VXLAN-GPE
     TUNNEL_CAPWAP
+    TUNNEL_GENEVE
+    TUNNEL_MPLS             # MPLS in IP, MPLS in UDP
+    TUNNEL_L2TP             # version 2: PPP
+    TUNNEL_ETHERNET         # Ethernet in IP: EtherIP, segment routing's (SRv6)
 
 
 cdef enum Fragment:

@@ -2,22 +2,34 @@
 
 A tunnel that IP announces (GRE, IP-in-IP) is one by its protocol number.  One inside of UDP is only known by its
 port, which anybody may use; so its header must be exactly as its standard says, and the packet inside must fit.
+Where the destination's port alone counts, the source's is a hash of the inner flow.
+
+L2TP's version 3 is left closed: how long its cookie is, and whether a sublayer follows, only its two ends know.
 """
 from libc.stdint cimport uint16_t, uint32_t
 
 from dpi.wire.cursor cimport Cursor, skip, u8, u16, u24, u32
-from dpi.wire.ip cimport NEXT_GRE, NEXT_IPIP, NEXT_IPV6
-from dpi.wire.link cimport ETHER_PPP, ETHER_TEB, NOTHING, RAW_IP, ethernet, shims, wifi
+from dpi.wire.ip cimport NEXT_ETHERIP, NEXT_ETHERNET, NEXT_GRE, NEXT_IPIP, NEXT_IPV6, NEXT_MPLS
+from dpi.wire.link cimport (
+    ETHER_MPLS, ETHER_PPP, ETHER_TEB, NOTHING, RAW_IP, by_next, ethernet, shims, wifi,
+)
 from dpi.wire.packet cimport (
-    IP_UDP, TUNNEL_CAPWAP, TUNNEL_GRE, TUNNEL_GTP, TUNNEL_IPIP, TUNNEL_NONE, TUNNEL_VXLAN, Packet, Tunnel,
+    IP_UDP, TUNNEL_CAPWAP, TUNNEL_ETHERNET, TUNNEL_GENEVE, TUNNEL_GRE, TUNNEL_GTP, TUNNEL_IPIP, TUNNEL_L2TP, TUNNEL_MPLS,
+    TUNNEL_NONE, TUNNEL_VXLAN, Packet, Tunnel,
 )
 from dpi.wire.view cimport FINE, View, on_wire, trim
 
 
 cdef enum:
+    PORT_L2TP = 1701
     PORT_GTP = 2152
     PORT_VXLAN = 4789
+    PORT_VXLAN_GPE = 4790
     PORT_CAPWAP = 5247
+    PORT_GENEVE = 6081
+    PORT_MPLS = 6635
+    PORT_VXLAN_LINUX = 8472     # the kernel's own default, from before there was a standard
+    HASHED_PORT_MIN = 49152     # of MPLS in UDP (RFC 7510, 3)
     GTP_EXTENSIONS_MAX = 8
 
 
@@ -67,10 +79,51 @@ cdef inline uint32_t gtp(View *v) noexcept nogil:
 
 
 cdef inline uint32_t vxlan(Cursor *c) noexcept nogil:
-    """RFC 7348, 5."""
+    """RFC 7348, 5; draft-smith-vxlan-group-policy, 2.1, where the sender's group stands in the header."""
     cdef uint32_t flags = u32(c)
     cdef uint32_t network = u32(c)
+    if flags >> 31:              # G: then D, A and the group
+        flags &= 0x7fb70000
     return ETHER_TEB if flags == 0x08000000 and network & 0xff == 0 else NOTHING
+
+
+cdef inline uint32_t vxlan_gpe(Cursor *c) noexcept nogil:
+    """draft-ietf-nvo3-vxlan-gpe, 3: version 0, not OAM, of which instance (I) and what is inside (P)."""
+    cdef uint32_t flags = u24(c)
+    cdef uint32_t protocol = u8(c)
+    cdef uint32_t network = u32(c)
+    return by_next(protocol) if flags & 0xfdffff == 0x0c0000 and network & 0xff == 0 else <uint32_t>NOTHING
+
+
+cdef inline uint32_t geneve(Cursor *c) noexcept nogil:
+    """RFC 8926, 3.4: version 0, not control (O), options in words, what is inside as an EtherType."""
+    cdef uint32_t flags = u16(c)
+    cdef uint32_t kind = u16(c)
+    cdef uint32_t network = u32(c)
+    if flags & 0xc0bf or network & 0xff:
+        return NOTHING
+    skip(c, <Py_ssize_t>(flags >> 8) * 4)
+    return kind
+
+
+cdef inline uint32_t l2tp(Cursor *c) noexcept nogil:
+    """A data message of version 2 (RFC 2661, 3.1), whose inside is PPP's."""
+    cdef uint32_t flags = u16(c)
+    if flags & 0xb4ff != 0x0002:    # T: control
+        return NOTHING
+    if flags & 0x4000:              # length
+        skip(c, 2)
+    skip(c, 4)                      # tunnel and session
+    if flags & 0x0800:              # sequence numbers
+        skip(c, 4)
+    if flags & 0x0200:              # offset
+        skip(c, <Py_ssize_t>u16(c))
+    return ETHER_PPP
+
+
+cdef inline uint32_t etherip(Cursor *c) noexcept nogil:
+    """RFC 3378, 3: version 3 and zeros."""
+    return ETHER_TEB if u16(c) == 0x3000 else NOTHING
 
 
 cdef inline uint32_t capwap(Cursor *c) noexcept nogil:
@@ -99,26 +152,44 @@ cdef inline Tunnel announced(const Packet *p) noexcept nogil:
     if p.proto == IP_UDP:
         if by_port(p, PORT_GTP):
             return TUNNEL_GTP
-        if p.dport == PORT_VXLAN:       # the source port is a hash of the inner flow
-            return TUNNEL_VXLAN
         if by_port(p, PORT_CAPWAP):
             return TUNNEL_CAPWAP
+        if by_port(p, PORT_L2TP):
+            return TUNNEL_L2TP
+        if p.dport in (PORT_VXLAN, PORT_VXLAN_GPE, PORT_VXLAN_LINUX):
+            return TUNNEL_VXLAN
+        if p.dport == PORT_GENEVE:
+            return TUNNEL_GENEVE
+        if p.dport == PORT_MPLS and p.sport >= HASHED_PORT_MIN:
+            return TUNNEL_MPLS
     elif p.proto == NEXT_IPIP or p.proto == NEXT_IPV6:
         return TUNNEL_IPIP
     elif p.proto == NEXT_GRE:
         return TUNNEL_GRE
+    elif p.proto == NEXT_MPLS:
+        return TUNNEL_MPLS
+    elif p.proto == NEXT_ETHERIP or p.proto == NEXT_ETHERNET:
+        return TUNNEL_ETHERNET
     return TUNNEL_NONE
 
 
-cdef inline bint opened(View *v, Tunnel tunnel, uint16_t *vlan) noexcept nogil:
-    """From the payload of what carries the tunnel to the IP header inside of it, if there may be one."""
+cdef inline bint opened(View *v, const Packet *p, Tunnel tunnel, uint16_t *vlan) noexcept nogil:
+    """From p's payload, which is the tunnel's, to the IP header inside of it, if there may be one."""
     cdef uint32_t kind = RAW_IP
     if tunnel == TUNNEL_GTP:
         kind = gtp(v)
     elif tunnel == TUNNEL_VXLAN:
-        kind = vxlan(&v.c)
+        kind = vxlan_gpe(&v.c) if p.dport == PORT_VXLAN_GPE else vxlan(&v.c)
     elif tunnel == TUNNEL_CAPWAP:
         kind = capwap(&v.c)
     elif tunnel == TUNNEL_GRE:
         kind = gre(&v.c)
+    elif tunnel == TUNNEL_GENEVE:
+        kind = geneve(&v.c)
+    elif tunnel == TUNNEL_MPLS:     # RFC 4023, 3 and RFC 7510, 3: the stack of labels and nothing else
+        kind = ETHER_MPLS
+    elif tunnel == TUNNEL_L2TP:
+        kind = l2tp(&v.c)
+    elif tunnel == TUNNEL_ETHERNET:     # RFC 8986, 10.1: the frame and nothing else
+        kind = etherip(&v.c) if p.proto == NEXT_ETHERIP else <uint32_t>ETHER_TEB
     return shims(v, kind, vlan) == FINE

@@ -6,6 +6,7 @@ TCP, UDP = 6, 17
 KEYS = pack("<QQII", 0, 0x6B0C8A5A6D07A674, 20, 0xBE7E8EF1) + b"n" * 16  # MTProto's req_pq_multi
 
 KNOWN = [
+    ("zephyr", UDP, True, 2104, b"ZEPH0.2\0" + b"0x00000013\0"),
     ("irc", TCP, True, 6667, b"NICK someone\r\nUSER a 0 * :b\r\n"),
     ("irc", TCP, False, 6667, b":irc.example.org NOTICE * :*** Looking up your hostname\r\n"),
     ("irc", TCP, False, 6667, b"NOTICE * :*** Looking up your hostname\r\n"),

@@ -17,6 +17,7 @@ KNOWN = [
     ("kerberos", TCP, True, 88, pack(">I", len(KERBEROS)) + KERBEROS),
     ("kerberos", UDP, True, 88, KERBEROS),
     ("radius", UDP, True, 1812, b"\x01\x05\x00\x14" + bytes(16)),
+    ("radius", UDP, True, 1700, b"\x2b\x05\x00\x19" + bytes(16) + b"\x01\x05bob"),
     ("radius", UDP, True, 18120, b"\x01\x05\x00\x1b" + bytes(16) + b"\x01\x07alice"),
     ("kerberos", UDP, True, 464, pack(">HHH", 26, 1, 20) + bytes(20)),
 ]

@@ -1,6 +1,12 @@
 """Routers, switches and access points among themselves, and with their clouds."""
 
+from struct import pack
+
 TCP, UDP = 6, 17
+HELLO = b"\4\6\0\0\0\1\7\xd0"  # Babel's, and one byte of padding
+OLSR = b"\1\6\0\x0c\xc0\0\2\1\1\0\0\1"
+HNCP = b"\0\3\0\x08" + bytes(range(8)) + b"\0\x21\0\3abc\0"
+LMP = b"\x10\0\0\1\0\x18\0\0" + b"\1\1\0\x08\0\0\0\1\1\5\0\x08\0\0\0\1"
 
 KNOWN = [
     ("bgp", TCP, True, 179, b"\xff" * 16 + b"\x00\x1d\x01\x04"),
@@ -14,6 +20,32 @@ KNOWN = [
     ("hsrp", UDP, True, 1985, b"\0\0\x10\x03\x0a\x64\x01\0cisco\0\0\0\xc0\0\x02\x01"),
     ("bfd", UDP, True, 3784, b"\x20\x40\x03\x18\0\0\0\x01" + bytes(16)),
     ("ldp", UDP, True, 646, b"\0\1\0\x1e\xc0\0\2\1\0\0\1\0\0\x14\0\0\0\1" + bytes(16)),
+    ("rip", UDP, True, 520, b"\2\2\0\0" + b"\0\2\0\0\x0a\0\0\0\xff\0\0\0\0\0\0\0\0\0\0\1"),
+    ("rip", UDP, True, 520, b"\1\1\0\0" + bytes(16) + b"\0\0\0\x10"),
+    ("rip", UDP, True, 520, b"\2\2\0\0\xff\xff\0\2password" + bytes(8) + b"\0\2" + bytes(18)),
+    ("rip", UDP, True, 521, b"\2\1\0\0\x20\1\x0d\xb8" + bytes(12) + b"\0\0\x20\1"),
+    ("babel", UDP, True, 6696, b"\x2a\2\0\x09" + HELLO + b"\0"),
+    ("babel", UDP, True, 40001, b"\x2a\2\0\x08" + HELLO),
+    ("babel", UDP, True, 6696, b"\x2a\2\0\x08" + HELLO + b"\x10\4mac!"),
+    ("olsr", UDP, True, 698, b"\0\x1c\0\1" + OLSR + OLSR),
+    ("aodv", UDP, True, 654, b"\1\0\0\2" + bytes(20)),
+    ("aodv", UDP, True, 654, b"\2\x40\0\2" + bytes(16)),
+    ("aodv", UDP, True, 654, b"\3\0\0\1" + bytes(8)),
+    ("hncp", UDP, True, 8231, HNCP),
+    ("lmp", UDP, True, 701, LMP),
+    ("lmp", UDP, True, 49998, LMP),
+    ("lspping", UDP, True, 3503, b"\0\1\0\0\1\2\0\0" + bytes(24)),
+    ("rpkirtr", TCP, True, 323, b"\1\2\0\0\0\0\0\x08"),
+    ("rpkirtr", TCP, True, 3323, b"\0\1\0\7\0\0\0\x0c\0\0\0\x09"),
+    ("rpkirtr", TCP, False, 8282, b"\1\3\0\7\0\0\0\x08"),
+    ("fpm", TCP, True, 2620, b"\1\1\0\x14\x10\0\0\0" + bytes(12)),
+    ("fpm", TCP, True, 2620, b"\1\1\0\x48\0\0\0\x44" + bytes(16)),
+    ("vxlan", UDP, True, 4789, b"\x08\0\0\0\0\0\5\0" + bytes(60)),
+    ("vxlan", UDP, True, 8472, b"\x88\x48\0\7\0\0\5\0" + bytes(60)),
+    ("vxlan", UDP, True, 4790, b"\x0c\0\0\3\0\0\5\0" + bytes(60)),
+    ("geneve", UDP, True, 6081, b"\1\x40\x65\x58\0\0\5\0\1\2\x80\0" + bytes(60)),
+    ("vqp", UDP, True, 1589, b"\1\1\0\1" + pack(">IIH", 7, 0xC01, 4) + bytes(4)),
+    ("vqp", UDP, True, 1589, b"\1\2\3\0\0\0\0\7"),
     ("dlep", UDP, True, 854, b"DLEP\0\1\0\4" + bytes(4)),
     ("dlep", TCP, True, 854, b"\0\1\0\4\0\1\0\0"),
     ("capwap", UDP, True, 5246, b"\0\x10\2\0\0\0\0\0" + bytes(20)),

@@ -31,8 +31,10 @@ from scapy.all import (
     PPPoE,
     Raw,
 )
+from scapy.contrib.geneve import GENEVE, GeneveOptions
 from scapy.contrib.gtp import GTP_U_Header
 from scapy.contrib.mpls import MPLS
+from scapy.layers.l2tp import L2TP
 from scapy.layers.ppp import PPP
 from scapy.layers.vxlan import VXLAN
 
@@ -96,6 +98,14 @@ def frames() -> list[tuple[str, Packet]]:
         ("ethernet", Ether() / IP() / GRE() / inner),
         ("ethernet", Ether() / IP() / UDP(dport=2152) / GTP_U_Header() / inner),
         ("ethernet", Ether() / IP() / UDP(dport=4789) / VXLAN() / Ether() / inner),
+        ("ethernet", Ether() / IP() / UDP(dport=4790) / Raw(b"\x0c\0\0\4\0\0\1\0\x0f\xc2\2\1" + bytes(4)) / inner),
+        (
+            "ethernet",
+            Ether() / IP() / UDP(dport=6081) / GENEVE(options=[GeneveOptions(data=bytes(4))]) / Ether() / inner,
+        ),
+        ("ethernet", Ether() / IP() / UDP(sport=50000, dport=6635) / MPLS(s=1) / inner),
+        ("ethernet", Ether() / IP() / UDP(sport=1701, dport=1701) / L2TP(hdr="length+offset", pad=b"") / PPP() / inner),
+        ("ethernet", Ether() / IP(proto=97) / Raw(b"\x30\0") / Ether() / inner),
         ("ethernet", Ether() / IP(flags="MF", frag=0) / udp),
         ("ethernet", Ether() / IPv6() / IPv6ExtHdrHopByHop() / IPv6ExtHdrFragment(m=1) / udp),
         ("raw", IP() / IPv6() / tcp),

@@ -7,11 +7,13 @@ from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scapy.contrib.geneve import GENEVE, GeneveOptions
 from scapy.contrib.gtp import GTP_U_Header
 from scapy.contrib.mpls import MPLS
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop
 from scapy.layers.l2 import GRE, CookedLinux, Dot1AD, Dot1Q, Ether
+from scapy.layers.l2tp import L2TP
 from scapy.layers.ppp import PPP, PPPoE
 from scapy.layers.sctp import SCTP
 from scapy.layers.vxlan import VXLAN
@@ -23,7 +25,7 @@ PROTOCOLS = {TCP: 6, UDP: 17, SCTP: 132, ICMP: 1}
 LINK_TYPES = [0, 1, 9, 12, 50, 51, 101, 104, 105, 108, 113, 127, 192, 228, 229, 276, 9999, None]
 
 # Not the tunnels' ports: then what is inside would be looked at.
-ports = st.integers(1, 0xFFFF).filter(lambda port: port not in (2152, 4789, 5247))
+ports = st.integers(1, 0xFFFF).filter(lambda port: port not in (1701, 2152, 4789, 4790, 5247, 6081, 6635, 8472))
 words = st.integers(0, 0xFFFFFFFF)
 
 
@@ -77,12 +79,20 @@ def frames(draw: st.DrawFn) -> tuple[int, Packet | None, int]:
     )
 
 
+GPE_NSH = b"\x0c\0\0\4\0\0\1\0" + b"\x0f\xc3\2\3" + bytes(8)
+
 TUNNELS = {
     "gre": lambda outer: outer / GRE(key_present=1),
     "ethernet over gre": lambda outer: outer / GRE(proto=0x6558) / ethernet(),
     "ip": lambda outer: outer,
     "gtp": lambda outer: outer / UDP(sport=2152, dport=2152) / GTP_U_Header(teid=1),
     "vxlan": lambda outer: outer / UDP(sport=1, dport=4789) / VXLAN(flags="Instance") / ethernet(),
+    "nsh over vxlan-gpe": lambda outer: outer / UDP(sport=1, dport=4790) / Raw(GPE_NSH) / ethernet(),
+    "geneve": lambda outer: (
+        outer / UDP(sport=1, dport=6081) / GENEVE(vni=1, options=[GeneveOptions(data=b"8 bytes!")]) / ethernet()
+    ),
+    "mpls": lambda outer: outer / UDP(sport=50000, dport=6635) / MPLS(s=0) / MPLS(s=1),
+    "l2tp": lambda outer: outer / UDP(sport=1701, dport=1701) / L2TP(hdr="length", tunnel_id=1) / PPP(),
 }
 
 

@@ -19,6 +19,7 @@ from scapy.layers.inet6 import (
 )
 from scapy.layers.ipsec import AH
 from scapy.layers.l2 import ARP, GRE, LLC, SNAP, CookedLinux, CookedLinuxV2, Dot1AD, Dot1Q, Ether, Loopback
+from scapy.layers.l2tp import L2TP
 from scapy.layers.ppp import HDLC, PPP, PPPoE
 from scapy.layers.sctp import SCTP
 from scapy.layers.vxlan import VXLAN
@@ -29,7 +30,7 @@ from dpi.wire.decode import Decoded, decode_bytes
 SRC, DST = "192.0.2.1", "198.51.100.2"
 SRC6, DST6 = "2001:db8::1", "2001:db8::2"
 MAC = b"\x02\0\0\0\0\1\x02\0\0\0\0\2"
-GRE_, IPIP, GTP, VXLAN_, CAPWAP = range(1, 6)
+GRE_, IPIP, GTP, VXLAN_, CAPWAP, GENEVE_, MPLS_, L2TP_, ETHERNET = range(1, 10)
 
 
 def ethernet(**fields: Any) -> Packet:
@@ -76,6 +77,19 @@ def capwap(frame: bytes, *, native: bool = True, fragment: int = 0, words: int =
     return b"\0" + first.to_bytes(3, "big") + (fragment << 3).to_bytes(4, "big") + bytes(4 * words - 8) + frame
 
 
+def hashed(port: int) -> Packet:
+    """Of a tunnel whose source port is a hash of what is inside."""
+    return outer() / UDP(sport=50000, dport=port)
+
+
+def nsh(following: int, kind: int = 1, words: int = 6) -> bytes:
+    return (63 << 6 | words).to_bytes(2, "big") + bytes((kind, following)) + bytes(4 * words - 4)
+
+
+def gpe(following: int, flags: int = 0x0C) -> bytes:
+    return bytes((flags, 0, 0, following, 0, 0, 5, 0))
+
+
 LINKS = {
     "ethernet": (1, ethernet() / v4()),
     "802.3 with SNAP": (1, MAC + b"\0\x40\xaa\xaa\x03\0\0\0\x08\0" + bytes(v4())),
@@ -100,6 +114,7 @@ LINKS = {
     "raw": (101, v4()),
     "raw bsd": (12, v4()),
     "ipv4": (228, v4()),
+    "service function chain": (1, bytes(ethernet(type=0x894F)) + nsh(1) + bytes(v4())),
     "null, little-endian": (0, b"\2\0\0\0" + bytes(v4())),
     "null, big-endian": (0, b"\0\0\0\2" + bytes(v4())),
     "loop": (108, b"\0\0\0\2" + bytes(v4())),
@@ -165,6 +180,38 @@ TUNNELS = {
         outer_udp(2152) / GTP_U_Header(teid=1, E=1, next_ex=0x85) / GTPPDUSessionContainer(type=1, QFI=9) / v4(),
     ),
     "vxlan": (VXLAN_, outer_udp(4789) / VXLAN(vni=5, flags="Instance") / ethernet() / v4()),
+    "vxlan with a group": (VXLAN_, hashed(4789) / VXLAN(flags=0x88, gpflags=0x48, gpid=9) / ethernet() / v4()),
+    "vxlan on linux's port": (VXLAN_, hashed(8472) / VXLAN(flags="Instance") / ethernet() / v4()),
+    "vxlan-gpe with ip": (VXLAN_, hashed(4790) / Raw(gpe(1) + bytes(v4()))),
+    "vxlan-gpe with ethernet to many": (VXLAN_, hashed(4790) / Raw(gpe(3, 0x0E) + bytes(ethernet() / v4()))),
+    "vxlan-gpe with mpls": (VXLAN_, hashed(4790) / Raw(gpe(5) + bytes(MPLS(s=1) / v4()))),
+    "nsh over vxlan-gpe": (VXLAN_, hashed(4790) / Raw(gpe(4) + nsh(1) + bytes(v4()))),
+    "nsh with ethernet": (VXLAN_, hashed(4790) / Raw(gpe(4) + nsh(3, 2, 2) + bytes(ethernet() / v4()))),
+    "nsh in nsh with what it likes": (VXLAN_, hashed(4790) / Raw(gpe(4) + nsh(4) + nsh(1, 2, 9) + bytes(v4()))),
+    "nsh over gre": (GRE_, outer() / GRE(proto=0x894F) / Raw(nsh(1) + bytes(v4()))),
+    "geneve": (GENEVE_, hashed(6081) / GENEVE(vni=1) / ethernet() / v4()),
+    "geneve with ip": (GENEVE_, hashed(6081) / GENEVE(vni=1, proto=0x800) / v4()),
+    "geneve with options that matter": (
+        GENEVE_,
+        hashed(6081) / Raw(b"\2\x40\x65\x58\0\0\1\0" + bytes(8) + bytes(ethernet() / v4())),
+    ),
+    "mpls in udp": (MPLS_, hashed(6635) / MPLS(s=0) / MPLS(s=1) / v4()),
+    "mpls in ip": (MPLS_, outer() / MPLS(s=1) / v4()),
+    "pseudowire in udp": (MPLS_, hashed(6635) / Raw(b"\0\1\1\x40" + bytes(4) + bytes(ethernet() / v4()))),
+    "l2tp": (L2TP_, outer_udp(1701) / L2TP(hdr=0, session_id=1, tunnel_id=2) / PPP() / v4()),
+    "l2tp with everything": (
+        L2TP_,
+        outer_udp(1701) / Raw(b"\x4b\2" + bytes(10) + b"\0\3pad\xff\3\0\x21" + bytes(v4())),
+    ),
+    "etherip": (ETHERNET, outer(proto=97) / Raw(b"\x30\0" + bytes(ethernet() / v4()))),
+    "segment routing with ethernet": (
+        ETHERNET,
+        IPv6(src=SRC6, dst=DST6) / IPv6ExtHdrRouting(nh=143, addresses=["::1"]) / Raw(bytes(ethernet() / v4())),
+    ),
+    "geneve over vxlan": (
+        GENEVE_,
+        hashed(4789) / VXLAN(flags="Instance") / ethernet() / hashed(6081) / GENEVE(vni=1) / ethernet() / v4(),
+    ),
     "capwap, 802.3": (CAPWAP, outer_udp(5247) / Raw(capwap(bytes(ethernet() / v4()), native=False))),
     "capwap, 802.11": (CAPWAP, outer_udp(5247) / Raw(capwap(wifi(), words=4))),
     "capwap, 802.11 swapped": (CAPWAP, outer_udp(5247) / Raw(capwap(wifi(b"\x01\x08")))),
@@ -209,7 +256,24 @@ NOT_TUNNELS = {
     "capwap over dtls": outer_udp(5247) / Raw(b"\x01\0\0\0" + bytes(80)),
     "a later capwap fragment": outer_udp(5247) / Raw(capwap(wifi(), fragment=3)),
     "random bytes": outer_udp(2152) / Raw(b"\x99" * 90),
-    "geneve": outer_udp(6081) / GENEVE(vni=1) / ethernet() / v4(),
+    "geneve's answers": outer() / UDP(sport=6081, dport=1) / GENEVE(vni=1) / ethernet() / v4(),
+    "geneve for control": hashed(6081) / GENEVE(oam=1) / ethernet() / v4(),
+    "geneve of a later version": hashed(6081) / GENEVE(version=1) / ethernet() / v4(),
+    "geneve with more options than there are": hashed(6081) / Raw(b"\x3f\0\x65\x58\0\0\1\0" + bytes(100)),
+    "geneve with no ip": hashed(6081) / GENEVE(vni=1) / ethernet() / ARP(),
+    "vxlan-gpe on vxlan's port": hashed(4789) / Raw(gpe(1) + bytes(v4())),
+    "vxlan-gpe without what is inside": hashed(4790) / Raw(gpe(3, 0x08) + bytes(ethernet() / v4())),
+    "vxlan-gpe for control": hashed(4790) / Raw(gpe(1, 0x0D) + bytes(v4())),
+    "nsh of a later version": hashed(4790) / Raw(gpe(4) + b"\x4f\xc6" + nsh(1)[2:] + bytes(v4())),
+    "nsh of a wrong length": hashed(4790) / Raw(gpe(4) + nsh(1, 1, 5) + bytes(v4())),
+    "nsh shorter than itself": hashed(4790) / Raw(gpe(4) + nsh(1, 2, 1) + bytes(v4())),
+    "endless nsh": hashed(4790) / Raw(gpe(4) + 20 * nsh(4, 2, 2) + nsh(1) + bytes(v4())),
+    "mpls's answers": outer() / UDP(sport=6635, dport=50000) / MPLS(s=1) / v4(),
+    "mpls from a service": outer() / UDP(sport=443, dport=6635) / MPLS(s=1) / v4(),
+    "mpls without an end": hashed(6635) / Raw(bytes(80)),
+    "l2tp control": outer_udp(1701) / Raw(b"\xc8\2\0\x0c" + bytes(8)),
+    "l2tp of version 3": outer_udp(1701) / Raw(b"\0\3\0\0\0\0\0\1" + bytes(v4())),
+    "l2tp with ppp's own": outer_udp(1701) / L2TP(hdr=0) / PPP(proto=0xC021) / Raw(bytes(8)),
     "teredo": outer_udp(3544) / v6(),
 }
 
@@ -220,6 +284,12 @@ def test_what_only_looks_like_a_tunnel_is_the_packet_that_it_is(name: str) -> No
 
     assert (found.tunnel, found.src, found.proto) == (0, mapped("10.0.0.1"), 17)
     assert found.payload == bytes(NOT_TUNNELS[name])[28:]
+
+
+def test_what_ip_announces_and_is_no_ethernet_is_the_packet_that_it_is() -> None:
+    for proto, inside in ((97, b"\x40\0" + bytes(ethernet() / v4())), (143, bytes(60)), (137, bytes(60))):
+        found = decoded(outer(proto=proto) / Raw(inside), None)
+        assert (found.proto, found.tunnel, found.payload) == (proto, 0, inside)
 
 
 def test_gre_without_ip_is_gre() -> None:
@@ -278,6 +348,12 @@ def test_ipv6_extension_headers_are_walked() -> None:
 
     found = decoded(IPv6(dst=DST6) / IPv6ExtHdrFragment(offset=0, m=0) / UDP(sport=1, dport=2), None)
     assert (found.proto, found.dport, found.fragment) == (17, 2, 0)
+
+
+def test_mobility_and_host_identity_are_transports() -> None:
+    for kind in (135, 139, 140):
+        found = decoded(IPv6(nh=kind) / Raw(b"\x3b" + bytes(7)), None)
+        assert (found.proto, found.sport, found.payload_len) == (kind, 0, 8)
 
 
 def test_too_many_extension_headers_are_refused() -> None:

@@ -188,6 +188,11 @@ cdef Answer discord(const Sight *s, Found *out) noexcept nogil:
                or be16(s, 0) == 2 and is_digit(byte_at(s, 8)) and be32(s, 68) == 0)
 
 
+cdef Answer zephyr(const Sight *s, Found *out) noexcept nogil:
+    """Zephyr's notices begin with the version as text."""
+    return yes(has(s, 0, b"ZEPH0.", 6))
+
+
 at_first(TCP, P_IRC, irc, b"NCUPJE:ncupj")
 at_first(TCP, P_JABBER, xmpp, b"<")
 at_first(TCP, P_WHATSAPP, whatsapp, b"WE")
@@ -197,6 +202,7 @@ at_first(TCP, P_DINGTALK, dingtalk, b"\x10")
 at_first(TCP, P_WECHAT, wechat_tls, b"\x16\x19")
 at_first(TCP, P_HPVIRTGRP, huawei_push, b"\x16\x17")
 at_first(TCP, P_WECHAT, wechat, b"\x00")
+at_first(UDP, P_ZEPHYR, zephyr, b"Z")
 at_first(UDP, P_OICQ, oicq, b"\x02")
 at_first(UDP, P_IMO, imo, b"\x00\x09")
 at_first(UDP, P_LINECALL, line_call, b"\xb6")

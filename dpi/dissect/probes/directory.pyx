@@ -95,6 +95,8 @@ cdef Answer radius(const Sight *s, Found *out) noexcept nogil:
         return NO
     if to_or_from(s, 1812) or to_or_from(s, 1813) or to_or_from(s, 1645) or to_or_from(s, 1646) or to_or_from(s, 3799):
         return YES
+    if to_or_from(s, 1700):         # where Cisco takes what RFC 5176 sends to 3799
+        return yes(40 <= s.data[0] <= 45)
     if s.n != s.wire or s.n < 26 or not (s.data[0] <= 5 or s.data[0] == 11 or 40 <= s.data[0] <= 45):
         return NO
     if not fits_its_kind(s, s.data[20], s.data[21]):
@@ -113,6 +115,6 @@ cdef Answer radius(const Sight *s, Found *out) noexcept nogil:
 at_first(BOTH, P_LDAP, ldap, b"\x30")
 at_first(TCP, P_KERBEROS, kerberos, b"\x00")
 at_first(UDP, P_KERBEROS, kerberos, b"\x6a\x6b\x6c\x6d\x6e\x6f\x7e")
-at_ports(UDP, P_RADIUS, radius, (1812, 1813, 1645, 1646, 3799))
+at_ports(UDP, P_RADIUS, radius, (1812, 1813, 1645, 1646, 1700, 3799))
 at_ports(BOTH, P_KERBEROS, kerberos, (464,))
 at_any(UDP, P_RADIUS, radius)

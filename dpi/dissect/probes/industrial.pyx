@@ -314,12 +314,12 @@ cdef Answer dicom(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer doip(const Sight *s, Found *out) noexcept nogil:
-    """ISO 13400-2, 9.2: a version and its inverse, a type of payload, the length of the rest."""
+    """ISO 13400-2, 9.2: a version and its inverse, a type of payload, the length of the rest: of a refusal (0) one byte."""
     cdef uint32_t kind = be16(s, 2)
     cdef uint32_t end = be32(s, 4) + 8
     if s.n < 8 or s.data[0] ^ s.data[1] != 0xFF:
         return NO
-    if not (kind <= 8 or 0x4001 <= kind <= 0x4004 or 0x8001 <= kind <= 0x8003):
+    if not (1 <= kind <= 8 or kind == 0 and end == 9 or 0x4001 <= kind <= 0x4004 or 0x8001 <= kind <= 0x8003):
         return NO
     return yes(end >= 8 and (end == size(s) or s.proto == TCP and end < s.n and be16(s, end) == be16(s, 0)))
 

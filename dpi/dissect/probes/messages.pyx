@@ -342,9 +342,69 @@ cdef Answer protobuf(const Sight *s, Found *out) noexcept nogil:
     return yes(text != NOT_FIELDS and text >= 12 and 4 * text >= s.n)
 
 
+cdef Answer zmtp(const Sight *s, Found *out) noexcept nogil:
+    """ZMTP 3.1, 2.2: the signature, eight bytes of padding that are a length of 1 (to older peers) or zeros in its
+    midst; 1.0, 2.3: an empty identity, then two frames or more that end where the data does."""
+    cdef Cursor c
+    cdef uint32_t frames = 0
+    cdef uint32_t n
+    if s.data[0] == 0xFF:
+        if s.n < 10:
+            return MORE if byte_at(s, 1) == 0 else NO
+        return yes(be32(s, 1) == 0 and be16(s, 5) == 0 and s.data[9] == 0x7F)
+    if be16(s, 0) != 0x0100 or s.n < 2:
+        return NO
+    c = over(s.data + 2, s.n - 2)
+    while left(&c) > 0:
+        n = u8(&c)
+        if n == 0xFF:
+            if u32(&c):
+                return NO
+            n = u32(&c)
+        if n == 0 or n > 1 << 24 or u8(&c) > 1:     # flags: more frames follow
+            return NO
+        skip(&c, <Py_ssize_t>n - 1)
+        frames += 1
+    return yes(alive(&c) and frames >= 2)
+
+
+cdef Answer dtn(const Sight *s, Found *out) noexcept nogil:
+    """RFC 9174, 4.2 and RFC 7242, 4.1: a contact header; over UDP the bundle itself (RFC 9171, 4.1), of version 7."""
+    if s.proto == UDP:
+        return yes(s.n >= 3 and s.data[0] == 0x9F and 0x88 <= s.data[1] <= 0x8B and s.data[2] == 7)
+    if s.n < 5:
+        return starts(s, b"dtn!", 4) if s.n < 4 else MORE if has(s, 0, b"dtn!", 4) else NO
+    return yes(has(s, 0, b"dtn!", 4) and 3 <= s.data[4] <= 4)
+
+
+cdef Answer pgm(const Sight *s, Found *out) noexcept nogil:
+    """RFC 3208, 8 and 9: PGM in UDP, whose port it repeats, the source's where it goes back to the source: data of the
+    length that it says; SPM, NAKs and their answers with IPv4 addresses, requests for an SPM with nothing."""
+    cdef uint32_t options = 0
+    cdef uint8_t kind = byte_at(s, 4)
+    cdef uint32_t back = kind == 8 or kind == 9 or kind == 12
+    if s.n < 16 or be16(s, 0 if back else 2) != s.dport or s.data[5] & 0x3E:
+        return NO
+    if kind == 12:                      # SPMR
+        return yes(s.wire == 16 and s.data[5] == 0 and be16(s, 14) == 0)
+    if kind == 4 or kind == 5:          # ODATA, RDATA
+        if s.data[5] & 1:
+            if be16(s, 24) != 4:        # OPT_LENGTH
+                return NO
+            options = be16(s, 26)
+        return yes(s.wire >= 24 and 24 + options + be16(s, 14) == s.wire)
+    if s.n < 36:
+        return NO
+    if kind == 0:                       # SPM
+        return yes(be16(s, 14) == 0 and be32(s, 28) == 0x10000)
+    return yes(8 <= kind <= 10 and be16(s, 14) == 0 and be32(s, 20) == 0x10000 and be32(s, 28) == 0x10000)
+
+
 at_first(TCP, P_MQTT, mqtt, b"\x10\x20")
 at_first(TCP, P_MQTT, mqtt_joined, b"\x30\x31\x32\x33\x34\x35\xc0\xd0")
 at_first(TCP, P_AMQP, amqp, b"A\x01\x02")
+at_first(TCP, P_ZMTP, zmtp, b"\xff\x01")
+at_first(TCP, P_DTN, dtn, b"d")
 at_first(TCP, P_NATS, nats, b"CI")
 at_first(TCP, P_STOMP, stomp, b"SCME")
 at_first(TCP, P_OPENWIRE, openwire, b"\x00")
@@ -364,6 +424,8 @@ at_first(TCP, P_RAFT, raft, b"\x01\x02\x03\x04\x05\x06")
 at_first(TCP, P_RAFT, raft_hello, b"\x01")
 at_first(TCP, P_KAFKA, kafka, b"\x00\x01\x02\x03")
 at_ports(UDP, P_RX, rx, range(7000, 7010))
+at_ports(UDP, P_DTN, dtn, (4556,))
 at_any(UDP, P_RX, rx)
+at_any(UDP, P_PGM, pgm)
 at_any(BOTH, P_SOMEIP, someip)
 at_any(TCP, P_PROTOBUF, protobuf)

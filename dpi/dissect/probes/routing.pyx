@@ -52,6 +52,94 @@ cdef Answer ldp(const Sight *s, Found *out) noexcept nogil:
                and (kind == 1 or 0x0100 <= kind <= 0x0404))
 
 
+cdef Answer rip(const Sight *s, Found *out) noexcept nogil:
+    """RFC 2453, 4 and RFC 2080, 2.1: a command, a version, zeros, and entries of 20 bytes: the first's family, prefix
+    length and metric."""
+    if s.n < 24 or not 1 <= s.data[0] <= 2 or be16(s, 2) or (s.wire - 4) % 20:
+        return NO
+    if to_or_from(s, 521):
+        return yes(s.data[1] == 1 and s.data[22] <= 128 and (1 <= s.data[23] <= 16 or s.data[23] == 0xFF))
+    return yes(1 <= s.data[1] <= 2 and (be16(s, 4) == 0xFFFF or be16(s, 4) in (0, 2) and 1 <= be32(s, 20) <= 16))
+
+
+cdef Answer babel(const Sight *s, Found *out) noexcept nogil:
+    """RFC 8966, 4.2 and 4.3: magic, version, and TLVs that fill the body exactly; RFC 8967: a trailer."""
+    cdef uint32_t end = be16(s, 2) + 4
+    cdef uint32_t at = 4
+    if s.n < 6 or s.data[0] != 42 or s.data[1] != 2 or end > s.wire or end == 4:
+        return NO
+    if end != s.wire and not to_or_from(s, 6696) and not to_or_from(s, 6697):
+        return NO
+    while at < end and at < s.n:
+        at += 2 + byte_at(s, at + 1) if s.data[at] else 1       # Pad1 has no length
+    return yes(at == end or at < end and s.n < end)
+
+
+cdef Answer olsr(const Sight *s, Found *out) noexcept nogil:
+    """RFC 3626, 3.3: the packet's length, and messages that fill it exactly."""
+    cdef uint32_t at = 4
+    if s.n < 16 or be16(s, 0) != s.wire:
+        return NO
+    while at + 4 <= s.n:
+        if s.data[at] == 0 or be16(s, at + 2) < 12:
+            return NO
+        at += be16(s, at + 2)
+    return yes(at == s.wire or at < s.wire and s.n < s.wire)
+
+
+cdef Answer aodv(const Sight *s, Found *out) noexcept nogil:
+    """RFC 3561, 5: a request, a reply or an error, each with its reserved bits and length."""
+    if s.n < 4:
+        return NO
+    if s.data[0] == 1:
+        return yes(s.wire >= 24 and be16(s, 1) & 0x7FF == 0)
+    if s.data[0] == 2:
+        return yes(s.wire >= 20 and be16(s, 1) & 0x3FE0 == 0)
+    return yes(s.data[0] == 3 and be16(s, 1) & 0x7FFF == 0 and s.data[3] and s.wire == 4 + 8 * <uint32_t>s.data[3])
+
+
+cdef Answer hncp(const Sight *s, Found *out) noexcept nogil:
+    """RFC 7787, 7 and RFC 7788, 10: TLVs, padded to four bytes, from a request or an endpoint to the very end."""
+    cdef uint32_t at = 0
+    if s.n < 4 or not 1 <= be16(s, 0) <= 10:
+        return NO
+    while at + 4 <= s.n:
+        if not 1 <= be16(s, at) <= 1023:
+            return NO
+        at += 4 + (be16(s, at + 2) + 3 & ~3U)
+    return yes(at == s.wire or at < s.wire and s.n < s.wire)
+
+
+cdef Answer lmp(const Sight *s, Found *out) noexcept nogil:
+    """RFC 4204, 13.1 and 13.2: version 1, a message's type, the length, zeros; the first object's length."""
+    return yes(s.n >= 12 and be16(s, 0) == 0x1000 and 1 <= s.data[3] <= 32 and be16(s, 4) == s.wire
+               and be16(s, 6) == 0 and 4 <= be16(s, 10) <= s.wire - 8)
+
+
+cdef Answer lsp_ping(const Sight *s, Found *out) noexcept nogil:
+    """RFC 8029, 3: version 1, flags, request or reply, how to reply, the return code."""
+    return yes(s.n >= 32 and be16(s, 0) == 1 and be16(s, 2) < 8 and 1 <= s.data[4] <= 4 and 1 <= s.data[5] <= 5
+               and s.data[6] <= 40)
+
+
+cdef Answer rpki(const Sight *s, Found *out) noexcept nogil:
+    """RFC 8210, 5: a version, a type that opens or answers, its length."""
+    cdef uint32_t n = be32(s, 4)
+    if s.n < 8 or s.data[0] > 2:
+        return NO
+    if s.data[1] == 0 or s.data[1] == 1:        # Serial Notify, Serial Query
+        return yes(n == 12)
+    if s.data[1] == 2 or s.data[1] == 8:        # Reset Query, Cache Reset
+        return yes(n == 8 and be16(s, 2) == 0)
+    return yes(s.data[1] == 3 and n == 8 or s.data[1] == 10 and 16 <= n <= 1 << 16)
+
+
+cdef Answer fpm(const Sight *s, Found *out) noexcept nogil:
+    """FRRouting's fpm.h: version 1, netlink, the length; within it netlink's own, in the sender's byte order."""
+    cdef uint32_t n = be16(s, 2) - 4
+    return yes(s.n >= 8 and be16(s, 0) == 0x0101 and (le32(s, 4) + 3 & ~3U == n or be32(s, 4) + 3 & ~3U == n))
+
+
 cdef Answer openflow(const Sight *s, Found *out) noexcept nogil:
     """OpenFlow 1.5, 7.1 and 7.5.1: HELLO: version, type 0, a length of exactly what is there."""
     if s.n < 8 or not 1 <= s.data[0] <= 6 or be16(s, 2) < 8 or be16(s, 2) > s.n:
@@ -79,6 +167,28 @@ cdef Answer capwap(const Sight *s, Found *out) noexcept nogil:
     return yes(s.data[0] == 0 and s.data[1] >> 3 >= 1 and s.data[1] >> 3 <= 8)
 
 
+cdef Answer vxlan(const Sight *s, Found *out) noexcept nogil:
+    """RFC 7348, 5, with the group policy's bits, and VXLAN-GPE (4790), where what is inside is not IP."""
+    if s.n < 8 or s.data[7]:
+        return NO
+    if to_or_from(s, 4790):
+        return yes(s.data[0] & 0xF4 == 4 and be16(s, 1) == 0 and s.data[3])
+    return yes(s.data[0] & 0x7F == 8 and s.data[1] & 0xB7 == 0 and (s.data[0] & 0x80 or be16(s, 2) == 0))
+
+
+cdef Answer geneve(const Sight *s, Found *out) noexcept nogil:
+    """RFC 8926, 3.4, where what is inside is not IP: version 0, zeros, options that fit, an EtherType."""
+    return yes(s.n >= 8 and be16(s, 0) & 0xC03F == 0 and be16(s, 2) >= 0x0600 and s.data[7] == 0
+               and 8 + 4 * <uint32_t>s.data[0] <= s.wire)
+
+
+cdef Answer vqp(const Sight *s, Found *out) noexcept nogil:
+    """Cisco's VMPS: version 1, an operation, an error, the number of items, the first item's type."""
+    if s.n < 8 or s.data[0] != 1 or not 1 <= s.data[1] <= 4 or s.data[2] > 5:
+        return NO
+    return yes(0xC01 <= be32(s, 8) <= 0xC08 if s.data[3] else s.wire == 8)
+
+
 cdef Answer ubiquiti(const Sight *s, Found *out) noexcept nogil:
     """Ubiquiti's discovery: version 1 or 2, a command, the length of the rest, then fields."""
     if s.n < 4 or not 1 <= s.data[0] <= 2 or s.data[1] > 11 or be16(s, 2) + 4 != s.wire:
@@ -98,11 +208,23 @@ cdef Answer check_point(const Sight *s, Found *out) noexcept nogil:
 
 at_first(TCP, P_BGP, bgp, b"\xff")
 at_first(TCP, P_OPENFLOW, openflow, b"\x01\x02\x03\x04\x05\x06")
+at_first(UDP, P_BABEL, babel, b"\x2a")
+at_first(UDP, P_LMP, lmp, b"\x10")
 at_first(UDP, P_MERAKICLOUD, meraki, b"\xfe")
 at_ports(UDP, P_LISP, lisp, (4341, 4342))
 at_ports(TCP, P_LISP, lisp_tcp, (4342,))
 at_ports(UDP, P_HSRP, hsrp, (1985, 2029))
 at_ports(UDP, P_BFD, bfd, (3784, 3785, 4784, 6784, 7784))
+at_ports(UDP, P_RIP, rip, (520, 521))
+at_ports(UDP, P_OLSR, olsr, (698,))
+at_ports(UDP, P_AODV, aodv, (654,))
+at_ports(UDP, P_HNCP, hncp, (8231,))
+at_ports(UDP, P_LSPPING, lsp_ping, (3503,))
+at_ports(TCP, P_RPKIRTR, rpki, (323, 3323, 8282))       # validators' own defaults beside the registered one
+at_ports(TCP, P_FPM, fpm, (2620,))
+at_ports(UDP, P_VXLAN, vxlan, (4789, 4790, 8472))
+at_ports(UDP, P_GENEVE, geneve, (6081,))
+at_ports(UDP, P_VQP, vqp, (1589,))
 at_ports(BOTH, P_LDP, ldp, (646,))
 at_ports(BOTH, P_DLEP, dlep, (854,))
 at_ports(UDP, P_CAPWAP, capwap, (5246, 5247))
