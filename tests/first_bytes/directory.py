@@ -6,6 +6,8 @@ TCP, UDP = 6, 17
 KERBEROS = b"\x6a\x81\x80\x30\x7e\xa1\x03\x02\x01\x05\xa2\x03\x02\x01\x0a" + bytes(116)
 
 KNOWN = [
+    ("tacacs", TCP, True, 49, b"\xc0\1\1\0\x12\x34\x56\x78\0\0\0\x08" + bytes(range(8))),
+    ("tacacs", TCP, False, 4949, b"\xc1\1\2\4\x12\x34\x56\x78\0\0\0\x06" + bytes(range(6))),
     ("ldap", TCP, True, 389, bytes.fromhex("300c020101600702010304008000")),
     ("ldap", TCP, True, 3890, bytes.fromhex("300c020101600702010304008000")),
     ("ldap", UDP, True, 389, b"\x30\x25\x02\x01\x01\x63\x20\x04\0\x0a\x01\0\x0a\x01\0" + bytes(23)),

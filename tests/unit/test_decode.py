@@ -25,12 +25,13 @@ from scapy.layers.sctp import SCTP
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw
 
+from dpi.record.fields import TUNNELS
 from dpi.wire.decode import Decoded, decode_bytes
 
 SRC, DST = "192.0.2.1", "198.51.100.2"
 SRC6, DST6 = "2001:db8::1", "2001:db8::2"
 MAC = b"\x02\0\0\0\0\1\x02\0\0\0\0\2"
-GRE_, IPIP, GTP, VXLAN_, CAPWAP, GENEVE_, MPLS_, L2TP_, ETHERNET = range(1, 10)
+GRE_, IPIP, GTP, VXLAN_, CAPWAP, GENEVE_, MPLS_, L2TP_, ETHERNET = range(1, len(TUNNELS))
 
 
 def ethernet(**fields: Any) -> Packet:

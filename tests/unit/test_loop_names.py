@@ -274,6 +274,20 @@ def chunk(kind: int, body: bytes) -> bytes:
     return struct.pack(">BBH", kind, 3, len(body) + 4) + body + bytes(-len(body) % 4)
 
 
+@pytest.mark.parametrize(
+    ("number", "slug"),
+    [
+        (9, "igrp"), (33, "dccp"), (46, "rsvp"), (47, "gre"), (50, "ipsec"), (88, "eigrp"), (89, "ospf"), (108, "ipsec"),
+        (113, "pgm"), (115, "l2tp"), (135, "mobileipv6"), (137, "mpls"), (139, "hip"), (253, "unknown"),
+    ],
+)  # fmt: skip
+def test_what_has_no_ports_is_named_by_its_number(number: int, slug: str) -> None:
+    one = core()
+    one.feed(src=ip(CLIENT), sport=0, dst=ip(SERVER), dport=0, proto=number, payload=bytes(40), time=SECOND)
+    (flow,) = ended(one)
+    assert flow["protocol"] == IDS[slug]
+
+
 @pytest.mark.parametrize(("carried", "slug"), [(46, "diameter"), (7, "megaco"), (60, "sctp"), (None, "sctp")])
 def test_an_association_is_what_its_data_says_that_it_carries(carried: int | None, slug: str) -> None:
     one = core()

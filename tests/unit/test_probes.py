@@ -61,7 +61,7 @@ def test_every_probe_has_bytes_of_its_own() -> None:
     wanted = {(SLUGS[label], proto) for _, on, label, _, _ in KINDS for proto in (TCP, UDP) if on in (0, proto)}
     # Where a description gives both transports one is enough; these need more than this table can say.
     missing = {slug for slug, _ in wanted} - {slug for slug, _ in tested}
-    assert missing <= {"cpha", "rsh", "threema"}, missing
+    assert missing <= {"cpha", "glbp", "rsh", "threema"}, missing
 
 
 def test_some_need_privileged_or_equal_ports_or_more_than_one_turn() -> None:
@@ -69,6 +69,9 @@ def test_some_need_privileged_or_equal_ports_or_more_than_one_turn() -> None:
     assert SLUGS[probe_bytes(b"0\0me\0secret\0ls\0", proto=TCP, sport=40000, dport=512)[0]] == "rsh"
     assert SLUGS[probe_bytes(bytes(4), proto=TCP, sport=40000, dport=512)[0]] == "unknown"
     assert SLUGS[probe_bytes(b"\x1a\x90\0\1" + bytes(30), proto=UDP, sport=8116, dport=8116)[0]] == "cpha"
+    balanced = b"\1\0\0\1\0\0\0\0\x0c\7\xac\1\1\4\0\4"
+    assert SLUGS[probe_bytes(balanced, proto=UDP, sport=3222, dport=3222)[0]] == "glbp"
+    assert probe_bytes(balanced, proto=UDP, sport=40000, dport=3222)[0] == 0
     assert probe_bytes(b"\xc1" * 48, proto=TCP, sport=40000, dport=5222)[1] == "more"
     assert SLUGS[probe_bytes(b"\xc1" * 239, proto=TCP, sport=40000, dport=5222, turn=1)[0]] == "threema"
 

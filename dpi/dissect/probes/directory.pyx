@@ -112,9 +112,16 @@ cdef Answer radius(const Sight *s, Found *out) noexcept nogil:
     return yes(alive(&c))
 
 
+cdef Answer tacacs(const Sight *s, Found *out) noexcept nogil:
+    """RFC 8907, 4.1: version 12.0 or 12.1, what for, the first of each side, flags, a session, the length of the rest."""
+    return yes(s.n >= 12 and s.data[0] & 0xFE == 0xC0 and 1 <= s.data[1] <= 3 and s.data[2] == 2 - s.from_opener
+               and s.data[3] & 0xFA == 0 and 5 <= be32(s, 8) <= 1 << 16 and be32(s, 8) + 12 >= s.n)
+
+
 at_first(BOTH, P_LDAP, ldap, b"\x30")
 at_first(TCP, P_KERBEROS, kerberos, b"\x00")
 at_first(UDP, P_KERBEROS, kerberos, b"\x6a\x6b\x6c\x6d\x6e\x6f\x7e")
+at_first(TCP, P_TACACS, tacacs, b"\xc0\xc1")
 at_ports(UDP, P_RADIUS, radius, (1812, 1813, 1645, 1646, 1700, 3799))
 at_ports(BOTH, P_KERBEROS, kerberos, (464,))
 at_any(UDP, P_RADIUS, radius)

@@ -140,6 +140,43 @@ cdef Answer fpm(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 8 and be16(s, 0) == 0x0101 and (le32(s, 4) + 3 & ~3U == n or be32(s, 4) + 3 & ~3U == n))
 
 
+cdef Answer bmp(const Sight *s, Found *out) noexcept nogil:
+    """RFC 7854, 4.1 and 4.3: version 3, the length, Initiation, which comes first, and what its first field is."""
+    return yes(s.n >= 10 and s.data[0] == 3 and be16(s, 1) == 0 and s.data[5] == 4 and be16(s, 6) <= 4
+               and be16(s, 8) + 10 <= be16(s, 3))
+
+
+cdef Answer pcep(const Sight *s, Found *out) noexcept nogil:
+    """RFC 5440, 6.1, 7.2 and 7.3: version 1, Open, the length; the object OPEN, its length and version."""
+    return yes(s.n >= 12 and be16(s, 0) == 0x2001 and be16(s, 2) >= 12 and s.data[4] == 1 and s.data[5] >> 4 == 1
+               and be16(s, 6) + 4 == be16(s, 2) and s.data[8] >> 5 == 1)
+
+
+cdef Answer msdp(const Sight *s, Found *out) noexcept nogil:
+    """RFC 3618, 12: a keep-alive, or active sources, so many of them."""
+    if s.n < 3:
+        return NO
+    return yes(s.data[0] == 4 and be16(s, 1) == 3 or s.n >= 8 and s.data[0] == 1 and s.data[3]
+               and be16(s, 1) >= 8 + 12 * <uint32_t>s.data[3])
+
+
+cdef Answer glbp(const Sight *s, Found *out) noexcept nogil:
+    """Cisco's GLBP: version 1, a group, an owner, then TLVs to the end; both ports 3222."""
+    cdef uint32_t at = 12
+    if s.n < 14 or s.data[0] != 1 or s.data[1] or s.sport != s.dport:
+        return NO
+    while at + 2 <= s.n:
+        if not 1 <= s.data[at] <= 4 or s.data[at + 1] < 2:
+            return NO
+        at += s.data[at + 1]
+    return yes(at == s.wire or at < s.wire and s.n < s.wire)
+
+
+cdef Answer wccp(const Sight *s, Found *out) noexcept nogil:
+    """draft-mclaggan-wccp-v2rev1, 5.5: a type, version 2, the length of the rest."""
+    return yes(s.n >= 8 and 10 <= be32(s, 0) <= 15 and be16(s, 4) >> 8 == 2 and be16(s, 6) + 8 == s.wire)
+
+
 cdef Answer openflow(const Sight *s, Found *out) noexcept nogil:
     """OpenFlow 1.5, 7.1 and 7.5.1: HELLO: version, type 0, a length of exactly what is there."""
     if s.n < 8 or not 1 <= s.data[0] <= 6 or be16(s, 2) < 8 or be16(s, 2) > s.n:
@@ -208,6 +245,8 @@ cdef Answer check_point(const Sight *s, Found *out) noexcept nogil:
 
 at_first(TCP, P_BGP, bgp, b"\xff")
 at_first(TCP, P_OPENFLOW, openflow, b"\x01\x02\x03\x04\x05\x06")
+at_first(TCP, P_BMP, bmp, b"\x03")
+at_first(TCP, P_PCEP, pcep, b"\x20")
 at_first(UDP, P_BABEL, babel, b"\x2a")
 at_first(UDP, P_LMP, lmp, b"\x10")
 at_first(UDP, P_MERAKICLOUD, meraki, b"\xfe")
@@ -221,6 +260,9 @@ at_ports(UDP, P_AODV, aodv, (654,))
 at_ports(UDP, P_HNCP, hncp, (8231,))
 at_ports(UDP, P_LSPPING, lsp_ping, (3503,))
 at_ports(TCP, P_RPKIRTR, rpki, (323, 3323, 8282))       # validators' own defaults beside the registered one
+at_ports(TCP, P_MSDP, msdp, (639,))
+at_ports(UDP, P_GLBP, glbp, (3222,))
+at_ports(UDP, P_WCCP, wccp, (2048,))
 at_ports(TCP, P_FPM, fpm, (2620,))
 at_ports(UDP, P_VXLAN, vxlan, (4789, 4790, 8472))
 at_ports(UDP, P_GENEVE, geneve, (6081,))
