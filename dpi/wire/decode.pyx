@@ -123,16 +123,13 @@ cdef inline Fault layer(View *v, Packet *p, bint by_port) noexcept nogil:
     return transport(v, p)
 
 
-cdef inline bint layers(View *v, Packet *out, Faults *faults) noexcept nogil:
-    """v is at an IP header; of `out` the link layer's part is known."""
+cdef bint inside(View *v, Packet *out, Faults *faults) noexcept nogil:
+    """v is at out's payload, which is a tunnel's.  A function of its own: most packets are decided without it."""
     cdef Packet inner
     cdef Tunnel tunnel
-    cdef Fault fault = layer(v, out, False)
+    cdef Fault fault
     cdef int depth
     for depth in range(1, DEPTH_MAX + 1):
-        if fault != FINE:
-            note(faults, fault)
-            return False
         tunnel = announced(out)
         if tunnel == TUNNEL_NONE or not alive(&v.c):
             return True
@@ -148,8 +145,20 @@ cdef inline bint layers(View *v, Packet *out, Faults *faults) noexcept nogil:
         if fault != FINE and fault != LATER_FRAGMENT:
             return True
         out[0] = inner
+        if fault == LATER_FRAGMENT:
+            note(faults, fault)
+            return False
     note(faults, TOO_DEEP)
     return True
+
+
+cdef inline bint layers(View *v, Packet *out, Faults *faults) noexcept nogil:
+    """v is at an IP header; of `out` the link layer's part is known."""
+    cdef Fault fault = layer(v, out, False)
+    if fault != FINE:
+        note(faults, fault)
+        return False
+    return announced(out) == TUNNEL_NONE or inside(v, out, faults)
 
 
 cdef inline void clear(Packet *p) noexcept nogil:

@@ -8,14 +8,14 @@ L2TP's version 3 is left closed: how long its cookie is, and whether a sublayer 
 """
 from libc.stdint cimport uint16_t, uint32_t
 
-from dpi.wire.cursor cimport Cursor, skip, u8, u16, u24, u32
+from dpi.wire.cursor cimport Cursor, be16, left, skip, u8, u16, u24, u32
 from dpi.wire.ip cimport NEXT_ETHERIP, NEXT_ETHERNET, NEXT_GRE, NEXT_IPIP, NEXT_IPV6, NEXT_MPLS
 from dpi.wire.link cimport (
-    ETHER_MPLS, ETHER_PPP, ETHER_TEB, NOTHING, RAW_IP, by_next, ethernet, shims, wifi,
+    ETHER_PPP, ETHER_TEB, NOTHING, RAW_IP, by_next, ethernet, mpls, shims, wifi,
 )
 from dpi.wire.packet cimport (
-    IP_UDP, TUNNEL_CAPWAP, TUNNEL_ETHERNET, TUNNEL_GENEVE, TUNNEL_GRE, TUNNEL_GTP, TUNNEL_IPIP, TUNNEL_L2TP, TUNNEL_MPLS,
-    TUNNEL_NONE, TUNNEL_VXLAN, Packet, Tunnel,
+    IP_TCP, IP_UDP, TUNNEL_CAPWAP, TUNNEL_ETHERNET, TUNNEL_GENEVE, TUNNEL_GRE, TUNNEL_GTP, TUNNEL_IPIP, TUNNEL_L2TP,
+    TUNNEL_MPLS, TUNNEL_NONE, TUNNEL_VXLAN, Packet, Tunnel,
 )
 from dpi.wire.view cimport FINE, View, on_wire, trim
 
@@ -106,6 +106,19 @@ cdef inline uint32_t geneve(Cursor *c) noexcept nogil:
     return kind
 
 
+cdef inline uint32_t labels(View *v, bint whole) noexcept nogil:
+    """RFC 4023, 3 and RFC 7510, 3: a stack of MPLS labels and nothing else, which is little to know it by; so an IP
+    packet right behind has to be all of the rest (whole: of what is no fragment)."""
+    cdef uint32_t kind = mpls(&v.c)
+    if kind != RAW_IP or not whole:
+        return kind
+    if left(&v.c) < 20:
+        return NOTHING
+    if v.c.p[0] >> 4 == 4:
+        return RAW_IP if be16(v.c.p + 2) == on_wire(v) else NOTHING
+    return RAW_IP if be16(v.c.p + 4) + 40 == on_wire(v) else <uint32_t>NOTHING
+
+
 cdef inline uint32_t l2tp(Cursor *c) noexcept nogil:
     """A data message of version 2 (RFC 2661, 3.1), whose inside is PPP's."""
     cdef uint32_t flags = u16(c)
@@ -148,8 +161,17 @@ cdef inline bint by_port(const Packet *p, uint16_t port) noexcept nogil:
     return p.sport == port or p.dport == port
 
 
+cdef inline bint near_ports(uint16_t port) noexcept nogil:
+    """Whether it may be one of PORT_*: nearly all packets of UDP are let go by this alone."""
+    return PORT_L2TP <= port <= PORT_VXLAN_LINUX
+
+
 cdef inline Tunnel announced(const Packet *p) noexcept nogil:
+    if p.proto == IP_TCP:
+        return TUNNEL_NONE
     if p.proto == IP_UDP:
+        if not near_ports(p.dport) and not near_ports(p.sport):
+            return TUNNEL_NONE
         if by_port(p, PORT_GTP):
             return TUNNEL_GTP
         if by_port(p, PORT_CAPWAP):
@@ -186,8 +208,8 @@ cdef inline bint opened(View *v, const Packet *p, Tunnel tunnel, uint16_t *vlan)
         kind = gre(&v.c)
     elif tunnel == TUNNEL_GENEVE:
         kind = geneve(&v.c)
-    elif tunnel == TUNNEL_MPLS:     # RFC 4023, 3 and RFC 7510, 3: the stack of labels and nothing else
-        kind = ETHER_MPLS
+    elif tunnel == TUNNEL_MPLS:
+        kind = labels(v, p.fragment == 0)
     elif tunnel == TUNNEL_L2TP:
         kind = l2tp(&v.c)
     elif tunnel == TUNNEL_ETHERNET:     # RFC 8986, 10.1: the frame and nothing else

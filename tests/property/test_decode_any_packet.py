@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import struct
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scapy.contrib.geneve import GENEVE, GeneveOptions
@@ -24,8 +27,10 @@ from dpi.wire.decode import FAULT_NAMES, Decoded, decode_bytes
 PROTOCOLS = {TCP: 6, UDP: 17, SCTP: 132, ICMP: 1}
 LINK_TYPES = [0, 1, 9, 12, 50, 51, 101, 104, 105, 108, 113, 127, 192, 228, 229, 276, 9999, None]
 
-# Not the tunnels' ports: then what is inside would be looked at.
-ports = st.integers(1, 0xFFFF).filter(lambda port: port not in (1701, 2152, 4789, 4790, 5247, 6081, 6635, 8472))
+TUNNEL_PORTS = (1701, 2152, 4789, 4790, 5247, 6081, 6635, 8472)
+
+# Not the tunnels': then what is inside would be looked at.
+ports = st.integers(1, 0xFFFF).filter(lambda port: port not in TUNNEL_PORTS)
 words = st.integers(0, 0xFFFFFFFF)
 
 
@@ -189,3 +194,15 @@ def test_any_bytes_of_any_link_type_are_decoded_sensibly_or_not_at_all(
     data: bytes, linktype: Any, wirelen: int
 ) -> None:
     sensible(decode_bytes(data, linktype, wirelen), data, wirelen)
+
+
+@pytest.mark.parametrize("port", TUNNEL_PORTS)
+def test_random_bytes_at_a_tunnels_port_are_no_tunnel(port: int) -> None:
+    """Whoever else has the port keeps its packets, and not even a fragment is seen in them."""
+    rng = random.Random(port)
+    for _ in range(20_000):
+        payload = rng.randbytes(rng.choice((40, 100, 300, 1200)))
+        udp = struct.pack(">HHHH", 50_000, port, 8 + len(payload), 0) + payload
+        header = struct.pack(">BBH4xBB2x4s4s", 0x45, 0, 20 + len(udp), 64, 17, b"src!", b"dst!")
+        found = decode_bytes(header + udp, None)
+        assert isinstance(found, Decoded) and found.tunnel == 0, payload.hex()

@@ -272,6 +272,7 @@ NOT_TUNNELS = {
     "mpls's answers": outer() / UDP(sport=6635, dport=50000) / MPLS(s=1) / v4(),
     "mpls from a service": outer() / UDP(sport=443, dport=6635) / MPLS(s=1) / v4(),
     "mpls without an end": hashed(6635) / Raw(bytes(80)),
+    "mpls with more than a packet": hashed(6635) / Raw(bytes(MPLS(s=1) / v4()) + b"x"),
     "l2tp control": outer_udp(1701) / Raw(b"\xc8\2\0\x0c" + bytes(8)),
     "l2tp of version 3": outer_udp(1701) / Raw(b"\0\3\0\0\0\0\0\1" + bytes(v4())),
     "l2tp with ppp's own": outer_udp(1701) / L2TP(hdr=0) / PPP(proto=0xC021) / Raw(bytes(8)),

@@ -277,8 +277,8 @@ def chunk(kind: int, body: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("number", "slug"),
     [
-        (9, "igrp"), (33, "dccp"), (46, "rsvp"), (47, "gre"), (50, "ipsec"), (88, "eigrp"), (89, "ospf"), (108, "ipsec"),
-        (113, "pgm"), (115, "l2tp"), (135, "mobileipv6"), (137, "mpls"), (139, "hip"), (253, "unknown"),
+        (9, "igrp"), (33, "dccp"), (46, "rsvp"), (47, "gre"), (50, "ipsec"), (88, "eigrp"), (89, "ospf"),
+        (108, "ipsec"), (113, "pgm"), (115, "l2tp"), (135, "mobileipv6"), (137, "mpls"), (139, "hip"), (253, "unknown"),
     ],
 )  # fmt: skip
 def test_what_has_no_ports_is_named_by_its_number(number: int, slug: str) -> None:
