@@ -29,6 +29,10 @@ from dpi.wire.view cimport (
 from typing import NamedTuple
 
 
+cdef extern from *:
+    bint likely(bint condition) noexcept nogil      # Cython's: what opens tunnels takes no register of other packets'
+
+
 cdef enum:
     DEPTH_MAX = 4           # IP headers
     MAC = 6                 # bytes
@@ -123,15 +127,18 @@ cdef inline Fault layer(View *v, Packet *p, bint by_port) noexcept nogil:
     return transport(v, p)
 
 
-cdef bint inside(View *v, Packet *out, Faults *faults) noexcept nogil:
-    """v is at out's payload, which is a tunnel's.  A function of its own: most packets are decided without it."""
+cdef inline bint layers(View *v, Packet *out, Faults *faults) noexcept nogil:
+    """v is at an IP header; of `out` the link layer's part is known."""
     cdef Packet inner
     cdef Tunnel tunnel
-    cdef Fault fault
+    cdef Fault fault = layer(v, out, False)
     cdef int depth
     for depth in range(1, DEPTH_MAX + 1):
+        if fault != FINE:
+            note(faults, fault)
+            return False
         tunnel = announced(out)
-        if tunnel == TUNNEL_NONE or not alive(&v.c):
+        if likely(tunnel == TUNNEL_NONE or not alive(&v.c)):
             return True
         if depth == DEPTH_MAX:
             break
@@ -145,20 +152,8 @@ cdef bint inside(View *v, Packet *out, Faults *faults) noexcept nogil:
         if fault != FINE and fault != LATER_FRAGMENT:
             return True
         out[0] = inner
-        if fault == LATER_FRAGMENT:
-            note(faults, fault)
-            return False
     note(faults, TOO_DEEP)
     return True
-
-
-cdef inline bint layers(View *v, Packet *out, Faults *faults) noexcept nogil:
-    """v is at an IP header; of `out` the link layer's part is known."""
-    cdef Fault fault = layer(v, out, False)
-    if fault != FINE:
-        note(faults, fault)
-        return False
-    return announced(out) == TUNNEL_NONE or inside(v, out, faults)
 
 
 cdef inline void clear(Packet *p) noexcept nogil:
