@@ -10,9 +10,7 @@ from libc.stdint cimport uint16_t, uint32_t
 
 from dpi.wire.cursor cimport Cursor, be16, left, skip, u8, u16, u24, u32
 from dpi.wire.ip cimport NEXT_ETHERIP, NEXT_ETHERNET, NEXT_GRE, NEXT_IPIP, NEXT_IPV6, NEXT_MPLS
-from dpi.wire.link cimport (
-    ETHER_PPP, ETHER_TEB, NOTHING, RAW_IP, by_next, ethernet, mpls, shims, wifi,
-)
+from dpi.wire.link cimport ETHER_PPP, ETHER_TEB, NOTHING, RAW_IP, by_next, ethernet, mpls, shims, wifi
 from dpi.wire.packet cimport (
     IP_TCP, IP_UDP, TUNNEL_CAPWAP, TUNNEL_ETHERNET, TUNNEL_GENEVE, TUNNEL_GRE, TUNNEL_GTP, TUNNEL_IPIP, TUNNEL_L2TP,
     TUNNEL_MPLS, TUNNEL_NONE, TUNNEL_VXLAN, Packet, Tunnel,
@@ -82,7 +80,7 @@ cdef inline uint32_t vxlan(Cursor *c) noexcept nogil:
     """RFC 7348, 5; draft-smith-vxlan-group-policy, 2.1, where the sender's group stands in the header."""
     cdef uint32_t flags = u32(c)
     cdef uint32_t network = u32(c)
-    if flags >> 31:              # G: then D, A and the group
+    if flags >> 31:             # G: then D, A and the group
         flags &= 0x7fb70000
     return ETHER_TEB if flags == 0x08000000 and network & 0xff == 0 else NOTHING
 

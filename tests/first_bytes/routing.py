@@ -41,7 +41,7 @@ KNOWN = [
     ("bmp", TCP, True, 11019, b"\3\0\0\0\x0f\4\0\2\0\5edge1"),
     ("pcep", TCP, True, 4189, b"\x20\1\0\x0c\1\x10\0\x08\x20\x1e\x78\1"),
     ("msdp", TCP, True, 639, b"\4\0\3"),
-    ("msdp", TCP, True, 639, b"\1\0\x14\1" + bytes(16)),
+    ("msdp", TCP, True, 639, b"\1\0\x14\1\x0a\0\0\1\0\0\0\x20" + bytes(8)),
     ("wccp", UDP, True, 2048, b"\0\0\0\x0a\2\0\0\x18" + bytes(24)),
     ("fpm", TCP, True, 2620, b"\1\1\0\x14\x10\0\0\0" + bytes(12)),
     ("fpm", TCP, True, 2620, b"\1\1\0\x48\0\0\0\x44" + bytes(16)),

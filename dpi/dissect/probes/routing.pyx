@@ -153,11 +153,10 @@ cdef Answer pcep(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer msdp(const Sight *s, Found *out) noexcept nogil:
-    """RFC 3618, 12: a keep-alive, or active sources, so many of them."""
+    """RFC 3618, 12: a keep-alive, or active sources: zeros and the prefix' length of the first."""
     if s.n < 3:
         return NO
-    return yes(s.data[0] == 4 and be16(s, 1) == 3 or s.n >= 8 and s.data[0] == 1 and s.data[3]
-               and be16(s, 1) >= 8 + 12 * <uint32_t>s.data[3])
+    return yes(s.data[0] == 4 and be16(s, 1) == 3 or s.data[0] == 1 and be16(s, 1) >= 20 and be32(s, 8) == 32)
 
 
 cdef Answer glbp(const Sight *s, Found *out) noexcept nogil:
