@@ -28,7 +28,7 @@ DIRECTIVES = {
     "auto_pickle": False,  # saves ~1,750 lines of C per cdef class module
     "linetrace": bool(COVERAGE),
 }
-LIBRARIES = {"dpi.dissect.ja4": ["crypto"], "dpi.dissect.quic": ["crypto"], "dpi.dissect.quic_crypto": ["crypto"]}
+LIBRARIES = {f"dpi.dissect.{name}": ["crypto"] for name in ("hassh", "ja4", "quic", "quic_crypto")}
 
 cflags = [f"-O{OPTIMISE}", "-g1", "-Wall", "-Wno-unused-function", "-Wno-unused-variable"]
 ldflags: list[str] = []

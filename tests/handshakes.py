@@ -24,6 +24,24 @@ def words(values: list[int]) -> bytes:
     return b"".join(v.to_bytes(2, "big") for v in values)
 
 
+def ssh_offer(*lists: bytes) -> bytes:
+    """A KEXINIT (RFC 4253, 6 and 7.1) with these lists, all ten or as many as are given, in a packet."""
+    kex = (
+        b"curve25519-sha256",
+        b"ssh-ed25519",
+        b"aes128-ctr",
+        b"aes256-ctr",
+        b"hmac-sha1",
+        b"hmac-md5",
+        b"none",
+        b"zlib",
+    )
+    named = (*lists, *kex[len(lists) :], b"", b"")[:10]
+    message = b"\x14" + bytes(range(16)) + b"".join(vector(4, each) for each in named) + bytes(5)
+    padding = 4 + -(len(message) + 9) % 8
+    return vector(4, bytes([padding]) + message + bytes(padding))
+
+
 def record(data: bytes, kind: int = 22, version: int = 0x0301) -> bytes:
     return bytes([kind]) + version.to_bytes(2, "big") + vector(2, data)
 

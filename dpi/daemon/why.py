@@ -285,6 +285,7 @@ def _evidence(state: State, record: FlowRecord) -> Iterator[str]:
         ("TLS version offered", record.tls_version),
         ("ALPN", record.alpn),
         ("JA4", record.ja4),
+        ("HASSH", record.hassh),
         ("QUIC version", record.quic_version),
         ("user agent", record.agent),
     ):

@@ -224,7 +224,8 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     if finding.replaces:
         f.protocol.confidence = 0
     improve(&f.protocol, finding.protocol, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
-    replace(s, &f.ja4, found.ja4)
+    replace(s, &f.fingerprint, found.ja4)
+    replace(s, &f.fingerprint, found.hassh)
     replace(s, &f.alpn, found.alpn)
     replace(s, &f.agent, found.agent)
     replace(s, &f.content_type, found.content_type)
@@ -336,4 +337,4 @@ cdef void forget(Shard *s, Flow *f) noexcept nogil:
     string_drop(s.strings, f.agent)
     string_drop(s.strings, f.alpn)
     string_drop(s.strings, f.content_type)
-    string_drop(s.strings, f.ja4)
+    string_drop(s.strings, f.fingerprint)

@@ -32,7 +32,7 @@ cdef void write_event(Shard *s, const Flow *f, uint8_t kind, uint8_t reason, Eve
     copy_text(s, e.agent, sizeof(e.agent), f.agent)
     copy_text(s, e.alpn, sizeof(e.alpn), f.alpn)
     copy_text(s, e.content_type, sizeof(e.content_type), f.content_type)
-    copy_text(s, e.ja4, sizeof(e.ja4), f.ja4)
+    copy_text(s, e.fingerprint, sizeof(e.fingerprint), f.fingerprint)
     copy_text(s, e.mac, sizeof(e.mac), f.mac)
 
 

@@ -14,6 +14,7 @@ cdef dict found_dict(const Found *found):
     return {
         "host": text(found.host),
         "ja4": text(found.ja4),
+        "hassh": text(found.hassh),
         "alpn": text(found.alpn),
         "agent": text(found.agent),
         "content_type": text(found.content_type),

@@ -24,6 +24,7 @@ from dpi.dissect.inspector cimport (
     Work,
     work_of,
 )
+from dpi.dissect.hassh cimport hassh
 from dpi.dissect.login cimport login_in_clear
 from dpi.dissect.noise cimport expects_text, noise
 from dpi.dissect.over_tls cimport BEGINS, STAYS, Step, cut_short, upgradable, upgrade
@@ -43,6 +44,7 @@ from dpi.dissect.protocols cimport (
     P_SCTP,
     P_SDRTN,
     P_SMTP,
+    P_SSH,
     P_STUN,
 )
 from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_ENTROPY, RISK_OBSOLETE_TLS
@@ -285,6 +287,8 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
         out.protocol = P_FASTCGI
         out.complete = 1
         return YES
+    if f.protocol.id == P_SSH:
+        return fingerprint(s, f, p, side, data, n, out)
     if 0x14 <= data[0] <= 0x18 or f.flags & FLOW_TLS or data[0] & 0x80:
         answer = find_tls(s, f, side, data, n, out)
         if answer == YES:
@@ -306,6 +310,33 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     if answer != YES and f.flags & FLOW_SYN_SEEN << side and expects_text(server_port(f)) and noise(data, n):
         out.risks |= RISK_ENTROPY
     return MORE if more and answer == NO else answer
+
+
+cdef Answer fingerprint(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
+                        Finding *out) noexcept nogil:
+    """Of an SSH connection that has its name: the client's offer."""
+    cdef Answer answer
+    if not opened(f, p, side):
+        return NO
+    memset(&s.found, 0, sizeof(s.found))
+    answer = hassh(data, n, s.found.hassh)
+    if answer == NO:
+        f.spent = 3
+    out.protocol = P_SSH
+    out.complete = 1
+    return answer
+
+
+cdef bint offer_awaited(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n) noexcept nogil:
+    """Whether the client's offer comes behind an SSH version; one that begins with it and is cut is not waited for."""
+    if not opened(f, p, side):
+        return True
+    if hassh(data, n, s.found.hassh) != MORE:
+        return False
+    if f.work == NONE or stream_ready(&s.works[f.work].streams[side]) == 0:
+        f.based &= <uint8_t>~(1 << side)
+        return data[n - 1] == c'\n'
+    return True
 
 
 cdef inline bint goes_on(const Packet *p, uint32_t n) noexcept nogil:
@@ -360,6 +391,8 @@ cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8
                               or out.protocol == P_NETBIOS and out.app == 0):
         out.complete = 0                        # its parameters come next, or what the session is for
         f.based &= <uint8_t>~(1 << side)
+    if p.proto == IP_TCP and out.protocol == P_SSH and offer_awaited(s, f, p, side, data, n):
+        out.complete = 0
     out.replaces = out.protocol == P_DTLS       # calls get through by STUN first
     if s.found.host_len:
         if out.protocol == P_DTLS:

@@ -38,7 +38,7 @@ cdef struct Event:
     char agent[128]
     char alpn[32]
     char content_type[64]
-    char ja4[40]
+    char fingerprint[40]
     char mac[24]
 
 

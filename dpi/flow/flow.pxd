@@ -67,7 +67,7 @@ cdef struct Flow:
     uint32_t agent
     uint32_t alpn
     uint32_t content_type
-    uint32_t ja4
+    uint32_t fingerprint    # of the client's program: JA4, of SSH HASSH
     uint32_t quic_version
     uint32_t rule           # index in the rule table, or NONE
     uint32_t risks          # dissect/risks.pxd

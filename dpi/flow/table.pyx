@@ -139,7 +139,7 @@ cdef uint32_t table_insert(Table *t, const Packet *p, uint32_t hash) noexcept no
     f.dscp = p.dscp
     f.local = 2
     f.start = f.last = p.time
-    f.work = f.host = f.agent = f.alpn = f.content_type = f.ja4 = f.mac = f.rule = NONE
+    f.work = f.host = f.agent = f.alpn = f.content_type = f.fingerprint = f.mac = f.rule = NONE
     f.hash = hash
     while t.index[slot] != 0:
         slot = (slot + 1) & t.mask

@@ -13,6 +13,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, strlen
 
 from dpi.core cimport Core
+from dpi.dissect.protocols cimport P_SSH
 from dpi.flow.events cimport EVENT_END, EVENT_FIRST, Event, ring_advance, ring_peek
 from dpi.flow.flow cimport Flow, opener
 
@@ -48,16 +49,16 @@ cdef enum:
 
 cdef enum Field:            # FIELD_NAMES has the same order
     CAPTURE, L4, IP_VERSION, SRC, SPORT, DST, DPORT, VLAN, PROTOCOL, APP, CATEGORY, HOSTNAME, JA4, METHOD
-    CONFIDENCE, DECIDED_AT, PACKETS_UP, BYTES_UP, PACKETS_DOWN, BYTES_DOWN, START, END, RISKS, RISK_SCORE, ALPN
+    CONFIDENCE, DECIDED_AT, PACKETS_UP, BYTES_UP, PACKETS_DOWN, BYTES_DOWN, START, END, RISKS, RISK_SCORE, HASSH, ALPN
     TLS_VERSION, QUIC_VERSION, ECH, AGENT, CONTENT_TYPE, TUNNEL, DSCP, STATE, REASON, RULE, MARK, DIRECTION
     MAC, PACKETS
 
 # Those of a record, and `packets`: of both directions.
 FIELD_NAMES = (
     "capture", "l4", "ip_version", "src", "sport", "dst", "dport", "vlan", "protocol", "app", "category", "hostname",
-    "ja4", "method", "confidence", "decided_at", "packets_up", "bytes_up", "packets_down", "bytes_down", "start", "end",
-    "risks", "risk_score", "alpn", "tls_version", "quic_version", "ech", "agent", "content_type", "tunnel", "dscp",
-    "state", "reason", "rule", "mark", "direction", "mac", "packets",
+    "ja4", "method", "confidence", "decided_at", "packets_up", "bytes_up", "packets_down", "bytes_down",
+    "start", "end", "risks", "risk_score", "hassh", "alpn", "tls_version", "quic_version", "ech", "agent", "content_type",
+    "tunnel", "dscp", "state", "reason", "rule", "mark", "direction", "mac", "packets",
 )
 
 
@@ -258,7 +259,9 @@ cdef class Lines:
             elif field == HOSTNAME:
                 self.put_name(e.host)
             elif field == JA4:
-                self.put_name(e.ja4)
+                self.put_fingerprint(e, f.protocol.id != P_SSH)
+            elif field == HASSH:
+                self.put_fingerprint(e, f.protocol.id == P_SSH)
             elif field == METHOD:
                 self.put(self.methods.of(method))
             elif field == CONFIDENCE:
@@ -436,6 +439,10 @@ cdef class Lines:
             self.size = start
             return self.put_bytes(self.odd_name(name))
         return self.put(self.quote.of(0))
+
+    cdef inline int put_fingerprint(self, const Event *e, bint there) except -1:
+        """One slot has a flow's, whichever kind it is."""
+        return self.put_name(e.fingerprint) if there else self.put(self.labels.of(<size_t>-1))
 
     # What is spelled when it first comes
 

@@ -391,6 +391,7 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "over_http": lambda: [REQUEST, PROXY, *BODIES],
     "program": lambda: PROGRAMS,
     "noise": lambda: [bytes(i * 167 & 255 for i in range(128)), b"220 a text that is long enough " * 3],
+    "hassh": lambda: shown_whole([b"SSH-2.0-x\r\n" + handshakes.ssh_offer(), handshakes.ssh_offer()]),
     "tor": lambda: [b"www.abcdefgh2.com", handshakes.self_signed("www.abcdefghij.net", [])[0]],
     "flows": conversations,
     "engine": journeys,

@@ -3,13 +3,14 @@
 Inputs that are of a protocol begin with its number, 2 bytes, and how many payloads came before, 1 byte.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memset, strlen
 
 from dpi.dissect.answer cimport YES, Certificate, Found
 from dpi.dissect.certificate cimport certificate
 from dpi.dissect.ciphers cimport weak_cipher
 from dpi.dissect.dns_names cimport TUNNEL_WEIGHT, made_up, tunnel_weight
 from dpi.dissect.gquic cimport gquic_chlo, gquic_datagram, gquic_version
+from dpi.dissect.hassh cimport hassh
 from dpi.dissect.hpack cimport hpack_request
 from dpi.dissect.http cimport http_request
 from dpi.dissect.login cimport basic_authorization, login_in_clear
@@ -89,6 +90,12 @@ cdef void fuzz_noise(const uint8_t *data, uint32_t n) noexcept nogil:
     if n >= 2:
         expects_text(<uint16_t>data[0] << 8 | data[1])
         weak_cipher(<uint16_t>data[0] << 8 | data[1])
+
+
+cdef void fuzz_hassh(const uint8_t *data, uint32_t n) noexcept nogil:
+    cdef char out[40]
+    if n and hassh(data, n, out) == YES:
+        check(strlen(out) == 32)
 
 
 cdef void fuzz_tor(const uint8_t *data, uint32_t n) noexcept nogil:

@@ -30,6 +30,7 @@ from dpi.fuzz.packets cimport fuzz_capture, fuzz_decode, fuzz_fragments, fuzz_nf
 from dpi.fuzz.small cimport (
     fuzz_dns_names,
     fuzz_gquic,
+    fuzz_hassh,
     fuzz_hpack,
     fuzz_login,
     fuzz_noise,
@@ -86,6 +87,7 @@ row("over_tls", fuzz_over_tls)
 row("over_http", fuzz_over_http)
 row("program", fuzz_program)
 row("noise", fuzz_noise)
+row("hassh", fuzz_hassh)
 row("tor", fuzz_tor)
 row("flows", flows)
 row("engine", engine)
