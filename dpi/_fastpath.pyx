@@ -20,6 +20,7 @@ from dpi.decide.labels cimport (
     categorise, forget, header_label, may_lie, name_at_end, name_by_address, name_late, take_over,
 )
 from dpi.decide.near cimport near_learn
+from dpi.decide.peers cimport peer_settle
 from dpi.decide.quiet cimport quiet, waits
 from dpi.decide.risks cimport add_risks, answer_awaited, port_risks
 from dpi.decide.shape cimport shape_begin, shape_end, shape_watch
@@ -143,7 +144,10 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
                 leave(s, f)
     if new and s.wants & WANT_FIRST:
         first_tell(s, f)
-    if f.mark:
+    if p.tunnel and s.rules != NULL:    # of many flows in one connection of the kernel's each packet says what it is
+        d.has_mark = 1
+        d.mark = <uint32_t>max(f.disposition, 1) << s.mark_shift
+    elif f.mark:
         d.has_mark = 1
         d.mark = f.mark
 
@@ -290,6 +294,7 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
             take_over(s, f, &finding)
     name_at_end(s, f)
     call_settle(s, f)
+    peer_settle(s, f)
     near_learn(s, f)
     categorise(s, f)
     by_rule(s, f)

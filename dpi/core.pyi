@@ -68,6 +68,7 @@ class Core:
         length: int = 0,
         captured: int = -1,
         behind: bool = False,
+        tunnel: int = 0,
         sender: bytes = b"",
         receiver: bytes = b"",
     ) -> tuple[int, int | None, int]: ...

@@ -56,6 +56,8 @@ cdef bint ask(Shard *s, Flow *f) noexcept nogil:
     f.disposition = s.rules.rules[rule].disposition if rule != NONE else 1
     f.route = s.rules.rules[rule].route if rule != NONE else 0
     f.mark = <uint32_t>f.disposition << s.mark_shift
+    if f.tunnel:
+        return f.disposition != before      # the kernel's connection is the tunnel's: see process()
     if f.route and (f.app.id == 0 or f.app.confidence >= PROVISIONAL):      # a guess does not move others' traffic
         f.mark |= <uint32_t>f.route * (s.mark_final << 1)       # its bits are right above: the kernel learns the server
     if final and s.offload and not f.needs:

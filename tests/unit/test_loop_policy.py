@@ -7,6 +7,7 @@ import pytest
 from dpi.match.rules import Rules
 from tests.cores import (
     BLOCKED,
+    CACHED,
     CLOUD,
     FINAL,
     REQUEST,
@@ -51,6 +52,21 @@ def test_a_name_that_is_only_guessed_does_not_act() -> None:
     connection = Connection(core(rules=[{"apps": [CLOUD], "disposition": 9}], offload=True))
     assert connection.segment(0, 0, flags=SYN) is None
     assert connection.segment(0, 0, REQUEST) == 1 << SHIFT | FINAL
+
+
+def test_a_flow_in_a_tunnel_marks_its_own_packets_and_never_the_tunnel_for_good() -> None:
+    """The kernel's connection is the tunnel's, which others are in, too: no `final` and no route."""
+    one = core(rules=[CACHED, BLOCKED], offload=True)
+    blocked, cached = Connection(one), Connection(one, sport=40001)
+    for connection in (blocked, cached):
+        assert connection.segment(0, 0, flags=SYN, tunnel=1) == 1 << SHIFT  # while undecided, whatever was before
+    assert blocked.segment(0, 0, openssl_hello("www.bad.example"), tunnel=1) == 6 << SHIFT
+    assert cached.segment(0, 0, openssl_hello("www.video.example"), tunnel=1) == 7 << SHIFT
+    assert [each.flow()["mark"] for each in (blocked, cached)] == [6 << SHIFT, 7 << SHIFT]
+
+
+def test_without_a_policy_packets_of_tunnels_have_no_mark() -> None:
+    assert Connection(core()).segment(0, 0, flags=SYN, tunnel=1) is None
 
 
 def test_without_offload_no_mark_is_final() -> None:
