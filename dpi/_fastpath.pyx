@@ -64,6 +64,8 @@ from dpi.flow.timers cimport wheel_due
 from dpi.match.names cimport names_soon
 from dpi.wire.packet cimport (
     FRAGMENT_JOINED,
+    IP_ICMP,
+    IP_ICMPV6,
     IP_SCTP,
     IP_TCP,
     IP_UDP,
@@ -87,6 +89,13 @@ cdef void hint_again(Shard *s, const Packet *p) noexcept nogil:
     """The second half of that, some packets later: of a flow that is known its entry, of a new one its names."""
     if not table_prefetch_flow(s.table, p.hash) and s.names != NULL:
         names_soon(s.names, p.src, p.dst, p.dport, p.proto)
+
+
+cdef inline bint is_icmp_error(const Packet *p) noexcept nogil:
+    """RFC 1122, 3.2.2 and RFC 4443, 2.1: a message about another packet."""
+    if p.proto == IP_ICMPV6:
+        return p.icmp_type < 128
+    return p.proto == IP_ICMP and (3 <= p.icmp_type <= 5 or 11 <= p.icmp_type <= 12)
 
 
 cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
@@ -144,7 +153,10 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
                 leave(s, f)
     if new and s.wants & WANT_FIRST:
         first_tell(s, f)
-    if p.tunnel and s.rules != NULL:    # of many flows in one connection of the kernel's each packet says what it is
+    if is_icmp_error(p):                # to the kernel it is of the connection that it is about, whose mark is its own
+        f.flags &= ~<uint8_t>FLOW_OFFLOADED
+        f.mark &= ~s.mark_final
+    elif p.tunnel and s.rules != NULL:    # of many flows in one connection of the kernel's each packet says what it is
         d.has_mark = 1
         d.mark = <uint32_t>max(f.disposition, 1) << s.mark_shift
     elif f.mark:

@@ -69,6 +69,7 @@ class Core:
         captured: int = -1,
         behind: bool = False,
         tunnel: int = 0,
+        icmp_type: int = 0,
         sender: bytes = b"",
         receiver: bytes = b"",
     ) -> tuple[int, int | None, int]: ...

@@ -171,7 +171,7 @@ cdef class Core:
 
     def feed(self, *, bytes src, int sport, bytes dst, int dport, int proto, bytes payload=b"", int64_t time=0,
              int vlan=0, int version=4, int flags=0, uint32_t seq=0, uint32_t ack=0, int origin=0, int length=0,
-             int captured=-1, bint behind=False, int tunnel=0, bytes sender=b"", bytes receiver=b""):
+             int captured=-1, bint behind=False, int tunnel=0, int icmp_type=0, bytes sender=b"", bytes receiver=b""):
         """One packet, field by field, through process(): (verdict, mark or None, hold).  For tests."""
         cdef Packet p
         cdef Decision d
@@ -181,7 +181,7 @@ cdef class Core:
         block = block_of(payload[:n])
         p.version = version
         p.tcp_flags, p.seq, p.ack, p.origin, p.time, p.behind = flags, seq, ack, origin, time, behind
-        p.tunnel = <uint8_t>tunnel
+        p.tunnel, p.icmp_type = <uint8_t>tunnel, <uint8_t>icmp_type
         p.payload_len, p.n, p.payload = <uint32_t>len(payload), <uint32_t>n, block
         p.length = length if length else 40 + p.payload_len
         if len(sender) == 6:

@@ -10,7 +10,7 @@ from libc.string cimport strlen
 
 from dpi.decide.device cimport device_read
 from dpi.decide.shard cimport Shard
-from dpi.dissect.protocols cimport P_DNS, P_SSH
+from dpi.dissect.protocols cimport P_CAPWAP, P_DNS, P_GENEVE, P_GRE, P_GTP, P_IPIP, P_L2TP, P_MPLS, P_SSH, P_VXLAN
 from dpi.flow.evidence cimport PROVISIONAL
 from dpi.flow.flow cimport FLOW_DECIDED, FLOW_OFFLOADED, NONE, Flow, opener
 from dpi.flow.strings cimport string_text
@@ -40,6 +40,12 @@ cdef void question(Shard *s, const Flow *f, Question *q) noexcept nogil:
     q.opened = OPENED_OUT if local == client else OPENED_IN
 
 
+cdef inline bint is_tunnel(uint16_t protocol) noexcept nogil:
+    """Whether flows may be found in it: what shows none (ARP, a keepalive) must not take the others out of the queue."""
+    return (protocol == P_GRE or protocol == P_IPIP or protocol == P_VXLAN or protocol == P_GENEVE or protocol == P_GTP
+            or protocol == P_L2TP or protocol == P_CAPWAP or protocol == P_MPLS)
+
+
 cdef bint ask(Shard *s, Flow *f) noexcept nogil:
     """Which rule the flow falls under as it is known now; True where that changes what becomes of it."""
     cdef Question q
@@ -56,8 +62,8 @@ cdef bint ask(Shard *s, Flow *f) noexcept nogil:
     f.disposition = s.rules.rules[rule].disposition if rule != NONE else 1
     f.route = s.rules.rules[rule].route if rule != NONE else 0
     f.mark = <uint32_t>f.disposition << s.mark_shift
-    if f.tunnel:
-        return f.disposition != before      # the kernel's connection is the tunnel's: see process()
+    if f.tunnel or is_tunnel(f.protocol.id):
+        return f.disposition != before      # the kernel's connection is one for all flows in the tunnel: see process()
     if f.route and (f.app.id == 0 or f.app.confidence >= PROVISIONAL):      # a guess does not move others' traffic
         f.mark |= <uint32_t>f.route * (s.mark_final << 1)       # its bits are right above: the kernel learns the server
     if final and s.offload and not f.needs:

@@ -32,7 +32,7 @@ from tests.cores import (
     question,
     resolve,
 )
-from tests.handshakes import openssl_hello
+from tests.handshakes import openssl_hello, ssh_offer
 
 
 def test_dns_names_the_first_packet_of_what_follows() -> None:
@@ -157,7 +157,7 @@ def test_a_flow_that_shows_its_name_tells_the_kernel_the_route_of_its_server_and
     assert connection.segment(0, 0, openssl_hello("www.video.example")) == 3 * FINAL * 2 | 7 << SHIFT
     guessed = Connection(core(rules=[CACHED | {"apps": [CLOUD]}], offload=True), dport=22).shake()
     guessed.segment(1, 0, b"SSH-2.0-OpenSSH_9.2p1\r\n")
-    guessed.segment(0, 0, b"SSH-2.0-OpenSSH_9.2p1\r\n")
+    guessed.segment(0, 0, b"SSH-2.0-OpenSSH_9.2p1\r\n" + ssh_offer())
     assert method(guessed.flow()["app_method"]) == "prefix"
     assert guessed.flow()["mark"] == 7 << SHIFT | FINAL
 

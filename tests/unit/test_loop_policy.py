@@ -21,6 +21,8 @@ from tests.cores import (
     as_flow,
     core,
     datagram,
+    find,
+    ip,
     question,
     resolve,
 )
@@ -63,6 +65,23 @@ def test_a_flow_in_a_tunnel_marks_its_own_packets_and_never_the_tunnel_for_good(
     assert blocked.segment(0, 0, openssl_hello("www.bad.example"), tunnel=1) == 6 << SHIFT
     assert cached.segment(0, 0, openssl_hello("www.video.example"), tunnel=1) == 7 << SHIFT
     assert [each.flow()["mark"] for each in (blocked, cached)] == [6 << SHIFT, 7 << SHIFT]
+
+
+def test_what_shows_no_flow_in_a_tunnel_leaves_it_in_the_queue() -> None:
+    one = core(rules=[SHAPED], offload=True)
+    keepalive = ip("192.0.2.1"), ip("192.0.2.2")
+    for _ in range(3):
+        assert one.feed(src=keepalive[0], sport=0, dst=keepalive[1], dport=0, proto=47, time=1)[1] == 1 << SHIFT
+
+
+@pytest.mark.parametrize(("proto", "error", "echo"), [(1, 3, 8), (1, 11, 0), (58, 2, 128)])
+def test_an_icmp_error_does_not_mark_the_connection_that_it_is_about(proto: int, error: int, echo: int) -> None:
+    one = core(rules=[SHAPED], offload=True)
+    ends = {"src": ip("192.0.2.1"), "dst": ip("192.0.2.2"), "sport": 0, "dport": 0, "proto": proto}
+    assert one.feed(**ends, icmp_type=error, time=1)[1] is None
+    assert not find(one, 0, 0, proto, "192.0.2.1", "192.0.2.2")["mark"] & FINAL
+    other = ends | {"src": ip("192.0.2.3")}
+    assert one.feed(**other, icmp_type=echo, time=1)[1] == 1 << SHIFT | FINAL
 
 
 def test_without_a_policy_packets_of_tunnels_have_no_mark() -> None:

@@ -15,7 +15,7 @@ from dpi.core import Core
 from dpi.dissect import noise, risks
 from dpi.dissect.protocols import IDS
 from tests.captures import packet, write
-from tests.cores import ACK, CLIENT, SERVER, SYN, TCP, Connection, core, label_by, risks_of
+from tests.cores import ACK, CLIENT, SERVER, SYN, TCP, Connection, core, ended, label_by, risks_of
 from tests.handshakes import openssl_hello
 
 NAME = "www.example.org"
@@ -75,7 +75,8 @@ def test_a_known_protocol_on_a_port_of_another_is_foreign(port: int, payload: by
     connection = Connection(with_ports(), dport=port).shake()
     connection.segment(0, 0, payload or openssl_hello(NAME))
     connection.segment(1, 0, SSH)
-    assert (risks_of(connection.flow()) == {"foreign-port"}) is expected
+    (flow,) = ended(connection.core)
+    assert (risks_of(flow) == {"foreign-port"}) is expected
 
 
 # Noise
