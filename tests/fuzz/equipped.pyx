@@ -177,7 +177,7 @@ cdef void drain(Shard *s) noexcept nogil:
             check(strnlen(e.agent, sizeof(e.agent)) < sizeof(e.agent))
             check(strnlen(e.alpn, sizeof(e.alpn)) < sizeof(e.alpn))
             check(strnlen(e.content_type, sizeof(e.content_type)) < sizeof(e.content_type))
-            check(strnlen(e.ja4, sizeof(e.ja4)) < sizeof(e.ja4))
+            check(strnlen(e.fingerprint, sizeof(e.fingerprint)) < sizeof(e.fingerprint))
             check(e.flow.version == 4 or e.flow.version == 6)
             check(e.flow.app.confidence <= 100 and e.flow.protocol.confidence <= 100)
         ring_advance(&s.ring)
