@@ -153,12 +153,12 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
                 leave(s, f)
     if new and s.wants & WANT_FIRST:
         first_tell(s, f)
-    if is_icmp_error(p):                # to the kernel it is of the connection that it is about, whose mark is its own
-        f.flags &= ~<uint8_t>FLOW_OFFLOADED
-        f.mark &= ~s.mark_final
-    elif p.tunnel and s.rules != NULL:    # of many flows in one connection of the kernel's each packet says what it is
+    if p.tunnel and s.rules != NULL:    # of many flows in one connection of the kernel's each packet says what it is
         d.has_mark = 1
         d.mark = <uint32_t>max(f.disposition, 1) << s.mark_shift
+    elif is_icmp_error(p):              # to the kernel it is of the connection that it is about, whose mark is its own
+        f.flags &= ~<uint8_t>FLOW_OFFLOADED
+        f.mark &= ~s.mark_final
     elif f.mark:
         d.has_mark = 1
         d.mark = f.mark

@@ -80,6 +80,7 @@ def test_an_icmp_error_does_not_mark_the_connection_that_it_is_about(proto: int,
     ends = {"src": ip("192.0.2.1"), "dst": ip("192.0.2.2"), "sport": 0, "dport": 0, "proto": proto}
     assert one.feed(**ends, icmp_type=error, time=1)[1] is None
     assert not find(one, 0, 0, proto, "192.0.2.1", "192.0.2.2")["mark"] & FINAL
+    assert one.feed(**ends, icmp_type=error, tunnel=1, time=1)[1] == 1 << SHIFT  # the tunnel's connection is another
     other = ends | {"src": ip("192.0.2.3")}
     assert one.feed(**other, icmp_type=echo, time=1)[1] == 1 << SHIFT | FINAL
 
