@@ -55,6 +55,8 @@ def _run(captures: Captures, test: CaptureTest) -> dict[str, Any]:
     records: list[FlowRecord] = []
     error = None
     try:
+        if test.capture.exists() and not test.capture.is_file():  # a pipe would be waited for
+            raise UsageError(f"{test.capture}: not a file")
         records.extend(captures.classify(test.capture))
     except (UsageError, OSError) as fault:
         error = f"{test.where}: {fault}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,15 @@ def test_a_folder_that_the_file_builds_on_is_read_first(folder: Path, tmp_path_f
 def test_a_capture_that_cannot_be_read_ends_with_2_and_its_place(folder: Path, capture: str) -> None:
     result = run(folder, f"  - capture: {capture}\n    flows: [{{app: ours}}]\n")
     assert result.exit_code == 2 and result.output.startswith(f"{folder}/mine.yaml:9:14: ")
+
+
+def test_a_capture_that_is_a_pipe_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "captures" / "pipe")
+    result = run(folder, "  - capture: captures/pipe\n    flows: [{app: ours}]\n")
+    assert (result.exit_code, result.output) == (
+        2,
+        f"{folder}/mine.yaml:9:14: {folder}/captures/pipe: not a file\n",
+    )
 
 
 def test_a_file_without_tests_or_none_at_all_is_wrong_usage(folder: Path) -> None:
