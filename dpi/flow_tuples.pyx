@@ -2,7 +2,6 @@
 
 from libc.stdint cimport uint8_t
 
-from dpi.dissect.protocols cimport P_SSH
 from dpi.flow.events cimport EVENT_ASKED, EVENT_LEARNT, Event
 from dpi.flow.flow cimport Flow, opener
 
@@ -43,14 +42,12 @@ cdef tuple flow_tuple(const Event *e):
     cdef const Flow *f = &e.flow
     cdef int up = opener(f)
     cdef int down = 1 - up
-    fingerprint = text_of(e.fingerprint)
-    ssh = f.protocol.id == P_SSH
     return (
         f.proto, f.version,
         address(f.addr[up], f.version), f.port[up], address(f.addr[down], f.version), f.port[down], f.vlan,
         f.protocol.id, f.app.id, f.category,
         f.protocol.method, f.protocol.confidence, f.app.method, f.app.confidence,
-        text_of(e.host), None if ssh else fingerprint, fingerprint if ssh else None,
+        text_of(e.host), text_of(e.ja4), text_of(e.hassh),
         text_of(e.alpn), text_of(e.agent), text_of(e.content_type),
         f.tls_version, f.quic_version, f.ech, f.tunnel, f.dscp, f.decided_at,
         f.packets[up], f.bytes[up], f.packets[down], f.bytes[down], f.start, f.last, f.risks,

@@ -9,8 +9,9 @@ from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport strlen
 
 from dpi.decide.device cimport device_read
+from dpi.decide.fingerprint cimport ja4_of
 from dpi.decide.shard cimport Shard
-from dpi.dissect.protocols cimport P_CAPWAP, P_DNS, P_GENEVE, P_GRE, P_GTP, P_IPIP, P_L2TP, P_MPLS, P_SSH, P_VXLAN
+from dpi.dissect.protocols cimport P_CAPWAP, P_DNS, P_GENEVE, P_GRE, P_GTP, P_IPIP, P_L2TP, P_MPLS, P_VXLAN
 from dpi.flow.evidence cimport PROVISIONAL
 from dpi.flow.flow cimport FLOW_DECIDED, FLOW_OFFLOADED, NONE, Flow, opener
 from dpi.flow.strings cimport string_text
@@ -28,7 +29,7 @@ cdef void question(Shard *s, const Flow *f, Question *q) noexcept nogil:
     q.category = s.category[q.app] if q.app else s.category[q.protocol]
     q.host = string_text(s.strings, f.host if sure and not dns else <uint32_t>NONE)
     q.host_len = <uint32_t>strlen(q.host)
-    q.ja4 = string_text(s.strings, f.fingerprint if f.protocol.id != P_SSH else <uint32_t>NONE)
+    q.ja4 = string_text(s.strings, ja4_of(f))
     q.alpn = string_text(s.strings, f.alpn)
     q.local = f.addr[local]
     q.remote = f.addr[1 - local]

@@ -10,8 +10,8 @@ of names these pairs, most of which are browsers' and tell nothing, would push o
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from dpi.decide.fingerprint cimport ja4_of
 from dpi.decide.shard cimport HABITS, TRAIT_SHARED, Habit, Shard
-from dpi.dissect.protocols cimport P_SSH
 from dpi.flow.evidence cimport BY_FINGERPRINT, BY_NEIGHBOUR, BY_PREFIX, BY_PROGRAM, confidence_of, improve
 from dpi.flow.flow cimport NONE, Flow, opener
 from dpi.flow.strings cimport string_text
@@ -73,8 +73,8 @@ cdef void near_learn(Shard *s, const Flow *f) noexcept nogil:
     if label and f.app.method == BY_PROGRAM:
         places_learn(s.names, f.addr[1 - server], f.addr[server], label, f.last)
         networks_learn(s.names, f.addr[1 - server], f.addr[server], label, f.last)
-    if f.fingerprint != NONE and f.protocol.id != P_SSH and (f.host != NONE or f.app.confidence > confidence_of(BY_PREFIX)):
-        habit_learn(s, f.addr[1 - server], string_text(s.strings, f.fingerprint), label, f.last)
+    if ja4_of(f) != NONE and (f.host != NONE or f.app.confidence > confidence_of(BY_PREFIX)):
+        habit_learn(s, f.addr[1 - server], string_text(s.strings, ja4_of(f)), label, f.last)
 
 
 cdef void near_find(Shard *s, Flow *f, uint16_t owner) noexcept nogil:
@@ -87,6 +87,6 @@ cdef void near_find(Shard *s, Flow *f, uint16_t owner) noexcept nogil:
     if label == 0 and owner == 0:
         label = networks_find(s.names, f.addr[1 - server], f.addr[server], s.now)
     improve(&f.app, label, BY_NEIGHBOUR, confidence_of(BY_NEIGHBOUR))
-    if f.app.id == 0 and f.fingerprint != NONE:
-        label = habit_find(s, f.addr[1 - server], string_text(s.strings, f.fingerprint), s.now)
+    if f.app.id == 0 and ja4_of(f) != NONE:
+        label = habit_find(s, f.addr[1 - server], string_text(s.strings, ja4_of(f)), s.now)
         improve(&f.app, label, BY_FINGERPRINT, confidence_of(BY_FINGERPRINT))

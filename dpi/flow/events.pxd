@@ -38,7 +38,8 @@ cdef struct Event:
     char agent[128]
     char alpn[32]
     char content_type[64]
-    char fingerprint[40]
+    char ja4[40]
+    char hassh[40]
     char mac[24]
 
 

@@ -13,7 +13,6 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, strlen
 
 from dpi.core cimport Core
-from dpi.dissect.protocols cimport P_SSH
 from dpi.flow.events cimport EVENT_END, EVENT_FIRST, Event, ring_advance, ring_peek
 from dpi.flow.flow cimport Flow, opener
 
@@ -259,9 +258,9 @@ cdef class Lines:
             elif field == HOSTNAME:
                 self.put_name(e.host)
             elif field == JA4:
-                self.put_fingerprint(e, f.protocol.id != P_SSH)
+                self.put_name(e.ja4)
             elif field == HASSH:
-                self.put_fingerprint(e, f.protocol.id == P_SSH)
+                self.put_name(e.hassh)
             elif field == METHOD:
                 self.put(self.methods.of(method))
             elif field == CONFIDENCE:
@@ -439,10 +438,6 @@ cdef class Lines:
             self.size = start
             return self.put_bytes(self.odd_name(name))
         return self.put(self.quote.of(0))
-
-    cdef inline int put_fingerprint(self, const Event *e, bint there) except -1:
-        """One slot has a flow's, whichever kind it is."""
-        return self.put_name(e.fingerprint) if there else self.put(self.labels.of(<size_t>-1))
 
     # What is spelled when it first comes
 
