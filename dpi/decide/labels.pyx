@@ -48,45 +48,18 @@ cdef enum:
     TLS_1_2 = 0x0303
 
 
+# What the IP header's protocol number alone tells (IANA, Protocol Numbers); 0: nothing.
+cdef uint16_t[256] BY_NUMBER
+for _number, _label in (
+    (IP_ICMP, P_ICMP), (2, P_IGMP), (4, P_IPIP), (9, P_IGRP), (33, P_DCCP), (41, P_IPIP), (46, P_RSVP),
+    (47, P_GRE), (50, P_IPSEC), (51, P_IPSEC), (IP_ICMPV6, P_ICMPV6), (88, P_EIGRP), (89, P_OSPF), (103, P_IPPIM),
+    (108, P_IPSEC), (112, P_VRRP), (113, P_PGM), (115, P_L2TP), (135, P_MOBILEIPV6), (137, P_MPLS), (139, P_HIP),
+):
+    BY_NUMBER[_number] = _label
+
+
 cdef uint16_t header_label(const Packet *p) noexcept nogil:
-    """What the IP header's protocol number alone tells (IANA, Protocol Numbers)."""
-    if p.proto == IP_ICMP:
-        return P_ICMP
-    if p.proto == IP_ICMPV6:
-        return P_ICMPV6
-    if p.proto == 2:
-        return P_IGMP
-    if p.proto == 9:
-        return P_IGRP
-    if p.proto == 4 or p.proto == 41:
-        return P_IPIP
-    if p.proto == 33:
-        return P_DCCP
-    if p.proto == 46:
-        return P_RSVP
-    if p.proto == 47:
-        return P_GRE
-    if p.proto == 50 or p.proto == 51 or p.proto == 108:
-        return P_IPSEC
-    if p.proto == 88:
-        return P_EIGRP
-    if p.proto == 89:
-        return P_OSPF
-    if p.proto == 103:
-        return P_IPPIM
-    if p.proto == 112:
-        return P_VRRP
-    if p.proto == 113:
-        return P_PGM
-    if p.proto == 115:
-        return P_L2TP
-    if p.proto == 135:
-        return P_MOBILEIPV6
-    if p.proto == 137:
-        return P_MPLS
-    if p.proto == 139:
-        return P_HIP
-    return 0
+    return BY_NUMBER[p.proto]
 
 
 cdef inline bint carries_names(uint16_t protocol) noexcept nogil:
