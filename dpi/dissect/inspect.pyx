@@ -13,8 +13,10 @@ from libc.string cimport memset
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.declared cimport Declared, declared_find
+from dpi.dissect.dialogue cimport in_clear, login_risk, message_ends
 from dpi.dissect.dns cimport dns_by_form, dns_message, dns_stream
 from dpi.dissect.find cimport find_http, find_question, find_quic, find_tls, find_unfinished, server_port
+from dpi.dissect.hassh cimport hassh
 from dpi.dissect.inspector cimport (
     NEED_ANSWER,
     NEED_MESSAGES,
@@ -24,10 +26,8 @@ from dpi.dissect.inspector cimport (
     Work,
     work_of,
 )
-from dpi.dissect.hassh cimport hassh
-from dpi.dissect.login cimport login_in_clear
 from dpi.dissect.noise cimport expects_text, noise
-from dpi.dissect.over_tls cimport BEGINS, STAYS, Step, cut_short, upgradable, upgrade
+from dpi.dissect.over_tls cimport upgradable
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
 from dpi.dissect.protocols cimport (
@@ -47,11 +47,11 @@ from dpi.dissect.protocols cimport (
     P_SSH,
     P_STUN,
 )
-from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_ENTROPY, RISK_OBSOLETE_TLS
+from dpi.dissect.risks cimport RISK_ENTROPY, RISK_OBSOLETE_TLS
 from dpi.dissect.shown cimport shown_name
 from dpi.flow.evidence cimport BY_NOTHING, BY_SIGNATURE, BY_SNI
 from dpi.flow.flow cimport EPHEMERAL, FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener
-from dpi.flow.stream cimport Stream, stream_bytes, stream_free, stream_init, stream_put, stream_ready
+from dpi.flow.stream cimport Stream, stream_bytes, stream_put, stream_ready
 from dpi.wire.cursor cimport Cursor, left, over, skip, u8, u16, u32
 from dpi.wire.packet cimport IP_SCTP, IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN, Packet
 
@@ -140,9 +140,7 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     cdef Work *w
     cdef Answer answer
     if upgradable(f.protocol.id) and not f.flags & FLOW_TLS:
-        answer = goes_over(s, f, p, side, p.payload, p.n, out)
-        if answer == MORE:
-            answer = rejoined(s, f, p, side, out)
+        answer = in_clear(s, f, p, side, out)
         if answer != YES:
             return answer
     if not f.based & bit and padding(p):
@@ -187,82 +185,6 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     if answer == YES and upgradable(out.protocol):
         message_ends(s, f, side, out.protocol, stream_bytes(&w.streams[side]), ready)
     return answer
-
-
-cdef inline uint32_t login_risk(uint16_t protocol, const uint8_t *data, uint32_t n) noexcept nogil:
-    return RISK_CREDENTIALS if login_in_clear(protocol, data, n) else 0
-
-
-cdef Answer goes_over(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
-                      Finding *out) noexcept nogil:
-    """Whether a protocol in clear goes over to TLS with these bytes: then the streams begin anew.  NO: never."""
-    cdef Step step = upgrade(f.protocol.id, f.payloads[side], data, n)
-    cdef bint at_hand = data != p.payload or f.based & 1 << side and p.seq == f.isn[side] + 1
-    cdef int i
-    out.risks |= login_risk(f.protocol.id, data, n)
-    if step == STAYS:
-        f.spent = 3
-        return NO
-    if step != BEGINS:
-        return MORE
-    f.flags |= FLOW_TLS
-    f.based &= <uint8_t>(1 << side if at_hand else 0)   # else the next that either sends is its first
-    f.spent = 0
-    for i in range(2):
-        if not (at_hand and i == side):
-            clear(s, f, i)
-    return YES
-
-
-cdef Answer rejoined(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
-    """The same of a message that segments cut short, or brought out of order; isn[] is where the one before ends."""
-    cdef uint8_t bit = <uint8_t>(1 << side)
-    cdef int32_t offset
-    cdef Work *w = &s.works[f.work] if f.work != NONE else NULL
-    cdef Stream *joined
-    cdef uint32_t ready
-    cdef Answer answer
-    if not f.based & bit:
-        f.based |= bit
-        f.isn[side] = p.seq - 1
-    offset = <int32_t>(p.seq - f.isn[side] - 1)
-    if offset == 0 and (w == NULL or w.streams[side].block == NULL) and not cut_short(f.protocol.id, p.payload, p.n):
-        f.isn[side] += p.n
-        return MORE
-    if offset + <int32_t>p.n <= 0 or offset >= STREAM_MAX:      # sent again, or far ahead
-        return MORE
-    w = work_of(s, f)
-    if w == NULL or not stream_put(&w.streams[side], <uint32_t>offset, p.payload, p.n):
-        return MORE
-    joined = &w.streams[side]
-    ready = stream_ready(joined)
-    if ready == 0 or cut_short(f.protocol.id, stream_bytes(joined), ready):
-        return MORE
-    answer = goes_over(s, f, p, side, stream_bytes(joined), ready, out)
-    if answer == MORE:
-        message_ends(s, f, side, f.protocol.id, stream_bytes(joined), ready)
-    elif answer == YES:
-        w.shown[side] = 0
-    return answer
-
-
-cdef void message_ends(Inspector *s, Flow *f, int side, uint16_t protocol, const uint8_t *data, uint32_t n) noexcept nogil:
-    """What a side has sent of a protocol that may go over to TLS was read; what goes on is kept for its rest."""
-    cdef Work *w
-    if not cut_short(protocol, data, n):
-        f.isn[side] += n
-        clear(s, f, side)
-    elif f.work == NONE or data != stream_bytes(&s.works[f.work].streams[side]):
-        w = work_of(s, f)
-        if w != NULL:
-            stream_put(&w.streams[side], 0, data, n)
-
-
-cdef void clear(Inspector *s, Flow *f, int side) noexcept nogil:
-    if f.work != NONE:
-        stream_free(&s.works[f.work].streams[side])
-        stream_init(&s.works[f.work].streams[side], &s.pool)
-        s.works[f.work].shown[side] = 0
 
 
 cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
