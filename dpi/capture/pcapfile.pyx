@@ -29,6 +29,7 @@ from dpi.capture.reader cimport (
     reader_open,
     word,
 )
+from dpi.wire.prefetch cimport prefetch
 
 import os
 import stat
@@ -92,6 +93,8 @@ cdef int next_pcap(CaptureReader *r, Record *out) noexcept nogil:
     h = ahead(r, r.header + caplen)
     if h == NULL:
         return ended(r)
+    prefetch(h + r.header + caplen)
+    prefetch(h + r.header + caplen + 64)
     out.time = <int64_t>word(r, h) * 1000000000 + <int64_t>word(r, h + 4) * r.scale
     out.data = h + r.header
     out.caplen = caplen
