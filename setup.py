@@ -28,7 +28,7 @@ DIRECTIVES = {
     "auto_pickle": False,  # saves ~1,750 lines of C per cdef class module
     "linetrace": bool(COVERAGE),
 }
-LIBRARIES = {f"dpi.dissect.{name}": ["crypto"] for name in ("hassh", "ja4", "quic", "quic_crypto")}
+CRYPTO = {f"dpi.dissect.{name}" for name in ("hassh", "ja4", "quic", "quic_crypto")}
 
 cflags = [f"-O{OPTIMISE}", "-g1", "-Wall", "-Wno-unused-function", "-Wno-unused-variable"]
 ldflags: list[str] = []
@@ -51,8 +51,8 @@ extensions = [
         [str(pyx)],
         extra_compile_args=cflags,
         extra_link_args=ldflags,
-        define_macros=macros,
-        libraries=LIBRARIES.get(module(pyx), []),
+        define_macros=[*macros, ("OPENSSL_SUPPRESS_DEPRECATED", None)] if module(pyx) in CRYPTO else macros,
+        libraries=["crypto"] if module(pyx) in CRYPTO else [],
     )
     for pyx in sorted(Path("dpi").rglob("*.pyx"))
     if not ONLY or module(pyx) in ONLY

@@ -1,11 +1,5 @@
 """libcrypto's MD5, by the old functions for the reasons of sha256.pxd; of use for fingerprints alone."""
 
-cdef extern from *:
-    """
-    #define OPENSSL_SUPPRESS_DEPRECATED
-    """
-
-
 cdef extern from "<openssl/md5.h>" nogil:
     ctypedef struct MD5_CTX:
         pass

@@ -1,14 +1,8 @@
 """libcrypto's SHA-256, which uses the processor's instructions for it.
 
 By the old functions: they work on a structure of the caller's.  Those that OpenSSL would have used instead look the
-algorithm up and allocate at each call.
+algorithm up and allocate at each call.  setup.py keeps the compiler from calling them deprecated.
 """
-
-cdef extern from *:
-    """
-    #define OPENSSL_SUPPRESS_DEPRECATED
-    """
-
 
 cdef extern from "<openssl/sha.h>" nogil:
     ctypedef struct SHA256_CTX:
