@@ -27,7 +27,7 @@ from dpi.decide.shape cimport shape_begin, shape_end, shape_watch
 from dpi.decide.shard cimport WANT_FIRST, WANT_LABELLED, WANT_START, Shard
 from dpi.decide.tell cimport emit
 from dpi.dissect.answer cimport NO, YES, Answer
-from dpi.dissect.inspect cimport inspect, inspect_end
+from dpi.dissect.inspect cimport inspect, inspect_end, inspect_next
 from dpi.dissect.inspector cimport (
     NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, release,
 )
@@ -262,13 +262,21 @@ cdef void conclude(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
 # What is found in it
 
 cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decision *d) noexcept nogil:
-    """Has the payload looked at, and takes over what was found."""
+    """Has the payload looked at, and what had come before it was its turn."""
     cdef Finding finding
     cdef Answer answer
-    cdef bint first = not f.flags & FLOW_DECIDED
     s.counters.inspected += 1
     answer = inspect(&s.inspector, f, p, side, &finding)
-    add_risks(s, f, &finding, p.time)
+    learn(s, i, f, p, &finding, answer, d)
+    while finding.goes_on and f.needs and inspect_next(&s.inspector, f, p, side, &finding, &answer):
+        learn(s, i, f, p, &finding, answer, d)
+
+
+cdef void learn(Shard *s, uint32_t i, Flow *f, const Packet *p, Finding *finding, Answer answer,
+                Decision *d) noexcept nogil:
+    """Takes over what was found."""
+    cdef bint first = not f.flags & FLOW_DECIDED
+    add_risks(s, f, finding, p.time)
     if answer == YES and finding.message and (f.protocol.id == 0 or f.protocol.id == P_DNS):
         answer_learn(s, f, p, d)
     if not first:
@@ -277,7 +285,7 @@ cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisi
         return
     if answer == YES:
         withdraw_rule(f)
-        take_over(s, f, &finding)
+        take_over(s, f, finding)
         by_rule(s, f)
         if finding.complete and not (finding.method == BY_SNI and may_lie(f)):
             settle(s, i, f)

@@ -12,7 +12,7 @@ from dpi.dissect.login cimport login_in_clear
 from dpi.dissect.over_tls cimport BEGINS, STAYS, Step, cut_short, upgrade
 from dpi.dissect.risks cimport RISK_CREDENTIALS
 from dpi.flow.flow cimport FLOW_TLS, NONE, Flow
-from dpi.flow.stream cimport Stream, stream_bytes, stream_free, stream_init, stream_put, stream_ready
+from dpi.flow.stream cimport Stream, stream_bytes, stream_drop, stream_free, stream_put, stream_ready
 from dpi.wire.packet cimport Packet
 
 
@@ -30,8 +30,7 @@ cdef Answer goes_over(Inspector *s, Flow *f, const Packet *p, int side, const ui
                       Finding *out) noexcept nogil:
     """Whether a protocol in clear goes over to TLS with these bytes: then the streams begin anew.  NO: never."""
     cdef Step step = upgrade(f.protocol.id, f.payloads[side], data, n)
-    cdef bint at_hand = data != p.payload or f.based & 1 << side and p.seq == f.isn[side] + 1
-    cdef int i
+    cdef bint in_order = data != p.payload or f.based & 1 << side and p.seq == f.isn[side] + 1
     out.risks |= login_risk(f.protocol.id, data, n)
     if step == STAYS:
         f.spent = 3
@@ -39,11 +38,13 @@ cdef Answer goes_over(Inspector *s, Flow *f, const Packet *p, int side, const ui
     if step != BEGINS:
         return MORE
     f.flags |= FLOW_TLS
-    f.based &= <uint8_t>(1 << side if at_hand else 0)   # else the next that either sends is its first
+    f.based = 3
     f.spent = 0
-    for i in range(2):
-        if not (at_hand and i == side):
-            clear(s, f, i)
+    if not in_order:
+        f.isn[side] = p.seq - 1
+        clear(s, f, side)
+    f.isn[1 - side] = p.ack - 1         # the server was waiting for this: what it sends next is its own hello
+    clear(s, f, 1 - side)
     return YES
 
 
@@ -60,7 +61,7 @@ cdef Answer rejoined(Inspector *s, Flow *f, const Packet *p, int side, Finding *
         f.isn[side] = p.seq - 1
     offset = <int32_t>(p.seq - f.isn[side] - 1)
     if offset == 0 and (w == NULL or w.streams[side].block == NULL) and not cut_short(f.protocol.id, p.payload, p.n):
-        f.isn[side] += p.n
+        f.isn[side] += p.payload_len
         return MORE
     if offset + <int32_t>p.n <= 0 or offset >= STREAM_MAX:      # sent again, or far ahead
         return MORE
@@ -73,18 +74,22 @@ cdef Answer rejoined(Inspector *s, Flow *f, const Packet *p, int side, Finding *
         return MORE
     answer = goes_over(s, f, p, side, stream_bytes(joined), ready, out)
     if answer == MORE:
-        message_ends(s, f, side, f.protocol.id, stream_bytes(joined), ready)
+        message_ends(s, f, p, side, f.protocol.id, stream_bytes(joined), ready)
     elif answer == YES:
         w.shown[side] = 0
     return answer
 
 
-cdef void message_ends(Inspector *s, Flow *f, int side, uint16_t protocol, const uint8_t *data, uint32_t n) noexcept nogil:
-    """What a side has sent of a protocol that may go over to TLS was read; what goes on is kept for its rest."""
+cdef void message_ends(Inspector *s, Flow *f, const Packet *p, int side, uint16_t protocol, const uint8_t *data,
+                       uint32_t n) noexcept nogil:
+    """What a side has sent was read, with p as its last, and the next is another message; one cut short is kept for its rest."""
     cdef Work *w
     if not cut_short(protocol, data, n):
+        n += p.payload_len - p.n        # the capture may have cut it
         f.isn[side] += n
-        clear(s, f, side)
+        if f.work != NONE:
+            stream_drop(&s.works[f.work].streams[side], n)
+            s.works[f.work].shown[side] = 0
     elif f.work == NONE or data != stream_bytes(&s.works[f.work].streams[side]):
         w = work_of(s, f)
         if w != NULL:
@@ -94,5 +99,4 @@ cdef void message_ends(Inspector *s, Flow *f, int side, uint16_t protocol, const
 cdef void clear(Inspector *s, Flow *f, int side) noexcept nogil:
     if f.work != NONE:
         stream_free(&s.works[f.work].streams[side])
-        stream_init(&s.works[f.work].streams[side], &s.pool)
         s.works[f.work].shown[side] = 0

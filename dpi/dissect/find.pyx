@@ -163,8 +163,7 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
         out.app = over_http(data, n, &s.found)
         out.sure = out.app == P_OCSP
         out.complete = not (out.app == 0 and out.protocol == P_HTTP and body_awaited(data, n, &s.found))
-        if not out.complete:
-            f.based &= <uint8_t>~(1 << side)    # the body is shown by itself
+        out.goes_on = not out.complete          # with the body
         return YES
     memset(&s.server, 0, sizeof(s.server))
     out.server = SAID_NOTHING                   # what TLS may have left there is gone

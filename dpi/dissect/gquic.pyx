@@ -36,7 +36,7 @@ cdef struct Layout:         # what versions differ in
     uint8_t number_len      # of the packet's number
 
 
-cdef inline uint32_t is_version(uint32_t v) noexcept nogil:
+cdef uint32_t is_gquic(uint32_t v) noexcept nogil:
     """"Q0" and two digits below 50, as a version's number reads in ASCII."""
     return v if v >> 16 == 0x5130 and 0x30 <= (v >> 8 & 0xff) <= 0x34 and 0x30 <= (v & 0xff) <= 0x39 else 0
 
@@ -50,15 +50,15 @@ cdef uint32_t gquic_version(const uint8_t *data, uint32_t n) noexcept nogil:
     cdef Cursor c = over(data, n)
     cdef uint8_t flags = u8(&c)
     if flags & 0x80:
-        return is_version(u32(&c))
+        return is_gquic(u32(&c))
     if flags & 0xc0 or not flags & FLAG_VERSION or flags & FLAG_RESET or not flags & FLAG_CID:
         return 0
     skip(&c, 8)
-    return is_version(u32(&c))
+    return is_gquic(u32(&c))
 
 
 cdef Answer gquic_datagram(const uint8_t *data, uint32_t n, Found *out, bint *from_client) noexcept nogil:
-    """NO, or YES with what a CHLO says, if the datagram carries one: there is nothing to wait for.
+    """YES with what a CHLO says, if the datagram carries one.  MORE: it names the version alone, and came before that.
 
     from_client is set to who sends such a message, and left alone where there is none.  A header without a version is QUIC only where a handshake message follows it.
     """
@@ -87,7 +87,9 @@ cdef Answer gquic_datagram(const uint8_t *data, uint32_t n, Found *out, bint *fr
     if layout.entropy:
         skip(&c, 1 if u8(&c) & 2 else 0)    # private flags; bit 1: a FEC group's number follows
     out.quic_version = version
-    return YES if frames(&c, &layout, out, from_client) or version else NO
+    if frames(&c, &layout, out, from_client):
+        return YES
+    return MORE if version else NO
 
 
 cdef inline uint16_t number16(Cursor *c, bint little) noexcept nogil:

@@ -13,7 +13,7 @@ from libc.string cimport memset
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.declared cimport Declared, declared_find
-from dpi.dissect.dialogue cimport in_clear, login_risk, message_ends
+from dpi.dissect.dialogue cimport clear, in_clear, login_risk, message_ends
 from dpi.dissect.dns cimport dns_by_form, dns_message, dns_stream
 from dpi.dissect.find cimport find_http, find_question, find_quic, find_tls, find_unfinished, server_port
 from dpi.dissect.hassh cimport hassh
@@ -82,6 +82,10 @@ cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     out.client = NOBODY
     if f.needs & NEED_MESSAGES and p.proto == IP_UDP:
         return datagram(s, f, p, side, out)
+    if p.proto == IP_TCP and begins_earlier(f, p, side):
+        f.isn[side] = p.seq - 1
+        f.spent &= <uint8_t>~(1 << side)
+        clear(s, f, side)
     if f.spent & (1 << side):
         return MORE if f.spent != 3 else NO
     answer = segment(s, f, p, side, out) if p.proto == IP_TCP else datagram(s, f, p, side, out)
@@ -92,6 +96,21 @@ cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     if answer == YES:
         return YES
     return NO if f.spent == 3 else MORE
+
+
+cdef bint inspect_next(Inspector *s, Flow *f, const Packet *p, int side, Finding *out, Answer *answer) noexcept nogil:
+    """Looks at a side's next message, where it had come before the one that p ended; False where it had not."""
+    cdef Work *w = &s.works[f.work] if f.work != NONE else NULL
+    if w == NULL or stream_ready(&w.streams[side]) == 0:
+        return False
+    memset(out, 0, sizeof(Finding))
+    out.client = NOBODY
+    w.shown[side] = stream_ready(&w.streams[side])
+    answer[0] = show(s, f, p, side, stream_bytes(&w.streams[side]), w.shown[side], out)
+    if answer[0] == NO:
+        f.spent |= <uint8_t>(1 << side)
+        answer[0] = NO if f.spent == 3 else MORE
+    return True
 
 
 cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil:
@@ -131,6 +150,13 @@ cdef bint padding(const Packet *p) noexcept nogil:
     return True
 
 
+cdef inline bint begins_earlier(const Flow *f, const Packet *p, int side) noexcept nogil:
+    """Of a side joined later, whose first bytes nobody knew: whether this comes before them.  One byte is a keep-alive."""
+    cdef int32_t offset = <int32_t>(p.seq - f.isn[side] - 1)
+    return (f.based & 1 << side and not f.flags & FLOW_SYN_SEEN << side and f.protocol.id == 0
+            and -<int32_t>STREAM_MAX <= offset < 0 and p.n > 1)
+
+
 cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
     cdef uint8_t bit = <uint8_t>(1 << side)
     cdef const uint8_t *data = p.payload
@@ -160,9 +186,7 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     if offset == 0 and padding(p):
         return MORE
     if offset == 0 and (f.work == NONE or stream_ready(&s.works[f.work].streams[side]) == 0):
-        answer = stream(s, f, p, side, data, n, out)
-        if answer == YES and upgradable(out.protocol):
-            message_ends(s, f, side, out.protocol, data, n)
+        answer = show(s, f, p, side, data, n, out)
         if answer != MORE:
             return answer
     if offset >= STREAM_MAX:
@@ -181,9 +205,15 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     if ready <= w.shown[side]:
         return MORE
     w.shown[side] = ready
-    answer = stream(s, f, p, side, stream_bytes(&w.streams[side]), ready, out)
-    if answer == YES and upgradable(out.protocol):
-        message_ends(s, f, side, out.protocol, stream_bytes(&w.streams[side]), ready)
+    return show(s, f, p, side, stream_bytes(&w.streams[side]), ready, out)
+
+
+cdef Answer show(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
+                 Finding *out) noexcept nogil:
+    """The first n bytes of what a side has sent, or of its next message where one was seen to the end."""
+    cdef Answer answer = stream(s, f, p, side, data, n, out)
+    if answer == YES and (out.goes_on or upgradable(out.protocol)):
+        message_ends(s, f, p, side, out.protocol, data, n)
     return answer
 
 
@@ -249,15 +279,16 @@ cdef Answer fingerprint(Inspector *s, Flow *f, const Packet *p, int side, const 
     return answer
 
 
-cdef bint offer_awaited(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n) noexcept nogil:
+cdef bint offer_awaited(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
+                        Finding *out) noexcept nogil:
     """Whether the client's offer comes behind an SSH version; one that begins with it and is cut is not waited for."""
     if not opened(f, p, side):
         return True
     if hassh(data, n, s.found.hassh) != MORE:
         return False
     if f.work == NONE or stream_ready(&s.works[f.work].streams[side]) == 0:
-        f.based &= <uint8_t>~(1 << side)
-        return data[n - 1] == c'\n'
+        out.goes_on = data[n - 1] == c'\n'
+        return out.goes_on
     return True
 
 
@@ -312,8 +343,8 @@ cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     if p.proto == IP_TCP and (out.protocol == P_FASTCGI and s.found.host_len == 0
                               or out.protocol == P_NETBIOS and out.app == 0):
         out.complete = 0                        # its parameters come next, or what the session is for
-        f.based &= <uint8_t>~(1 << side)
-    if p.proto == IP_TCP and out.protocol == P_SSH and offer_awaited(s, f, p, side, data, n):
+        out.goes_on = 1
+    if p.proto == IP_TCP and out.protocol == P_SSH and offer_awaited(s, f, p, side, data, n, out):
         out.complete = 0
     out.replaces = out.protocol == P_DTLS       # calls get through by STUN first
     if s.found.host_len:

@@ -67,6 +67,7 @@ cdef struct Finding:        # what inspect() adds to Inspector.found
     uint8_t message         # Inspector.dns holds one
     uint8_t sure            # the app is certain, whatever a name says
     uint8_t replaces        # the protocol takes the place of what was said before
+    uint8_t goes_on         # its side's next bytes are a message of its own, to be looked at by themselves
     uint8_t server          # ServerSaid
     uint32_t risks          # dissect/risks.pxd: those that the payload itself shows
 

@@ -21,7 +21,7 @@ from libc.string cimport memcmp, memcpy, memset
 cimport cython
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
-from dpi.dissect.gquic cimport gquic_datagram, gquic_version
+from dpi.dissect.gquic cimport gquic_datagram, gquic_version, is_gquic
 from dpi.dissect.quic_crypto cimport (
     CID_MAX,
     Profile,
@@ -57,6 +57,7 @@ cdef enum:
     DATAGRAMS_MAX = 24
     DERIVED_MAX = 8
     SHORT_MAX = 3
+    GQUIC_MAX = 4           # datagrams of Google's QUIC; those that came before the first are few
     PACKETS_MAX = 16        # coalesced in a datagram
 
 
@@ -244,10 +245,12 @@ cdef Answer quic_datagram(QuicState *s, QuicCrypto *c, const uint8_t *data, uint
     cdef bint from_client = s.client == from_opener
     if n == 0:
         return MORE if s.version else NO
-    if s.version == 0 and (not data[0] & 0x80 or gquic_version(data, n)):
+    if is_gquic(s.version) or s.version == 0 and (not data[0] & 0x80 or gquic_version(data, n)):
         answer = gquic_datagram(data, n, out, &from_client)
         s.client = from_client == from_opener
-        return answer
+        s.version = out.quic_version if out.quic_version else s.version
+        s.datagrams += s.datagrams < 255
+        return answer if s.datagrams < GQUIC_MAX or answer != MORE else YES
     if data[0] & 0x80:
         answer = packets(s, c, data, n, from_opener, out)
     else:

@@ -28,4 +28,5 @@ cdef void stream_init(Stream *s, Pool *pool) noexcept nogil
 cdef bint stream_put(Stream *s, uint32_t offset, const uint8_t *data, uint32_t n) noexcept nogil
 cdef uint32_t stream_ready(const Stream *s) noexcept nogil
 cdef const uint8_t *stream_bytes(const Stream *s) noexcept nogil
+cdef void stream_drop(Stream *s, uint32_t n) noexcept nogil
 cdef void stream_free(Stream *s) noexcept nogil

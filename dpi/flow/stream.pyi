@@ -1,4 +1,7 @@
 def reassemble(
-    pieces: list[tuple[int, bytes]], budget: int = ..., cap: int = ...
+    pieces: list[tuple[int, bytes] | int], budget: int = ..., cap: int = ...
 ) -> tuple[list[bool], bytes, int, int]:
-    """Puts (offset, bytes) pieces into a stream: ([accepted, ...], contiguous bytes, held, held after freeing)."""
+    """Puts (offset, bytes) pieces into a stream: ([accepted, ...], contiguous bytes, held, held after freeing).
+
+    A number among them leaves out that many bytes of what is there by then.
+    """

@@ -148,6 +148,26 @@ cdef const uint8_t *stream_bytes(const Stream *s) noexcept nogil:
     return bytes_of(s.block) if s.block != NULL else NULL
 
 
+cdef void stream_drop(Stream *s, uint32_t n) noexcept nogil:
+    """Leaves out the first n bytes, whether they are there or not: the stream starts behind them."""
+    cdef Block *b = s.block
+    cdef uint32_t gone = 0
+    cdef uint32_t i
+    if b == NULL:
+        return
+    while gone < b.n and b.pieces[gone].end <= n:
+        gone += 1
+    if gone == b.n:
+        stream_free(s)
+        return
+    b.n -= gone
+    memmove(b.pieces, &b.pieces[gone], b.n * sizeof(Piece))
+    for i in range(b.n):
+        b.pieces[i].start = b.pieces[i].start - n if b.pieces[i].start > n else 0
+        b.pieces[i].end -= n
+    memmove(bytes_of(b), bytes_of(b) + n, b.pieces[b.n - 1].end)
+
+
 cdef void stream_free(Stream *s) noexcept nogil:
     """Gives the memory back.  The stream is empty then and may be used again."""
     if s.block != NULL:
@@ -157,7 +177,10 @@ cdef void stream_free(Stream *s) noexcept nogil:
 
 
 def reassemble(list pieces, size_t budget=1 << 20, uint32_t cap=STREAM_CAP):
-    """Puts (offset, bytes) pieces into a stream: ([accepted, ...], contiguous bytes, bytes held, held after freeing)."""
+    """Puts (offset, bytes) pieces into a stream: ([accepted, ...], contiguous bytes, bytes held, held after freeing).
+
+    A number among them leaves out that many bytes of what is there by then.
+    """
     cdef Pool pool
     cdef Stream s
     cdef uint8_t *block
@@ -168,7 +191,11 @@ def reassemble(list pieces, size_t budget=1 << 20, uint32_t cap=STREAM_CAP):
     pool_init(&pool, budget, cap)
     stream_init(&s, &pool)
     try:
-        for offset, data in pieces:
+        for piece in pieces:
+            if isinstance(piece, int):
+                stream_drop(&s, piece)
+                continue
+            offset, data = piece
             block = block_of(data)
             taken = stream_put(&s, offset, block, len(data))
             free(block)

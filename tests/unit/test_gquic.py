@@ -116,4 +116,14 @@ def test_any_prefix_gives_the_name_or_none() -> None:
     data = datagram(43, ACK + stream(43, CHLO))
     for i in range(len(data)):
         answer, _, host, _ = dissect(data[:i])
-        assert host in ("", "www.example.com") and answer in (NO, YES)
+        assert (host, answer) in (("", NO), ("", MORE), ("", YES), ("www.example.com", YES))
+
+
+def test_a_chlo_is_waited_for_behind_what_overtook_it() -> None:
+    later, first = datagram(43, b"\x5a" * 400), datagram(43, stream(43, CHLO))
+    flow = Flow()
+    assert [flow.feed(later), flow.feed(first)] == [MORE, YES]
+    assert flow.host == "www.example.com"
+    nameless = Flow()
+    assert [nameless.feed(later) for _ in range(4)] == [MORE] * 3 + [YES]
+    assert (nameless.host, nameless.version) == ("", flow.version)

@@ -183,3 +183,10 @@ def test_what_a_probe_found_that_says_no_in_the_end_is_forgotten() -> None:
 def test_a_beginning_waits_for_what_tells_more() -> None:
     assert shown(TCP, True, 102, COTP)[1] == "more"
     assert shown(TCP, True, 80, b"GNUT")[1] != "yes"
+
+
+def test_coap_away_from_its_port_is_known_from_any_exchange() -> None:
+    ask, reply = b"\x42\x03\x12\x34ab\x72\x44\x5c\x44room", b"\x62\x44\x12\x34ab"
+    joined = [(ask, True), (ask.replace(b"\x34", b"\x35"), True), (reply.replace(b"\x34", b"\x35"), False)]
+    assert probe_messages([*joined[:2], (reply, False)], proto=UDP)[0] == 0
+    assert SLUGS[probe_messages(joined, proto=UDP)[0]] == "coap"

@@ -7,7 +7,7 @@ PIECES = 32
 UINT32 = 1 << 32
 
 
-def ready(pieces: list[tuple[int, bytes]], **limits: int) -> bytes:
+def ready(pieces: list[tuple[int, bytes] | int], **limits: int) -> bytes:
     return reassemble(pieces, **limits)[1]
 
 
@@ -32,6 +32,15 @@ def test_the_bytes_that_came_first_stay() -> None:
 def test_bytes_before_the_start_are_left_out() -> None:
     assert ready([(UINT32 - 1, b"\0")]) == b""
     assert ready([(UINT32 - 2, b"??ab")]) == b"ab"
+
+
+def test_what_is_dropped_leaves_what_is_behind_it_at_the_start() -> None:
+    assert ready([(0, b"abcdef"), 2]) == b"cdef"
+    assert ready([(4, b"ef"), (0, b"ab"), 2, (0, b"cd")]) == b"cdef"
+    assert ready([(4, b"ef"), 4]) == b"ef"
+    assert ready([(4, b"ef"), 5]) == b"f"
+    assert ready([3, (0, b"abc"), 3, (0, b"d")]) == b"d"
+    assert reassemble([(0, b"abc"), 4])[2] == 0  # nothing left, nothing held
 
 
 def test_bytes_behind_the_cap_are_cut_and_refused() -> None:

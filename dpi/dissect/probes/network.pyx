@@ -108,7 +108,7 @@ cdef Answer coap(const Sight *s, Found *out) noexcept nogil:
         return NO
     if s.data[0] >> 4 == 6 and kind >= 2:
         return yes(s.theirs[0] == (0xC0A00000U | be16(s, 2)))
-    if kind != 0 or not 1 <= s.data[1] <= 4 or s.data[0] >> 4 != 4 or s.mine[0]:
+    if kind != 0 or not 1 <= s.data[1] <= 4 or s.data[0] >> 4 != 4 or s.mine[0] and s.mine[0] >> 16 != 0xC0A0:
         return NO
     for _ in range(4):                          # of the options Uri-Path (11) comes among the first
         option += byte_at(s, at) >> 4

@@ -1,0 +1,122 @@
+"""Where a name comes with a side's second message or later, no packet that is sent twice or overtaken hides it."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dpi.dissect.protocols import IDS
+from tests.cores import ACK, VIDEO, Connection, core, ended
+from tests.handshakes import openssl_hello, self_signed, server_flight, ssh_offer
+
+CLIENT, SERVER = 0, 1
+BEGIN = b"\1\1\0\1\0\x08\0\0" + b"\0\1" + bytes(6)
+PARAMETERS = b"\1\4\0\1\0\x1c\0\0" + b"\x09\x11HTTP_HOST" + b"www.video.example"
+SESSION = b"\x81\0\0\x44\x20" + b"CK" * 16 + b"\0\x20" + b"EE" * 16 + b"\0"
+Packets = list[tuple[int, int, bytes, int]]  # side, offset, payload, bytes of the other side's that it acknowledges
+
+
+def flight() -> bytes:
+    """A server's answer, up to TLS 1.2, with a certificate."""
+    with TemporaryDirectory() as folder:
+        return server_flight(Path(folder), ssl.TLSVersion.TLSv1_2, *self_signed("x", ["mail.video.example"]))
+
+
+def packets(*messages: tuple[int, bytes], most: int = 500) -> Packets:
+    """What is said in turn, in segments of so many bytes."""
+    sent = [0, 0]
+    out = []
+    for side, message in messages:
+        for start in range(0, len(message), most):
+            piece = message[start : start + most]
+            out.append((side, sent[side], piece, sent[1 - side]))
+            sent[side] += len(piece)
+    return out
+
+
+CONVERSATIONS: dict[str, tuple[int, Packets]] = {
+    "fastcgi": (9000, packets((CLIENT, BEGIN), (CLIENT, PARAMETERS), (CLIENT, b"\1\4\0\1" + bytes(4)))),
+    "http": (
+        8545,
+        packets(
+            (CLIENT, b"POST / HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 63\r\n\r\n"),
+            (CLIENT, b'{"jsonrpc":"2.0","method":"eth_blockNumber","params":[],"id":1}'),
+        ),
+    ),
+    "ssh": (2222, packets((CLIENT, b"SSH-2.0-OpenSSH_9.2p1\r\n"), (CLIENT, ssh_offer()))),
+    "netbios": (
+        139,
+        packets((CLIENT, SESSION), (SERVER, b"\x82\0\0\0"), (CLIENT, b"\0\0\0\x2f\xffSMBr" + bytes(42))),
+    ),
+    "smtps": (
+        25,
+        packets(
+            (SERVER, b"220 ESMTP\r\n"),
+            (CLIENT, b"STARTTLS\r\n"),
+            (SERVER, b"220 go ahead\r\n"),
+            (CLIENT, openssl_hello(None, highest=ssl.TLSVersion.TLSv1_2)),
+            (SERVER, flight()),
+        ),
+    ),
+}
+
+
+def told(port: int, said: Packets) -> dict[str, Any]:
+    connection = Connection(core(), dport=port).shake()
+    for side, offset, payload, acked in said:
+        connection.segment(side, offset, payload, ack=(connection.isn[1 - side] + 1 + acked) & 0xFFFFFFFF)
+    (flow,) = ended(connection.core)
+    return {field: flow[field] for field in ("protocol", "app", "host", "ja4", "hassh")}
+
+
+WHOLE = {what: told(*conversation) for what, conversation in CONVERSATIONS.items()}
+
+
+def test_in_order_they_tell() -> None:
+    assert [WHOLE[what]["protocol"] for what in WHOLE] == [IDS[what] for what in WHOLE]
+    assert WHOLE["fastcgi"]["host"] == "www.video.example"
+    assert (WHOLE["http"]["app"], WHOLE["netbios"]["app"]) == (IDS["jsonrpc"], IDS["smbv1"])
+    assert WHOLE["ssh"]["hassh"]
+    assert WHOLE["smtps"]["app"] == VIDEO
+
+
+@given(st.sampled_from(sorted(CONVERSATIONS)), st.data())
+def test_packets_sent_again_change_nothing(what: str, data: st.DataObject) -> None:
+    port, said = CONVERSATIONS[what]
+    said = list(said)
+    for _ in range(data.draw(st.integers(1, 4))):
+        first = data.draw(st.integers(0, len(said) - 1))
+        said.insert(data.draw(st.integers(first + 1, len(said))), said[first])
+    assert told(port, said) == WHOLE[what]
+
+
+@given(st.sampled_from(sorted(CONVERSATIONS)), st.data())
+def test_packets_that_overtake_others_of_their_side_change_nothing(what: str, data: st.DataObject) -> None:
+    port, said = CONVERSATIONS[what]
+    at = data.draw(st.integers(0, len(said) - 2))
+    side = said[at][0]
+    end = next((i for i in range(at, len(said)) if said[i][0] != side), len(said))  # the other waits for all of it
+    swapped = data.draw(st.permutations(said[at:end]))
+    assert told(port, [*said[:at], *swapped, *said[end:]]) == WHOLE[what]
+
+
+def test_a_request_that_its_body_overtook_is_read_without_a_handshake_too() -> None:
+    connection = Connection(core(), dport=80)
+    request = b"POST /upload HTTP/1.1\r\nHost: www.video.example\r\nContent-Length: 300\r\n\r\n"
+    connection.segment(0, len(request), b"\x9d" * 300)
+    connection.segment(0, 0, request)
+    flow = connection.flow()
+    assert (flow["protocol"], flow["app"], flow["host"]) == (IDS["http"], VIDEO, "www.video.example")
+
+
+def test_a_keep_alive_is_no_earlier_start() -> None:
+    connection = Connection(core(), dport=80)
+    connection.segment(0, 10, b"GET / HTTP/1.1\r\n", flags=ACK)
+    connection.segment(0, 9, b"\0", flags=ACK)
+    connection.segment(0, 26, b"Host: www.video.example\r\n\r\n")
+    assert connection.flow()["host"] == "www.video.example"
