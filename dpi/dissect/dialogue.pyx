@@ -16,6 +16,10 @@ from dpi.flow.stream cimport Stream, stream_bytes, stream_drop, stream_free, str
 from dpi.wire.packet cimport Packet
 
 
+cdef enum:
+    CLIENT_HELLO = 1        # RFC 8446, 4
+
+
 cdef Answer in_clear(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
     """YES: from here on it is TLS; the streams begin anew.  NO: it never will be."""
     cdef Answer answer = goes_over(s, f, p, side, p.payload, p.n, out)
@@ -38,12 +42,14 @@ cdef Answer goes_over(Inspector *s, Flow *f, const Packet *p, int side, const ui
     if step != BEGINS:
         return MORE
     f.flags |= FLOW_TLS
-    f.based = 3
+    f.based |= <uint8_t>(1 << side)
     f.spent = 0
     if not in_order:
         f.isn[side] = p.seq - 1
         clear(s, f, side)
-    f.isn[1 - side] = p.ack - 1         # the server was waiting for this: what it sends next is its own hello
+    if data[5] == CLIENT_HELLO:         # the server was waiting for it: what it sends next is its own
+        f.based = 3
+        f.isn[1 - side] = p.ack - 1
     clear(s, f, 1 - side)
     return YES
 

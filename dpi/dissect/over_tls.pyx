@@ -4,7 +4,8 @@ Mail has names of its own for that: IMAP over TLS is `imaps`, from the start or 
 TLS, DNS over TLS and the like are apps that the protocol `tls` carries.
 
 A connection that begins in clear and goes over to TLS (STARTTLS, RFC 3207 and others) is looked at message by message:
-the client's hello stands at the start of one, since the client has to wait for the answer before it may send it.
+the client's hello stands at the start of one, since the client has to wait for the answer before it may send it; so does
+the server's, where that alone is seen.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
@@ -82,7 +83,7 @@ cdef Step upgrade(uint16_t label, uint32_t turn, const uint8_t *data, uint32_t n
     """What a packet's payload says; turn: packets of its side that were looked at before."""
     cdef const Row *row = SETTLED
     cdef uint32_t start = 0
-    if n > 5 and data[0] == 0x16 and data[1] == 3 and data[5] == 1:     # RFC 8446, 5.1: a record with a ClientHello
+    if n > 5 and data[0] == 0x16 and data[1] == 3 and 1 <= data[5] <= 2:    # RFC 8446, 5.1: a record with a hello
         return BEGINS
     if turn >= (TURNS_OF_MAIL if label in (P_SMTP, P_IMAP, P_POP3, P_FTPCONTROL, P_JABBER) else TURNS):
         return STAYS

@@ -105,6 +105,12 @@ def test_packets_that_overtake_others_of_their_side_change_nothing(what: str, da
     assert told(port, [*said[:at], *swapped, *said[end:]]) == WHOLE[what]
 
 
+def test_where_the_server_alone_is_seen_its_hello_tells_that_tls_begins() -> None:
+    port, said = CONVERSATIONS["smtps"]
+    alone = told(port, [packet for packet in said if packet[0] == SERVER])
+    assert (alone["protocol"], alone["app"]) == (IDS["smtps"], VIDEO)
+
+
 def test_a_request_that_its_body_overtook_is_read_without_a_handshake_too() -> None:
     connection = Connection(core(), dport=80)
     request = b"POST /upload HTTP/1.1\r\nHost: www.video.example\r\nContent-Length: 300\r\n\r\n"
