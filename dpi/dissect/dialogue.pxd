@@ -10,7 +10,7 @@ from dpi.wire.packet cimport Packet
 
 cdef uint32_t login_risk(uint16_t protocol, const uint8_t *data, uint32_t n) noexcept nogil
 cdef Answer in_clear(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil
-cdef void message_ends(Inspector *s, Flow *f, const Packet *p, int side, uint16_t protocol, const uint8_t *data,
+cdef void message_ends(Inspector *s, Flow *f, const Packet *p, int side, bint cut, const uint8_t *data,
                        uint32_t n) noexcept nogil
 
 # What was kept of a side is of no use any more.

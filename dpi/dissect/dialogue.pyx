@@ -43,7 +43,7 @@ cdef Answer goes_over(Inspector *s, Flow *f, const Packet *p, int side, const ui
         return MORE
     f.flags |= FLOW_TLS
     f.based |= <uint8_t>(1 << side)
-    f.spent = 0
+    f.spent = f.payloads[0] = f.payloads[1] = 0
     if not in_order:
         f.isn[side] = p.seq - 1
         clear(s, f, side)
@@ -80,17 +80,17 @@ cdef Answer rejoined(Inspector *s, Flow *f, const Packet *p, int side, Finding *
         return MORE
     answer = goes_over(s, f, p, side, stream_bytes(joined), ready, out)
     if answer == MORE:
-        message_ends(s, f, p, side, f.protocol.id, stream_bytes(joined), ready)
+        message_ends(s, f, p, side, False, stream_bytes(joined), ready)
     elif answer == YES:
         w.shown[side] = 0
     return answer
 
 
-cdef void message_ends(Inspector *s, Flow *f, const Packet *p, int side, uint16_t protocol, const uint8_t *data,
+cdef void message_ends(Inspector *s, Flow *f, const Packet *p, int side, bint cut, const uint8_t *data,
                        uint32_t n) noexcept nogil:
     """What a side has sent was read, with p as its last, and the next is another message; one cut short is kept for its rest."""
     cdef Work *w
-    if not cut_short(protocol, data, n):
+    if not cut:
         n += p.payload_len - p.n        # the capture may have cut it
         f.isn[side] += n
         if f.work != NONE:
@@ -98,8 +98,8 @@ cdef void message_ends(Inspector *s, Flow *f, const Packet *p, int side, uint16_
             s.works[f.work].shown[side] = 0
     elif f.work == NONE or data != stream_bytes(&s.works[f.work].streams[side]):
         w = work_of(s, f)
-        if w != NULL:
-            stream_put(&w.streams[side], 0, data, n)
+        if w != NULL and stream_put(&w.streams[side], 0, data, n):
+            w.shown[side] = n
 
 
 cdef void clear(Inspector *s, Flow *f, int side) noexcept nogil:

@@ -17,6 +17,7 @@ from dpi.dissect.dialogue cimport clear, in_clear, login_risk, message_ends
 from dpi.dissect.dns cimport dns_by_form, dns_message, dns_stream
 from dpi.dissect.find cimport find_http, find_question, find_quic, find_tls, find_unfinished, server_port
 from dpi.dissect.hassh cimport hassh
+from dpi.dissect.http cimport http_begun
 from dpi.dissect.inspector cimport (
     NEED_ANSWER,
     NEED_MESSAGES,
@@ -27,7 +28,7 @@ from dpi.dissect.inspector cimport (
     work_of,
 )
 from dpi.dissect.noise cimport expects_text, noise
-from dpi.dissect.over_tls cimport upgradable
+from dpi.dissect.over_tls cimport cut_short, upgradable
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
 from dpi.dissect.protocols cimport (
@@ -58,7 +59,7 @@ from dpi.wire.packet cimport IP_SCTP, IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN,
 
 cdef enum:
     PAYLOADS_MAX = 10       # packets with payload that each side is looked at for
-    HELLO_PAYLOADS = 40     # the same while a ClientHello goes on: one cut small, or filled up, hides no name
+    BEGUN_PAYLOADS = 40     # the same while a hello or a request goes on: one cut small, or filled up, hides no name
     NOBODY = 2
     DTLS_1_0 = 0xFEFF
     PRIVILEGED = 1024       # ports below are a system's own services (RFC 6335, 6)
@@ -66,13 +67,23 @@ cdef enum:
     UNFINISHED_MAX = 2048   # … that no dissector knows, up to which the end of what was written is waited for
 
 
-cdef inline bint hello_begun(const Inspector *s, const Flow *f, int side) noexcept nogil:
-    """Whether what a side has sent is a handshake that is not there yet."""
+cdef uint32_t payloads_max(const Inspector *s, const Flow *f, int side) noexcept nogil:
+    """How many packets of a side are looked at: more where what it has sent names the flow and is not there yet."""
     cdef const Stream *stream
-    if f.proto != IP_TCP or f.work == NONE:
-        return False
+    cdef const uint8_t *data
+    if f.proto != IP_TCP or f.work == NONE or stream_ready(&s.works[f.work].streams[side]) <= 5:
+        return PAYLOADS_MAX
     stream = &s.works[f.work].streams[side]
-    return stream_ready(stream) > 5 and stream_bytes(stream)[0] == 0x16 and stream_bytes(stream)[5] == 1
+    data = stream_bytes(stream)
+    if data[0] == 0x16:
+        return BEGUN_PAYLOADS if 1 <= data[5] <= 2 else PAYLOADS_MAX
+    return BEGUN_PAYLOADS if http_begun(data, stream_ready(stream)) else PAYLOADS_MAX
+
+
+cdef inline bint within_message(const Inspector *s, const Flow *f, int side) noexcept nogil:
+    """Whether a message of a dialogue in clear was cut short: its packets are one."""
+    return (upgradable(f.protocol.id) and not f.flags & FLOW_TLS and f.work != NONE
+            and stream_ready(&s.works[f.work].streams[side]) > 0)
 
 
 cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
@@ -89,9 +100,9 @@ cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     if f.spent & (1 << side):
         return MORE if f.spent != 3 else NO
     answer = segment(s, f, p, side, out) if p.proto == IP_TCP else datagram(s, f, p, side, out)
-    if f.payloads[side] < 255:
+    if f.payloads[side] < 255 and not within_message(s, f, side):
         f.payloads[side] += 1
-    if answer == NO or f.payloads[side] >= (HELLO_PAYLOADS if hello_begun(s, f, side) else PAYLOADS_MAX):
+    if answer == NO or f.payloads[side] >= PAYLOADS_MAX and f.payloads[side] >= payloads_max(s, f, side):
         f.spent |= <uint8_t>(1 << side)
     if answer == YES:
         return YES
@@ -99,9 +110,12 @@ cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
 
 
 cdef bint inspect_next(Inspector *s, Flow *f, const Packet *p, int side, Finding *out, Answer *answer) noexcept nogil:
-    """Looks at a side's next message, where it had come before the one that p ended; False where it had not."""
+    """Looks at a side's next message, where it had come before the one that p ended; False where it had not.
+
+    What was shown is not shown again, so each turn of a loop over this has less to look at.
+    """
     cdef Work *w = &s.works[f.work] if f.work != NONE else NULL
-    if w == NULL or stream_ready(&w.streams[side]) == 0:
+    if w == NULL or stream_ready(&w.streams[side]) <= w.shown[side]:
         return False
     memset(out, 0, sizeof(Finding))
     out.client = NOBODY
@@ -213,7 +227,7 @@ cdef Answer show(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t
     """The first n bytes of what a side has sent, or of its next message where one was seen to the end."""
     cdef Answer answer = stream(s, f, p, side, data, n, out)
     if answer == YES and (out.goes_on or upgradable(out.protocol)):
-        message_ends(s, f, p, side, out.protocol, data, n)
+        message_ends(s, f, p, side, s.found.unfinished or cut_short(out.protocol, data, n), data, n)
     return answer
 
 
@@ -236,6 +250,8 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     if f.protocol.id == P_FASTCGI:
         memset(&s.found, 0, sizeof(s.found))
         shown_name(P_FASTCGI, data, n, &s.found)
+        if s.found.unfinished:
+            return MORE
         out.protocol = P_FASTCGI
         out.complete = 1
         return YES
@@ -344,6 +360,8 @@ cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8
                               or out.protocol == P_NETBIOS and out.app == 0):
         out.complete = 0                        # its parameters come next, or what the session is for
         out.goes_on = 1
+        if out.protocol == P_NETBIOS:           # RFC 1002, 4.3.1
+            s.found.unfinished = n < 4 or n - 4 < <uint32_t>(data[2] << 8 | data[3])
     if p.proto == IP_TCP and out.protocol == P_SSH and offer_awaited(s, f, p, side, data, n, out):
         out.complete = 0
     out.replaces = out.protocol == P_DTLS       # calls get through by STUN first

@@ -101,7 +101,7 @@ cdef uint32_t fcgi_length(Cursor *c) noexcept nogil:
 
 
 cdef void fastcgi(const uint8_t *p, uint32_t n, Found *out) noexcept nogil:
-    """The Host field among the parameters, else the server's name."""
+    """The Host field among the parameters, else the server's name; unfinished where neither was in what has come."""
     cdef Cursor c = over(p, n)
     cdef Cursor content
     cdef uint8_t kind, padding
@@ -109,13 +109,14 @@ cdef void fastcgi(const uint8_t *p, uint32_t n, Found *out) noexcept nogil:
     cdef const uint8_t *name
     cdef const uint8_t *value
     cdef int _
-    while left(&c) > 8:
+    while left(&c) >= 8:
         skip(&c, 1)
         kind = u8(&c)
         skip(&c, 2)
         length = u16(&c)
         padding = u8(&c)
         skip(&c, 1)
+        out.unfinished |= length > left(&c)
         content = slice(&c, length if length < left(&c) else left(&c))
         if kind == FCGI_PARAMS:
             for _ in range(FCGI_PAIRS_MAX):
@@ -127,10 +128,12 @@ cdef void fastcgi(const uint8_t *p, uint32_t n, Found *out) noexcept nogil:
                     return
                 if name_length == 9 and memcmp(name, b"HTTP_HOST", 9) == 0:
                     out.host_len = host_name(value, value_length, out.host)
+                    out.unfinished = 0
                     return
                 if name_length == 11 and memcmp(name, b"SERVER_NAME", 11) == 0:
                     out.host_len = host_name(value, value_length, out.host)
         skip(&c, padding)
+    out.unfinished |= left(&c) > 0
 
 
 cdef void shown_name(uint16_t label, const uint8_t *p, uint32_t n, Found *out) noexcept nogil:

@@ -95,3 +95,10 @@ def test_any_segments_in_any_order_name_it_the_same(
         pieces += rng.sample(pieces, 1)
     rng.shuffle(pieces)
     assert named(opener, port, pieces) == WHOLE[data], (what, [(at, len(piece)) for at, piece in pieces])
+
+
+def test_a_hello_or_a_request_that_is_cut_into_many_small_segments_is_named_the_same() -> None:
+    for what, opener, port, data in STREAMS[:3]:
+        size = len(data) // 38 + 1
+        pieces = [(at, data[at : at + size]) for at in range(0, len(data), size)]
+        assert len(pieces) > 10 and named(opener, port, pieces) == WHOLE[data], what

@@ -105,6 +105,12 @@ def test_packets_that_overtake_others_of_their_side_change_nothing(what: str, da
     assert told(port, [*said[:at], *swapped, *said[end:]]) == WHOLE[what]
 
 
+@given(st.sampled_from(sorted(set(CONVERSATIONS) - {"smtps"})), st.integers(40, 200))
+def test_messages_in_small_segments_tell_the_same(what: str, most: int) -> None:
+    port, said = CONVERSATIONS[what]
+    assert told(port, packets(*((side, message) for side, _, message, _ in said), most=most)) == WHOLE[what]
+
+
 def test_where_the_server_alone_is_seen_its_hello_tells_that_tls_begins() -> None:
     port, said = CONVERSATIONS["smtps"]
     alone = told(port, [packet for packet in said if packet[0] == SERVER])
