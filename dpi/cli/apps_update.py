@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dpi.cli.output import json_option, print_json
 from dpi.cli.signatures import signatures_option
+
+if TYPE_CHECKING:
+    from dpi.match.lists import Change
 
 SHOWN = 5  # entries of a change that are named
 
@@ -27,7 +31,15 @@ def command(files: tuple[Path, ...], folders: tuple[Path, ...], dry_run: bool, a
     """
     from dpi.match.lists import update
 
-    changes = [(file, change) for file in files for change in update(file, list(folders), write=not dry_run)]
+    changes: list[tuple[Path, Change]] = []
+    try:
+        for file in files:
+            changes += [(file, change) for change in update(file, list(folders), write=not dry_run)]
+    finally:  # what was written before a file that is wrong is told, too
+        _tell(changes, as_json)
+
+
+def _tell(changes: list[tuple[Path, Change]], as_json: bool) -> None:
     if as_json:
         print_json([{"file": str(file)} | dataclasses.asdict(change) for file, change in changes])
         return

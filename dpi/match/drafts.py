@@ -80,10 +80,11 @@ class Reader(Nodes):
             tuple[SourceFile, Evidence, str, yaml.Node]
         ] = []  # lists for labels that are defined elsewhere
 
-    def read(self, path: Path, layer: int) -> None:
+    def read(self, path: Path, layer: int, text: str | None = None) -> None:
+        """text: what is to stand in the file; None: what does."""
         file = SourceFile(str(path), "", layer)
         try:
-            file.text = path.read_text(encoding="utf-8-sig")
+            file.text = path.read_text(encoding="utf-8-sig") if text is None else text
             root = yaml.compose(file.text, Loader=yaml.CSafeLoader)
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}") from error

@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network, summarize_address_range
 from pathlib import Path
 
+from dpi.atomic import replace
 from dpi.errors import Finding, FindingsError, UsageError
-from dpi.match import addresses, asn, hosts
+from dpi.match import addresses, asn
+from dpi.match.domain_lists import DomainLists
 from dpi.match.signatures import load, sources
-from dpi.match.sources import KINDS, Owners, Source, check_size
+from dpi.match.sources import KINDS, Owners, Source, read_list
 
-DEEPEST = 64  # lists that include each other
-LONGEST = 64 << 20  # bytes of a list
-Entry = tuple[str, frozenset[str]]  # a word of `hosts`, and its attributes
 MARK = "# Written by `dpi apps update` from here on: what you change below is lost.\n"
 
 
@@ -39,19 +39,20 @@ def update(file: Path, folders: list[Path], write: bool = True) -> list[Change]:
 
     Raises FindingsError with all that is wrong with the file and its lists, UsageError where one cannot be read.
     """
-    head = _read(file).partition(MARK)[0]
+    head = read_list(file).partition(MARK)[0]
     wanted, before = sources(file), _words(file)
     changes, texts = [], dict.fromkeys(KINDS, "")
     findings: list[Finding] = []
     skipped: dict[str, list[str]] = {source.label: [] for source in wanted if source.owners}
     announced = _announced(wanted, skipped)
+    domains = DomainLists(findings, {source.path: source.label for source in wanted if source.kind == "hosts"})
     for source in sorted(wanted, key=lambda source: source.kind):
         label, kind = source.label, source.kind
         left_out = skipped[label] if source.owners else []
         if source.owners:
             words = announced[label]
         elif kind == "hosts":
-            words = domain_list(source.path, left_out, findings)
+            words = domains.words(source.path, left_out)
         else:
             words = list(dict.fromkeys(prefix_list(source.path, findings)))
         if not words and not source.owners and not findings:  # what a download leaves that failed
@@ -63,21 +64,14 @@ def update(file: Path, folders: list[Path], write: bool = True) -> list[Change]:
     if findings:
         raise FindingsError(findings)
     body = "".join(f"{kind}:\n{text}" for kind, text in texts.items() if text)
-    part = file.with_name(f".{file.name}.part")
+    text = head.rstrip("\n") + "\n\n" + MARK + body
+    within = any(file.resolve().parent == folder.resolve() for folder in folders)
     try:
-        part.write_text(head.rstrip("\n") + "\n\n" + MARK + body, encoding="utf-8")
-        try:
-            load([*folders, part])
-        except FindingsError as error:
-            text = str(error).replace(str(part), str(file))
-            raise UsageError(f"{file}: is left as it is, for with these lists:\n{text}") from error
-        if write:
-            part.chmod(file.stat().st_mode & 0o7777)
-            part.replace(file)
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
+        load(folders if within else [*folders, file], instead=(file.resolve(), text))
+    except FindingsError as error:
+        raise UsageError(f"{file}: is left as it is, for with these lists:\n{error}") from error
+    if write:
+        replace(file, text.encode())
     return changes
 
 
@@ -93,83 +87,43 @@ def _announced(wanted: list[Source], skipped: dict[str, list[str]]) -> dict[str,
     return found
 
 
-def domain_list(path: Path, skipped: list[str], findings: list[Finding]) -> list[str]:
-    """A list in the layout of domain-list-community: `domain:`, `full:`, `keyword:`, `include:` a file beside it.
-
-    Attributes are left out; `include:x @a @-b` takes the entries with a and without b.  `regexp:` is skipped.
-    """
-    return list(dict.fromkeys(word for word, _ in _entries(path, skipped, findings, (), {})))
-
-
-def _entries(
-    path: Path,
-    skipped: list[str],
-    findings: list[Finding],
-    within: tuple[Path, ...],
-    done: dict[Path, list[Entry]],
-) -> list[Entry]:
-    """The entries of a list and of those that it includes; each file is read once, however often it is included."""
-    if path in done:
-        return done[path]
-    found: dict[Entry, None] = {}
-    for number, line in enumerate(_read(path).splitlines(), 1):
-        rule, *attributes = line.partition("#")[0].split() or [""]
-        if not rule:
-            continue
-        marks = frozenset(each[1:] for each in attributes if each.startswith("@"))
-        kind, colon, value = rule.partition(":")
-        if not colon:
-            kind, value = "domain", rule
-        if kind == "include":
-            other = path.parent / value
-            if not value or "/" in value or "\0" in value or other in (path, *within):
-                findings.append(Finding(str(path), number, 1, "", f"{rule}: not a list beside this one, or a circle"))
-            elif len(within) == DEEPEST:
-                findings.append(
-                    Finding(str(path), number, 1, "", f"{rule}: more than {DEEPEST} lists within each other")
-                )
-            else:
-                need = {each for each in marks if not each.startswith("-")}
-                for word, has in _entries(other, skipped, findings, (*within, path), done):
-                    if need <= has and not any(each[1:] in has for each in marks - need):
-                        found[word, has] = None
-            continue
-        forms = {"domain": "{}", "full": "={}", "keyword": "*{}*"}
-        if kind not in forms or (kind == "keyword" and hosts.problem(f"*{value}*")):
-            skipped.append(f"{path}:{number}: {rule}")
-            continue
-        word = forms[kind].format(value.lower())
-        if wrong := hosts.problem(word) or ("a * stands here" if kind != "keyword" and "*" in value else ""):
-            findings.append(Finding(str(path), number, 1, "", f"{value}: {wrong}"))
-        found[word, marks] = None
-    done[path] = list(found)
-    return done[path]
-
-
 def prefix_list(path: Path, findings: list[Finding]) -> Iterator[str]:
-    """Prefixes and addresses with blanks or line ends between; # starts a comment."""
-    for number, line in enumerate(_read(path).splitlines(), 1):
-        for found in re.finditer(r"\S+", line.partition("#")[0]):
-            if wrong := addresses.problem(found[0]):
+    """Prefixes, addresses and FIRST-LAST, with blanks, commas or line ends between; # or ; starts a comment.
+
+    They come as the shortest that says the same, in the order of the list.
+    """
+    for number, line in enumerate(read_list(path).splitlines(), 1):
+        for found in re.finditer(r"[^\s,]+", re.split("[#;]", line, maxsplit=1)[0]):
+            first, dash, last = found[0].partition("-")
+            if wrong := addresses.problem(first) or (addresses.problem(last) if dash else ""):
                 findings.append(Finding(str(path), number, found.start() + 1, "", f"{found[0]}: {wrong}"))
-            yield found[0]
+                continue
+            try:
+                yield from list(_range(first, last)) if dash else [_spelled(first)]
+            except (ValueError, TypeError):
+                wrong = "a range is of two addresses of one kind, the lower first"
+                findings.append(Finding(str(path), number, found.start() + 1, "", f"{found[0]}: {wrong}"))
 
 
-def _read(path: Path) -> str:
-    check_size(path, LONGEST)
+def _range(first: str, last: str) -> Iterator[str]:
+    """The prefixes from one address to another.  Raises ValueError, TypeError where these are none."""
+    return map(_spelled, summarize_address_range(ip_address(first), ip_address(last)))
+
+
+def _spelled(prefix: str | IPv4Network | IPv6Network) -> str:
+    """A prefix as all others of its kind are written; a mask that a length can say is one."""
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 at byte {error.start}") from error
+        network = ip_network(prefix)
+    except ValueError:  # a mask with gaps
+        return str(prefix)
+    return str(network if network.prefixlen < network.max_prefixlen else network.network_address)
 
 
 def _words(file: Path) -> dict[tuple[str, str], list[str]]:
     """What an earlier update has written."""
     found: dict[tuple[str, str], list[str]] = {}
     kind = label = ""
-    for line in _read(file).partition(MARK)[2].splitlines():
+    for line in read_list(file).partition(MARK)[2].splitlines():
         if line in [f"{each}:" for each in KINDS]:
             kind = line[:-1]
         elif line.startswith("    "):

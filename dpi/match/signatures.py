@@ -22,17 +22,22 @@ BUILT_IN = Path(__file__).resolve().parent.parent / "signatures"
 Stamp = tuple[tuple[str, int, int], ...]  # path, mtime in ns, size
 
 
-def load(directories: Iterable[str | Path] = (), keep: Signatures | None = None) -> Signatures:
+def load(
+    directories: Iterable[str | Path] = (),
+    keep: Signatures | None = None,
+    instead: tuple[Path, str] | None = None,
+) -> Signatures:
     """Reads the built-in signatures, then every *.yaml of the user's directories in name order, or a file of theirs.
 
     keep: what was loaded before; its labels and categories have the same numbers again, and no other gets them.
+    instead: a file, resolved, and what is to stand in it.
     Raises FindingsError with every finding as FILE:LINE:COL, UsageError where a directory cannot be read.
     """
     reader = Reader(keep)
     with _uncollected():
         for layer, directory in enumerate([BUILT_IN, *map(Path, directories)]):
             for path in _files(directory):
-                reader.read(path, layer)
+                reader.read(path, layer, instead[1] if instead and path.resolve() == instead[0] else None)
         return assemble(reader, BUILT_IN)
 
 

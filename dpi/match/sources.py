@@ -20,6 +20,7 @@ from dpi.match.words import SourceFile
 KINDS: tuple[Literal["hosts"], Literal["prefixes"]] = ("hosts", "prefixes")
 DATABASE = ".mmdb"
 _KEYS = (*KINDS, "asn", "organisations")
+LONGEST = 64 << 20  # bytes of a list
 _WORDS_MAX = 10_000
 _NUMBER = re.compile(r"(?:AS)?(\d{1,10})", re.A | re.I)
 _NUMBER_MAX = 0xFFFFFFFF  # RFC 6793
@@ -55,6 +56,17 @@ def check_size(path: Path, most: int) -> None:
         raise UsageError(f"{path}: not a file")
     if about.st_size > most:
         raise UsageError(f"{path}: has more than {most >> 20} MiB, which no list has")
+
+
+def read_list(path: Path) -> str:
+    """The text of a list, or of a file that has sources.  Raises UsageError where it is none, or too long."""
+    check_size(path, LONGEST)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 at byte {error.start}") from error
 
 
 def label_sources(nodes: Nodes, file: SourceFile, slug: str, node: yaml.Node) -> list[Source]:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from dpi.atomic import replace
 from dpi.errors import DpiError, UsageError
 from dpi.flock import flock
 from dpi.policy.check import Names, check
@@ -78,45 +79,3 @@ def locked(config: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def replace(file: Path, content: bytes) -> None:
-    """Gives a file new content at one stroke.  A symbolic link stays one."""
-    file = file.resolve()
-    beside = file.with_name(f".{file.name}.{os.getpid()}.new")
-    try:
-        try:
-            old = file.stat()
-        except FileNotFoundError:
-            old = None
-            file.parent.mkdir(exist_ok=True)
-        beside.unlink(missing_ok=True)  # of an editor that was killed; the lock is ours now
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644 if old is None else 0o600)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                if old is not None:
-                    _take_over(stream.fileno(), file, old)
-                os.fsync(stream.fileno())
-            beside.rename(file)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise DpiError(f"{file}: cannot be written: {error.strerror}") from error
-
-
-def _take_over(handle: int, file: Path, old: os.stat_result) -> None:
-    """Owner, mode and extended attributes of the file that is replaced."""
-    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-        os.fchown(handle, old.st_uid, old.st_gid)
-    os.fchmod(handle, old.st_mode & 0o7777)
-    with contextlib.suppress(OSError):  # not every file system has them, not every user may set them
-        for name in os.listxattr(file):
-            os.setxattr(handle, name, os.getxattr(file, name))

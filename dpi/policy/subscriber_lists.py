@@ -14,13 +14,14 @@ from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
+from dpi.atomic import replace
 from dpi.errors import Finding, FindingsError, UsageError
 from dpi.policy import table
 from dpi.policy.check import Names, check
 from dpi.policy.edit_entries import EntriesText
 from dpi.policy.edit_table import TableText
 from dpi.policy.load import ENDINGS, TABLE, drop_in_folder, load, policy_files
-from dpi.policy.rewrite import locked, replace
+from dpi.policy.rewrite import locked
 from dpi.policy.subscriber_entries import Changes, Entry, canonical, entries, entries_node, parsed
 from dpi.policy.tree import MAX_BYTES, Mapping, Node, Sequence
 

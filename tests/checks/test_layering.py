@@ -24,7 +24,7 @@ MAY_KNOW = {
     "capture": "errors wire",
     "flow": "errors wire",
     "dissect": "errors wire flow",  # flow.stream: a stream's first bytes; flow.evidence: how sure a find is
-    "match": "errors wire dissect flow signatures",
+    "match": "errors atomic wire dissect flow signatures",
     "signatures": "",
     "decide": "wire capture dissect flow match",
     "_fastpath": "wire capture dissect flow match decide",
@@ -35,7 +35,8 @@ MAY_KNOW = {
     "core": f"offline flow_tuples flow_counts conntrack_reports {PACKETS}",  # a shard's Python face
     "inline": f"core {PACKETS}",  # a queue's batch into a shard
     "flock": "",
-    "policy": "errors flock",
+    "atomic": "errors",
+    "policy": "errors flock atomic",
     "enforce": "errors flock policy",
     "record": "errors core flow_tuples dissect flow",  # lines: a shard's events as text
     "analyse": "errors record",

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from dpi.cli.apps import command
 from dpi.errors import FindingsError, UsageError
 from dpi.match.lists import MARK
 from tests.apps_update import entries, run
@@ -135,3 +137,74 @@ def test_lists_within_lists_without_end_are_refused(file: Path) -> None:
     (file.parent / "data" / "ours").write_text("include:l0\n")
     with pytest.raises(FindingsError, match="more than 64 lists within each other"):
         run(str(file))
+
+
+def test_entries_that_other_lists_share_with_it_are_its_own(file: Path) -> None:
+    data = file.parent / "data"
+    (data / "ours").write_text("ours.example\ninclude:nowhere\n")
+    (data / "more").write_text("# told\nshared.example @cn &ours &other # so\nfull:m.example &Nowhere\nno.example\n")
+    (data / "run.sh").write_text("wget x &ours\n")
+    (data / "picture").write_bytes(b"\xff\xd8 &ours\n")
+    os.mkfifo(data / "pipe")
+    run(str(file))
+    assert entries(file, "ours", "hosts") == {"ours.example", "shared.example", "=m.example"}
+
+
+def test_a_list_that_another_label_has_is_left_to_it(file: Path) -> None:
+    data = file.parent / "data"
+    (data / "ours").write_text("ours.example\ninclude:theirs\n")
+    (data / "theirs").write_text("theirs.example &ours\n")
+    file.write_text(
+        "sources:\n  ours: {hosts: data/ours}\n  theirs: {hosts: data/theirs}\n"
+        "apps:\n  ours: {category: web}\n  theirs: {category: web}\n"
+    )
+    assert f"skipped {data}/ours:2: include:theirs: left to theirs" in run(str(file))
+    assert entries(file, "ours", "hosts") == {"ours.example"}
+    assert entries(file, "theirs", "hosts") == {"theirs.example"}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("192.0.2.0/24 ; why\n; a comment\n192.0.3.0/24\r\n", {"192.0.2.0/24", "192.0.3.0/24"}),
+        ("192.0.2.0/24,2001:DB8:0::/32, 2001:db8::/32\n", {"192.0.2.0/24", "2001:db8::/32"}),
+        ("192.0.2.0/255.255.255.0\n192.0.2.7/32 192.0.2.7\n", {"192.0.2.0/24", "192.0.2.7"}),
+        ("192.0.2.0-192.0.2.2 2001:db8::-2001:db8::ffff\n", {"192.0.2.0/31", "192.0.2.2", "2001:db8::/112"}),
+        ("151.101.0.140/255.255.0.255\n", {"151.101.0.140/255.255.0.255"}),
+    ],
+)
+def test_prefixes_may_be_written_as_lists_have_them(file: Path, text: str, found: set[str]) -> None:
+    (file.parent / "nets.txt").write_text(text)
+    run(str(file))
+    assert entries(file, "ours", "prefixes") == found
+
+
+@pytest.mark.parametrize("text", ["192.0.2.9-192.0.2.1", "192.0.2.0-2001:db8::1", "192.0.2.0/24-192.0.2.9", "1.1.1.1-"])
+def test_ranges_that_are_none_are_told(file: Path, text: str) -> None:
+    (file.parent / "nets.txt").write_text(text)
+    with pytest.raises(FindingsError, match=r"nets\.txt:1:1: "):
+        run(str(file))
+
+
+def test_what_was_written_before_a_file_that_is_wrong_is_told(file: Path) -> None:
+    result = CliRunner().invoke(command, ["update", str(file), str(file.parent / "absent.yaml")])
+    assert isinstance(result.exception, UsageError)
+    assert "ours hosts: 4 added" in result.stdout and MARK in file.read_text()
+
+
+def test_a_symbolic_link_stays_one_and_nothing_is_left_beside_it(file: Path) -> None:
+    target = file.parent / "elsewhere" / "real.yaml"
+    target.parent.mkdir()
+    file.rename(target)
+    file.symlink_to(target)
+    run(str(file))
+    assert file.is_symlink() and MARK in target.read_text()
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_with_its_folder_given_it_is_held_against_the_other_files_there(file: Path) -> None:
+    (file.parent / "other.yaml").write_text("hosts:\n  netflix: ours.example\n")
+    run(str(file), "--dry-run")
+    with pytest.raises(UsageError, match="already listed under"):
+        run(str(file), "--signatures", str(file.parent))
+    assert file.read_text() == HEAD

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from policy_texts import CLASSES, write
 
+from dpi.atomic import replace
 from dpi.errors import DpiError, FindingsError, UsageError
-from dpi.policy.rewrite import locked, replace, rewrite
+from dpi.policy.rewrite import locked, rewrite
 
 
 def test_the_new_file_has_the_olds_mode_and_attributes(tmp_path: Path) -> None:
