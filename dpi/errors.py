@@ -45,10 +45,10 @@ class Finding:
 
 
 class FindingsError(UsageError):
-    """A file of the user's is wrong in one or more places; every finding at once."""
+    """A file of the user's is wrong in one or more places; every finding at once, warnings behind what is wrong."""
 
     def __init__(self, findings: list[Finding]) -> None:
-        self.findings = sorted(findings)
+        self.findings = sorted(findings, key=lambda each: (each.warning, each))
         super().__init__("\n".join(map(str, self.findings)))
 
 

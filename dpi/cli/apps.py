@@ -15,7 +15,6 @@ from dpi.cli.signatures import signatures_option
 from dpi.errors import UsageError
 
 if TYPE_CHECKING:
-    from dpi.match.app_rules import AppRule
     from dpi.match.labels import Category, Label, Match, Signatures
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?\.?")
@@ -120,10 +119,7 @@ def show(slug: str, folders: tuple[Path, ...], as_json: bool) -> None:
         click.echo(f"\nsignatures of bytes ({len(declared)})\n" + "\n".join(declared))
     if ruled:
         click.echo(f"\nrules ({len(ruled)})")
-        rows = [
-            ["; ".join(f"{name} {' '.join(words)}" for name, words in _conditions(rule)), rule.where] for rule in ruled
-        ]
-        print_table(["all of", "where"], rows)
+        print_table(["all of", "where"], [[rule, rule.where] for rule in ruled])
 
 
 @command.command("match")
@@ -131,27 +127,34 @@ def show(slug: str, folders: tuple[Path, ...], as_json: bool) -> None:
 @signatures_option
 @json_option
 def match(what: str, folders: tuple[Path, ...], as_json: bool) -> None:
-    """Tell what a host name or an address would be named, and by which line of which file."""
+    """Tell what a host name or an address would be named, and by which line of which file.
+
+    Rules that ask for it are listed as well: where all that one asks for holds, it beats everything else.
+    """
     if not _is_address(what) and not _NAME.fullmatch(what):
         raise UsageError(f"{what!r} is neither a host name nor an address")
-    found = load(folders).explain(what)
+    signatures = load(folders)
+    found, ruled = signatures.explain(what), signatures.rules_for(what)
     if as_json:
         answers = [_match(each) for each in found]
-        print_json({"what": what, "match": answers[0] if answers else None, "also": answers[1:]})
+        rules = [{"slug": slug, "all_of": str(rule), "where": rule.where} for slug, rule in ruled]
+        print_json({"what": what, "match": answers[0] if answers else None, "also": answers[1:], "rules": rules})
         return
     if not found:
-        click.echo(f"{what}: nothing is known of it")
-        return
-    label = found[0].entry.label
-    shared = ", shared by others' apps" if label.shared else ""
-    click.echo(f"{what}: {label.name} ({label.slug}), {label.category.name}{shared}")
-    print_table(
-        ["", "label", "entry", "how", "where"],
-        [
-            ["by" if i == 0 else "also", each.entry.label.slug, each.entry.text, each.how, each.entry.where]
-            for i, each in enumerate(found)
-        ],
-    )
+        click.echo(f"{what}: nothing is known of it" if not ruled else f"{what}: rules alone ask for it")
+    else:
+        label = found[0].entry.label
+        shared = ", shared by others' apps" if label.shared else ""
+        click.echo(f"{what}: {label.name} ({label.slug}), {label.category.name}{shared}")
+        print_table(
+            ["", "label", "entry", "how", "where"],
+            [
+                ["by" if i == 0 else "also", each.entry.label.slug, each.entry.text, each.how, each.entry.where]
+                for i, each in enumerate(found)
+            ],
+        )
+    if ruled:
+        print_table(["rule of", "all of", "where"], [[slug, rule, rule.where] for slug, rule in ruled])
 
 
 @command.command("categories")
@@ -190,12 +193,6 @@ def _within(signatures: Signatures, slug: str) -> set[str]:
     for _ in known:
         wanted |= {each.slug for each in signatures.categories if each.within in wanted}
     return wanted
-
-
-def _conditions(rule: AppRule) -> list[tuple[str, list[str]]]:
-    """What must hold, each with the words of which one must."""
-    named = [(name, list(words)) for name, words in rule.words.items()]
-    return named + ([("protocols", [slug for slug, _, _ in rule.protocols])] if rule.protocols else [])
 
 
 def _is_address(text: str) -> bool:

@@ -26,6 +26,7 @@ from dpi.subscriber_table import Owner
 
 MOST = 20  # flows of one answer
 COUNTS = ("flows", "flows_total", "packets", "bytes", "last_hit")
+BY_NAME = ("sni", "quic-sni", "http-host", "dns-query", "dns", "certificate", "known-server")  # these gave the name too
 BY_OTHERS = {  # method → what names a flow that shows nothing itself
     "neighbour": "this client found it, and no other app, at this address or beside it",
     "fingerprint": "this client has used it, and no other app, with this JA4",
@@ -157,12 +158,25 @@ def _of_name(state: State, name: str, says: list[dict[str, str]]) -> Facts:
     """What the signatures make of a host name."""
     signatures = state.engine.signatures
     hit = signatures.hosts.match(name)
-    if hit is None:
+    app = ""
+    if hit is not None:
+        entry = signatures.host_entry(hit.entry)
+        app = entry.label.slug
+        says.append({"what": name, "says": f"{app}, by `{entry.text}` ({entry.where})"})
+    app = _ruled(state, name, says) or app
+    if not says:
         says.append({"what": name, "says": "no signature names it"})
-        return Facts(host=name)
-    entry = signatures.host_entry(hit.entry)
-    says.append({"what": name, "says": f"{entry.label.slug}, by `{entry.text}` ({entry.where})"})
-    return Facts(app=entry.label.slug, host=name, categories=categories_of(entry.label.slug, signatures))
+    return Facts(app=app, host=name, categories=categories_of(app, signatures))
+
+
+def _ruled(state: State, what: str, says: list[dict[str, str]]) -> str:
+    """The app of the first rule that asks for a name or an address and nothing else; says all that ask for it."""
+    found = state.engine.signatures.rules_for(what)
+    says += [
+        {"what": what, "says": f"{slug}, by a rule, where all of it holds: {rule} ({rule.where})"}
+        for slug, rule in found
+    ]
+    return next((slug for slug, rule in found if len(rule.words) == 1 and not rule.protocols), "")
 
 
 def _of_address(state: State, text: str, says: list[dict[str, str]]) -> Facts:
@@ -182,6 +196,8 @@ def _of_address(state: State, text: str, says: list[dict[str, str]]) -> Facts:
         says.insert(0, {"what": text, "says": f"answered by DNS for {name}{shared}"})
         named = signatures.hosts.match(name)
         app = signatures.host_entry(named.entry).label.slug if named is not None else app
+        app = _ruled(state, name, says) or app
+    app = _ruled(state, text, says) or app
     if not says:
         says.append({"what": text, "says": "no name was seen for it, and no signature has its prefix"})
     return Facts(app=app, host=name, categories=categories_of(app, signatures), remote=text)
@@ -260,9 +276,8 @@ def _flow(state: State, described: dict[str, Any], record: FlowRecord, counted: 
 
 def _evidence(state: State, record: FlowRecord) -> Iterator[str]:
     if record.hostname:
-        yield f"name {record.hostname}, " + (
-            "which names no app" if record.method == "program" else f"by {record.method}"
-        )
+        how = ", which names no app" if record.method == "program" else ""
+        yield f"name {record.hostname}" + (f", by {record.method}" if record.method in BY_NAME else how)
         hit = state.engine.signatures.hosts.match(record.hostname)
         if hit is not None:
             entry = state.engine.signatures.host_entry(hit.entry)

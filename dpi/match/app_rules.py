@@ -34,6 +34,11 @@ class AppRule:
     file: SourceFile
     where: str  # FILE:LINE
 
+    def __str__(self) -> str:
+        """`hosts one.example; ports tcp/443`: what must hold, each with the words of which one must."""
+        words = self.words | ({"protocols": tuple(slug for slug, _, _ in self.protocols)} if self.protocols else {})
+        return "; ".join(f"{name} {' '.join(those)}" for name, those in words.items())
+
     def compiled(self, label: int, numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
         """As match.rules.Rules takes them: one for each transport of its ports."""
         whole: dict[str, Any] = {

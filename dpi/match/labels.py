@@ -176,6 +176,20 @@ class Signatures(Tables):
         """The rules of an app, in the order in which they are asked."""
         return list({id(rule): rule for slug, rule in self.ruled if slug == label.slug}.values())
 
+    def rules_for(self, text: str) -> list[tuple[str, AppRule]]:
+        """The rules that ask for a host name or an address, each with its app, in the order in which they are asked."""
+        try:
+            address = addresses.pack(text)
+        except ValueError:
+            words = list({word for _, rule in self.ruled for word in rule.words.get("hosts", ())})
+            hits = hosts.Hosts([(word, 1) for word in words]).matches(text)
+            kind, held = "hosts", {words[hit.entry] for hit in hits}
+        else:
+            words = list({word for _, rule in self.ruled for word in rule.words.get("prefixes", ())})
+            kind, held = "prefixes", {word for word in words if addresses.fixes(word, address) >= 0}
+        found = {id(rule): (slug, rule) for slug, rule in self.ruled if not held.isdisjoint(rule.words.get(kind, ()))}
+        return list(found.values())
+
     def explain(self, text: str) -> list[Match]:
         """Every entry that a host name or an address is of, the winner first; empty where nothing is known."""
         try:

@@ -88,3 +88,19 @@ def test_a_broken_folder_is_told_with_file_and_line(tmp_path: Path) -> None:
 def test_the_program_exits_with_2_on_wrong_input() -> None:
     done = subprocess.run([sys.executable, "-m", "dpi", "apps", "show", "netfix"], capture_output=True, check=False)
     assert done.returncode == 2 and done.stdout == b"" and done.stderr.count(b"\n") == 1
+
+
+def test_rules_that_ask_for_a_name_or_an_address_are_told(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "apps:\n  one:\n    category: web\n    rules:\n"
+        "      - {hosts: films.example, ports: tcp/443}\n"
+        "      - {prefixes: 192.0.2.0/24}\n"
+        "      - {alpn: h2}\n"
+    )
+    out = run("match", "--signatures", str(tmp_path), "www.films.example")
+    assert out.startswith("www.films.example: rules alone ask for it\n")
+    assert "hosts films.example; ports tcp/443" in out and f"{tmp_path}/mine.yaml:5" in out and "alpn" not in out
+    answer = json.loads(run("match", "--signatures", str(tmp_path), "192.0.2.9", "--json"))
+    assert answer["rules"] == [{"slug": "one", "all_of": "prefixes 192.0.2.0/24", "where": f"{tmp_path}/mine.yaml:6"}]
+    assert json.loads(run("match", "--signatures", str(tmp_path), "2001:db8::1", "--json"))["rules"] == []
+    assert "rule of" not in run("match", "--signatures", str(tmp_path), "www.netflix.com")

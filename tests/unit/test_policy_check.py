@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from policy_texts import CLASSES, HEAD, LINK, findings
 
+from dpi.errors import Finding, FindingsError
 from dpi.policy.names import Machine
 
 # What is wrong, and how the findings on it start.
@@ -316,3 +317,8 @@ def test_interfaces_are_looked_up_where_the_machine_is_known(tmp_path: Path) -> 
 
 def test_a_box_with_one_interface_is_right_once_it_knows_what_is_local(tmp_path: Path) -> None:
     assert findings(tmp_path, "version: 1\ninterfaces: {lan: eth0, wan: eth0, local: 10.0.0.0/8}\n") == []
+
+
+def test_what_is_wrong_comes_before_warnings() -> None:
+    warning, wrong = Finding("a", 1, 1, "", "unused", warning=True), Finding("b", 9, 1, "", "no such class")
+    assert str(FindingsError([warning, wrong])) == "b:9:1: no such class\na:1:1: warning: unused"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from dpi.daemon.why import _evidence
+from dpi.daemon.why import _evidence, _of_name
 from dpi.engine import Engine
 from dpi.match.programs import entry_of
+from dpi.match.signatures import load
 from dpi.record.fields import FlowRecord
 from tests.cores import SYN, Connection, datagram
 from tests.handshakes import openssl_hello
@@ -75,3 +77,22 @@ def test_what_shows_no_name_to_a_public_resolver_asks_it_over_tls(engine: Engine
     connection = Connection(engine.cores[0], sport=40002, dport=22, dst="1.1.1.1")
     connection.segment(0, 0, flags=SYN)
     assert {flow.app for flow in engine.flows() if flow.sport != 40000} == {None}
+
+
+def test_a_name_that_a_rule_asks_for_is_told_with_its_rule(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "apps:\n  strict: {category: web, rules: [{hosts: films.example, ports: tcp/8443}]}\n"
+        "  ours: {category: video, rules: [{hosts: films.example}]}\n"
+    )
+    state = cast(Any, SimpleNamespace(engine=Engine(load([tmp_path]), max_flows=64)))
+    says: list[dict[str, str]] = []
+    facts = _of_name(state, "films.example", says)
+    assert (facts.app, facts.categories) == ("ours", ("video",))
+    where = f"{tmp_path}/mine.yaml"
+    assert [each["says"] for each in says] == [
+        f"strict, by a rule, where all of it holds: hosts films.example; ports tcp/8443 ({where}:2)",
+        f"ours, by a rule, where all of it holds: hosts films.example ({where}:3)",
+    ]
+    flow = asked(state.engine, openssl_hello("films.example"), 40000, 443)
+    assert (flow.app, flow.method) == ("ours", "rule")
+    assert told(state.engine, flow)[:2] == ["name films.example", f"a rule names ours ({where}:3)"]
