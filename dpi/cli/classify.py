@@ -15,7 +15,7 @@ import click
 
 from dpi.cli.bar import Bar
 from dpi.cli.signatures import signatures_option
-from dpi.errors import DpiError
+from dpi.errors import DpiError, UsageError
 
 if TYPE_CHECKING:
     from dpi.match.labels import Tables
@@ -56,6 +56,12 @@ class Classify(click.Command):
     help="A table for people; one JSON object a flow; or comma-separated values with a head line.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
+@click.option(
+    "--summary",
+    is_flag=True,
+    help="Not the flows but what they come to: by app, protocol, category, client, server and risk.",
+)
+@click.option("--top", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Rows a table of --summary.")
 @signatures_option
 @click.option(
     "--min-confidence",
@@ -88,6 +94,8 @@ def command(
     captures: tuple[Path, ...],
     format_: str,
     as_json: bool,
+    summary: bool,
+    top: int,
     folders: tuple[Path, ...],
     min_confidence: float,
     risky: bool,
@@ -103,11 +111,20 @@ def command(
     room is needed for others, or at the end.  A file that is damaged gives the flows up to there; it is reported, and
     the exit code is 2.
     Ctrl-C ends reading, prints the flows known so far and exits with 130; a second one ends at once.
+
+    \b
+    dpi classify lan0.pcap
+    dpi classify --summary --top 20 lan0.pcap
+    dpi classify --json lan0.pcap | jq 'select(.app == "netflix")'
+    tcpdump -r lan0.pcap -w - host 10.0.0.5 | dpi classify -
     """
+    if summary and format_ == "csv" and not as_json:
+        raise UsageError("--summary: a table or JSON, not csv")
     try:
         code = write(
             captures,
             "jsonl" if as_json else format_,
+            top if summary else 0,
             folders,
             policy,
             max_flows,
@@ -124,6 +141,7 @@ def command(
 def write(
     captures: Iterable[Path],
     style: str,
+    top: int,
     folders: Sequence[Path],
     policy: Path | None,
     max_flows: int,
@@ -133,7 +151,9 @@ def write(
     blind: Blind | None,
     first_packet: bool,
 ) -> int:
-    """The exit code."""
+    """The exit code.  top: rows a table of a summary in place of flows, 0 for flows."""
+    from dpi.analyse.summary import FIELDS as SUMMED
+    from dpi.analyse.summary import STYLE, Summary
     from dpi.captures import Captures
     from dpi.errors import CaptureError
     from dpi.match.prefixes import Prefixes
@@ -152,14 +172,14 @@ def write(
     gc.freeze()  # what there is now stays to the end: to look for garbage in it costs a tenth of a start
     paths = list(files(captures))
     code = 0
+    summary = Summary() if top else None
     with Bar(paths) as bar, Stop() as stop:
-        lines = classifier.lines(
-            style,
-            TABLE_FIELDS if style == "table" else tuple(FIELDS),
-            Output(bar, aligned=style == "table"),
-            min_confidence=min_confidence,
-            risky=risky,
+        how: tuple[str, Sequence[str], Any] = (
+            (STYLE, SUMMED, summary)
+            if summary
+            else (style, TABLE_FIELDS if style == "table" else tuple(FIELDS), Output(bar, aligned=style == "table"))
         )
+        lines = classifier.lines(*how, min_confidence=min_confidence, risky=risky)
 
         def watch(offset: int) -> bool:
             bar.at(offset)
@@ -177,6 +197,10 @@ def write(
                 code = 130
                 break
         lines.flush()
+    if summary:
+        from dpi.cli.classify_summary import tell
+
+        tell(summary, top, style == "jsonl")
     if first_packet:
         click.echo(f"at the first packet: {share(lines)}", err=True)
     return code
