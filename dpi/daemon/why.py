@@ -93,6 +93,10 @@ def why(state: State, what: str, describe: Describe, counted: Counted) -> dict[s
         facts = Facts(local=wanted, mac=table.learnt[wanted].mac if wanted in table.learnt else "")
     elif address:
         facts = _of_address(state, wanted, names)
+    elif ":" in wanted:  # a flow, or one end of it
+        if not flows:
+            says = "no flow that is known now has it; records have those that ended"
+            names.append({"what": what.strip(), "says": says})
     elif not flows or "." in wanted:
         facts = _of_name(state, wanted, names)
     rules, path = _rules_of(state, facts, counted, owner) if facts else ([], [])

@@ -74,6 +74,10 @@ def test_risky_flows_are_listed_with_the_worst_first_and_explained(
     said = CliRunner().invoke(why_command.command, ["10.0.0.1:40002"], catch_exceptions=False).stdout
     assert "risk        clear-text-credentials (50): a login that anyone on the way can read" in said
     assert "risk score  50 of 100" in said
+    assert "signature names it" not in said and said.count("  rule  ") == 1  # an end of a flow is no host name
+    for what in ("10.0.0.1:40009", "tcp:10.0.0.1:40000-192.0.2.9:1", "[2001:db8::1]:443"):
+        said_of = CliRunner().invoke(why_command.command, [what]).stdout
+        assert said_of == f"{what}: no flow that is known now has it; records have those that ended\n"
     assert "risk" not in CliRunner().invoke(why_command.command, ["10.0.0.1:40000"]).stdout
 
 
