@@ -62,6 +62,8 @@ class Classify(click.Command):
     help="Not the flows but what they come to: by app, protocol, category, client, server and risk.",
 )
 @click.option("--top", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Rows a table of --summary.")
+@click.option("--app", help="Only flows of this app or protocol.")
+@click.option("--host", help="Only flows with this address at either end, or this host name (or one below it).")
 @signatures_option
 @click.option(
     "--min-confidence",
@@ -96,6 +98,8 @@ def command(
     as_json: bool,
     summary: bool,
     top: int,
+    app: str | None,
+    host: str | None,
     folders: tuple[Path, ...],
     min_confidence: float,
     risky: bool,
@@ -115,7 +119,7 @@ def command(
     \b
     dpi classify lan0.pcap
     dpi classify --summary --top 20 lan0.pcap
-    dpi classify --json lan0.pcap | jq 'select(.app == "netflix")'
+    dpi classify --app netflix --host 10.0.0.5 --json lan0.pcap
     tcpdump -r lan0.pcap -w - host 10.0.0.5 | dpi classify -
     """
     if summary and format_ == "csv" and not as_json:
@@ -128,6 +132,8 @@ def command(
             folders,
             policy,
             max_flows,
+            app=app,
+            host=host,
             min_confidence=min_confidence,
             risky=risky,
             blind=blind,
@@ -146,12 +152,16 @@ def write(
     policy: Path | None,
     max_flows: int,
     *,
+    app: str | None,
+    host: str | None,
     min_confidence: float,
     risky: bool,
     blind: Blind | None,
     first_packet: bool,
 ) -> int:
     """The exit code.  top: rows a table of a summary in place of flows, 0 for flows."""
+    from dpi.analyse.selection import STYLE as SELECTED
+    from dpi.analyse.selection import Selected, Selection
     from dpi.analyse.summary import FIELDS as SUMMED
     from dpi.analyse.summary import STYLE, Summary
     from dpi.captures import Captures
@@ -169,17 +179,23 @@ def write(
         classifier.follow(plan)
         if plan.kernel.local:
             classifier.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
+    if app and app.lower() not in classifier.tables.by_slug:
+        from dpi.cli.apps import close_to
+
+        raise UsageError(f"there is no app or protocol {app!r}{close_to(app, list(classifier.tables.by_slug))}")
     gc.freeze()  # what there is now stays to the end: to look for garbage in it costs a tenth of a start
     paths = list(files(captures))
     code = 0
     summary = Summary() if top else None
     with Bar(paths) as bar, Stop() as stop:
-        how: tuple[str, Sequence[str], Any] = (
-            (STYLE, SUMMED, summary)
-            if summary
-            else (style, TABLE_FIELDS if style == "table" else tuple(FIELDS), Output(bar, aligned=style == "table"))
-        )
-        lines = classifier.lines(*how, min_confidence=min_confidence, risky=risky)
+        fields: Sequence[str] = TABLE_FIELDS if style == "table" else tuple(FIELDS)
+        out: Any = Output(bar, aligned=style == "table")
+        spelled = style
+        if summary:
+            spelled, fields, out = STYLE, SUMMED, summary
+        if app or host:
+            spelled, out = SELECTED, Selected(Selection.of(app, host), spelled, fields, out)
+        lines = classifier.lines(spelled, fields, out, min_confidence=min_confidence, risky=risky)
 
         def watch(offset: int) -> bool:
             bar.at(offset)

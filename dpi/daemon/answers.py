@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dpi import enforce
+from dpi.analyse.selection import Selection
 from dpi.control import Handler
 from dpi.daemon import count, status
 from dpi.daemon.events import catch_up
@@ -92,13 +93,11 @@ class Answers:
     def _flows(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         state = self._state
         limit = int(request.get("limit") or 100)
-        app, host, class_ = request.get("app"), request.get("host"), request.get("class_")
+        meant, class_ = Selection.of(request.get("app"), request.get("host")), request.get("class_")
         risky = bool(request.get("risky"))
         found = []
         for record in state.engine.flows():
-            if app and app not in (record.app, record.protocol):
-                continue
-            if host and not _concerns(record, host):
+            if not meant.takes(record.app, record.protocol, record.src, record.dst, record.hostname):
                 continue
             if class_ and state.class_of(record) != class_:
                 continue
@@ -239,10 +238,3 @@ def _guard(request: dict[str, Any]) -> Guard:
         return None
     session = request.get("session")
     return (session_of(str(session)),) if session else ()
-
-
-def _concerns(record: FlowRecord, host: str) -> bool:
-    if host in (record.src, record.dst):
-        return True
-    name = record.hostname or ""
-    return name == host or name.endswith("." + host)

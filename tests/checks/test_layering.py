@@ -50,7 +50,7 @@ MAY_KNOW = {
     "simulate": f"errors captures flow_events rule_tables subscriber_table {PACKETS} policy enforce record",
     "control": "errors",
     "daemon": f"errors control engine flow_events core inline rule_tables subscriber_table simulate vocabulary "
-    f"{PACKETS} policy enforce record",
+    f"{PACKETS} policy enforce record analyse",
     "lab": "errors control",
     "bench": f"errors decider engine core inline control lab daemon rule_tables vocabulary {PACKETS} policy enforce "
     "record",
