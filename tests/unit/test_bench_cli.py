@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from dpi.cli import dpi
 from dpi.errors import CaptureError
-from tests.captures import packet, pcap, visit
+from tests.captures import packet, pcap, visit, write
 from tests.cores import CLIENT, SERVER, UDP
 
 ETHERNET = bytes(12) + b"\x08\x00"
@@ -62,3 +65,14 @@ def test_a_large_policy_is_compiled_and_its_rules_asked(tmp_path: Path) -> None:
     assert before.kernel.subscribers and after.kernel.subscribers
     pairs = zip(before.kernel.subscribers.branches, after.kernel.subscribers.branches, strict=True)
     assert sum(a.tariff != b.tariff for a, b in pairs) == 3
+
+
+@pytest.mark.parametrize(
+    ("script", "key"), [("match", "prefix_match_ipv4_ns"), ("capture", "read_ns"), ("quic", "dpi")]
+)
+def test_the_scripts_that_are_run_by_hand_still_run(tmp_path: Path, script: str, key: str) -> None:
+    capture = write(tmp_path / "c.pcap", visit("www.example.org"))
+    arguments = {"capture": [str(capture)], "quic": ["--json"]}.get(script, [])
+    path = Path(__file__).parents[1] / "bench" / f"{script}.py"
+    done = subprocess.run([sys.executable, str(path), *arguments], capture_output=True, text=True, check=True)
+    assert key in done.stdout and isinstance(json.loads(done.stdout), dict)
