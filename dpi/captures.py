@@ -152,7 +152,7 @@ class Captures(Decider):
 
     def _offline(self, core: Core) -> Core:
         """The shard made ready for one capture, with nothing known.  It ends flows that are silent for long."""
-        self.use(core, Names())
+        self.use(core, Names(repeatable=True))
         if self._rules is not None:
             core.set_rules(*self._rules)
         core.set_local(self.local)

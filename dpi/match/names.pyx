@@ -203,17 +203,28 @@ cdef void names_soon(NameTable *t, const uint8_t *client, const uint8_t *server,
     soon(t, shard, &key)
 
 
+cdef uint64_t[6] PI = [     # its fraction: a key that nobody has chosen
+    0x243F6A8885A308D3ULL, 0x13198A2E03707344ULL, 0xA4093822299F31D0ULL,
+    0x082EFA98EC4E6C89ULL, 0x452821E638D01377ULL, 0xBE5466CF34E90C6CULL,
+]
+
+
 @cython.final
 cdef class Names:
     """A table of names, and its face for the control plane and tests.
 
-    Addresses are 16 bytes, IPv4 mapped into IPv6; times are ns.
+    Addresses are 16 bytes, IPv4 mapped into IPv6; times are ns.  repeatable: when room is wanted, the same names give way
+    in every run, so that a capture is always named alike; live traffic must not know which will.
     """
 
-    def __cinit__(self, uint32_t capacity=131072):
+    def __cinit__(self, uint32_t capacity=131072, bint repeatable=False):
+        cdef int i
         self.table = names_new(capacity)
         if self.table == NULL:
             raise MemoryError
+        if repeatable:
+            for i in range(6):
+                self.table.key[i] = PI[i]
 
     def __dealloc__(self):
         names_free(self.table)

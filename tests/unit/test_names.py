@@ -152,3 +152,14 @@ def test_an_end_of_a_call_is_known_for_some_minutes_before_and_after() -> None:
     assert names.find_caller(CLIENT, 5001, 17, 1000 * S) == 0
     names.learn_caller(CLIENT, 5000, 17, 8, 1001 * S)  # two apps: it tells nothing
     assert names.find_caller(CLIENT, 5000, 17, 1002 * S) == 0
+
+
+def test_repeatable_tables_forget_the_same_and_others_do_not() -> None:
+    def left(repeatable: bool) -> set[int]:
+        names = Names(1024, repeatable)
+        for n in range(4000):
+            names.learn(CLIENT, addr(n), "a.example", 600, 1, n, DNS)
+        return {n for n in range(4000) if names.find(CLIENT, addr(n), 4000)}
+
+    assert left(True) == left(True) and len(left(True)) < 4000
+    assert left(False) != left(False)
