@@ -22,6 +22,7 @@ cdef struct QuicState:      # may be moved with memcpy
     uint8_t datagrams
     uint8_t short_headers
     uint8_t derived         # times that keys were derived
+    uint8_t token           # 1: since a Retry the client's Initials bear a token
 
 
 cdef void quic_state_init(QuicState *s, Pool *pool) noexcept nogil

@@ -9,7 +9,8 @@ destination id gives.  This one rule covers a Retry or a first Initial that was 
 joined with the server's packets first, a new connection on the same ports, and a version that changed on the way
 (RFC 9368); the AEAD says who is right, so that a name is never taken from bytes that were damaged or made up by
 chance.  New keys start the CRYPTO stream anew, for the client sends all of its ClientHello again (RFC 9000,
-17.2.5.2), and two ClientHellos must not be mixed.
+17.2.5.2), and two ClientHellos must not be mixed.  From then on its Initials bear a token: one without, which was
+overtaken on the way, is not a new start.
 
 The server's Initials are not opened: nothing in them names a flow.  Budgets: keys are derived DERIVED_MAX times for a
 flow, and after DATAGRAMS_MAX datagrams or SHORT_MAX short headers without a result it is `quic` and no more.
@@ -104,8 +105,8 @@ cdef int try_keys(QuicState *s, QuicCrypto *c, const Profile *profile, const uin
 
 
 cdef int open_initial(QuicState *s, QuicCrypto *c, const Header *h, const Profile *profile, const uint8_t *packet,
-                      uint32_t n, uint32_t number_at, bint from_opener) noexcept nogil:
-    """Opens an Initial of the client's: the number of bytes of frames in c.plain, or -1."""
+                      uint32_t n, uint32_t number_at, bint token, bint from_opener) noexcept nogil:
+    """Opens an Initial of the client's: the number of bytes of frames in c.plain, or -1.  token: it bears one."""
     cdef int got = -1
     cdef uint8_t dcid[20]
     cdef bint same = (s.profile != NULL and h.dcid_len == s.dcid_len
@@ -114,6 +115,8 @@ cdef int open_initial(QuicState *s, QuicCrypto *c, const Header *h, const Profil
         if s.client != from_opener:
             return -1
         got = quic_open(c, &s.keys, packet, n, number_at, s.largest)
+        if got < 0 and s.token and not token:
+            return -1
     if got < 0 and not (same and profile == s.profile):
         got = try_keys(s, c, profile, h.dcid, h.dcid_len, packet, n, number_at)
         if got < 0 and s.profile != NULL and profile != s.profile and not same:
@@ -123,6 +126,7 @@ cdef int open_initial(QuicState *s, QuicCrypto *c, const Header *h, const Profil
         return -1
     s.client = from_opener
     s.version = h.version
+    s.token = token
     if c.number > s.largest:
         s.largest = c.number
     s.client_cid_len = h.scid_len
@@ -131,8 +135,8 @@ cdef int open_initial(QuicState *s, QuicCrypto *c, const Header *h, const Profil
 
 
 cdef Answer initial(QuicState *s, QuicCrypto *c, const Header *h, const Profile *profile, const uint8_t *packet,
-                    uint32_t n, uint32_t number_at, bint from_opener, Found *out) noexcept nogil:
-    cdef int got = open_initial(s, c, h, profile, packet, n, number_at, from_opener)
+                    uint32_t n, uint32_t number_at, bint token, bint from_opener, Found *out) noexcept nogil:
+    cdef int got = open_initial(s, c, h, profile, packet, n, number_at, token, from_opener)
     return MORE if got < 0 else quic_frames(s.profile, &s.crypto, c.plain, <uint32_t>got, out)
 
 
@@ -143,19 +147,20 @@ cdef Answer guess(QuicState *s, QuicCrypto *c, const Header *h, const uint8_t *p
     cdef Cursor at
     cdef uint32_t number_at
     cdef int i, got
-    cdef Py_ssize_t length
+    cdef Py_ssize_t token, length
     for i in range(4):
         profile = quic_guess(i)
         if type_of(profile, h.first) != INITIAL:
             continue
         at = rest[0]
-        skip(&at, length_of(&at))
+        token = length_of(&at)
+        skip(&at, token)
         length = length_of(&at)
         number_at = <uint32_t>(at.p - packet) if alive(&at) else 0
         skip(&at, length)
         if not alive(&at):
             break
-        got = open_initial(s, c, h, profile, packet, number_at + <uint32_t>length, number_at, from_opener)
+        got = open_initial(s, c, h, profile, packet, number_at + <uint32_t>length, number_at, token > 0, from_opener)
         if got >= 0:
             return quic_frames(s.profile, &s.crypto, c.plain, <uint32_t>got, out)
     return MORE
@@ -169,6 +174,7 @@ cdef void retry(QuicState *s, QuicCrypto *c, const Header *h, const Profile *pro
             and quic_retry_is_genuine(c, profile, packet, n, s.dcid, s.dcid_len)
             and quic_initial_keys(profile, h.scid, h.scid_len, False, &keys)):
         start_over(s, profile, &keys, h.scid, h.scid_len)
+        s.token = 1
 
 
 cdef inline void remember_server(QuicState *s, const Header *h, bint from_opener) noexcept nogil:
@@ -186,7 +192,7 @@ cdef Answer packets(QuicState *s, QuicCrypto *c, const uint8_t *data, uint32_t n
     cdef Header h
     cdef Type kind
     cdef uint32_t number_at, end, found
-    cdef Py_ssize_t length
+    cdef Py_ssize_t token, length
     cdef int i
     for i in range(PACKETS_MAX):
         packet = at.p
@@ -218,8 +224,10 @@ cdef Answer packets(QuicState *s, QuicCrypto *c, const uint8_t *data, uint32_t n
             if i == 0 and s.client != from_opener:
                 retry(s, c, &h, profile, packet, n)
             break
+        token = 0
         if kind == INITIAL:
-            skip(&at, length_of(&at))       # token
+            token = length_of(&at)
+            skip(&at, token)
         length = length_of(&at)
         number_at = <uint32_t>(at.p - packet) if alive(&at) else 0
         skip(&at, length)
@@ -227,7 +235,7 @@ cdef Answer packets(QuicState *s, QuicCrypto *c, const uint8_t *data, uint32_t n
             break                           # cut short by the capture, or damaged
         end = number_at + <uint32_t>length
         if kind == INITIAL:
-            if initial(s, c, &h, profile, packet, end, number_at, from_opener, out) == YES:
+            if initial(s, c, &h, profile, packet, end, number_at, token > 0, from_opener, out) == YES:
                 return YES
         elif kind == HANDSHAKE and s.profile != NULL and s.client == from_opener:
             return YES                      # the client has the ServerHello: no ClientHello comes any more

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 import quic_packets as qp
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from quic_handshakes import V1, V2, Handshake, shake
 
 from dpi.dissect.quic import STATE_SIZE, Flow
@@ -14,6 +15,10 @@ from dpi.dissect.quic_header import looks
 NO, MORE, YES = range(3)
 MANY = tuple(f"protocol-number-{i:04}" for i in range(120))  # a ClientHello of about 2.6 KB
 HOST = "www.example.com"
+RETRY = {  # key and nonce: RFC 9001, 5.8; RFC 9369, 3.3.3
+    V1: ("be0c690b9f66575a1d766b54e368c84e", "461599d35d632bf2239825bb"),
+    V2: ("8fb4b01b56ac48e260fbcbcead7ccc92", "d86969bc2d7c6d9990efb04a"),
+}
 
 
 def run(handshake: Handshake) -> tuple[Flow, int, int]:
@@ -82,6 +87,30 @@ def test_a_retry_changes_the_keys(alpn: tuple[str, ...], version: int) -> None:
             if (answer := flow.feed(data, client)) != MORE:
                 break
         assert (answer, flow.host) == (YES, HOST), start
+
+
+@pytest.mark.parametrize("version", [V1, V2, 0xFF00001D])
+def test_an_initial_that_a_retry_has_overtaken_is_no_new_start(version: int) -> None:
+    """Of a draft's Retry no key is known: there the client's first Initial with the new id shows it."""
+    hello = qp.client_hello(extra=1200)
+    before, after = (
+        [
+            qp.initial(qp.crypto(hello, start, start + 500), version=version, dcid=dcid, token=token, number=start)
+            for start in range(0, len(hello), 500)
+        ]
+        for dcid, token in ((b"original", b""), (b"servers!", b"token"))
+    )
+    flow = Flow()
+    flow.feed(before[0])
+    if version != 0xFF00001D:
+        key, nonce = RETRY[version]
+        head = qp.long_header(version, qp.RETRY, b"client", b"servers!") + b"token"
+        tag = AESGCM(bytes.fromhex(key)).encrypt(bytes.fromhex(nonce), b"", b"\x08original" + head)
+        flow.feed(head + tag, False)
+    assert flow.feed(after[0]) == MORE
+    assert flow.feed(before[1]) == MORE  # late
+    assert [flow.feed(data) for data in after[1:]][-1] == YES
+    assert named(flow) == (HOST, "h3", version)
 
 
 def test_without_the_first_half_of_its_client_hello_a_flow_is_quic_without_a_name() -> None:
