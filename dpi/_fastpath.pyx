@@ -20,7 +20,7 @@ from dpi.decide.labels cimport (
     categorise, forget, header_label, may_lie, name_at_end, name_by_address, name_late, take_over,
 )
 from dpi.decide.near cimport near_learn
-from dpi.decide.peers cimport peer_settle
+from dpi.decide.peers cimport peer_again, peer_settle, peers_awaited, peers_read
 from dpi.decide.quiet cimport quiet, waits
 from dpi.decide.risks cimport add_risks, answer_awaited, port_risks
 from dpi.decide.shape cimport shape_begin, shape_end, shape_watch
@@ -29,7 +29,7 @@ from dpi.decide.tell cimport emit
 from dpi.dissect.answer cimport NO, YES, Answer
 from dpi.dissect.inspect cimport inspect, inspect_end, inspect_next
 from dpi.dissect.inspector cimport (
-    NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, release,
+    NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PEERS, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, release,
 )
 from dpi.dissect.over_tls cimport upgradable
 from dpi.dissect.protocols cimport P_DNS
@@ -149,7 +149,7 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
         elif enough(f):
             if not f.flags & FLOW_DECIDED:
                 settle(s, i, f)
-            elif f.needs & NEED_ANSWER:
+            elif f.needs & (NEED_ANSWER | NEED_PEERS):
                 leave(s, f)
     if new and s.wants & WANT_FIRST:
         first_tell(s, f)
@@ -253,6 +253,7 @@ cdef void conclude(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
         settle(s, i, f)
     call_again(s, f)                # another flow of the call may have been named since
     name_late(s, f)
+    peer_again(s, f)
     shape_end(s, f)
     s.counters.ended += 1
     emit(s, f, EVENT_END, reason)
@@ -262,6 +263,16 @@ cdef void conclude(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
 # What is found in it
 
 cdef void study(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decision *d) noexcept nogil:
+    """Has the payload looked at; of BitTorrent also for peers, beginning with the packet that told what it is."""
+    if not f.needs & NEED_PEERS or f.needs & NEED_ANSWER:
+        look(s, i, f, p, side, d)
+    if f.needs & NEED_PEERS and not peers_read(s, f, p, side):
+        f.needs &= ~<uint16_t>NEED_PEERS
+        if f.needs == 0:
+            leave(s, f)
+
+
+cdef void look(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decision *d) noexcept nogil:
     """Has the payload looked at, and what had come before it was its turn."""
     cdef Finding finding
     cdef Answer answer
@@ -281,7 +292,10 @@ cdef void learn(Shard *s, uint32_t i, Flow *f, const Packet *p, Finding *finding
         answer_learn(s, f, p, d)
     if not first:
         if answer == NO or f.spent == 3 or (f.needs & NEED_ANSWER and enough(f)):
-            leave(s, f)                         # both messages of a DNS connection, or the server's answer
+            if f.needs & NEED_PEERS:
+                f.needs = NEED_PEERS
+            else:
+                leave(s, f)                     # both messages of a DNS connection, or the server's answer
         return
     if answer == YES:
         withdraw_rule(f)
@@ -320,7 +334,10 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     by_rule(s, f)
     port_risks(s, f)
     f.decided_at = <uint16_t>min(f.packets[0] + f.packets[1], 65535)
-    f.needs = NEED_SHAPE if shape_begin(s, f) else NEED_ANSWER if answer_awaited(s, f) else waits(s, f)
+    f.needs = NEED_SHAPE if shape_begin(s, f) else NEED_ANSWER if answer_awaited(s, f) else 0
+    f.needs |= NEED_PEERS if peers_awaited(s, f) else 0
+    if f.needs == 0:
+        f.needs = waits(s, f)
     release(&s.inspector, f)
     table_decided(s.table, i)
     s.counters.decided += 1

@@ -28,6 +28,7 @@ from dpi.dissect.inspector cimport (
     work_of,
 )
 from dpi.dissect.noise cimport expects_text, noise
+from dpi.dissect.obfuscated cimport find_obfuscated
 from dpi.dissect.over_tls cimport cut_short, upgradable
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
@@ -277,6 +278,8 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
         answer = MORE
     if answer != YES and f.flags & FLOW_SYN_SEEN << side and expects_text(server_port(f)) and noise(data, n):
         out.risks |= RISK_ENTROPY
+    if answer == NO and not more:
+        return find_obfuscated(s, f, side, data, n, out)
     return MORE if more and answer == NO else answer
 
 

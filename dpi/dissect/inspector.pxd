@@ -6,6 +6,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from dpi.dissect.answer cimport Found, ServerFound
 from dpi.dissect.declared cimport DeclaredTable
 from dpi.dissect.dns cimport DnsMessage
+from dpi.dissect.peer_lists cimport PeerList
 from dpi.dissect.quic cimport QuicState
 from dpi.dissect.quic_crypto cimport QuicCrypto
 from dpi.flow.flow cimport Flow
@@ -25,11 +26,13 @@ cdef enum Need:             # Flow.needs
     NEED_SHAPE = 0x08       # nameless: its bursts are watched for a while
     NEED_ANSWER = 0x10      # decided: what the server answers is looked at for risks
     NEED_QUIET = 0x20       # decided: it leaves the queue at the next pause (decide/quiet.pyx)
+    NEED_PEERS = 0x40       # decided: BitTorrent's lists of peers are read for a few packets (decide/peers.pyx)
 
 
 cdef struct Work:           # what only a flow that is being dissected has
     Stream streams[2]
     uint32_t shown[2]       # how much of each the dissectors have seen
+    uint16_t noise[2]       # bytes that each wrote at first, where these are noise; 0: not, or not known
     QuicState quic
     uint8_t quic_on
     uint32_t half[2]        # the declared signature that a side showed its half of; see declared.pxd
@@ -50,6 +53,7 @@ cdef struct Inspector:      # one a shard
     Found found
     ServerFound server
     DnsMessage dns
+    PeerList peers
 
 
 cdef enum ServerSaid:       # what Inspector.server holds

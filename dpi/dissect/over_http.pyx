@@ -25,14 +25,7 @@ from dpi.dissect.protocols cimport (
     P_WEBDAV,
     P_WINDOWSUPDATE,
 )
-
-
-cdef extern from *:
-    """
-    /* A GNU extension, hidden from those who do not ask for it before the first header. */
-    void *memmem(const void *in, size_t n, const void *what, size_t m);
-    """
-    void *memmem(const void *where, size_t n, const void *what, size_t m) noexcept nogil
+from dpi.wire.memmem cimport memmem
 
 
 cdef enum:

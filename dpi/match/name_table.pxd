@@ -1,4 +1,4 @@
-"""The memory behind names.pyx and nearby.pyx: what an entry is, and how one is found, put and taken; see name_table.pyx.
+"""The memory behind names.pyx, nearby.pyx and peers.pyx: what an entry is, and how one is found, put and taken; see name_table.pyx.
 
 Who calls lookup(), put() or take() holds the lock of the shard.
 """
@@ -24,6 +24,8 @@ cdef enum:
     CHUNK = 64              # entries copied under a lock by a dump
     NAME_MAX = 127          # of a longer name the last labels are kept
     SECOND = 1000000000
+    PEER_WAYS = 4           # peers in a set: a cache line
+    CROWDS = 256            # hosts in a shard; another one takes the place of whoever has it
 
 
 cdef enum Kind:
@@ -51,10 +53,27 @@ cdef struct Entry:          # three cache lines, the key and the times in the fi
     char name[128]          # NAME_MAX and a NUL
 
 
+cdef struct Peer:           # of BitTorrent (peers.pyx)
+    uint64_t tag            # 0: free
+    int64_t seen            # ns: when last
+
+
+cdef struct Crowd:          # how a host's unknown connections begin (peers.pyx)
+    uint64_t tag            # 0: free
+    int64_t since           # ns: the first
+    int64_t seen            # ns: the last
+    uint64_t fit            # a bit for each of the other hosts with which one began as it should …
+    uint64_t unfit          # … and otherwise
+    uint16_t least[2]       # bytes of what opened those that fit, and of the answer
+    uint16_t most[2]
+
+
 cdef struct Shard:
     pthread_mutex_t mutex
     uint32_t *tags          # [sets * WAYS] of the table's: hashes, 0 where the entry is free
     Entry *entries          # [sets * WAYS]
+    Peer *peers             # [peer_sets * PEER_WAYS]
+    Crowd *crowds           # [CROWDS]
     uint32_t count
     uint64_t evicted
     uint64_t learnt
@@ -68,6 +87,9 @@ cdef struct NameTable:
     uint32_t sets           # in each shard, a power of two
     uint32_t *tags          # [SHARDS * sets * WAYS]
     Entry *entries          # as many
+    uint32_t peer_sets      # in each shard, a power of two
+    Peer *peers             # [SHARDS * peer_sets * PEER_WAYS]: as many as names
+    Crowd *crowds           # [SHARDS * CROWDS]
     uint64_t key[6]
 
 

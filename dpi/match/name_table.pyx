@@ -21,7 +21,7 @@ from dpi.wire.pages cimport map_pages, unmap_pages
 cdef NameTable *names_new(uint32_t capacity) noexcept nogil:
     """A table for this many entries (rounded up to what its shape allows), NULL where there is no memory.
 
-    Memory is touched as it fills: 196 bytes an entry, in pages as large as the kernel gives.
+    Memory is touched as it fills: 196 bytes an entry and 16 a peer, in pages as large as the kernel gives.
     """
     cdef NameTable *t = <NameTable *>calloc(1, sizeof(NameTable))
     cdef int i
@@ -36,12 +36,17 @@ cdef NameTable *names_new(uint32_t capacity) noexcept nogil:
     n = <uint64_t>t.sets * WAYS
     t.tags = <uint32_t *>map_pages(SHARDS * n * sizeof(uint32_t))
     t.entries = <Entry *>map_pages(SHARDS * n * sizeof(Entry))
-    if t.tags == NULL or t.entries == NULL:
+    t.peer_sets = t.sets * WAYS // PEER_WAYS
+    t.peers = <Peer *>map_pages(SHARDS * n * sizeof(Peer))
+    t.crowds = <Crowd *>calloc(SHARDS * CROWDS, sizeof(Crowd))
+    if t.tags == NULL or t.entries == NULL or t.peers == NULL or t.crowds == NULL:
         names_free(t)
         return NULL
     for i in range(SHARDS):
         t.shards[i].tags = t.tags + i * n
         t.shards[i].entries = t.entries + i * n
+        t.shards[i].peers = t.peers + i * n
+        t.shards[i].crowds = t.crowds + i * CROWDS
     if not random_key(t.key, sizeof(t.key)):
         names_free(t)
         return NULL
@@ -54,6 +59,8 @@ cdef void names_free(NameTable *t) noexcept nogil:
         return
     unmap_pages(t.tags, <size_t>t.sets * SHARDS * WAYS * sizeof(uint32_t))
     unmap_pages(t.entries, <size_t>t.sets * SHARDS * WAYS * sizeof(Entry))
+    unmap_pages(t.peers, <size_t>t.sets * SHARDS * WAYS * sizeof(Peer))
+    free(t.crowds)
     for i in range(SHARDS):
         pthread_mutex_destroy(&t.shards[i].mutex)
     free(t)

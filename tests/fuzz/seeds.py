@@ -14,6 +14,7 @@ from pathlib import Path
 import dnslib
 import first_bytes
 import handshakes
+import peer_messages
 import quic_packets
 from scapy.all import (
     GRE,
@@ -389,6 +390,7 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "shown": lambda: of_protocols({slug: payload for slug, _, _, _, payload in first_bytes.KNOWN}),
     "over_tls": lambda: of_protocols(LOGINS | {"rdp": client_hellos()[0], "tls": b"x-amzn-mqtt-ca"}),
     "over_http": lambda: [REQUEST, PROXY, *BODIES],
+    "peer_lists": lambda: [message + bytes(odd) for message in peer_messages.MESSAGES for odd in range(2)],
     "program": lambda: PROGRAMS,
     "noise": lambda: [bytes(i * 167 & 255 for i in range(128)), b"220 a text that is long enough " * 3],
     "hassh": lambda: shown_whole([b"SSH-2.0-x\r\n" + handshakes.ssh_offer(), handshakes.ssh_offer()]),

@@ -6,6 +6,7 @@ cdef void fuzz_login(const uint8_t *data, uint32_t n) noexcept nogil
 cdef void fuzz_shown(const uint8_t *data, uint32_t n) noexcept nogil
 cdef void fuzz_over_tls(const uint8_t *data, uint32_t n) noexcept nogil
 cdef void fuzz_over_http(const uint8_t *data, uint32_t n) noexcept nogil
+cdef void fuzz_peer_lists(const uint8_t *data, uint32_t n) noexcept nogil
 cdef void fuzz_program(const uint8_t *data, uint32_t n) noexcept nogil
 cdef void fuzz_noise(const uint8_t *data, uint32_t n) noexcept nogil
 cdef void fuzz_hassh(const uint8_t *data, uint32_t n) noexcept nogil

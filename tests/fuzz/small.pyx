@@ -17,6 +17,7 @@ from dpi.dissect.login cimport basic_authorization, login_in_clear
 from dpi.dissect.noise cimport expects_text, noise
 from dpi.dissect.over_http cimport body_awaited, by_answer, by_body, over_http
 from dpi.dissect.over_tls cimport carried_by_tls, implicit_tls, secured, upgradable, upgrade
+from dpi.dissect.peer_lists cimport LIST_MAX, PeerList, peer_list
 from dpi.dissect.program cimport program_bytes, program_type
 from dpi.dissect.protocols cimport P_COUNT
 from dpi.dissect.shown cimport shown_name
@@ -83,6 +84,15 @@ cdef void fuzz_program(const uint8_t *data, uint32_t n) noexcept nogil:
     program_bytes(data, n)
     text_of(data, n, media_type, sizeof(media_type))
     program_type(media_type)
+
+
+cdef void fuzz_peer_lists(const uint8_t *data, uint32_t n) noexcept nogil:
+    cdef PeerList found
+    cdef uint32_t i
+    peer_list(data, n, n & 1, &found)
+    check(found.n <= LIST_MAX and (found.listens == 0 or found.listens >= 1024))
+    for i in range(found.n):
+        check(found.ports[i] >= 1024)
 
 
 cdef void fuzz_noise(const uint8_t *data, uint32_t n) noexcept nogil:

@@ -36,6 +36,7 @@ from dpi.fuzz.small cimport (
     fuzz_noise,
     fuzz_over_http,
     fuzz_over_tls,
+    fuzz_peer_lists,
     fuzz_program,
     fuzz_shown,
     fuzz_tor,
@@ -85,6 +86,7 @@ row("login", fuzz_login)
 row("shown", fuzz_shown)
 row("over_tls", fuzz_over_tls)
 row("over_http", fuzz_over_http)
+row("peer_lists", fuzz_peer_lists)
 row("program", fuzz_program)
 row("noise", fuzz_noise)
 row("hassh", fuzz_hassh)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import first_bytes
+import peer_messages
 import pytest
 from first_bytes import Known
 from handshakes import client_hello, dtls_fragment, dtls_record, openssl_hello, server_name
@@ -28,6 +29,7 @@ from dpi.dissect import (
     login,
     noise,
     over_tls,
+    peer_lists,
     program,
     shown,
     tls,
@@ -78,6 +80,7 @@ MESSAGES: dict[str, tuple[Face, bytes]] = {
     "over_tls": (lambda data: over_tls.step("imap", data), b"a1 AUTHENTICATE x\r\n"),
     "over_tls_hello": (lambda data: over_tls.step("smtp", data), openssl_hello("a.example")),
     "alpn": (text(lambda alpn: over_tls.carried(443, alpn)), b"x-amzn-mqtt-ca"),
+    **{f"peers_{n}": (peer_lists.peers_in, message) for n, message in enumerate(peer_messages.MESSAGES)},
     "program_pe": (program.by_bytes, b"MZ" + bytes(58) + b"\x40\0\0\0PE\0\0"),
     "program_zip": (program.by_bytes, b"PK\3\4" + bytes(22) + b"\5\0\0\0a.exe"),
     "program_type": (text(program.by_type), b"application/x-msdownload"),

@@ -16,10 +16,11 @@ cdef Answer bittorrent(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer peer_messages(const Sight *s, Found *out) noexcept nogil:
-    """BEP 3, joined in the middle: a piece's length of 16 KiB and its type, or requests of 16 KiB each."""
-    cdef uint32_t n = be32(s, 0)
-    if s.n >= 34 and n == 13 and s.data[4] == 6:
-        return yes(be32(s, 17) == 13 and s.data[21] == 6 and be32(s, 13) == 16384)
+    """BEP 3, joined in the middle: a piece or a request of 16 KiB, the latter also behind word of what the peer has."""
+    cdef uint32_t at = 9 if be32(s, 0) == 5 and byte_at(s, 4) == 4 else 0
+    cdef uint32_t n = be32(s, at)
+    if s.n >= at + 17 and n == 13 and s.data[at + 4] == 6:
+        return yes(be32(s, at + 13) == 16384 and be32(s, at + 9) & 0x3FFF == 0)
     return yes(s.n >= 13 and n == 16393 and s.data[4] == 7 and be32(s, 9) & 0x3FFF == 0)
 
 
