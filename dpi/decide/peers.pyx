@@ -11,7 +11,7 @@ What tells more, the surest first (match/peers.pyx keeps it):
 All of it names flows alone that nobody else knows: no app, no name of the address's, no format, no service's port.
 """
 
-from libc.stdint cimport uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from dpi.decide.labels cimport categorise
 from dpi.decide.shard cimport Shard
@@ -23,6 +23,7 @@ from dpi.flow.evidence cimport (
     improve,
 )
 from dpi.flow.flow cimport FLOW_SYN_SEEN, NONE, Flow, opener
+from dpi.match.name_table cimport word
 from dpi.match.peers cimport crowds_find, crowds_learn, peers_find, peers_learn
 from dpi.wire.packet cimport IP_TCP, IP_UDP, Packet
 
@@ -105,17 +106,22 @@ cdef bint peers_awaited(const Shard *s, const Flow *f) noexcept nogil:
         f.packets[0] + f.packets[1] < f.decided_at + <uint32_t>FOLLOWED)
 
 
+cdef inline bint is_multicast(const uint8_t *addr) noexcept nogil:
+    return addr[0] == 0xFF or word(addr) == 0 and addr[10] == 0xFF and addr[12] & 0xF0 == 0xE0
+
+
 cdef bint peers_read(Shard *s, Flow *f, const Packet *p, int side) noexcept nogil:
     """Learns whom a packet of BitTorrent's calls peers; whether more may come.
 
-    A list teaches only whom it is sent to, and only where that end had sent something: it asked.
+    Only where the other end had sent something, or the network is told (BEP 14): so a forged address teaches nothing, and a list
+    only whoever asked.
     """
     cdef PeerList *list = &s.inspector.peers
     cdef uint32_t i
-    peer_list(p.payload, p.n, f.version == 6, list)
-    if list.listens:
-        peers_learn(s.names, NULL, f.addr[side], list.listens, p.time)
-    if f.packets[1 - side]:
+    if f.packets[1 - side] or is_multicast(f.addr[1 - side]):
+        peer_list(p.payload, p.n, f.version == 6, list)
+        if list.listens:
+            peers_learn(s.names, NULL, f.addr[side], list.listens, p.time)
         for i in range(list.n):
             peers_learn(s.names, f.addr[1 - side], list.addresses[i], list.ports[i], p.time)
     return peers_awaited(s, f)

@@ -154,6 +154,12 @@ def test_an_answer_that_nobody_asked_for_teaches_nothing() -> None:
     assert unknown(one)[0] == 0
 
 
+def test_a_forged_address_tells_no_port() -> None:
+    one = core()
+    datagram(one, dht_announce(6882), 7001, 6881, STRANGER, CLIENT)
+    assert unknown(one, dst=STRANGER, dport=6882)[0] == 0
+
+
 def test_a_liar_cannot_name_what_has_a_name_or_a_format_or_is_a_service() -> None:
     one = core()
     exchange(one, GET_PEERS, 0, 7001, NODE)
