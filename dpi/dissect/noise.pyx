@@ -37,7 +37,7 @@ cdef bint noise(const uint8_t *data, uint32_t n) noexcept nogil:
     if high * 3 < n or high * 3 > n * 2:
         return False
     for i in range(BYTES):
-        if seen[i]:
+        if seen[i] > 1:         # most of noise is there once, of which the logarithm is 0
             bits += seen[i] * log2(seen[i])
     return log2(n) - bits / n >= ENOUGH * log2(n)
 
