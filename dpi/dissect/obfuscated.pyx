@@ -27,7 +27,7 @@ cdef Answer find_obfuscated(Inspector *s, Flow *f, int side, const uint8_t *data
     """The first n bytes that a side has sent, of which no dissector knows anything.  NO of the answer ends the search."""
     cdef Work *w = &s.works[f.work] if f.work != NONE else NULL
     cdef int client = opener(f)
-    if f.port[0] < SERVICES or f.port[1] < SERVICES or not f.flags & (FLOW_SYN_SEEN << client):
+    if f.protocol.id or f.port[0] < SERVICES or f.port[1] < SERVICES or not f.flags & (FLOW_SYN_SEEN << client):
         return NO
     if side == client:
         if w == NULL or w.noise[side] == 0:
