@@ -27,16 +27,33 @@ cdef Answer mqtt(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer mqtt_joined(const Sight *s, Found *out) noexcept nogil:
-    """MQTT 3.1.1, 3.12 and 3.3, joined in the middle: pings, then PUBLISH of exactly what is there with a topic."""
+    """MQTT 3.1.1, joined in the middle: pings (3.12) and acknowledgements (3.4), then PUBLISH (3.3) with a topic.
+
+    Its length (2.2.3) has up to four bytes of seven bits, the lowest first, and is exactly what is there; at the
+    protocol's port more may come, and an acknowledgement alone will do.
+    """
+    cdef bint here = to_or_from(s, 1883)
     cdef uint32_t at = 0
-    cdef uint32_t topic
-    while be16(s, at) in (0xC000, 0xD000) and at < 16:
-        at += 2
+    cdef uint32_t start, topic
+    cdef uint32_t length = 0
+    cdef uint32_t shift = 0
+    while at < 16 and (be16(s, at) in (0xC000, 0xD000) or be16(s, at) in (0x4002, 0x5002, 0x6202, 0x7002)):
+        at += 2 if byte_at(s, at + 1) == 0 else 4
     if s.n <= at + 4:
+        if here and at == s.n and s.data[0] < 0xC0:
+            return YES
         return MORE if at and at < 16 else NO
-    topic = be16(s, at + 2)
-    return yes(byte_at(s, at) & 0xF0 == 0x30 and byte_at(s, at) & 6 != 6 and byte_at(s, at + 1) + at + 2 == s.n
-               and 4 <= topic <= 124 and topic + at + 4 <= s.n and printable(s, at + 4, topic))
+    start = at + 1
+    while shift < 21 and byte_at(s, start) & 0x80:
+        length |= (byte_at(s, start) & 0x7F) << shift
+        shift += 7
+        start += 1
+    length |= (byte_at(s, start) & 0x7F) << shift
+    start += 1
+    topic = be16(s, start)
+    return yes(byte_at(s, at) & 0xF0 == 0x30 and byte_at(s, at) & 6 != 6 and topic + 2 <= length
+               and (start + length == s.n or here and start + length > s.n)
+               and 4 <= topic <= 1024 and printable(s, start + 2, topic))
 
 
 cdef Answer amqp(const Sight *s, Found *out) noexcept nogil:
@@ -401,7 +418,7 @@ cdef Answer pgm(const Sight *s, Found *out) noexcept nogil:
 
 
 at_first(TCP, P_MQTT, mqtt, b"\x10\x20")
-at_first(TCP, P_MQTT, mqtt_joined, b"\x30\x31\x32\x33\x34\x35\xc0\xd0")
+at_first(TCP, P_MQTT, mqtt_joined, b"\x30\x31\x32\x33\x34\x35\x40\x50\x62\x70\xc0\xd0")
 at_first(TCP, P_AMQP, amqp, b"A\x01\x02")
 at_first(TCP, P_ZMTP, zmtp, b"\xff\x01")
 at_first(TCP, P_DTN, dtn, b"d")
