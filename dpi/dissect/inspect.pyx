@@ -417,7 +417,8 @@ cdef uint16_t dns_label(const Flow *f, const Packet *p) noexcept nogil:
 
 cdef uint16_t sctp_label(const Packet *p) noexcept nogil:
     """RFC 9260, 3.2 and 3.3.1: what the first chunk of data says that it carries (IANA, SCTP Payload Protocol
-    Identifiers); 0 where chunks of control are all there is."""
+    Identifiers); 0 where chunks of control are all there is.  Diameter had no number of its own (RFC 3588, 2.1), but
+    a port and a version."""
     cdef Cursor c = over(p.payload, p.n)
     cdef uint32_t kind, n
     while left(&c) >= 16:
@@ -429,6 +430,8 @@ cdef uint16_t sctp_label(const Packet *p) noexcept nogil:
         if kind == 0:
             skip(&c, 8)
             kind = u32(&c)
+            if kind == 0 and (p.sport == 3868 or p.dport == 3868) and u8(&c) == 1:
+                return P_DIAMETER
             return P_MEGACO if kind == 7 else P_DIAMETER if kind == 46 or kind == 47 else P_SCTP
         skip(&c, (n + 3 & ~3U) - 4)
     return 0

@@ -297,3 +297,12 @@ def test_an_association_is_what_its_data_says_that_it_carries(carried: int | Non
         one.feed(src=ip(CLIENT), sport=2905, dst=ip(SERVER), dport=2906, proto=132, payload=payload, time=SECOND)
     (flow,) = ended(one)
     assert flow["protocol"] == IDS[slug]
+
+
+@pytest.mark.parametrize(("port", "version", "slug"), [(3868, 1, "diameter"), (3868, 2, "sctp"), (3870, 1, "sctp")])
+def test_diameter_without_a_number_of_its_own_is_told_by_port_and_version(port: int, version: int, slug: str) -> None:
+    one = core()
+    payload = chunk(0, struct.pack(">IHHI", 1, 0, 0, 0) + bytes([version, 0, 0, 20]) + bytes(16))
+    one.feed(src=ip(CLIENT), sport=2905, dst=ip(SERVER), dport=port, proto=132, payload=payload, time=SECOND)
+    (flow,) = ended(one)
+    assert flow["protocol"] == IDS[slug]
