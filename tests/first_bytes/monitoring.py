@@ -4,6 +4,7 @@ from struct import pack
 
 TCP, UDP = 6, 17
 SNMP = bytes.fromhex("301902010104067075626c6963a00c0201010201000201003001ff")
+DIGITS = bytes(ord("0") + i % 10 for i in range(24, 1470))  # iperf 2's filling, behind what it counts
 SNMP3 = bytes.fromhex("300e020103300902010702020fff04010004")
 
 KNOWN = [
@@ -21,6 +22,23 @@ KNOWN = [
     ("snmp", UDP, True, 161, SNMP3),
     ("snmp", TCP, True, 161, SNMP),
     ("snmp", TCP, True, 1610, SNMP),
+    ("iperf", TCP, True, 5202, b"abcdefghijklmnopqrstuvwxyz234567abcd\0"),
+    ("iperf", TCP, True, 5201, b"tester.1500000000.123456.0123456789a\0"),
+    ("iperf", UDP, True, 5202, pack("<I", 0x36373839)),
+    ("iperf", UDP, False, 5201, pack("<I", 987654321)),
+    ("iperf", TCP, True, 5002, pack(">IIIIIi", 0, 1, 5001, 0, 0, -1000) + DIGITS),
+    ("iperf", TCP, True, 5001, pack(">IIIIIi", 0x80000000, 1, 5001, 0, 0, -1000) * 2 + DIGITS),
+    (
+        "iperf",
+        UDP,
+        True,
+        5001,
+        pack(">III", 1, 1700000000, 5) + pack(">IIIIIi", 0, 0, 5001, 0, 1 << 20, -1000) + DIGITS,
+    ),
+    ("ossec", UDP, True, 1514, b"!007!:" + bytes(range(128, 200))),
+    ("ossec", UDP, False, 40002, b"#AES:" + bytes(range(128, 200))),
+    ("ossec", TCP, True, 1514, pack("<I", 82) + b"!007!#AES:" + bytes(range(128, 200))),
+    ("ossec", TCP, False, 1514, pack("<I", 77) + b"#AES:" + bytes(range(128, 200))),
     ("rmcp", UDP, True, 623, b"\x06\0\xff\x06\0\0\x11\xbe\x80\0\0\0"),
     ("rmcp", UDP, True, 623, b"\x06\0\xff\x07\x06\x10\0\0\0\0\0\0\0\0\x20\0"),
     ("rmcp", UDP, True, 664, b"\x06\0\xff\x07\x06\x10\0\0\0\0\0\0\0\0\x20\0"),

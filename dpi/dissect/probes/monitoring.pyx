@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
-from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_first, at_ports
+from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
 from dpi.wire.cursor cimport Cursor, alive, over, skip, u8
@@ -142,10 +142,57 @@ cdef Answer eaq(const Sight *s, Found *out) noexcept nogil:
     return yes(agreed(s, 0xEA000000U) and s.turn >= 1)
 
 
+cdef Answer iperf3(const Sight *s, Found *out) noexcept nogil:
+    """iperf3: each of a client's connections begins with the test's name, 36 characters (letters and 2 to 7; in old
+    versions host, time and a number: those at their port alone) and a zero; over UDP one of two numbers is answered by
+    its mirror image, in the byte order of either machine."""
+    cdef uint32_t i
+    if s.proto == UDP:
+        return yes(s.wire == 4 and s.turn == 0 and be32(s, 0) in (
+            0x36373839, 0x39383736, 0x075BCD15, 0x15CD5B07, 0x3ADE68B1, 0xB168DE3AU))
+    if not s.from_opener or s.n < 37 or s.data[36]:
+        return NO
+    if to_or_from(s, 5201) and printable(s, 0, 36):
+        return YES
+    for i in range(36):
+        if not (c'a' <= s.data[i] <= c'z' or c'2' <= s.data[i] <= c'7'):
+            return NO
+    return YES
+
+
+cdef Answer iperf2(const Sight *s, Found *out) noexcept nogil:
+    """iperf 2: a header, whose length differs among the versions, then the ten digits over and over."""
+    cdef uint32_t i
+    if s.n < 160 or not is_digit(s.data[128]):
+        return NO
+    for i in range(129, 160):
+        if s.data[i] != (c'0' if s.data[i - 1] == c'9' else s.data[i - 1] + 1):
+            return NO
+    return YES
+
+
+cdef Answer ossec(const Sight *s, Found *out) noexcept nogil:
+    """OSSEC's and Wazuh's agents: over TCP a length (little-endian), an agent's number between exclamation marks unless
+    its address tells who it is, then what it is enciphered by, Blowfish (a colon, at their port alone) or AES."""
+    cdef uint32_t start = 4 if s.proto == TCP else 0
+    cdef uint32_t at = start
+    if start and not 5 < le32(s, 0) <= 1 << 17:
+        return NO
+    if byte_at(s, at) == c'!':
+        at += 1
+        while at < start + 10 and is_digit(byte_at(s, at)):
+            at += 1
+        if at == start + 1 or byte_at(s, at) != c'!':
+            return NO
+        at += 1
+    return yes(has(s, at, b"#AES:", 5) or at > start and byte_at(s, at) == c':' and to_or_from(s, 1514))
+
+
 at_first(TCP, P_MUNIN, munin, b"#")
 at_first(TCP, P_CHECKMK, checkmk, b"<")
 at_first(TCP, P_KISMET, kismet, b"*")
 at_first(BOTH, P_RIPEATLAS, ripe_atlas, b"M")
+at_first(UDP, P_IPERF, iperf3, b"\x36\x39\x07\x15\x3a\xb1")
 at_first(BOTH, P_SYSLOG, syslog, b"<")
 at_first(TCP, P_SYSLOG, syslog, b"123456789")
 at_first(BOTH, P_SNMP, snmp, b"\x30")
@@ -153,4 +200,8 @@ at_first(UDP, P_RMCP, rmcp, b"\x06")
 at_first(UDP, P_COLLECTD, collectd, b"\x00\x02")
 at_first(UDP, P_SFLOW, sflow, b"\x00")
 at_first(UDP, P_NETFLOW, netflow, b"\x00")
+at_first(UDP, P_OSSEC, ossec, b"!#")
+at_ports(TCP, P_OSSEC, ossec, (1514,))
 at_ports(UDP, P_EAQ, eaq, (6000,))
+at_any(TCP, P_IPERF, iperf3)
+at_any(BOTH, P_IPERF, iperf2)
