@@ -188,9 +188,23 @@ cdef Answer ossec(const Sight *s, Found *out) noexcept nogil:
     return yes(has(s, at, b"#AES:", 5) or at > start and byte_at(s, at) == c':' and to_or_from(s, 1514))
 
 
+cdef Answer ganglia(const Sight *s, Found *out) noexcept nogil:
+    """Ganglia 3.1, in XDR (RFC 4506, 4.11): a message (128 to 136), the host's name, the metric's; over TCP the XML of
+    the daemon, whose type of document is named after it."""
+    cdef uint32_t host = be32(s, 4)
+    cdef uint32_t at = 8 + (host + 3 & ~3U)
+    if s.proto == TCP:
+        return yes(not s.from_opener and contains(s, b"<!DOCTYPE GANGLIA_XML", 21, 256))
+    if not 128 <= be32(s, 0) <= 136 or not 1 <= host <= 255 or not printable(s, 8, host):
+        return NO
+    return yes(1 <= be32(s, at) <= 128 and printable(s, at + 4, be32(s, at)))
+
+
 at_first(TCP, P_MUNIN, munin, b"#")
 at_first(TCP, P_CHECKMK, checkmk, b"<")
 at_first(TCP, P_KISMET, kismet, b"*")
+at_first(TCP, P_GANGLIA, ganglia, b"<")
+at_first(UDP, P_GANGLIA, ganglia, b"\x00")
 at_first(BOTH, P_RIPEATLAS, ripe_atlas, b"M")
 at_first(UDP, P_IPERF, iperf3, b"\x36\x39\x07\x15\x3a\xb1")
 at_first(BOTH, P_SYSLOG, syslog, b"<")
