@@ -3,9 +3,15 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free
 
 from dpi.dissect.gquic cimport gquic_version
-from dpi.dissect.quic_crypto cimport CID_MAX, quic_profile
+from dpi.dissect.quic_crypto cimport CID_MAX, Profile, quic_profile
+from dpi.dissect.varint cimport length_of
 from dpi.wire.block cimport block_of
-from dpi.wire.cursor cimport Cursor, alive, left, over, u32
+from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u32
+
+
+cdef enum:
+    TAG_LEN = 16            # RFC 9001, 5.3 and 5.8
+    SAMPLE_END = 20         # a packet number as if of four bytes, then a sample
 
 
 cdef uint32_t negotiated(Cursor *c) noexcept nogil:
@@ -21,10 +27,23 @@ cdef uint32_t negotiated(Cursor *c) noexcept nogil:
     return found
 
 
+cdef bint bounded(Cursor *c, const Profile *profile, uint8_t first) noexcept nogil:
+    """Whether what is behind a long header has the length that it says, at least what protection takes (RFC 9001, 5.4.2)."""
+    cdef Type kind = type_of(profile, first)
+    cdef Py_ssize_t length
+    if kind == RETRY:
+        return left(c) > TAG_LEN
+    if kind == INITIAL:
+        skip(c, length_of(c))                   # token
+    length = length_of(c)
+    return alive(c) and SAMPLE_END <= length <= left(c)
+
+
 cdef bint quic_looks(const uint8_t *data, uint32_t n) noexcept nogil:
     """Whether a datagram starts like QUIC: cheap, and right but for a few of the versions that are not known."""
     cdef Cursor c = over(data, n)
     cdef Header h
+    cdef const Profile *profile
     if n < 16:
         return False
     if gquic_version(data, n):
@@ -36,8 +55,9 @@ cdef bint quic_looks(const uint8_t *data, uint32_t n) noexcept nogil:
         return False
     if h.version == 0:
         return h.scid_len >= 8 and negotiated(&c) != 0         # the number that the client drew (RFC 9000, 7.2)
-    if quic_profile(h.version) != NULL:         # RFC 9000, 17.2 and 7.2: a fixed bit, or (RFC 9287) a client's first number
-        return h.dcid_len >= 8 or h.first & 0x40 != 0 and h.dcid_len + h.scid_len > 0
+    profile = quic_profile(h.version)
+    if profile != NULL:                         # RFC 9000, 17.2 and 7.2: a fixed bit, or (RFC 9287) a client's first number
+        return h.dcid_len >= 8 or h.first & 0x40 != 0 and h.dcid_len + h.scid_len > 0 and bounded(&c, profile, h.first)
     return (h.first & 0xc0) == 0xc0 and n >= DATAGRAM_MIN and h.dcid_len >= 8
 
 

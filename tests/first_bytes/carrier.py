@@ -8,7 +8,7 @@ DIAMETER = pack(">IIIII", 0x01000024, 0x80000101, 0, 1, 2) + pack(">II", 264, 0x
 KNOWN = [
     ("gtp", UDP, True, 2123, b"\x32\x01\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00"),
     ("gtp", UDP, True, 3386, b"\x4e\x01\0\0\0\x01"),
-    ("gtp", UDP, True, 3386, b"\x2e\x01\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00"),
+    ("gtp", UDP, True, 3386, b"\x2e\x01\x00\x04\x00\x01" + bytes(4)),
     ("pfcp", UDP, True, 8805, b"\x20\x05\0\x0c" + bytes(12)),
     ("diameter", TCP, True, 3868, DIAMETER),
     ("diameter", TCP, True, 13868, DIAMETER),

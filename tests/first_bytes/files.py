@@ -30,7 +30,6 @@ KNOWN = [
     ("tftp", UDP, True, 69, b"\x00\x02boot.img\x00netascii\x00"),
     ("tftp", UDP, True, 69, b"\x00\x02root\x00mail\x00"),
     ("tftp", UDP, True, 40001, b"\x00\x03\x00\x01" + bytes(512)),
-    ("tftp", UDP, True, 40001, b"\x00\x04\x00\x00"),
     ("tftp", UDP, True, 40001, b"\x00\x05\x00\x01File not found\x00"),
     ("tftp", UDP, True, 40001, b"\x00\x06blksize\x001428\x00"),
     ("uftp", UDP, True, 1044, b"\x50\x01" + bytes(13) + b"\0\x01\x02" + bytes(6)),
@@ -38,4 +37,8 @@ KNOWN = [
     ("syncthing", UDP, True, 21027, b"\x2e\xa7\xd9\x0b" + bytes(40)),
     ("syncthing", TCP, True, 22067, b"\x9e\x79\xbc\x40\0\0\0\0\0\0\0\0"),
     ("dropbox", UDP, True, 17500, b'{"host_int": 12345, "version": [2, 0], "port": 17500}'),
+]
+TALKS = [
+    ("tftp", UDP, 40001, [(b"\0\4\0\0", False), (b"\0\3\0\1text", True)]),
+    ("tftp", UDP, 40001, [(b"\0\3\0\1text", False), (b"\0\4\0\1", True)]),
 ]

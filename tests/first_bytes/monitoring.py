@@ -52,7 +52,7 @@ KNOWN = [
     ("rmcp", UDP, True, 664, b"\x06\0\xff\x07\x06\x10\0\0\0\0\0\0\0\0\x20\0"),
     ("collectd", UDP, True, 25826, b"\0\0\0\x09host\0\0\x08\0\x0c" + bytes(8)),
     ("collectd", UDP, True, 25826, b"\x02\x10\0\x40" + bytes(60)),
-    ("sflow", UDP, True, 6343, pack(">IIIIIIII", 5, 1, 0xC0000201, 0, 9, 1000, 2, 1) + bytes(40)),
+    ("sflow", UDP, True, 6343, pack(">IIIIIIII", 5, 1, 0xC0000201, 0, 9, 1000, 2, 1) + pack(">I", 36) + bytes(36)),
     ("sflow", UDP, True, 6343, pack(">IIIIIIII", 4, 1, 0xC0000201, 9, 1000, 2, 1, 77) + bytes(40)),
     ("netflow", UDP, True, 2055, pack(">HHIII", 5, 1, 1000, 1700000000, 0) + bytes(56)),
     (

@@ -12,6 +12,7 @@ def rtp(number: int, kind: int = 0, source: int = 0xCAFE) -> bytes:
     return pack(">BBHII", 0x80, kind, number, number * 160, source) + bytes(160)
 
 
+CLASSIC_ANSWER = pack(">HH", 0x0101, 12) + bytes(range(16)) + pack(">HHBBH4s", 1, 8, 0, 1, 40000, bytes(4))
 KNOWN = [
     ("stun", UDP, True, 3478, STUN),
     ("stun", TCP, True, 3478, STUN),
@@ -46,5 +47,8 @@ KNOWN = [
 TALKS = [
     ("rtp", UDP, 40001, [(rtp(7), True), (rtp(8), True)]),
     ("rtcp", UDP, 40001, [(FEEDBACK, True), (FEEDBACK, True)]),
+    ("stun", UDP, 40001, [(pack(">HH", 1, 0) + bytes(range(16)), True)] * 2),
+    ("stun", UDP, 40001, [(pack(">HH", 1, 0) + bytes(range(16)), True), (CLASSIC_ANSWER, False)]),
+    ("mpegts", UDP, 1234, [(pack(">BHB", 0x47, 0x0100, 0x10 + n) + bytes(184), True) for n in (3, 4)]),
     ("mumble", UDP, 64738, [(bytes(4) + b"identity", True), (b"\0\1\2\3identity" + bytes(12), False)]),
 ]

@@ -105,7 +105,7 @@ def test_a_length_in_front_does_not_make_it_ether_s_bus() -> None:
 
 
 def test_zeros_are_not_what_wireguard_or_openvpn_draw() -> None:
-    assert shown(UDP, True, 40001, b"\x03\0\0\0" + bytes(range(60)))[0] == "wireguard"
+    assert shown(UDP, True, 40001, b"\x01\0\0\0" + bytes(range(128)) + bytes(16))[0] == "wireguard"
     assert shown(UDP, True, 40001, struct.pack("<16I", 3, *range(15)))[0] == "unknown"
     session = struct.pack("<6I", 0x40, 64, 64, 0x01000000, 0x64000000, 0)
     assert shown(UDP, True, 40001, session + bytes(40))[0] == "unknown"
@@ -168,7 +168,7 @@ def test_headers_of_zeros_are_nobodys() -> None:
 
 def test_what_is_carried_is_told_where_the_payload_has_it() -> None:
     assert shown(UDP, True, 2123, b"\x32\x01\x00\x04" + bytes(8))[4] == "gtpc"
-    assert shown(UDP, True, 3386, b"\x2e\x01\x00\x04" + bytes(8))[4] == "gtpprime"
+    assert shown(UDP, True, 3386, b"\x2e\x01\x00\x04" + bytes(6))[4] == "gtpprime"
     assert shown(TCP, True, 502, struct.pack(">HHHBBH", 1, 0, 4, 0, 0x5A, 2))[4] == "umas"
     smb = b"\x11\x02" + bytes(12) + b"\x20" + NETBIOS_NAME + b"\0\x20" + NETBIOS_NAME + b"\0\xffSMB%" + bytes(30)
     assert shown(UDP, True, 138, smb)[::4] == ("netbios", "smbv1")

@@ -10,11 +10,19 @@ from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u8
 
 
 cdef Answer gtp(const Sight *s, Found *out) noexcept nogil:
-    """3GPP TS 29.281, 5.1; 29.274, 5.1 (control); 32.295, 6.1 (charging): version 1 or 2, and a length that agrees."""
-    cdef uint32_t rest = s.wire - be16(s, 2)        # the header: 4 and 8 of GTPv2, 8 of v1, 6 or 20 of v0 and charging
-    if s.n < (6 if to_or_from(s, 3386) else 8) or s.data[0] >> 5 > 2 or be16(s, 2) > s.wire:
+    """3GPP TS 29.281, 5.1; 29.274, 5.1 (control); 29.060, 6 (version 0); 32.295, 6.1 (charging): a version, the bits that
+    are the same in each, the length of what is behind the header."""
+    cdef uint32_t version = byte_at(s, 0) >> 5
+    cdef uint32_t rest = s.wire - be16(s, 2)
+    if s.n < (6 if to_or_from(s, 3386) else 8) or version > 2 or s.data[1] == 0:
         return NO
-    if rest not in (4, 6, 8, 20) and s.data[1] not in (1, 2, 3, 26, 31, 254, 255):
+    if to_or_from(s, 3386) and s.data[0] & 0x10 == 0:
+        if s.data[0] & 0x0E != 0x0E or rest != 6 and rest != 20:
+            return NO
+    elif version == 2:
+        if s.data[0] & 0x03 or rest != 4 and not (s.data[0] & 0x10 and 4 < rest < s.wire):      # another one behind it
+            return NO
+    elif s.data[0] & (0x18 if version else 0x1E) != (0x10 if version else 0x1E) or rest != (8 if version else 20):
         return NO
     if to_or_from(s, 3386):
         out.app = P_GTPPRIME
@@ -136,10 +144,11 @@ cdef Answer h245(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer ras(const Sight *s, Found *out) noexcept nogil:
-    """H.225.0, RAS: its protocol's identifier (itu-t 0 8 2250 0, a version) stands near the front."""
-    if contains(s, b"\x06\x00\x08\x91\x4a\x00", 6, 24):
-        return YES
-    return yes(to_or_from(s, 1719) and s.n >= 6 and s.data[0] & 0x80 == 0)
+    """H.225.0, RAS: its protocol's identifier (itu-t 0 8 2250 0, a version) stands near the front.
+
+    Messages without it are of nothing but packed bits: its port names these.
+    """
+    return yes(contains(s, b"\x06\x00\x08\x91\x4a\x00", 6, 24))
 
 
 cdef Answer skinny(const Sight *s, Found *out) noexcept nogil:
@@ -202,7 +211,6 @@ at_first(UDP, P_H323, ras, b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0
 at_first(BOTH, P_BFCP, bfcp, b"\x20\x28\x30\x38\x40\x48\x50\x58")
 at_ports(UDP, P_GTP, gtp, (2123, 2152, 3386))
 at_ports(UDP, P_PFCP, pfcp, (8805,))
-at_ports(UDP, P_H323, ras, (1719,))
 at_ports(TCP, P_CISCOSKINNY, skinny, (2000, 2443))
 at_ports(UDP, P_IAX, iax, (4569,))
 at_first(UDP, P_IAX, iax_begins, bytes(range(0x80, 0x100)))

@@ -124,7 +124,8 @@ cdef Answer telegram_udp(const Sight *s, Found *out) noexcept nogil:
     """Calls over Telegram's reflectors: a tag of 16 bytes, then twelve of ones (a question), on ports 500 to 600."""
     if s.n < 32 or not (500 <= s.dport <= 600 or 500 <= s.sport <= 600):
         return NO
-    return yes(be32(s, 16) == 0xFFFFFFFFU and be32(s, 20) == 0xFFFFFFFFU and be32(s, 24) == 0xFFFFFFFFU)
+    return yes(be32(s, 16) == 0xFFFFFFFFU and be32(s, 20) == 0xFFFFFFFFU and be32(s, 24) == 0xFFFFFFFFU
+               and be32(s, 0) != 0xFFFFFFFFU)
 
 
 cdef Answer threema(const Sight *s, Found *out) noexcept nogil:
@@ -200,7 +201,6 @@ at_first(TCP, P_TELEGRAM, telegram, b"\xef\xee\xdd")
 at_first(TCP, P_XIAOMI, xiaomi, b"\xc2")
 at_first(TCP, P_DINGTALK, dingtalk, b"\x10")
 at_first(TCP, P_WECHAT, wechat_tls, b"\x16\x19")
-at_first(TCP, P_HPVIRTGRP, huawei_push, b"\x16\x17")
 at_first(TCP, P_WECHAT, wechat, b"\x00")
 at_first(UDP, P_ZEPHYR, zephyr, b"Z")
 at_first(UDP, P_OICQ, oicq, b"\x02")
@@ -210,6 +210,7 @@ at_first(UDP, P_DISCORD, discord, b"\x00\x13")
 at_ports(UDP, P_VIBER, viber, (7985, 7987, 5242, 5243, 4244, 9785))
 at_ports(TCP, P_VIBER, viber_tcp, (5242, 5243, 4244, 7985, 7987, 9785))
 at_ports(TCP, P_THREEMA, threema, (5222,))
+at_ports(TCP, P_HPVIRTGRP, huawei_push, (5223,))
 at_any(UDP, P_TELEGRAM, telegram_udp)
 at_any(TCP, P_TELEGRAM, telegram_keys)
 at_any(TCP, P_VIBER, viber_session)

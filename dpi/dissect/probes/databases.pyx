@@ -123,7 +123,8 @@ cdef Answer tds(const Sight *s, Found *out) noexcept nogil:
     if kind == 0x12:
         return yes(be16(s, 2) == s.n and s.data[8] <= 6 and be16(s, 9) <= s.n or to_or_from(s, 1433))
     if kind == 0x10:
-        return yes(be16(s, 2) >= 94 and le32(s, 8) <= 1 << 17 and 0x70 <= byte_at(s, 15) <= 0x74)
+        return yes(be16(s, 2) >= 94 and 86 <= le32(s, 8) <= 1 << 17 and 0x70 <= byte_at(s, 15) <= 0x74
+                   and (s.data[1] & 1 == 0 or le32(s, 8) + 8 >= be16(s, 2)))
     if kind == 0x04 and not s.from_opener:
         if be16(s, 2) == s.n and tds_token(s.data[8]):
             return YES

@@ -129,15 +129,30 @@ cdef Answer lustre(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer tftp(const Sight *s, Found *out) noexcept nogil:
-    """RFC 1350, 5: a request: opcode, file name, mode, both ended by a zero; or an answer from a port of its own."""
+    """RFC 1350, 5: a request: opcode, file name, mode, both ended by a zero; or an answer from a port of its own.
+
+    There the first block is full, or is acknowledged.
+    """
+    cdef uint32_t first = 0x7F000001            # what a side keeps: it has sent the first block, or waits for it
     cdef uint32_t i = 2
     cdef uint32_t j
     if s.n < 4 or s.data[0] != 0 or not 1 <= s.data[1] <= 6:
         return NO
     if s.data[1] == 3:
-        return yes(s.turn == 0 and be16(s, 2) == 1 and (s.wire == 516 or to_or_from(s, 69)))
+        if s.turn or be16(s, 2) != 1:
+            return NO
+        if s.wire == 516 or to_or_from(s, 69) or s.theirs != NULL and s.theirs[0] == first:
+            return YES
+        agreed(s, first)
+        return NO
     if s.data[1] == 4:
-        return yes(s.turn == 0 and s.wire == 4 and be16(s, 2) <= 1)
+        if s.turn or s.wire != 4 or be16(s, 2) > 1:
+            return NO
+        if to_or_from(s, 69) or s.theirs != NULL and s.theirs[0] == first:
+            return YES
+        if be16(s, 2) == 0:
+            agreed(s, first)
+        return NO
     if s.data[1] == 5:
         return yes(be16(s, 2) <= 8 and s.n > 7 and s.data[s.n - 1] == 0 and s.wire == s.n and printable(s, 4, s.n - 5))
     if s.data[1] == 6:

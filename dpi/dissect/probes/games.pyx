@@ -9,17 +9,6 @@ from dpi.dissect.protocols cimport *
 from dpi.wire.cursor cimport Cursor, alive, left, over, skip, take, u8, u16
 
 
-cdef bint zeros(const Sight *s, uint32_t at, uint32_t n) noexcept nogil:
-    """Whether n bytes are there, all of them 0."""
-    cdef uint32_t i
-    if at > s.n or n > s.n - at:
-        return False
-    for i in range(at, at + n):
-        if s.data[i]:
-            return False
-    return True
-
-
 cdef Answer activision(const Sight *s, Found *out) noexcept nogil:
     """Call of Duty among players: 29 bytes that come back with another first byte."""
     if s.wire != 29 or s.n < 12 or s.data[1] != 2 or s.data[2] or s.data[0] not in (0x0C, 0x0D):
@@ -51,7 +40,7 @@ cdef Answer epic_games(const Sight *s, Found *out) noexcept nogil:
     if s.mine == NULL or s.n < 5:
         return NO
     if s.from_opener:
-        if s.n >= 34 and s.mine[0] == 0 and be32(s, 0) & 0x08 == 0 and zeros(s, 10, 24):
+        if s.n >= 34 and s.mine[0] == 0 and be32(s, 0) != 0 and be32(s, 0) & 0x08 == 0 and zeros(s, 10, 24):
             s.mine[0] = be32(s, 0) | 0x08
         return NO
     return yes(s.n >= 20 and be32(s, 0) & 0x08 and s.theirs[0] == be32(s, 0))
@@ -84,16 +73,37 @@ cdef Answer genshin_tcp(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 17 and be32(s, 0) == 0x01000000 and s.data[4] == s.n and be32(s, 10) == 0xAEC675E1U)
 
 
+cdef uint32_t behind_texts(const Sight *s, uint32_t at, int count) noexcept nogil:
+    """Where that many texts, each with a zero behind it, end; 0 where they are none.  One that is cut ends them."""
+    while at < s.n and count:
+        if s.data[at] == 0:
+            count -= 1
+        elif s.data[at] < 0x20 and s.data[at] not in (1, 9, 10, 13):    # 1: a name's colour
+            return 0
+        at += 1
+    return at if count == 0 or s.n < s.wire else 0
+
+
 cdef Answer source_engine(const Sight *s, Found *out) noexcept nogil:
-    """Valve's server queries: A2S_INFO, PLAYER, RULES and what answers them: a version and the name, or a list."""
+    """Valve's server queries: A2S_INFO, PLAYER, RULES and what answers them: a version and texts, or a list."""
     cdef uint8_t kind = byte_at(s, 4)
+    cdef uint32_t at
     if be32(s, 0) != 0xFFFFFFFFU:
         return NO
     if has(s, 4, b"TSource Engine Query\0", 21) or kind in (c'U', c'V') and s.wire == 9:
         return YES
-    return yes(kind == c'A' and s.wire == 9 or kind == c'I' and s.wire > 20 and is_print(byte_at(s, 6))
-               or kind == c'D' and s.wire > 20 and (not s.from_opener or 27000 <= s.sport <= 27050)
-               or kind == c'E' and s.wire > 20 and byte_at(s, 6) == 0 and is_print(byte_at(s, 7)))
+    if kind == c'A' and s.wire == 9:            # a challenge
+        return yes(not s.from_opener or 27000 <= s.sport <= 27050)
+    if s.wire <= 20:
+        return NO
+    if kind == c'I':                            # name, map, folder, game; ten bytes, of which two are letters
+        at = behind_texts(s, 6, 4)
+        return yes(at and (at + 7 > s.n and s.n < s.wire or lower(byte_at(s, at + 5)) in (c'd', c'l', c'p')
+                           and lower(byte_at(s, at + 6)) in (c'l', c'w', c'm', c'o')))
+    if kind == c'D':                            # how many; each a number, the name, points and seconds
+        at = behind_texts(s, 7, 1)
+        return yes(s.data[5] and s.data[6] <= 1 and at and (at + 8 == s.wire or byte_at(s, at + 8) <= s.data[5]))
+    return yes(kind == c'E' and byte_at(s, 6) == 0 and s.data[5] and behind_texts(s, 7, 2))
 
 
 cdef Answer half_life(const Sight *s, Found *out) noexcept nogil:
@@ -263,7 +273,7 @@ cdef Answer elder_scrolls(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer photon(const Sight *s, Found *out) noexcept nogil:
     """Photon, as Toca Boca's games use it: a connect of a peer that has no number yet; a measurement of its own."""
-    if s.n >= 13 and be32(s, 0) == 0x7D7D7D7D and be32(s, 4) == 0x7D7D7D7D:
+    if s.n >= 13 and be32(s, 0) == 0x7D7D7D7D and be32(s, 4) == 0x7D7D7D7D and s.data[s.n - 1] != 0x7D:
         return YES
     return yes(s.n >= 24 and be32(s, 0) == 0xFFFF0001U and be32(s, 12) == 0x02FF0104
                or s.n >= 32 and be16(s, 0) < 256 and 1 <= be16(s, 2) <= 3 and be32(s, 12) in (0x01FF0000, 0x01000000)

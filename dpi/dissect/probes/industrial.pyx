@@ -32,7 +32,14 @@ cdef Answer modbus(const Sight *s, Found *out) noexcept nogil:
         out.app = P_UMAS
     elif function & 0x7F not in (1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 15, 16, 17, 20, 21, 22, 23, 24, 43):
         return NO
-    return yes(to_or_from(s, 502) or s.n == 12 and 1 <= function <= 6)
+    if to_or_from(s, 502):
+        return YES
+    # Elsewhere a question (6.1 to 6.5): 1 to 2000 bits or 1 to 125 registers, one bit that is set or cleared.
+    if s.n != 12 or 247 < s.data[6] < 255:
+        return NO
+    if function == 5:
+        return yes(be16(s, 10) in (0, 0xFF00))
+    return yes(1 <= function <= 4 and 1 <= be16(s, 10) <= (2000 if function <= 2 else 125))
 
 
 cdef Answer modbus_rtu(const Sight *s, Found *out) noexcept nogil:

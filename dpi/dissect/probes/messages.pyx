@@ -270,9 +270,16 @@ cdef Answer rtps(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer raft(const Sight *s, Found *out) noexcept nogil:
     """Raft as the C library of Canonical speaks it: type and length, 64 bits each, little-endian."""
-    if s.n < 24 or le32(s, 0) > 6 or le32(s, 0) == 0 or be32(s, 4) or be32(s, 12):
+    cdef uint32_t kind = le32(s, 0)
+    cdef uint32_t length = le32(s, 8)
+    if s.n < 24 or not 1 <= kind <= 6 or be32(s, 4) or be32(s, 12) or be32(s, 20):      # first is the term
         return NO
-    return yes(16 <= le32(s, 8) and (le32(s, 8) + 16 == s.n or le32(s, 0) in (3, 4, 6) and le32(s, 8) <= 64))
+    if kind == 1:                               # entries: five numbers, 16 bytes for each, then what is in them
+        return yes(length >= 40 and (length - 40) % 16 == 0 and length <= 1 << 16 and (s.n < 56 or be32(s, 52) == 0
+                   and le32(s, 48) == (length - 40) // 16))
+    if kind == 5:
+        return yes(length >= 16 and length + 16 == s.n)
+    return yes(length == 24 or kind != 4 and length == 32 or kind == 3 and length == 40 or kind == 4 and length == 16)
 
 
 cdef Answer raft_hello(const Sight *s, Found *out) noexcept nogil:
@@ -289,6 +296,8 @@ cdef Answer rx(const Sight *s, Found *out) noexcept nogil:
     Elsewhere by a connection's first packet: the first call, its first data, nothing sent before (rx-spec, 2).
     """
     if s.n < 28 or be32(s, 0) == 0 or not 1 <= s.data[20] <= 13 or s.data[23] > 4:
+        return NO
+    if be32(s, 0) < 1 << 24 and s.data[20] != 8 and s.data[20] != 13:       # a time, but in what programs for debugging ask
         return NO
     if not 7000 <= s.sport <= 7009 and not 7000 <= s.dport <= 7009:
         return yes(s.from_opener and be32(s, 0) > 900000000 and s.data[20] == 1 and s.data[21] & 1

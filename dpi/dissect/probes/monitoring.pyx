@@ -98,16 +98,17 @@ cdef Answer netflow(const Sight *s, Found *out) noexcept nogil:
     if s.n < 16:
         return NO
     if version == 10:
-        return yes(count == s.wire and be32(s, 4) > 900000000 and (be16(s, 16) in (2, 3) or be16(s, 16) > 255))
+        return yes(count == s.wire and be32(s, 4) > 900000000 and (be16(s, 16) in (2, 3) or be16(s, 16) > 255)
+                   and 4 <= be16(s, 18) <= count - 16)
     if version == 5:
-        return yes(1 <= count <= 30 and s.wire == 24 + 48 * <uint32_t>count)
+        return yes(1 <= count <= 30 and s.wire == 24 + 48 * <uint32_t>count and be32(s, 12) < 1000000000)
     if version == 7:
-        return yes(1 <= count <= 30 and s.wire == 24 + 52 * <uint32_t>count)
+        return yes(1 <= count <= 30 and s.wire == 24 + 52 * <uint32_t>count and be32(s, 12) < 1000000000)
     if version == 1:                            # Cisco's records have four reserved bytes at their end, others' not
         return yes(1 <= count <= 30 and (s.wire == 16 + 52 * <uint32_t>count or s.wire == 16 + 48 * <uint32_t>count)
-                   and time > 900000000)
+                   and time > 900000000 and be32(s, 12) < 1000000000)
     return yes(version == 9 and 1 <= count <= 255 and 900000000 < time < 0xF0000000U
-               and (be16(s, 20) <= 1 or be16(s, 20) > 255) and be16(s, 22) + 20 <= s.wire)
+               and (be16(s, 20) <= 1 or be16(s, 20) > 255) and 4 <= be16(s, 22) <= s.wire - 20 and be16(s, 22) % 4 == 0)
 
 
 cdef Answer sflow(const Sight *s, Found *out) noexcept nogil:
@@ -115,7 +116,8 @@ cdef Answer sflow(const Sight *s, Found *out) noexcept nogil:
     samples, the first one's type, a vendor's number above its lower 12 bits; RFC 3176, 4: versions 2 and 4 have no parts."""
     cdef uint32_t at = (20 if be32(s, 0) == 5 else 16) + (4 if be32(s, 4) == 1 else 16)
     return yes(be32(s, 0) in (2, 4, 5) and be32(s, 4) in (1, 2) and s.n >= at + 8 and 1 <= be32(s, at) <= 64
-               and be32(s, at + 4) & 0xFFF <= 5 and be32(s, at + 4) >> 24 == 0)
+               and be32(s, at + 4) & 0xFFF <= 5 and be32(s, at + 4) >> 24 == 0
+               and (be32(s, 0) != 5 or be32(s, at + 8) % 4 == 0 and 8 <= be32(s, at + 8) <= s.wire - at - 12))
 
 
 cdef Answer ripe_atlas(const Sight *s, Found *out) noexcept nogil:

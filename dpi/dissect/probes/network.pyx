@@ -10,13 +10,18 @@ from dpi.wire.cursor cimport Cursor, left, over, skip, take, u8, u32
 
 
 cdef Answer ntp(const Sight *s, Found *out) noexcept nogil:
-    """RFC 5905, 7.3: version, mode, a stratum of at most 16; modes 6 and 7 are control (RFC 9327) and private use."""
+    """RFC 5905, 7.3: version, mode, a stratum of at most 16, an interval to 2^17 s, a precision below 2^0 s or none
+    (chrony sends 32); words follow.  Modes 6 and 7 are control (RFC 9327, 2) and private use (ntp_request.h)."""
     cdef uint8_t version = byte_at(s, 0) >> 3 & 7
-    if s.wire < 8:
+    cdef uint8_t mode = byte_at(s, 0) & 7
+    if s.wire < 8 or s.n < 4 or not 1 <= version <= 4:
         return NO
-    if s.data[0] & 7 >= 6:
-        return yes(1 <= version <= 4)
-    return yes(1 <= version <= 4 and s.wire >= 48 and byte_at(s, 1) <= 16 and s.data[0] & 7)
+    if mode == 6:
+        return yes(s.data[0] >> 6 == 0 and s.wire >= 12 and be16(s, 10) + 12 <= s.wire)
+    if mode == 7:
+        return yes(s.data[2] <= 3 and be16(s, 6) >> 12 == 0)
+    return yes(mode and s.wire >= 48 and s.wire % 4 == 0 and s.data[1] <= 16 and s.data[2] <= 17
+               and (s.data[3] == 0 or s.data[3] == 32 or s.data[3] >= 0xE0))
 
 
 cdef Answer dhcp(const Sight *s, Found *out) noexcept nogil:
@@ -45,11 +50,15 @@ cdef Answer dhcp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer dhcpv6(const Sight *s, Found *out) noexcept nogil:
-    """RFC 8415, 8: a kind, a transaction; 21.1: options."""
+    """RFC 8415, 8: a kind, a transaction; 21.1: options that fill the datagram."""
     cdef uint32_t at = 34 if byte_at(s, 0) in (12, 13) else 4     # 9: what a relay puts before it
-    if s.n < 4 or not 1 <= s.data[0] <= 23:
+    if s.n < at or not 1 <= s.data[0] <= 23:
         return NO
-    return yes(s.wire == at or 1 <= be16(s, at) <= 150 and be16(s, at + 2) + at + 4 <= s.wire)
+    while at + 4 <= s.n:
+        if not 1 <= be16(s, at) <= 150:
+            return NO
+        at += be16(s, at + 2) + 4
+    return yes(at == s.wire or at < s.wire and s.n < s.wire or at > s.n and at <= s.wire)
 
 
 cdef Answer ssdp(const Sight *s, Found *out) noexcept nogil:
@@ -68,15 +77,18 @@ cdef Answer netbios(const Sight *s, Found *out) noexcept nogil:
     cdef uint8_t kind = byte_at(s, 0)
     cdef int i
     if to_or_from(s, 137):
-        if s.n >= 12 and be16(s, 4) == 0 and be16(s, 6) == 0 and s.data[2] & 0x80 and be16(s, 8) == 0:
+        if (s.n >= 12 and be16(s, 4) == 0 and be16(s, 6) == 0 and 0x80 <= s.data[2] < 0xD0 and be16(s, 8) == 0
+                and be16(s, 10) == 0):
             return YES                      # an answer without a record (RFC 1002, 4.2.14 and others)
         skip(&c, 12)
     else:
+        if kind == 0x13:                    # an error
+            return yes(s.wire == 11 and 0x82 <= byte_at(s, 10) <= 0x84)
         if not 0x10 <= kind <= 0x16:
             return NO
-        skip(&c, 14)
+        skip(&c, 14 if kind < 0x13 else 10)
     if u8(&c) != 32:
-        return yes(0x13 <= kind <= 0x16 and to_or_from(s, 138) and s.wire >= 11)
+        return NO
     name = take(&c, 32)
     if name == NULL:
         return NO
@@ -90,6 +102,37 @@ cdef Answer netbios(const Sight *s, Found *out) noexcept nogil:
     return YES
 
 
+cdef bint coap_options(const Sight *s, uint32_t at) noexcept nogil:
+    """RFC 7252, 3 and 4.2, 4.3: an empty message is a header and no more; else options, and a payload behind 0xFF."""
+    cdef uint32_t part, n
+    cdef int i
+    if s.data[1] == 0:
+        return s.wire == 4 and at == 4
+    if s.data[1] >> 5 == 0 and (s.data[1] > 7 or s.data[0] & 0x20) or s.data[0] & 0x30 == 0x30:
+        return False                            # a request is not an acknowledgement, and a reset is empty
+    while at < s.n:
+        if s.data[at] == 0xFF:
+            return at + 1 < s.wire
+        n = s.data[at] & 15
+        part = s.data[at] >> 4
+        if n == 15 or part == 15:
+            return False
+        at += 1
+        for i in range(2):                      # 13 and 14: one or two bytes more, first of the number, then of the length
+            if part == 13:
+                at += 1
+            elif part == 14:
+                at += 2
+            if i == 0:
+                part = n
+        if n == 13:
+            n += byte_at(s, at - 1)
+        elif n == 14:
+            n = be16(s, at - 2) + 269
+        at += n
+    return at == s.wire or s.n < s.wire
+
+
 cdef Answer coap(const Sight *s, Found *out) noexcept nogil:
     """RFC 7252, 3: version 1, a token of at most 8 bytes, a code that exists."""
     cdef uint32_t kind = byte_at(s, 1) >> 5
@@ -100,7 +143,7 @@ cdef Answer coap(const Sight *s, Found *out) noexcept nogil:
     if s.n < 4 or s.data[0] >> 6 != 1 or s.data[0] & 0x0F > 8 or kind not in (0, 2, 4, 5) or s.data[1] & 0x1F > 31:
         return NO
     if to_or_from(s, 5683) or to_or_from(s, 5684):
-        return YES
+        return yes(coap_options(s, at))
     if s.data[1] == 1 and contains(s, b".well-known", 11, 40) and contains(s, b"\x04core", 5, 48):     # RFC 6690, 4
         return YES
     # Elsewhere what is asked must be answered under the same number (4.2).
@@ -130,19 +173,32 @@ cdef Answer coap_tcp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer teredo(const Sight *s, Found *out) noexcept nogil:
-    """RFC 4380, 5.1.1: an IPv6 packet, or an indication before one, to or from 3544."""
-    if s.n < 40:
-        return NO
-    return yes(s.data[0] >> 4 == 6 and be16(s, 4) + 40 == s.wire or s.data[0] == 0 and s.data[1] <= 1)
+    """RFC 4380, 5.1.1: an IPv6 packet, to or from 3544; who it is (0x0001) or where from (0x0000) may stand before it,
+    Microsoft's trailers (RFC 6081, 4) behind it."""
+    cdef uint32_t at = 0
+    if be16(s, 0) == 1:
+        at = 13 + byte_at(s, 2) + byte_at(s, 3)
+    if be16(s, at) == 0:
+        at += 8
+    return yes(s.n >= at + 40 and s.data[at] >> 4 == 6 and at + 40 + be16(s, at + 4) <= s.wire
+               and s.wire <= at + 104 + be16(s, at + 4))
 
 
 cdef Answer nat_pmp(const Sight *s, Found *out) noexcept nogil:
     """RFC 6886, 3.2 and 3.3: version 0; RFC 6887, 7: PCP, version 2; the sizes that there are."""
-    if s.n < 2:
+    cdef uint8_t kind = byte_at(s, 1)
+    if s.n < 2 or s.data[0] == 0 and kind & 0x7F > 2:
         return NO
+    if s.data[0] == 0 and kind & 0x80:          # a result, then what was asked for
+        return yes(be16(s, 2) <= 5 and s.n >= 8 and s.wire in (8, 12 if kind == 0x80 else 16))
     if s.data[0] == 0:
-        return yes(s.data[1] & 0x7F <= 2 and s.wire in (2, 8, 12, 16))
-    return yes(s.data[0] == 2 and s.data[1] & 0x7F <= 4 and s.wire >= 24 and s.wire % 4 == 0)
+        return yes(s.wire == 2 if kind == 0 else s.wire == 12 and be16(s, 2) == 0)
+    if s.data[0] != 2 or kind & 0x7F > 4 or s.n < 24 or s.wire % 4 or s.wire > 1100 or s.data[2]:
+        return NO
+    if kind & 0x80:
+        return yes(s.data[3] <= 13 and be32(s, 12) == 0 and be32(s, 16) == 0 and be32(s, 20) == 0)
+    return yes(s.data[3] == 0 and (s.data[8] & 0xE0 == 0x20 or s.data[8] >= 0xFC or be32(s, 8) == 0 and be32(s, 12) == 0
+                                   and be16(s, 16) == 0 and be16(s, 18) in (0, 0xFFFF)))
 
 
 cdef Answer wsd(const Sight *s, Found *out) noexcept nogil:

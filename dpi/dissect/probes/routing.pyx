@@ -8,11 +8,28 @@ from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
 
 
+cdef bint carries_ip(const Sight *s, uint32_t at) noexcept nogil:
+    """Whether an IP packet stands there to the very end."""
+    return (byte_at(s, at) >> 4 == 4 and be16(s, at + 2) + at == s.wire
+            or byte_at(s, at) >> 4 == 6 and be16(s, at + 4) + at + 40 == s.wire)
+
+
 cdef Answer lisp(const Sight *s, Found *out) noexcept nogil:
     """RFC 9301, 5 (4342: control; RFC 8111, 6 and its draft on NAT: 6, 7), RFC 9300, 5.1 (4341: IP behind 8 bytes)."""
+    cdef uint32_t kind = byte_at(s, 0) >> 4
     if to_or_from(s, 4341):
-        return yes(s.n >= 28 and (s.data[8] >> 4 == 4 and be16(s, 10) + 8 == s.wire or s.data[8] >> 4 == 6))
-    return yes(s.n >= 12 and (1 <= s.data[0] >> 4 <= 7 or s.data[0] >> 4 == 8 and byte_at(s, 4) >> 4 in (4, 6)))
+        return yes(s.n >= 28 and carries_ip(s, 8))
+    if kind == 8:
+        return yes(carries_ip(s, 4))
+    if s.n < 16:
+        return yes(s.n >= 12 and kind == 2 and be32(s, 0) == 0x20000000)
+    if kind == 1:                               # records, and who asks: a family of addresses
+        return yes(s.data[3] != 0 and be16(s, 12) in (0, 1, 2, 16387))
+    if kind == 2 or kind == 6:
+        return yes(be32(s, 0) & 0x01FFFF00 == 0)
+    # How it is authenticated (5.6): a key's number, an algorithm, the length of its digest.
+    return yes((3 <= kind <= 5 or kind == 7 and be32(s, 0) & 0x07FFFFFF == 0) and s.data[13] <= 4
+               and be16(s, 14) in (0, 16, 20, 32))
 
 
 cdef Answer lisp_tcp(const Sight *s, Found *out) noexcept nogil:
@@ -22,16 +39,30 @@ cdef Answer lisp_tcp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer hsrp(const Sight *s, Found *out) noexcept nogil:
-    """RFC 2281, 5: version 0, an opcode, a state; version 2 has it in a TLV of 40 bytes."""
-    if s.n >= 20 and s.data[0] == 0:
-        return yes(s.data[1] <= 3 and s.data[2] in (0, 1, 2, 4, 8, 16))
-    return yes(s.n >= 20 and s.data[0] in (1, 2, 4) and byte_at(s, 1) + 2 <= s.wire and s.data[1] >= 4)
+    """RFC 2281, 5: version 0, an opcode, a state, a reserved byte, an address; perhaps a digest of 30 bytes behind it.
+
+    An advertisement (3) has a layout of its own.  Version 2 has a TLV of 40 bytes: version, opcode, state, IP's version.
+    """
+    if s.n < 16:
+        return NO
+    if s.data[0] == 0 and s.data[1] == 3:
+        return yes(be16(s, 2) == 1 and be16(s, 4) + 6 <= s.wire)
+    if s.data[0] == 0:
+        return yes(s.data[1] <= 2 and s.data[2] in (0, 1, 2, 4, 8, 16) and s.data[7] == 0 and s.wire in (20, 50)
+                   and be32(s, 16) != 0)
+    if s.data[0] == 2:                          # the interface's state comes first
+        return yes(s.data[1] == 4 and s.wire >= 6)
+    return yes(be16(s, 0) == 0x0128 and s.data[2] == 2 and s.data[3] <= 3 and s.data[4] <= 6 and s.data[5] in (4, 6))
 
 
 cdef Answer bfd(const Sight *s, Found *out) noexcept nogil:
-    """RFC 5880, 4.1: version 1, the length, a detection multiplier and a discriminator that are not zero."""
-    return yes(s.n >= 24 and s.data[0] >> 5 == 1 and s.data[3] >= 24 and s.data[3] <= s.wire and s.data[2]
-               and be32(s, 4))
+    """RFC 5880, 4.1: version 1, the length, a detection multiplier and a discriminator that are not zero, one bit that is."""
+    cdef uint8_t n = byte_at(s, 3)
+    if s.n < 24 or s.data[0] >> 5 != 1 or s.data[2] == 0 or be32(s, 4) == 0 or s.data[1] & 1:
+        return NO
+    if n != 24 and not (s.data[1] & 4 and 26 <= n <= 60):       # authentication (4.2 to 4.4)
+        return NO
+    return yes(n == s.wire or n < s.wire and byte_at(s, n) == 0)        # padding (RFC 9764)
 
 
 cdef Answer bgp(const Sight *s, Found *out) noexcept nogil:
@@ -88,13 +119,13 @@ cdef Answer olsr(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer aodv(const Sight *s, Found *out) noexcept nogil:
-    """RFC 3561, 5: a request, a reply or an error, each with its reserved bits and length."""
+    """RFC 3561, 5: a request, a reply or an error, each with its reserved bits and length; addresses may be of IPv6."""
     if s.n < 4:
         return NO
     if s.data[0] == 1:
-        return yes(s.wire >= 24 and be16(s, 1) & 0x7FF == 0)
+        return yes(s.wire in (24, 48) and be16(s, 1) & 0x7FF == 0)
     if s.data[0] == 2:
-        return yes(s.wire >= 20 and be16(s, 1) & 0x3FE0 == 0)
+        return yes(s.wire in (20, 44) and be16(s, 1) & 0x3FE0 == 0)
     return yes(s.data[0] == 3 and be16(s, 1) & 0x7FFF == 0 and s.data[3] and s.wire == 4 + 8 * <uint32_t>s.data[3])
 
 
@@ -188,19 +219,24 @@ cdef Answer openflow(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer dlep(const Sight *s, Found *out) noexcept nogil:
-    """RFC 8175, 11: a signal begins with a prefix; 12: a message has a type of at most 16 and its length."""
+    """RFC 8175, 11: a signal begins with a prefix; 12: a message has a type of at most 16 and its length; 11.3: items."""
     if s.proto == UDP:
         return yes(has(s, 0, b"DLEP", 4) and be16(s, 6) + 8 == s.wire)
-    return yes(s.n >= 4 and 1 <= be16(s, 0) <= 16 and be16(s, 2) + 4 <= s.n)
+    return yes(s.n >= 4 and 1 <= be16(s, 0) <= 16 and be16(s, 2) + 4 <= s.n
+               and (be16(s, 2) == 0 or 1 <= be16(s, 4) <= 30 and be16(s, 6) + 4 <= be16(s, 2)))
 
 
 cdef Answer capwap(const Sight *s, Found *out) noexcept nogil:
-    """RFC 5415, 4.3 and 4.2: version 0, a header of 8 bytes or more, or DTLS behind four bytes."""
+    """RFC 5415, 4.3: version 0, a header of 8 bytes or more, what radio it is (5 bits), three flags that are 0, a fragment's
+    place only where it is one, or 4.2: DTLS behind four bytes."""
+    cdef uint32_t flags
     if s.n < 8:
         return NO
     if s.data[0] == 1:
         return yes(be32(s, 0) == 0x01000000 and 20 <= s.data[4] <= 23 and s.data[5] == 0xFE)
-    return yes(s.data[0] == 0 and s.data[1] >> 3 >= 1 and s.data[1] >> 3 <= 8)
+    flags = be16(s, 2)
+    return yes(s.data[0] == 0 and 2 <= s.data[1] >> 3 <= 8 and flags >> 9 & 0x1F <= 4 and flags & 7 == 0
+               and be16(s, 6) & 7 == 0 and (flags & 0x80 or be16(s, 6) == 0))
 
 
 cdef Answer vxlan(const Sight *s, Found *out) noexcept nogil:

@@ -107,6 +107,17 @@ cdef bint drawn(const Sight *s, uint32_t at, uint32_t n) noexcept nogil:
     return zeros <= 2 + n // 16
 
 
+cdef bint zeros(const Sight *s, uint32_t at, uint32_t n) noexcept nogil:
+    """Whether n bytes are there, all of them 0."""
+    cdef uint32_t i
+    if at > s.n or n > s.n - at:
+        return False
+    for i in range(at, at + n):
+        if s.data[i]:
+            return False
+    return True
+
+
 cdef uint32_t ber_length(Cursor *c) noexcept nogil:
     """X.690, 8.1.3: a definite length; the cursor dies of any other."""
     cdef uint32_t n = u8(c)

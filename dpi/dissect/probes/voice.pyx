@@ -106,7 +106,10 @@ cdef Answer turn_multiplexed(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer stun_classic(const Sight *s, Found *out) noexcept nogil:
-    """RFC 3489, 11.1: no cookie yet: a kind that there is, an identity drawn at random, attributes that fill the datagram."""
+    """RFC 3489, 11.1: no cookie yet: a kind that there is, an identity drawn at random, attributes that fill the datagram.
+
+    Away from its port it is told by its answer, or by being sent again (9.3): either has the same identity.
+    """
     cdef uint16_t kind = be16(s, 0)
     cdef uint32_t length = be16(s, 2)
     if s.n < 20 or length + 20 != s.wire or s.n != s.wire or length & 3:
@@ -116,18 +119,23 @@ cdef Answer stun_classic(const Sight *s, Found *out) noexcept nogil:
     if not (to_or_from(s, 3478) or drawn(s, 4, 16)):
         return NO
     if length == 0:
-        return yes(kind == 1 and s.from_opener and (be32(s, 4) ^ be32(s, 8)) != 0)
-    return yes(1 <= (be16(s, 20) & 0x7FFF) <= 0x60 and stun_attributes(s, 20, s.n, out))
+        if kind != 1 or (be32(s, 4) ^ be32(s, 8)) == 0:
+            return NO
+    elif not 1 <= (be16(s, 20) & 0x7FFF) <= 0x60 or not stun_attributes(s, 20, s.n, out):
+        return NO
+    return yes(to_or_from(s, 3478) or agreed(s, 0x03000000 | (be32(s, 4) ^ be32(s, 8) ^ be32(s, 12) ^ be32(s, 16)) >> 8))
 
 
 cdef Answer dtls(const Sight *s, Found *out) noexcept nogil:
-    """RFC 9147, 4.1 and RFC 6347, 4.1: type, version, epoch and number, length within the datagram."""
+    """RFC 9147, 4.1 and RFC 6347, 4.1: type, version, epoch and number, length: records fill the datagram."""
     cdef uint16_t version = be16(s, 1)
     cdef uint32_t n = be16(s, 11)
     if s.n < 13 or version not in (0xFEFF, 0xFEFD, 0x0100) or n + 13 > s.wire or n == 0 or be16(s, 3) > 255:
         return NO
     if be16(s, 3) == 0 and be16(s, 5):      # of a handshake that many records are not sent
         return NO
+    if n + 13 < s.wire and n + 16 <= s.n and be16(s, n + 14) != version and s.data[n + 13] & 0xE0 != 0x20:
+        return NO                           # what follows is another record, perhaps with a short header (RFC 9147, 4)
     dtls_client_hello(s.data, s.n, out)
     return YES
 
@@ -147,22 +155,31 @@ cdef Answer rtsp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer rtmp(const Sight *s, Found *out) noexcept nogil:
-    """Adobe RTMP 1.0, 5.2: C0 with version 3, C1 of 1536 bytes: a time, then zero or a player's version, no more."""
+    """Adobe RTMP 1.0, 5.2: C0 with version 3, C1 of 1536 bytes: a time, zero or a player's version, then random bytes.
+
+    A client waits for S1 then; a server goes on with S2.
+    """
+    cdef bint here = to_or_from(s, 1935)
     if s.n < 9:
-        return MORE if to_or_from(s, 1935) else NO
-    if to_or_from(s, 1935):
-        return YES
-    if be32(s, 1) and be32(s, 5) or s.n < 500:
+        return MORE if here else NO
+    if s.n > 1537 and (s.from_opener or be32(s, 5)) and not here:
         return NO
-    return MORE if s.n < 1537 else yes(s.n == 1537 or be32(s, 5) == 0)
+    if here and s.n >= 200:
+        return YES
+    if not here and (be32(s, 1) and be32(s, 5) or s.n >= 200 and not drawn(s, 9, 191)):
+        return NO
+    return MORE if s.n < 1537 else YES
 
 
 cdef Answer mpeg_ts(const Sight *s, Found *out) noexcept nogil:
     """ISO/IEC 13818-1, 2.4.3.2: packets of 188 bytes, each of which begins with 0x47.
 
-    Most senders put whole ones into a datagram; some fill it up with whatever of the next still fits.
+    Most senders put whole ones into a datagram; some fill it up with whatever of the next still fits.  With less than four
+    in it, two datagrams whose first packets follow each other are asked for: a program's number, a count of four bits.
     """
     cdef uint32_t i = 188
+    cdef uint32_t mark = 0x47000000 | (be16(s, 1) & 0x1FFF) << 8 | byte_at(s, 3) & 15
+    cdef uint32_t before = s.mine[0] if s.mine != NULL else 0
     if s.wire < 188 or s.wire > 1504:
         return NO
     while i < s.n:
@@ -171,7 +188,12 @@ cdef Answer mpeg_ts(const Sight *s, Found *out) noexcept nogil:
         i += 188
     if s.wire % 188:
         return yes(s.n > 752)
-    return yes(s.wire >= 752 or s.data[3] & 0x30 != 0 and agreed(s, 0x47000000 | s.wire))
+    if s.wire >= 752:
+        return YES
+    if s.data[1] & 0x80 or s.data[3] & 0x30 == 0 or before and before >> 24 != 0x47 or s.mine == NULL:
+        return NO
+    s.mine[0] = mark
+    return yes(mark >> 8 == before >> 8 and 1 <= ((mark - before) & 15) <= s.wire // 188)
 
 
 cdef bint rtp_header(const uint8_t *data, uint32_t n) noexcept nogil:

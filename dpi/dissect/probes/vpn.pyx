@@ -9,21 +9,29 @@ from dpi.dissect.protocols cimport *
 
 
 cdef Answer wireguard(const Sight *s, Found *out) noexcept nogil:
-    """WireGuard whitepaper, 5.4: type, three zeros, lengths that are fixed; data alone needs the port or two of it.
+    """WireGuard whitepaper, 5.4: type, three zeros, lengths that are fixed; a handshake's mac2 is zeros but under load.
 
-    Behind the type of a handshake's message or a cookie is what was drawn at random: an index, a key or a nonce.
+    Behind the type is what was drawn at random: an index, a key or a nonce.  Data alone, a cookie, and a handshake under
+    load need the port or two messages with the same receiver's index: the one of who opened, or that of data before.
     """
-    if s.n < 4 or s.data[1] or s.data[2] or s.data[3] or be32(s, 4) == 0:
+    cdef bint at_its_port = to_or_from(s, 51820)
+    cdef uint32_t opens = 0x04000000 | le32(s, 4) >> 8
+    if s.n < 16 or s.data[1] or s.data[2] or s.data[3] or not drawn(s, 4, 4):
         return NO
-    if s.data[0] == 1:
-        return yes(s.wire == 148 and drawn(s, 4, 28))
-    if s.data[0] == 2:
-        return yes(s.wire == 92 and drawn(s, 4, 28))
+    if s.data[0] == 4:
+        # Keys are given up after 180 s (6.1), so the counter, little-endian, stays below 2^26 up to 4 Gbit/s.
+        if s.wire < 32 or s.wire & 15 or be32(s, 12) or s.data[11] > 3 or s.n >= 48 and not drawn(s, 16, 32):
+            return NO
+        return yes(at_its_port or agreed(s, opens))
+    if s.wire != (148 if s.data[0] == 1 else 92 if s.data[0] == 2 else 64) or not drawn(s, 4, 28):
+        return NO
     if s.data[0] == 3:
-        return yes(s.wire == 64 and drawn(s, 4, 28))
-    if s.wire < 32 or s.wire & 15 or s.n < 16 or be32(s, 12):       # a counter of 64 bits, little-endian
-        return NO
-    return yes(to_or_from(s, 51820) or agreed(s, 0x04000000 | be32(s, 4) & 0xFFFFFF))
+        return yes(at_its_port or s.theirs != NULL and s.theirs[0] == opens)
+    if at_its_port or s.n < s.wire or zeros(s, s.wire - 16, 16):
+        return YES
+    if s.data[0] == 2:
+        return yes(s.theirs != NULL and s.theirs[0] == (0x04000000 | le32(s, 8) >> 8))
+    return yes(agreed(s, opens))
 
 
 cdef enum:
@@ -39,9 +47,11 @@ cdef Answer openvpn(const Sight *s, Found *out) noexcept nogil:
     A client's first packet is P_CONTROL_HARD_RESET_CLIENT_V2 (7) or _V3 (10), a server's _SERVER_V2 (8), key id 0.
     With an HMAC (tls-auth) or encrypted (tls-crypt) the rest cannot be read but for a low packet id and a time of this
     age behind it (8.1). With tls-crypt-v2 OpenVPN 2.6 begins to count at EARLY, to say that it can send its key again.
+    A reset carries nothing, so its length is known: behind the time are a number of acks, 0, or 1 with the number and the
+    other's session, and a packet id; an answer may have six bytes of what it offers; _V3 has the wrapped key and its length.
     """
     cdef uint8_t opcode = byte_at(s, 0)
-    cdef uint32_t hmac, number
+    cdef uint32_t hmac, number, rest
     cdef int i
     if s.n < 14 or s.turn > 2 or not drawn(s, 1, 8):        # a session's number
         return NO
@@ -51,7 +61,12 @@ cdef Answer openvpn(const Sight *s, Found *out) noexcept nogil:
         return YES
     for i in range(7):
         hmac = HMACS[i]
-        if hmac == 0 and s.wire < 54:           # with tls-crypt come an HMAC of 32 bytes and what is encrypted
+        if s.wire < 17 + (hmac if hmac else 32):
+            continue
+        rest = s.wire - 17 - (hmac if hmac else 32)     # with tls-crypt an HMAC of 32 bytes stands behind the time
+        if opcode == 0x38 and rest != 5 or opcode == 0x40 and rest not in (5, 11, 17, 23):
+            continue
+        if opcode == 0x50 and (rest < 5 + 34 or s.n == s.wire and be16(s, s.n - 2) + 5 != rest):
             continue
         number = be32(s, 9 + hmac)
         if number > EARLY:
@@ -62,11 +77,14 @@ cdef Answer openvpn(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer openvpn_data(const Sight *s, Found *out) noexcept nogil:
-    """A connection joined later: of control (4, 5, 7, 8, 10) the session, of data (9) the peer is the same twice."""
+    """A connection joined later: of control (4, 5, 7, 8, 10) the session, drawn at random, of data (9) the peer, a small
+    number or ones, is the same twice."""
     cdef uint32_t opcode = byte_at(s, 0) >> 3
     if s.n < 14 or opcode not in (4, 5, 7, 8, 9, 10):
         return NO
-    return yes(agreed(s, be32(s, 0) | 0x0F000000 if opcode == 9 else be32(s, 1) | 0x0F000000))
+    if opcode == 9:
+        return yes((s.data[1] == 0 or be32(s, 0) & 0xFFFFFF == 0xFFFFFF) and agreed(s, be32(s, 0) | 0x0F000000))
+    return yes(s.data[0] & 7 <= 1 and drawn(s, 1, 8) and be32(s, 1) != be32(s, 5) and agreed(s, be32(s, 1) | 0x0F000000))
 
 
 cdef Answer openvpn_tcp(const Sight *s, Found *out) noexcept nogil:
@@ -84,6 +102,19 @@ cdef Answer openvpn_tcp(const Sight *s, Found *out) noexcept nogil:
                and (to_or_from(s, 443) or to_or_from(s, 1194)))
 
 
+cdef Answer esp(const Sight *s) noexcept nogil:
+    """RFC 4303, 2: an association's number above 255, a sequence from 1 on, words; two of an association if it runs."""
+    cdef uint32_t mark = 0x80000000U | (le32(s, 0) & 0x7FFF) << 16 | be16(s, 6)
+    if s.wire < 32 or s.wire % 4 or s.n < 8 or be32(s, 0) < 256 or be32(s, 4) == 0 or s.mine == NULL:
+        return NO
+    if be32(s, 4) <= 16 and drawn(s, 0, 4) and drawn(s, 8, 24):
+        return YES
+    if (s.mine[0] ^ mark) >> 16 == 0 and 1 <= <uint16_t>(mark - s.mine[0]) <= 64:
+        return YES
+    s.mine[0] = mark
+    return NO
+
+
 cdef Answer ike(const Sight *s, Found *out) noexcept nogil:
     """RFC 7296, 3.1 on 500; on 4500 behind four zeros, or ESP (RFC 3948, 2), or one byte of keepalive."""
     cdef uint32_t at = 0
@@ -91,9 +122,10 @@ cdef Answer ike(const Sight *s, Found *out) noexcept nogil:
         if s.wire == 1 and s.data[0] == 0xFF:
             return YES
         if be32(s, 0):
-            return yes(s.wire >= 32)
+            return esp(s)
         at = 4
-    return yes(s.n > at + 18 and s.data[at + 17] in (0x10, 0x20) and (be32(s, at + 24) + at == s.wire or s.n < at + 28))
+    return yes(s.n > at + 18 and s.data[at + 17] in (0x10, 0x20)
+               and (be32(s, at + 24) + at == s.wire or s.n < at + 28 and s.n < s.wire))
 
 
 cdef Answer isakmp(const Sight *s, Found *out) noexcept nogil:
@@ -108,9 +140,28 @@ cdef Answer pptp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer l2tp(const Sight *s, Found *out) noexcept nogil:
-    """RFC 2661, 3.1: a control message: T, L and S bits, version 2, the length."""
-    return yes(s.n >= 12 and be16(s, 0) & 0xCB0F == 0xC802 and be16(s, 2) <= s.wire or s.n >= 6
-               and be16(s, 0) & 0x800F == 0x0002 and s.wire > 8)
+    """RFC 2661, 3.1: a control message: T, L and S bits, version 2, the length; or data: reserved bits, a tunnel, PPP."""
+    cdef uint32_t flags = be16(s, 0)
+    cdef uint32_t at = 2
+    if flags & 0x34FF != 2:
+        return NO
+    if flags & 0x8000:
+        return yes(s.n >= 12 and flags & 0x4B00 == 0x4800 and 12 <= be16(s, 2) <= s.wire)
+    if flags & 0x4000:                          # its length
+        if not 6 <= be16(s, 2) <= s.wire:
+            return NO
+        at = 4
+    if be16(s, at) == 0:
+        return NO
+    at += 8 if flags & 0x0800 else 4            # sequence numbers
+    if flags & 0x0200:                          # an offset
+        at += 2 + be16(s, at)
+    if be16(s, at) == 0xFF03:                   # RFC 1662, 3.1
+        at += 2
+    # RFC 1661, 2: a protocol's number, the first byte even, the last odd; one of a single byte where that is agreed.
+    if at + 1 > s.n:
+        return NO
+    return yes(s.data[at] in (0x00, 0x80, 0xC0, 0xC2) and byte_at(s, at + 1) & 1 or s.data[at] in (0x21, 0x57, 0x3D, 0xFD))
 
 
 cdef Answer tinc(const Sight *s, Found *out) noexcept nogil:
@@ -134,8 +185,8 @@ cdef Answer softether(const Sight *s, Found *out) noexcept nogil:
         return yes(has(s, 0, b"IP=", 3) and contains(s, b",PORT=", 6, 24))
     if s.data[0] == c'A':
         return yes(s.wire == 1 and (to_or_from(s, 5004) or to_or_from(s, 5005)))
-    return yes(s.n >= 32 and be32(s, 0) <= 64 and 4 <= n <= 32 and s.n > n + 8 and printable(s, 8, n - 1)
-               and be32(s, 7 + n) <= 4 and be32(s, 11 + n) <= 64)
+    return yes(s.n >= 32 and 1 <= be32(s, 0) <= 64 and 4 <= n <= 32 and s.n > n + 8 and printable(s, 8, n - 1)
+               and be32(s, 7 + n) <= 4 and 1 <= be32(s, 11 + n) <= 64)
 
 
 cdef Answer cisco_vpn(const Sight *s, Found *out) noexcept nogil:
