@@ -77,7 +77,8 @@ class Decider:
         (
             proto, version, src, sport, dst, dport, vlan, protocol, app, category,
             protocol_method, protocol_confidence, app_method, app_confidence,
-            host, ja4, hassh, alpn, agent, content_type, tls_version, quic_version, ech, tunnel, dscp, decided_at,
+            host, ja4, hassh, hassh_server, alpn, agent, content_type, tls_version, quic_version, ech, tunnel, dscp,
+            decided_at,
             packets_up, bytes_up, packets_down, bytes_down, start, last, risks,
             state, flags, _needs, rule, _disposition, mark, local, mac,
         ) = flow  # fmt: skip
@@ -116,6 +117,7 @@ class Decider:
             known_risks.names(risks),
             known_risks.score(risks),
             hassh,
+            hassh_server,
             alpn,
             TLS_VERSIONS.get(tls_version, f"{tls_version:#06x}") if tls_version else None,
             f"{quic_version:08x}" if quic_version else None,

@@ -18,8 +18,8 @@ END_REASONS = ("", "closed", "idle", "evicted", "reused", "reported", "flushed")
 FLOW_FIELDS = (
     "proto", "version", "src", "sport", "dst", "dport", "vlan", "protocol", "app", "category",
     "protocol_method", "protocol_confidence", "app_method", "app_confidence",
-    "host", "ja4", "hassh", "alpn", "agent", "content_type", "tls_version", "quic_version", "ech", "tunnel", "dscp",
-    "decided_at", "packets_up", "bytes_up", "packets_down", "bytes_down", "start", "last", "risks",
+    "host", "ja4", "hassh", "hassh_server", "alpn", "agent", "content_type", "tls_version", "quic_version", "ech",
+    "tunnel", "dscp", "decided_at", "packets_up", "bytes_up", "packets_down", "bytes_down", "start", "last", "risks",
     "state", "flags", "needs", "rule", "disposition", "mark", "local", "mac",
 )
 
@@ -47,7 +47,7 @@ cdef tuple flow_tuple(const Event *e):
         address(f.addr[up], f.version), f.port[up], address(f.addr[down], f.version), f.port[down], f.vlan,
         f.protocol.id, f.app.id, f.category,
         f.protocol.method, f.protocol.confidence, f.app.method, f.app.confidence,
-        text_of(e.host), text_of(e.ja4), text_of(e.hassh),
+        text_of(e.host), text_of(e.ja4), text_of(e.hassh), text_of(e.hassh_server),
         text_of(e.alpn), text_of(e.agent), text_of(e.content_type),
         f.tls_version, f.quic_version, f.ech, f.tunnel, f.dscp, f.decided_at,
         f.packets[up], f.bytes[up], f.packets[down], f.bytes[down], f.start, f.last, f.risks,

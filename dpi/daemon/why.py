@@ -305,6 +305,7 @@ def _evidence(state: State, record: FlowRecord) -> Iterator[str]:
         ("ALPN", record.alpn),
         ("JA4", record.ja4),
         ("HASSH", record.hassh),
+        ("HASSH of the server", record.hassh_server),
         ("QUIC version", record.quic_version),
         ("user agent", record.agent),
     ):

@@ -202,6 +202,7 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     replace(s, &f.alpn, found.alpn)
     replace(s, &f.agent, found.agent)
     replace(s, &f.content_type, found.content_type)
+    replace(s, &f.content_type, found.hassh_server)
     if found.tls_version:
         f.tls_version = found.tls_version
     if found.quic_version:

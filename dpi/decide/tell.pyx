@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from dpi.decide.fingerprint cimport hassh_of, ja4_of
+from dpi.decide.fingerprint cimport content_type_of, hassh_of, hassh_server_of, ja4_of
 from dpi.decide.shard cimport Shard
 from dpi.flow.events cimport Event, ring_commit, ring_reserve
 from dpi.flow.flow cimport Flow
@@ -32,9 +32,10 @@ cdef void write_event(Shard *s, const Flow *f, uint8_t kind, uint8_t reason, Eve
     copy_text(s, e.host, sizeof(e.host), f.host)
     copy_text(s, e.agent, sizeof(e.agent), f.agent)
     copy_text(s, e.alpn, sizeof(e.alpn), f.alpn)
-    copy_text(s, e.content_type, sizeof(e.content_type), f.content_type)
+    copy_text(s, e.content_type, sizeof(e.content_type), content_type_of(f))
     copy_text(s, e.ja4, sizeof(e.ja4), ja4_of(f))
     copy_text(s, e.hassh, sizeof(e.hassh), hassh_of(f))
+    copy_text(s, e.hassh_server, sizeof(e.hassh_server), hassh_server_of(f))
     copy_text(s, e.mac, sizeof(e.mac), f.mac)
 
 

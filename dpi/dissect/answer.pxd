@@ -23,7 +23,8 @@ cdef struct Found:
     char host[256]          # lower case, no trailing dot, NUL-terminated; "" where none is visible
     uint16_t host_len
     char ja4[40]            # "t13d1516h2_8daaf6152771_e5627efa2ab1", "" where it does not apply
-    char hassh[40]          # SSH's, 32 digits; "" where it does not apply
+    char hassh[40]          # of SSH's client, 32 digits; "" where it does not apply
+    char hassh_server[40]   # … of its server
     char alpn[32]           # the first protocol offered
     char agent[128]         # HTTP user agent, or what names the client's software
     char content_type[64]

@@ -15,6 +15,7 @@ cdef dict found_dict(const Found *found):
         "host": text(found.host),
         "ja4": text(found.ja4),
         "hassh": text(found.hassh),
+        "hassh_server": text(found.hassh_server),
         "alpn": text(found.alpn),
         "agent": text(found.agent),
         "content_type": text(found.content_type),

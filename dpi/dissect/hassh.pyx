@@ -1,11 +1,11 @@
-"""HASSH: a fingerprint of the software that opens an SSH connection.
+"""HASSH and hasshServer: fingerprints of the software at either end of an SSH connection.
 
-As published by Salesforce (HASSH, 2018): the MD5 digest of four of the lists in the client's KEXINIT (RFC 4253, 7.1), each
-as it is sent, with ";" between them:
+As published by Salesforce (HASSH, 2018): the MD5 digest of four of the lists in a side's KEXINIT (RFC 4253, 7.1), each
+as it is sent, with ";" between them; of the three kinds that there are for each direction, the one that the side sends in:
 
-    key exchange;ciphers to the server;MACs to the server;compression to the server
+    key exchange;ciphers;MACs;compression
 
-What the client offers depends on its program and release, and hardly on who uses it.
+What a side offers depends on its program and release, and hardly on who uses it.
 """
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memchr
@@ -20,10 +20,11 @@ cdef enum:
     PACKET_MAX = 35000      # RFC 4253, 6.1
     KEXINIT = 20            # RFC 4253, 12
     COOKIE = 16
-    LISTS = 7               # key exchange, host keys, ciphers, MACs and compression, each to the server and back
+    LISTS = 8               # key exchange, host keys, ciphers, MACs and compression, each to the server and back
+    CIPHERS = 2             # to the server
 
 
-cdef bint lists(const uint8_t *packet, uint32_t n, MD5_CTX *digest) noexcept nogil:
+cdef bint lists(const uint8_t *packet, uint32_t n, bint server, MD5_CTX *digest) noexcept nogil:
     """Digests the lists that count; False where they are cut or run over the packet."""
     cdef Cursor c = over(packet, n)
     cdef const uint8_t *text
@@ -35,15 +36,15 @@ cdef bint lists(const uint8_t *packet, uint32_t n, MD5_CTX *digest) noexcept nog
         text = take(&c, size)
         if not alive(&c):
             return False
-        if i == 0 or i == 2 or i == 4 or i == 6:    # what the client would rather send by, not what it would read
+        if i == 0 or i >= CIPHERS and i & 1 == server:      # what the side would rather send by, not what it would read
             if i:
                 MD5_Update(digest, <const char *>b";", 1)
             MD5_Update(digest, text, size)
     return True
 
 
-cdef Answer hassh(const uint8_t *data, uint32_t n, char *out) noexcept nogil:
-    """What a client sends, from its version or from what follows that; writes 32 hexadecimal digits and NUL."""
+cdef Answer hassh(const uint8_t *data, uint32_t n, bint server, char *out) noexcept nogil:
+    """What a side sends, from its version or from what follows that; writes 32 hexadecimal digits and NUL."""
     cdef const uint8_t *end
     cdef uint8_t digest[16]
     cdef MD5_CTX state
@@ -65,7 +66,7 @@ cdef Answer hassh(const uint8_t *data, uint32_t n, char *out) noexcept nogil:
     if n - 4 < size:
         return MORE
     MD5_Init(&state)
-    if not lists(data + 5, size - 1 - padding, &state):
+    if not lists(data + 5, size - 1 - padding, server, &state):
         return NO
     MD5_Final(digest, &state)
     for i in range(16):
@@ -75,9 +76,9 @@ cdef Answer hassh(const uint8_t *data, uint32_t n, char *out) noexcept nogil:
     return YES
 
 
-def client(bytes data) -> tuple:
-    """→ ("no" | "more" | "yes", the fingerprint or "") of what a client sends, from its version or its KEXINIT on."""
+def fingerprint(bytes data, bint server=False) -> tuple:
+    """→ ("no" | "more" | "yes", the fingerprint or "") of what a side sends, from its version or its KEXINIT on."""
     cdef char out[40]
     out[0] = 0
-    answer = hassh(data, <uint32_t>len(data), out)
+    answer = hassh(data, <uint32_t>len(data), server, out)
     return answer_name(answer), out.decode("ascii")

@@ -60,7 +60,7 @@ from dpi.wire.packet cimport IP_SCTP, IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN,
 
 cdef enum:
     PAYLOADS_MAX = 10       # packets with payload that each side is looked at for
-    BEGUN_PAYLOADS = 40     # the same while a hello or a request goes on: one cut small, or filled up, hides no name
+    BEGUN_PAYLOADS = 40     # the same while a hello, a request or an offer of SSH goes on: one cut small, or filled up, hides no name
     NOBODY = 2
     DTLS_1_0 = 0xFEFF
     PRIVILEGED = 1024       # ports below are a system's own services (RFC 6335, 6)
@@ -76,6 +76,8 @@ cdef uint32_t payloads_max(const Inspector *s, const Flow *f, int side) noexcept
         return PAYLOADS_MAX
     stream = &s.works[f.work].streams[side]
     data = stream_bytes(stream)
+    if f.protocol.id == P_SSH:
+        return BEGUN_PAYLOADS
     if data[0] == 0x16:
         return BEGUN_PAYLOADS if 1 <= data[5] <= 2 else PAYLOADS_MAX
     return BEGUN_PAYLOADS if http_begun(data, stream_ready(stream)) else PAYLOADS_MAX
@@ -99,6 +101,8 @@ cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
         f.spent &= <uint8_t>~(1 << side)
         clear(s, f, side)
     if f.spent & (1 << side):
+        if past_its_offer(s, f, p, side):
+            f.spent = 3                         # it has heard the other side's offer, which then does not come by here
         return MORE if f.spent != 3 else NO
     answer = segment(s, f, p, side, out) if p.proto == IP_TCP else datagram(s, f, p, side, out)
     if f.payloads[side] < 255 and not within_message(s, f, side):
@@ -285,29 +289,52 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
 
 cdef Answer fingerprint(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
                         Finding *out) noexcept nogil:
-    """Of an SSH connection that has its name: the client's offer."""
+    """Of an SSH connection that has its name: what this side offers; it is complete with the other side's."""
     cdef Answer answer
-    if not opened(f, p, side):
-        return NO
     memset(&s.found, 0, sizeof(s.found))
-    answer = hassh(data, n, s.found.hassh)
-    if answer == NO:
-        f.spent = 3
+    answer = offer(s, f, p, side, data, n)
     out.protocol = P_SSH
-    out.complete = 1
+    out.complete = f.spent == 3
     return answer
 
 
-cdef bint offer_awaited(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
-                        Finding *out) noexcept nogil:
-    """Whether the client's offer comes behind an SSH version; one that begins with it and is cut is not waited for."""
-    if not opened(f, p, side):
-        return True
-    if hassh(data, n, s.found.hassh) != MORE:
+cdef Answer offer(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n) noexcept nogil:
+    """A side's offer, which is the last that is looked at of it; without the client's nothing is waited for."""
+    cdef bint client = opened(f, p, side)
+    cdef char *text = &s.found.hassh[0]
+    cdef Answer answer
+    if not client:
+        text = &s.found.hassh_server[0]
+    answer = hassh(data, n, not client, text)
+    if answer == NO and client:
+        f.spent = 3
+    elif answer != MORE:
+        f.spent |= <uint8_t>(1 << side)
+    return answer
+
+
+cdef bint past_its_offer(const Inspector *s, const Flow *f, const Packet *p, int side) noexcept nogil:
+    """Whether a side of SSH whose offer was seen says more: it answers the other's (RFC 4253, 7.1).  What is kept of it, or
+    its first segment, is sent again."""
+    cdef int32_t offset = <int32_t>(p.seq - f.isn[side] - 1)
+    cdef uint32_t ready = stream_ready(&s.works[f.work].streams[side]) if f.work != NONE else 0
+    if f.protocol.id != P_SSH or (f.fingerprint if opened(f, p, side) else f.content_type) == NONE:
         return False
+    return offset > 0 and <uint32_t>offset >= ready
+
+
+cdef bint offer_awaited(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n) noexcept nogil:
+    """Whether offers come behind an SSH version, which is kept so that they may be cut anywhere and come in any order."""
+    cdef Work *w
+    if offer(s, f, p, side, data, n) != MORE:
+        return f.spent != 3
     if f.work == NONE or stream_ready(&s.works[f.work].streams[side]) == 0:
-        out.goes_on = data[n - 1] == c'\n'
-        return out.goes_on
+        w = work_of(s, f)
+        if w == NULL or not stream_put(&w.streams[side], 0, data, n):
+            return False                        # there is no room to wait for the rest
+        w.shown[side] = stream_ready(&w.streams[side])
+        if w.shown[side] > n and offer(s, f, p, side, stream_bytes(&w.streams[side]), w.shown[side]) != MORE:
+            return f.spent != 3                 # the rest had come before
     return True
 
 
@@ -365,7 +392,7 @@ cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8
         out.goes_on = 1
         if out.protocol == P_NETBIOS:           # RFC 1002, 4.3.1
             s.found.unfinished = n < 4 or n - 4 < <uint32_t>(data[2] << 8 | data[3])
-    if p.proto == IP_TCP and out.protocol == P_SSH and offer_awaited(s, f, p, side, data, n, out):
+    if p.proto == IP_TCP and out.protocol == P_SSH and offer_awaited(s, f, p, side, data, n):
         out.complete = 0
     out.replaces = out.protocol == P_DTLS       # calls get through by STUN first
     if s.found.host_len:

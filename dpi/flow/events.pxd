@@ -40,6 +40,7 @@ cdef struct Event:
     char content_type[64]
     char ja4[40]
     char hassh[40]
+    char hassh_server[40]
     char mac[24]
 
 

@@ -66,7 +66,7 @@ cdef struct Flow:
     uint32_t host           # flow/strings.pxd, as are the next four
     uint32_t agent
     uint32_t alpn
-    uint32_t content_type
+    uint32_t content_type   # HTTP's; of SSH, which has none, the server's fingerprint (decide/fingerprint.pxd)
     uint32_t fingerprint    # of the client's program: JA4, of SSH HASSH
     uint32_t quic_version
     uint32_t rule           # index in the rule table, or NONE

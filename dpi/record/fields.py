@@ -91,6 +91,7 @@ class FlowRecord:
     risks: list[str] = field(metadata=says("what about it is worth a look: certificate-dates, foreign-port, …"))
     risk_score: int = field(metadata=says("how much all of them weigh together, 0 for none to 100"))
     hassh: str | None = field(metadata=says("fingerprint of the client's SSH"))
+    hassh_server: str | None = field(metadata=says("fingerprint of the server's SSH"))
     alpn: str | None = field(metadata=says("the first application protocol that the client offers"))
     tls_version: str | None = field(metadata=says("the highest that the client offers"))
     quic_version: str | None = field(metadata=says("as eight hexadecimal digits"))

@@ -48,16 +48,16 @@ cdef enum:
 
 cdef enum Field:            # FIELD_NAMES has the same order
     CAPTURE, L4, IP_VERSION, SRC, SPORT, DST, DPORT, VLAN, PROTOCOL, APP, CATEGORY, HOSTNAME, JA4, METHOD
-    CONFIDENCE, DECIDED_AT, PACKETS_UP, BYTES_UP, PACKETS_DOWN, BYTES_DOWN, START, END, RISKS, RISK_SCORE, HASSH, ALPN
-    TLS_VERSION, QUIC_VERSION, ECH, AGENT, CONTENT_TYPE, TUNNEL, DSCP, STATE, REASON, RULE, MARK, DIRECTION
+    CONFIDENCE, DECIDED_AT, PACKETS_UP, BYTES_UP, PACKETS_DOWN, BYTES_DOWN, START, END, RISKS, RISK_SCORE, HASSH
+    HASSH_SERVER, ALPN, TLS_VERSION, QUIC_VERSION, ECH, AGENT, CONTENT_TYPE, TUNNEL, DSCP, STATE, REASON, RULE, MARK, DIRECTION
     MAC, PACKETS
 
 # Those of a record, and `packets`: of both directions.
 FIELD_NAMES = (
     "capture", "l4", "ip_version", "src", "sport", "dst", "dport", "vlan", "protocol", "app", "category", "hostname",
     "ja4", "method", "confidence", "decided_at", "packets_up", "bytes_up", "packets_down", "bytes_down",
-    "start", "end", "risks", "risk_score", "hassh", "alpn", "tls_version", "quic_version", "ech", "agent", "content_type",
-    "tunnel", "dscp", "state", "reason", "rule", "mark", "direction", "mac", "packets",
+    "start", "end", "risks", "risk_score", "hassh", "hassh_server", "alpn", "tls_version", "quic_version", "ech", "agent",
+    "content_type", "tunnel", "dscp", "state", "reason", "rule", "mark", "direction", "mac", "packets",
 )
 
 
@@ -261,6 +261,8 @@ cdef class Lines:
                 self.put_name(e.ja4)
             elif field == HASSH:
                 self.put_name(e.hassh)
+            elif field == HASSH_SERVER:
+                self.put_name(e.hassh_server)
             elif field == METHOD:
                 self.put(self.methods.of(method))
             elif field == CONFIDENCE:

@@ -20,7 +20,7 @@ KNOWN = [
     ("steam", UDP, True, 27017, b"VS01" + bytes(32)),
     ("sourceengine", UDP, True, 27015, b"\xff\xff\xff\xffTSource Engine Query\0"),
     ("sourceengine", UDP, False, 27015, b"\xff\xff\xff\xffA\1\2\3\4"),
-    ("sourceengine", UDP, False, 2457, b"\xff\xff\xff\xffI\x02A server\0map\0game\0Game\0" + bytes(5) + b"dl" + bytes(2)),
+    ("sourceengine", UDP, False, 2457, b"\xff\xff\xff\xffI\x02A server\0map\0game\0Game\0\0\0\0\0\0dl\0\0"),
     ("sourceengine", UDP, True, 40001, b"\xff\xff\xff\xffE\x02\0mp_friendlyfire\x001\0sv_gravity\x00800\0"),
     ("lolwildrift", UDP, True, 18001, b"\x01\x02\xc8\x41" + bytes(14) + b"A0B1"),
     ("nintendo", UDP, True, 40001, b"\x32\xab\x98\x64\x90" + bytes(60)),

@@ -23,7 +23,8 @@ KNOWN = [
     ("coap", UDP, True, 40001, b"\x40\x01\x12\x34\xbb.well-known\x04core"),
     ("ntp", UDP, True, 123, b"\x23" + bytes(47)),
     ("netbios", UDP, True, 137, bytes(12) + b"\x20" + NETBIOS_NAME + b"\0\0\x20\0\x01"),
-    ("teredo", UDP, True, 3544, b"\x60\0\0\0\0\x08\x3b\x15" + bytes(40)),
+    ("teredo", UDP, True, 3544, b"\x60\0\0\0\0\x08\x3b\x15\x20\x01" + bytes(38)),
+    ("teredo", UDP, False, 3544, b"\0\1" + bytes(11) + b"\x60\0\0\0\0\0\x3b\x15\xfe\x80" + bytes(30)),
     ("natpmp", UDP, True, 5351, b"\0\0"),
     ("natpmp", UDP, True, 5351, b"\x02\x01\0\0\0\0\x1c\x20" + bytes(52)),
     (

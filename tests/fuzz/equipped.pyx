@@ -179,6 +179,7 @@ cdef void drain(Shard *s) noexcept nogil:
             check(strnlen(e.content_type, sizeof(e.content_type)) < sizeof(e.content_type))
             check(strnlen(e.ja4, sizeof(e.ja4)) < sizeof(e.ja4))
             check(strnlen(e.hassh, sizeof(e.hassh)) < sizeof(e.hassh))
+            check(strnlen(e.hassh_server, sizeof(e.hassh_server)) < sizeof(e.hassh_server))
             check(e.flow.version == 4 or e.flow.version == 6)
             check(e.flow.app.confidence <= 100 and e.flow.protocol.confidence <= 100)
         ring_advance(&s.ring)

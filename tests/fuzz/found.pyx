@@ -29,6 +29,7 @@ cdef void check_found(const Found *f) noexcept nogil:
     check_host(f.host, f.host_len)
     check(f.ja4[0] == 0 or strlen(f.ja4) == 36)
     check(f.hassh[0] == 0 or strlen(f.hassh) == 32)
+    check(f.hassh_server[0] == 0 or strlen(f.hassh_server) == 32)
     check_text(f.alpn, sizeof(f.alpn))
     check_text(f.agent, sizeof(f.agent))
     check_text(f.content_type, sizeof(f.content_type))

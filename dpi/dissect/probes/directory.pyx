@@ -93,23 +93,23 @@ cdef Answer radius(const Sight *s, Found *out) noexcept nogil:
     cdef uint8_t n
     if s.n < 20 or be16(s, 2) != s.wire or not 1 <= s.data[0] <= 52:
         return NO
-    if to_or_from(s, 1812) or to_or_from(s, 1813) or to_or_from(s, 1645) or to_or_from(s, 1646) or to_or_from(s, 3799):
-        return YES
-    if to_or_from(s, 1700):         # where Cisco takes what RFC 5176 sends to 3799
-        return yes(40 <= s.data[0] <= 45)
-    if s.n != s.wire or s.n < 26 or not (s.data[0] <= 5 or s.data[0] == 11 or 40 <= s.data[0] <= 45):
+    if to_or_from(s, 1700) and not 40 <= s.data[0] <= 45:       # where Cisco takes what RFC 5176 sends to 3799
         return NO
-    if not fits_its_kind(s, s.data[20], s.data[21]):
-        return NO
+    if not (to_or_from(s, 1812) or to_or_from(s, 1813) or to_or_from(s, 1645) or to_or_from(s, 1646)
+            or to_or_from(s, 3799) or to_or_from(s, 1700)):
+        if s.n != s.wire or s.n < 26 or not (s.data[0] <= 5 or s.data[0] == 11 or 40 <= s.data[0] <= 45):
+            return NO
+        if not fits_its_kind(s, s.data[20], s.data[21]):
+            return NO
     c = over(s.data + 20, s.n - 20)
     while left(&c) > 0:
         if u8(&c) == 0:
             return NO
         n = u8(&c)
-        if n < 2:
+        if n == 1 or n == 0 and alive(&c):
             return NO
         skip(&c, n - 2)
-    return yes(alive(&c))
+    return yes(alive(&c) or s.n < s.wire)
 
 
 cdef Answer tacacs(const Sight *s, Found *out) noexcept nogil:

@@ -88,6 +88,7 @@ cdef Answer source_engine(const Sight *s, Found *out) noexcept nogil:
     """Valve's server queries: A2S_INFO, PLAYER, RULES and what answers them: a version and texts, or a list."""
     cdef uint8_t kind = byte_at(s, 4)
     cdef uint32_t at
+    cdef int i
     if be32(s, 0) != 0xFFFFFFFFU:
         return NO
     if has(s, 4, b"TSource Engine Query\0", 21) or kind in (c'U', c'V') and s.wire == 9:
@@ -101,9 +102,14 @@ cdef Answer source_engine(const Sight *s, Found *out) noexcept nogil:
         return yes(at and (at + 7 > s.n and s.n < s.wire or lower(byte_at(s, at + 5)) in (c'd', c'l', c'p')
                            and lower(byte_at(s, at + 6)) in (c'l', c'w', c'm', c'o')))
     if kind == c'D':                            # how many; each a number, the name, points and seconds
-        at = behind_texts(s, 7, 1)
-        return yes(s.data[5] and s.data[6] <= 1 and at and (at + 8 == s.wire or byte_at(s, at + 8) <= s.data[5]))
-    return yes(kind == c'E' and byte_at(s, 6) == 0 and s.data[5] and behind_texts(s, 7, 2))
+        at = 6
+        for i in range(s.data[5]):
+            at = behind_texts(s, at + 1, 1)
+            if at == 0 or at >= s.n:
+                return yes(at and i > 0)        # it is cut
+            at += 8
+        return yes(s.data[5] and at == s.wire)
+    return yes(kind == c'E' and byte_at(s, 6) == 0 and s.data[5] and is_print(byte_at(s, 7)) and behind_texts(s, 7, 2))
 
 
 cdef Answer half_life(const Sight *s, Found *out) noexcept nogil:

@@ -297,7 +297,7 @@ cdef Answer rx(const Sight *s, Found *out) noexcept nogil:
     """
     if s.n < 28 or be32(s, 0) == 0 or not 1 <= s.data[20] <= 13 or s.data[23] > 4:
         return NO
-    if be32(s, 0) < 1 << 24 and s.data[20] != 8 and s.data[20] != 13:       # a time, but in what programs for debugging ask
+    if be32(s, 0) < 0x30000000 and s.data[20] != 8 and s.data[20] != 13:       # a time, but in what programs for debugging ask
         return NO
     if not 7000 <= s.sport <= 7009 and not 7000 <= s.dport <= 7009:
         return yes(s.from_opener and be32(s, 0) > 900000000 and s.data[20] == 1 and s.data[21] & 1

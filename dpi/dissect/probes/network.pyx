@@ -180,8 +180,10 @@ cdef Answer teredo(const Sight *s, Found *out) noexcept nogil:
         at = 13 + byte_at(s, 2) + byte_at(s, 3)
     if be16(s, at) == 0:
         at += 8
-    return yes(s.n >= at + 40 and s.data[at] >> 4 == 6 and at + 40 + be16(s, at + 4) <= s.wire
-               and s.wire <= at + 104 + be16(s, at + 4))
+    if s.n < at + 40 or s.data[at] >> 4 != 6 or be16(s, at + 4) + at + 40 > s.wire or be16(s, at + 4) + at + 104 < s.wire:
+        return NO
+    # Whose address is Teredo's (2.6: 2001::/32), or is none but of the link, as when a client looks for its server.
+    return yes(be32(s, at + 8) == 0x20010000 or be32(s, at + 24) == 0x20010000 or be16(s, at + 8) & 0xFFC0 == 0xFE80)
 
 
 cdef Answer nat_pmp(const Sight *s, Found *out) noexcept nogil:

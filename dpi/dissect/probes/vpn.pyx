@@ -76,6 +76,21 @@ cdef Answer openvpn(const Sight *s, Found *out) noexcept nogil:
     return NO
 
 
+cdef bint numbered(const Sight *s) noexcept nogil:
+    """Whether a control packet has a low number behind what it acknowledges, or before a time, as openvpn() says."""
+    cdef uint32_t at = 10
+    cdef int i
+    if s.data[9] <= 8:
+        at += 4 * s.data[9] + (8 if s.data[9] else 0)
+        if at == s.wire or be32(s, at) < 256 and at + 4 <= s.wire:
+            return True
+    for i in range(7):
+        at = 9 + HMACS[i]
+        if s.n >= at + 8 and be32(s, at) & ~<uint32_t>EARLY < 256 and 0x40000000 < be32(s, at + 4) < 0x90000000U:
+            return True
+    return False
+
+
 cdef Answer openvpn_data(const Sight *s, Found *out) noexcept nogil:
     """A connection joined later: of control (4, 5, 7, 8, 10) the session, drawn at random, of data (9) the peer, a small
     number or ones, is the same twice."""
@@ -84,7 +99,8 @@ cdef Answer openvpn_data(const Sight *s, Found *out) noexcept nogil:
         return NO
     if opcode == 9:
         return yes((s.data[1] == 0 or be32(s, 0) & 0xFFFFFF == 0xFFFFFF) and agreed(s, be32(s, 0) | 0x0F000000))
-    return yes(s.data[0] & 7 <= 1 and drawn(s, 1, 8) and be32(s, 1) != be32(s, 5) and agreed(s, be32(s, 1) | 0x0F000000))
+    return yes(s.data[0] & 7 <= 1 and drawn(s, 1, 8) and be32(s, 1) != be32(s, 5) and numbered(s)
+               and agreed(s, be32(s, 1) | 0x0F000000))
 
 
 cdef Answer openvpn_tcp(const Sight *s, Found *out) noexcept nogil:
