@@ -48,7 +48,16 @@ CONVERSATIONS: dict[str, tuple[int, Packets]] = {
             (CLIENT, b'{"jsonrpc":"2.0","method":"eth_blockNumber","params":[],"id":1}'),
         ),
     ),
-    "ssh": (2222, packets((CLIENT, b"SSH-2.0-OpenSSH_9.2p1\r\n"), (CLIENT, ssh_offer()))),
+    "ssh": (
+        2222,
+        packets(
+            (SERVER, b"SSH-2.0-dropbear_2022.83\r\n"),
+            (CLIENT, b"SSH-2.0-OpenSSH_9.2p1\r\n"),
+            (CLIENT, ssh_offer()),
+            (SERVER, ssh_offer(b"sntrup761x25519-sha512")),
+            most=90,
+        ),
+    ),
     "netbios": (
         139,
         packets((CLIENT, SESSION), (SERVER, b"\x82\0\0\0"), (CLIENT, b"\0\0\0\x2f\xffSMBr" + bytes(42))),
@@ -71,7 +80,7 @@ def told(port: int, said: Packets) -> dict[str, Any]:
     for side, offset, payload, acked in said:
         connection.segment(side, offset, payload, ack=(connection.isn[1 - side] + 1 + acked) & 0xFFFFFFFF)
     (flow,) = ended(connection.core)
-    return {field: flow[field] for field in ("protocol", "app", "host", "ja4", "hassh")}
+    return {field: flow[field] for field in ("protocol", "app", "host", "ja4", "hassh", "hassh_server")}
 
 
 WHOLE = {what: told(*conversation) for what, conversation in CONVERSATIONS.items()}
@@ -81,7 +90,7 @@ def test_in_order_they_tell() -> None:
     assert [WHOLE[what]["protocol"] for what in WHOLE] == [IDS[what] for what in WHOLE]
     assert WHOLE["fastcgi"]["host"] == "www.video.example"
     assert (WHOLE["http"]["app"], WHOLE["netbios"]["app"]) == (IDS["jsonrpc"], IDS["smbv1"])
-    assert WHOLE["ssh"]["hassh"]
+    assert WHOLE["ssh"]["hassh"] != WHOLE["ssh"]["hassh_server"] is not None
     assert WHOLE["smtps"]["app"] == VIDEO
 
 
