@@ -158,6 +158,7 @@ def test_a_flow_that_shows_its_name_tells_the_kernel_the_route_of_its_server_and
     guessed = Connection(core(rules=[CACHED | {"apps": [CLOUD]}], offload=True), dport=22).shake()
     guessed.segment(1, 0, b"SSH-2.0-OpenSSH_9.2p1\r\n")
     guessed.segment(0, 0, b"SSH-2.0-OpenSSH_9.2p1\r\n" + ssh_offer())
+    guessed.segment(1, 23, ssh_offer())
     assert method(guessed.flow()["app_method"]) == "prefix"
     assert guessed.flow()["mark"] == 7 << SHIFT | FINAL
 
