@@ -44,6 +44,7 @@ STREAMS: list[tuple[str, bool, int, bytes]] = [
     ),
     ("a question", True, 53, len(question("a.example")).to_bytes(2, "big") + question("a.example")),
     ("an answer", False, 53, b"\0\x2b" + answer("a.example", "192.0.2.7")),
+    ("a miner's JSON-RPC", True, 3333, b'{"id":1,"jsonrpc":"2.0","method":"mining.subscribe","params":[]}\n'),
     ("declared", True, 4000, b"GATE.\x11.to=www.video.exa;.."[:6] + b"to=www.video.exa;"),
     ("declared, searched", False, 4000, b"somewhere you find me, or not"),
     *((slug, *rest) for slug, proto, *rest in first_bytes.KNOWN if proto == TCP and slug != "http2"),

@@ -218,10 +218,15 @@ cdef Answer stratum(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer jsonrpc(const Sight *s, Found *out) noexcept nogil:
-    """JSON-RPC 2.0, 4: an object, or several, that says so; or after the header of a language server's base protocol."""
+    """JSON-RPC 2.0, 4: an object, or several, that says so; or after the header of a language server's base protocol.
+
+    What is asked for may show that it is a miner's, so the rest of a short one is waited for.
+    """
     if s.data[0] == c'C' and not has(s, 0, b"Content-Length: ", 16):
         return NO
-    return yes(contains(s, b'"jsonrpc"', 9, 512) and (contains(s, b'"2.0"', 5, 512) or contains(s, b'"1.0"', 5, 512)))
+    if not contains(s, b'"jsonrpc"', 9, 512) or not contains(s, b'"2.0"', 5, 512) and not contains(s, b'"1.0"', 5, 512):
+        return NO
+    return MORE if s.n < 512 and s.n == s.wire and s.data[s.n - 1] not in (c'}', c']', c'\n') else YES
 
 
 cdef Answer nano(const Sight *s, Found *out) noexcept nogil:
