@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from operator import itemgetter
 from typing import Any, Self
 
+from dpi.errors import UsageError
 from dpi.record.spelling import STYLES
 
 STYLE = "jsonl"
@@ -27,8 +28,11 @@ class Selection:
 
     @classmethod
     def of(cls, app: str | None, host: str | None) -> Self:
-        """As people write them: an address in any spelling, a name in any case."""
+        """As people write them: an address in any spelling, a name in any case.  Raises UsageError for dots alone."""
+        given = host
         host = (host or "").lower().rstrip(".")
+        if given and not host:
+            raise UsageError(f"{given!r} is neither a host name nor an address")
         with suppress(ValueError):
             host = str(ip_address(host))
         return cls((app or "").lower(), host)

@@ -58,6 +58,11 @@ def test_an_address_may_be_spelled_in_any_way() -> None:
     assert not Selection.of(None, "2001:db8::1").takes(None, "tls", "2001:db8::10", "::2", None)
 
 
+def test_dots_alone_are_no_host_and_do_not_mean_all(capture: Path) -> None:
+    with pytest.raises(UsageError, match="is neither a host name nor an address"):
+        lines(capture, "--host", "..")
+
+
 def test_an_app_that_is_none_is_told_with_what_is_near(capture: Path) -> None:
     with pytest.raises(UsageError, match="did you mean netflix"):
         lines(capture, "--app", "netflicks")
