@@ -49,7 +49,12 @@ command.add_command(apps_update.command)
 @signatures_option
 @json_option
 def list_(category: str | None, folders: tuple[Path, ...], as_json: bool) -> None:
-    """List apps and protocols with what they are told by."""
+    """List apps and protocols with what they are told by.
+
+    How many host names, prefixes and ports; and whether their own packets tell them.
+    """
+    from dpi.dissect.told_by import told_by
+
     signatures = load(folders)
     wanted = _within(signatures, category) if category else None
     counts = {kind: Counter(label.id for label in signatures.owners(kind)) for kind in ("hosts", "prefixes", "ports")}
@@ -59,19 +64,20 @@ def list_(category: str | None, folders: tuple[Path, ...], as_json: bool) -> Non
         if wanted is None or label.category.slug in wanted
     ]
     rows = [[counts[kind][label.id] for kind in ("hosts", "prefixes", "ports")] for label in labels]
+    packets = [bool(told_by(label.id) or signatures.declared_at(label.id)) for label in labels]
     if as_json:
         print_json(
             [
-                _label(label) | dict(zip(("hosts", "prefixes", "ports"), row, strict=True))
-                for label, row in zip(labels, rows, strict=True)
+                _label(label) | dict(zip(("hosts", "prefixes", "ports"), row, strict=True)) | {"packets": told}
+                for label, row, told in zip(labels, rows, packets, strict=True)
             ]
         )
         return
     print_table(
-        ["slug", "name", "kind", "category", ">hosts", ">prefixes", ">ports"],
+        ["slug", "name", "kind", "category", ">hosts", ">prefixes", ">ports", "packets"],
         [
-            [label.slug, label.name, label.kind, label.category.slug, *(n or "" for n in row)]
-            for label, row in zip(labels, rows, strict=True)
+            [label.slug, label.name, label.kind, label.category.slug, *(n or "" for n in row), "yes" if told else ""]
+            for label, row, told in zip(labels, rows, packets, strict=True)
         ],
     )
 
@@ -82,6 +88,8 @@ def list_(category: str | None, folders: tuple[Path, ...], as_json: bool) -> Non
 @json_option
 def show(slug: str, folders: tuple[Path, ...], as_json: bool) -> None:
     """Show everything that is known of an app or protocol."""
+    from dpi.dissect.told_by import told_by
+
     signatures = load(folders)
     label = signatures.by_slug.get(slug.lower())
     if label is None:
@@ -96,7 +104,7 @@ def show(slug: str, folders: tuple[Path, ...], as_json: bool) -> None:
                 kind: [{"entry": entry.text, "where": entry.where} for entry in found]
                 for kind, found in entries.items()
             }
-            | {"signatures": declared, "rules": [rule.where for rule in ruled]}
+            | {"packets": told_by(label.id), "signatures": declared, "rules": [rule.where for rule in ruled]}
         )
         return
     click.echo(f"{label.name} ({label.slug}), {label.kind}, {label.category.name} ({label.category.slug})")
@@ -110,6 +118,8 @@ def show(slug: str, folders: tuple[Path, ...], as_json: bool) -> None:
         if other:
             click.echo(f"its {part}: {signatures.by_slug[other].name} ({other})")
     click.echo(f"defined at {label.where}")
+    if told := told_by(label.id):
+        click.echo("\nits own packets: " + "; ".join(told))
     for kind, found in entries.items():
         sources = dict.fromkeys(entry.about for entry in found if entry.about)
         if found:

@@ -220,8 +220,8 @@ cdef Answer http_request(const uint8_t *data, uint32_t n, Found *out) noexcept n
         skip(&c, 1)
     if left(&c) <= 0:
         return MORE
-    if not 65 <= c.p[0] <= 90:
-        return NO
+    if not 65 <= c.p[0] <= 90 or left(&c) >= 5 and memcmp(c.p, <const char *>b"HTTP/", 5) == 0:
+        return NO           # a response begins so, and no method
     if memcmp(c.p, PREFACE, PREFACE_LEN if left(&c) > PREFACE_LEN else left(&c)) == 0:
         if left(&c) < PREFACE_LEN:
             return MORE

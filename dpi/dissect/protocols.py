@@ -47,3 +47,7 @@ _APPS = """
 SLUGS: tuple[str, ...] = tuple((_HEADER + _PROTOCOLS + _APPS).split())
 IDS: dict[str, int] = {slug: number for number, slug in enumerate(SLUGS)}
 RESERVED = 512  # the first number that the loader may give away
+
+# Those whose number serves for what their addresses mean, not for what their packets show.
+_OWNERS = "amazonaws azure google"
+OF_PACKETS: frozenset[int] = frozenset(IDS[slug] for slug in SLUGS[1:] if slug not in _OWNERS.split())

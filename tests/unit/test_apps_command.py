@@ -49,7 +49,7 @@ def test_lists_hold_a_category_with_those_within_it() -> None:
 def test_lists_are_plain_where_it_is_not_a_terminal() -> None:
     out = run("list", "--category", "video")
     assert "\x1b" not in out
-    assert " ".join(out.splitlines()[0].split()) == "slug name kind category hosts prefixes ports"
+    assert " ".join(out.splitlines()[0].split()) == "slug name kind category hosts prefixes ports packets"
 
 
 def test_show_tells_every_entry_with_its_line() -> None:
@@ -57,6 +57,19 @@ def test_show_tells_every_entry_with_its_line() -> None:
     assert {"entry", "where"} == shown["hosts"][0].keys()
     assert "nflxvideo.net" in [each["entry"] for each in shown["hosts"]]
     assert "nflxvideo.net" in run("show", "netflix")
+
+
+def test_show_tells_which_packets_tell_a_label() -> None:
+    assert "its own packets: TCP on any port; UDP on any port\n" in run("show", "dnp3")
+    assert json.loads(run("show", "fins", "--json"))["packets"] == [
+        "TCP on any port",
+        "TCP on port 9600",
+        "UDP on port 9600",
+    ]
+    assert json.loads(run("show", "tls", "--json"))["packets"] == ["what a dissector parses"]
+    assert json.loads(run("show", "google", "--json"))["packets"] == []
+    listed = {each["slug"]: each["packets"] for each in json.loads(run("list", "--json"))}
+    assert listed["eaq"] and listed["tls"] and listed["icmp"] and not listed["netflix"] and not listed["google"]
 
 
 def test_categories_are_counted() -> None:
