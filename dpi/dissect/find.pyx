@@ -54,7 +54,7 @@ cdef enum:
     BODY_MIN = 4            # bytes of an HTTP body that tell a program
     HELLO_BEGUN = 5         # bytes of a record's header, behind which the type of a message stands (4)
     CLIENT_HELLO = 1
-    HTTP2_PATIENCE = 4      # payloads after which HTTP/2 is not waited for a request any more
+    HTTP2_PATIENCE = 8      # payloads, some of them cut or sent again, after which HTTP/2 is not waited for a request
     TLS_1_2 = 0x0303
     ODD_SHARE = 4           # packets of a DNS flow that one odd question explains
 

@@ -38,6 +38,13 @@ KNOWN = [
     ("ptpv2", UDP, True, 320, b"\x0c\x02\0\x36" + bytes(52)),
     ("ptpv2", UDP, True, 320, b"\x0b\x02\0\x40" + bytes(60)),
     ("lotusnotes", TCP, True, 1352, b"\x78\0\0\0\x03\0\0\0\x02\0\0\x40\x02\x0f\0\x01"),
+    ("finger", TCP, True, 79, b"somebody\r\n"),
+    ("finger", TCP, True, 79, b"\r\n"),
+    ("ident", TCP, True, 113, b"6191, 23\r\n"),
+    ("ident", TCP, False, 113, b"6193, 23 : USERID : UNIX : somebody\r\n"),
+    ("gopher", TCP, True, 70, b"/docs\r\n"),
+    ("gopher", TCP, False, 70, b"1Documents\t/docs\tgopher.example.org\t70\r\n"),
+    ("arubapapi", UDP, True, 8211, b"Ir\0\1" + bytes(range(60))),
 ]
 TALKS = [
     ("coap", UDP, 17500, [(b"\x42\x03\x12\x34ab\x72\x44\x5c\x44room", True), (b"\x62\x44\x12\x34ab", False)]),

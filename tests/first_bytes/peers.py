@@ -41,6 +41,25 @@ KNOWN = [
     ("jsonrpc", TCP, True, 8332, b'{"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1}'),
     ("nano", TCP, True, 7075, b"RC\x14\x14\x12\x0a\x05\0" + bytes(32)),
     ("zug", UDP, True, 19000, pack(">H", 40) + b"UG\x10" + bytes(35)),
+    ("directconnect", TCP, False, 411, b"$Lock EXTENDEDPROTOCOLABCABCABCABCABCABC Pk=hub1|"),
+    ("directconnect", TCP, True, 40002, b"$MyNick somebody|$Lock EXTENDEDPROTOCOL Pk=client|"),
+    ("directconnect", TCP, True, 411, b"$Supports UserCommand NoGetINFO |"),
+    ("directconnect", TCP, True, 1511, b"HSUP ADBAS0 ADBASE ADTIGR\n"),
+    ("directconnect", TCP, False, 1511, b"ISUP ADBASE ADTIGR\n"),
+    (
+        "soulseek",
+        TCP,
+        True,
+        2242,
+        pack("<III4sI6sII32sI", 66, 1, 4, b"user", 6, b"secret", 160, 32, b"0" * 32, 17),
+    ),
+    ("soulseek", TCP, True, 40002, pack("<IBI4sI1sI", 18, 1, 4, b"user", 1, b"P", 7)),
+    ("tox", UDP, True, 33445, b"\0" + bytes(range(81))),
+    ("tox", UDP, False, 33445, b"\1" + bytes(range(81))),
+    ("tox", UDP, True, 33445, b"\2" + bytes(range(112))),
+    ("tox", UDP, True, 33445, b"\x18" + bytes(range(144))),
+    ("tox", UDP, False, 33445, b"\x19" + bytes(range(160))),
+    ("tox", UDP, True, 33445, b"\x21" + bytes(range(32))),
 ]
 TALKS = [
     (

@@ -28,6 +28,11 @@ KNOWN = [
     ("xdmcp", UDP, True, 177, b"\0\x01\0\x02\0\x01\0"),
     ("xdmcp", TCP, True, 6000, b"l\0\x0b\0\0\0\x12\0\x10\0\0\0MIT-MAGIC-COOKIE-1\0\0" + bytes(16)),
     ("xdmcp", TCP, True, 6010, b"B\0\0\x0b" + bytes(8)),
+    ("spice", TCP, True, 5930, b"REDQ" + pack("<IIIIBBIII", 2, 2, 26, 0, 1, 0, 1, 1, 18) + bytes(8)),
+    ("spice", TCP, False, 5930, b"REDQ" + pack("<III", 2, 2, 186) + bytes(40)),
+    ("sapni", TCP, True, 40002, b"\0\0\0\x13NI_ROUTE\0\2\x27\2\0\0\0\0\0\0\0"),
+    ("sapni", TCP, False, 3299, b"\0\0\0\x08NI_PONG\0"),
+    ("sapni", TCP, True, 3200, b"\0\0\0\x1e" + bytes(range(1, 31))),
 ]
 TALKS = [
     (

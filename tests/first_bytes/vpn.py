@@ -9,6 +9,18 @@ RESET_V3 = b"\x50" + b"\x5a" * 8 + EARLY + b"\xa5" * (32 + 5 + 288) + pack(">H",
 NAME = b"\x012\x0ddnscrypt-cert\x07example\x03org\0\0\x10\0\1"
 AVAST = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01\x32\x09SeCurEdNS\x05avast\x03com\0\0\x10\0\1"
 
+ZEROTIER_HELLO = (
+    bytes(range(100, 108))  # packet's number
+    + bytes.fromhex("778cde7190 a1b2c3d4e5")  # to, from
+    + b"\0"
+    + bytes(range(200, 208))  # authentication
+    + b"\x01\x0d\x01\x0e\0\0"  # HELLO, version 13, 1.14.0
+    + bytes(8)
+    + bytes.fromhex("a1b2c3d4e5")
+    + bytes(range(64))
+    + bytes(8)
+)
+
 KNOWN = [
     ("wireguard", UDP, True, 51820, b"\x01\0\0\0" + bytes(range(144))),
     ("wireguard", UDP, False, 51820, b"\x02\0\0\0" + bytes(range(88))),
@@ -42,6 +54,14 @@ KNOWN = [
     ("dnscrypt", TCP, False, 443, b"\x01\x20r6fnvWj8" + bytes(280)),
     ("dnscrypt", TCP, True, 443, pack(">H", 12 + len(NAME)) + b"\x12\x34\x01\0\0\1\0\0\0\0\0\0" + NAME),
     ("avastsecuredns", UDP, True, 443, AVAST),
+    ("zerotier", UDP, True, 9993, ZEROTIER_HELLO),
+    ("zerotier", UDP, True, 40002, ZEROTIER_HELLO),
+    ("nebulavpn", UDP, True, 4242, pack(">BBHIQ", 0x10, 0, 0, 0, 1) + bytes(range(100))),
+    ("nebulavpn", UDP, False, 40002, pack(">BBHIQ", 0x10, 0, 0, 0x12345678, 2) + bytes(range(100))),
+    ("n2n", UDP, True, 7654, b"\3\2\0\5community" + bytes(11) + bytes(range(30))),
+    ("n2n", UDP, False, 40002, b"\3\2\0\x27lan" + bytes(17) + bytes(range(30))),
+    ("yggdrasil", TCP, True, 40002, b"meta" + pack(">HHHH", 100, 0, 2, 0) + bytes(range(94))),
+    ("yggdrasil", TCP, False, 40002, b"meta\0\4" + bytes(range(100))),
 ]
 DATA = pack("<IIQ", 4, 0x5A6B7C8D, 1) + bytes(range(32))
 OPENS = pack("<II", 1, 0x5A6B7C8D) + bytes(range(140))  # under load, as the last 16 bytes say

@@ -16,8 +16,10 @@ FAMILIES = (
     "mail",
     "web",
     "messages",
+    "brokers",
     "databases",
     "files",
+    "printing",
     "directory",
     "monitoring",
     "network",
@@ -30,6 +32,7 @@ FAMILIES = (
     "games",
     "industrial",
     "home",
+    "stage",
 )
 
 for family in FAMILIES:  # each registers its probes

@@ -261,6 +261,66 @@ cdef Answer z3950(const Sight *s, Found *out) noexcept nogil:
     return yes(u8(&c) == 0x84 and u8(&c) <= 4 and alive(&c))
 
 
+cdef Answer zookeeper(const Sight *s, Found *out) noexcept nogil:
+    """ZooKeeper's ConnectRequest and its answer: a length, version 0, …, a password of 16 bytes, perhaps one more."""
+    if be32(s, 0) + 4 != s.n or be32(s, 4):
+        return NO
+    return yes(48 <= s.n <= 49 and be32(s, 28) == 16 and 0 < be32(s, 16) < 1 << 24
+               or 40 <= s.n <= 41 and be32(s, 20) == 16 and be32(s, 8) < 1 << 24)
+
+
+cdef Answer zookeeper_word(const Sight *s, Found *out) noexcept nogil:
+    """One of the words of four letters that ask a server how it is (ZooKeeper Administrator's Guide)."""
+    return yes(4 <= s.n <= 6 and (
+        has(s, 0, b"ruok", 4) or has(s, 0, b"stat", 4) or has(s, 0, b"mntr", 4) or has(s, 0, b"srvr", 4)
+        or has(s, 0, b"conf", 4) or has(s, 0, b"envi", 4) or has(s, 0, b"isro", 4) or has(s, 0, b"cons", 4)))
+
+
+cdef Answer neo4j(const Sight *s, Found *out) noexcept nogil:
+    """Bolt's handshake: the magic, four versions."""
+    return starts(s, b"\x60\x60\xb0\x17", 4)
+
+
+cdef Answer clickhouse(const Sight *s, Found *out) noexcept nogil:
+    """ClickHouse's native protocol, Hello of either side: 0, a length, a name that begins with the product's."""
+    return yes(10 <= byte_at(s, 1) < 128 and has(s, 2, b"ClickHouse", 10))
+
+
+cdef Answer firebird(const Sight *s, Found *out) noexcept nogil:
+    """Firebird's and InterBase's op_connect for op_attach, with the version of that message."""
+    return yes(s.n >= 16 and be32(s, 0) == 1 and be32(s, 4) == 19 and 2 <= be32(s, 8) <= 3)
+
+
+cdef Answer aerospike(const Sight *s, Found *out) noexcept nogil:
+    """Aerospike's header: version 2, info, message or compressed, a length of 48 bits."""
+    return yes(s.n >= 8 and s.data[1] in (1, 3, 4) and be16(s, 2) == 0 and be32(s, 4) + 8 == s.n)
+
+
+cdef Answer tarantool(const Sight *s, Found *out) noexcept nogil:
+    """Tarantool's greeting: two lines of 64 bytes, the version and what is spoken in the first."""
+    if s.n < 10:
+        return starts(s, b"Tarantool ", 10)
+    return yes(has(s, 0, b"Tarantool ", 10) and (contains(s, b"(Binary)", 8, 64) or contains(s, b"(Lua", 4, 64)))
+
+
+cdef Answer hazelcast(const Sight *s, Found *out) noexcept nogil:
+    """Hazelcast's members and clients say by three letters what they will speak."""
+    return yes(has(s, 0, b"HZC", 3) or has(s, 0, b"CP2", 3) or has(s, 0, b"CB2", 3))
+
+
+cdef Answer arangodb(const Sight *s, Found *out) noexcept nogil:
+    """ArangoDB's VelocyStream."""
+    return starts(s, b"VST/1.", 6)
+
+
+cdef Answer hadoop(const Sight *s, Found *out) noexcept nogil:
+    """Hadoop's and HBase's connection headers: four letters, a version, who may call."""
+    if s.n < 5:
+        return MORE if starts(s, b"hrpc", 4) != NO or starts(s, b"HBas", 4) != NO else NO
+    return yes(has(s, 0, b"hrpc", 4) and 4 <= s.data[4] <= 16
+               or has(s, 0, b"HBas", 4) and s.data[4] == 0 and 80 <= byte_at(s, 5) <= 90)
+
+
 at_first(TCP, P_ELASTICSEARCH, elasticsearch, b"E")
 at_first(TCP, P_RESP, resp, b"*")
 at_first(TCP, P_Z3950, z3950, b"\xb4\xb5")
@@ -271,8 +331,18 @@ at_first(TCP, P_CASSANDRA, cassandra, b"\x01\x02\x03\x04\x05\x81\x82\x83\x84\x85
 at_first(TCP, P_MSSQLTDS, tds, b"\x12\x10\x04\x01\x02\x03\x06\x07\x0e\x11")
 at_first(TCP, P_ORACLE, oracle, bytes(range(9)))
 at_first(TCP, P_MEMCACHED, memcached_elsewhere, b"aprsSV\x80\x81")
+at_first(TCP, P_ZOOKEEPER, zookeeper, b"\x00")
+at_first(TCP, P_NEO4J, neo4j, b"\x60")
+at_first(TCP, P_CLICKHOUSE, clickhouse, b"\x00")
+at_first(TCP, P_FIREBIRD, firebird, b"\x00")
+at_first(TCP, P_AEROSPIKE, aerospike, b"\x02")
+at_first(TCP, P_TARANTOOL, tarantool, b"T")
+at_first(TCP, P_ARANGODB, arangodb, b"V")
+at_first(TCP, P_HADOOP, hadoop, b"hH")
 at_ports(BOTH, P_MEMCACHED, memcached, (11211,))
 at_ports(TCP, P_RESP, resp_line, (6379,))
+at_ports(TCP, P_ZOOKEEPER, zookeeper_word, (2181,))
+at_ports(TCP, P_HAZELCAST, hazelcast, (5701, 5702, 5703))
 at_any(UDP, P_MEMCACHED, memcached_elsewhere)
 at_any(TCP, P_MONGODB, mongodb)
 at_any(TCP, P_MYSQL, mysql)

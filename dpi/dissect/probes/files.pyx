@@ -193,6 +193,60 @@ cdef Answer dropbox(const Sight *s, Found *out) noexcept nogil:
                or s.data[0] == c'{' and contains(s, b'"namespaces"', 12, 512))
 
 
+cdef Answer subversion(const Sight *s, Found *out) noexcept nogil:
+    """ra_svn's protocol (libsvn_ra_svn/protocol), 2: the server's greeting; a client's version, what it can do, the URL."""
+    cdef Answer server = starts(s, b"( success ( ", 12)
+    cdef Answer client = starts(s, b"( 2 ( ", 6)
+    cdef uint32_t i
+    if client != YES:
+        return client if server == NO else server
+    for i in range(6, min(s.n, 512)):
+        if has(s, i, b":svn://", 7):
+            set_host(out, s.data + i + 7, s.n - i - 7)
+            return YES if i + 7 + out.host_len < s.n else MORE
+    return YES if s.n >= 512 or has(s, s.n - 2, b") ", 2) else MORE
+
+
+cdef Answer cvs(const Sight *s, Found *out) noexcept nogil:
+    """CVS' password server (cvsclient, 2): how a client begins, how a server answers."""
+    return yes(has(s, 0, b"BEGIN AUTH REQUEST\n", 19) or has(s, 0, b"BEGIN VERIFICATION REQUEST\n", 27)
+               or has(s, 0, b"I LOVE YOU\n", 11) or has(s, 0, b"I HATE YOU\n", 11))
+
+
+cdef Answer distcc(const Sight *s, Found *out) noexcept nogil:
+    """distcc's protocol: tokens of four letters, each with a number of eight digits, the version first."""
+    return yes((has(s, 0, b"DIST0000000", 11) or has(s, 0, b"DONE0000000", 11)) and is_digit(byte_at(s, 11)))
+
+
+cdef Answer nbd(const Sight *s, Found *out) noexcept nogil:
+    """NBD's handshake (proto.md): the server's magic; a client's flags and the word before each option."""
+    if s.data[0] == 0:
+        return yes(be32(s, 0) <= 3 and has(s, 4, b"IHAVEOPT", 8))
+    return starts(s, b"NBDMAGIC", 8)
+
+
+cdef Answer drbd(const Sight *s, Found *out) noexcept nogil:
+    """DRBD's headers of 8 and of 16 bytes: the magic, a command."""
+    return yes(s.n >= 8 and be32(s, 0) in (0x83740267U, 0x8620EC20U))
+
+
+cdef Answer ndmp(const Sight *s, Found *out) noexcept nogil:
+    """NDMP, 2.2: one record, sequence, time, request or reply, the message; a request has no sequence of a reply, no error."""
+    return yes(s.n >= 28 and be32(s, 0) == 0x80000000U + s.n - 4 and be32(s, 12) <= 1 and 0x100 <= be32(s, 16) < 0xC00
+               and (be32(s, 12) == 1 or be32(s, 20) == 0 and be32(s, 24) == 0))
+
+
+cdef Answer ncp(const Sight *s, Found *out) noexcept nogil:
+    """NetWare's core protocol over TCP: a signature and a length either way, a client's also has version 1."""
+    return yes(has(s, 0, b"DmdT", 4) and be32(s, 8) == 1 and be32(s, 4) <= 1 << 20
+               or has(s, 0, b"tNcP", 4) and 8 <= be32(s, 4) <= 1 << 20)
+
+
+cdef Answer bacula(const Sight *s, Found *out) noexcept nogil:
+    """Bacula's and Bareos' daemons: a length, who calls."""
+    return yes(be32(s, 0) + 4 == s.n and has(s, 4, b"Hello ", 6) and contains(s, b" calling", 8, 256))
+
+
 at_first(TCP, P_RSYNC, rsync, b"@")
 at_first(TCP, P_SMBV1, smb1, b"\x00")
 at_first(TCP, P_SMBV23, smb2, b"\x00")
@@ -205,7 +259,15 @@ at_first(BOTH, P_SYNCTHING, syncthing, b"\x2e\x9d\x9e\x9f")
 at_first(UDP, P_TFTP, tftp, b"\x00")
 at_first(UDP, P_UFTP, uftp, b"\x40\x50")
 at_first(UDP, P_FLUTE, flute, bytes(range(0x10, 0x20)))
+at_first(TCP, P_SUBVERSION, subversion, b"(")
+at_first(TCP, P_CVS, cvs, b"BI")
+at_first(TCP, P_DISTCC, distcc, b"D")
+at_first(TCP, P_NBD, nbd, b"\x00N")
+at_first(TCP, P_DRBD, drbd, b"\x83\x86")
+at_first(TCP, P_NCP, ncp, b"Dt")
+at_first(TCP, P_BACULA, bacula, b"\x00")
 at_ports(TCP, P_NETBIOS, netbios_session, (139,))
 at_ports(UDP, P_DROPBOX, dropbox, (17500,))
 at_ports(BOTH, P_NFS, sun_rpc_answer, (111, 2049))
+at_ports(TCP, P_NDMP, ndmp, (10000,))
 at_any(UDP, P_NFS, sun_rpc)

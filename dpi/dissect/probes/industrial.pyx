@@ -360,6 +360,39 @@ cdef Answer nmea(const Sight *s, Found *out) noexcept nogil:
     return yes(s.data[i + 1] == <uint8_t>DIGITS[total >> 4] and s.data[i + 2] == <uint8_t>DIGITS[total & 0x0F])
 
 
+cdef Answer gvcp(const Sight *s, Found *out) noexcept nogil:
+    """GigE Vision's control: a key or a status, a command or its answer, the length of the rest."""
+    if s.n < 8 or be16(s, 4) + 8 != s.wire:
+        return NO
+    if be16(s, 2) & 1:
+        return yes((be16(s, 0) == 0 or s.data[0] & 0xF0 == 0x80) and be16(s, 2) in (3, 0x41, 0x43, 0x81, 0x83, 0x85, 0x87, 0x89))
+    return yes(s.data[0] == 0x42 and be16(s, 2) in (2, 4, 0x40, 0x42, 0x80, 0x82, 0x84, 0x86))
+
+
+cdef Answer m_bus(const Sight *s, Found *out) noexcept nogil:
+    """M-Bus through a gateway (EN 13757-2): a short frame with one of a master's controls, or a long one; a sum, 0x16."""
+    cdef uint32_t i
+    cdef uint32_t sum = 0
+    if s.data[0] == 0x10:
+        return yes(s.n == 5 and s.data[1] in (0x40, 0x5A, 0x5B, 0x7A, 0x7B) and s.data[4] == 0x16
+                   and (s.data[1] + s.data[2]) & 0xFF == s.data[3])
+    if s.n < 9 or s.data[1] != s.data[2] or s.data[3] != 0x68 or s.n != s.data[1] + 6 or s.data[s.n - 1] != 0x16:
+        return NO
+    for i in range(4, s.n - 2):
+        sum += s.data[i]
+    return yes(sum & 0xFF == s.data[s.n - 2])
+
+
+cdef Answer lorawan(const Sight *s, Found *out) noexcept nogil:
+    """LoRaWAN's gateways (Semtech's packet forwarder, 3 and 5): version, token, kind, the gateway; what is heard in JSON."""
+    cdef uint32_t kind = byte_at(s, 3)
+    if kind == 0 and byte_at(s, 12) == c'{':
+        return yes(contains(s, b'"rxpk"', 6, 32) or contains(s, b'"stat"', 6, 32))
+    if kind == 3 and byte_at(s, 4) == c'{':
+        return yes(contains(s, b'"txpk"', 6, 32))
+    return yes(to_or_from(s, 1700) and (kind == 2 and s.wire == 12 or kind in (1, 4) and s.wire == 4))
+
+
 at_first(TCP, P_OPCUA, opc_ua, b"HAOMERC")
 at_first(TCP, P_FINS, fins_tcp, b"F")
 at_first(TCP, P_HISLIP, hislip, b"H")
@@ -388,10 +421,13 @@ at_first(BOTH, P_MELSEC, melsec, b"PT\xd0\xd45D")
 at_first(BOTH, P_DOIP, doip, b"\x02\x03\x04\xff")
 at_first(BOTH, P_V2G, v2g, b"\x01")
 at_first(BOTH, P_NMEA0183, nmea, b"$!")
+at_first(TCP, P_MBUS, m_bus, b"\x10\x68")
+at_first(UDP, P_LORAWAN, lorawan, b"\x01\x02")
 at_ports(TCP, P_MODBUS, modbus_rtu, (502,))
 at_ports(UDP, P_MODBUS, modbus, (502,))
 at_ports(BOTH, P_FINS, fins, (9600,))
 at_ports(UDP, P_ETHERNETGLOBALDATA, ethernet_global_data, (18246,))
 at_ports(BOTH, P_ANSIC1222, c1222, (1153,))
+at_ports(UDP, P_GVCP, gvcp, (3956,))
 at_any(BOTH, P_TRDP, trdp)
 at_any(TCP, P_MODBUS, modbus)

@@ -202,6 +202,54 @@ cdef Answer ganglia(const Sight *s, Found *out) noexcept nogil:
     return yes(1 <= be32(s, at) <= 128 and printable(s, at + 4, be32(s, at)))
 
 
+cdef Answer relp(const Sight *s, Found *out) noexcept nogil:
+    """RELP: the transaction's number, the command, a length."""
+    return yes((has(s, 0, b"1 open ", 7) or has(s, 0, b"1 rsp ", 6)) and is_digit(byte_at(s, 7 if s.data[2] == c'o' else 6)))
+
+
+cdef Answer lumberjack(const Sight *s, Found *out) noexcept nogil:
+    """Lumberjack, of Elastic's Beats: a version, the window's size, then events in JSON or compressed; an acknowledgement."""
+    if s.n < 6 or be32(s, 2) > 1 << 16:
+        return NO
+    if s.data[1] == c'W' and s.n >= 8:
+        return yes(s.data[6] == s.data[0] and s.data[7] in (c'C', c'J', c'D'))
+    return yes(s.n == 6 and s.data[1] in (c'W', c'A') and to_or_from(s, 5044))
+
+
+cdef Answer gelf(const Sight *s, Found *out) noexcept nogil:
+    """GELF of Graylog: JSON with what every message has; at its port also chunks, and what is compressed."""
+    if s.data[0] == c'{':
+        return yes(contains(s, b'"short_message"', 15, 512))
+    if not to_or_from(s, 12201):
+        return NO
+    return yes(be16(s, 0) == 0x1E0F and byte_at(s, 10) < byte_at(s, 11) <= 128 or be16(s, 0) == 0x1F8B
+               or s.data[0] == 0x78 and be16(s, 0) % 31 == 0)
+
+
+cdef Answer statsd(const Sight *s, Found *out) noexcept nogil:
+    """StatsD's lines: a name, a colon, a value, a bar, the kind."""
+    cdef uint32_t i = 0
+    cdef bint value = False
+    while i < s.n and i < 256 and is_print(s.data[i]):
+        value = value or i > 0 and s.data[i] == c':'
+        if value and s.data[i] == c'|':
+            return yes(byte_at(s, i + 1) in (c'c', c'g', c'm', c'h', c's', c'd'))
+        i += 1
+    return NO
+
+
+cdef Answer nut(const Sight *s, Found *out) noexcept nogil:
+    """Network UPS Tools (RFC 9271): commands and answers, a line each."""
+    return yes(has(s, 0, b"LIST ", 5) or has(s, 0, b"USERNAME ", 9) or has(s, 0, b"STARTTLS", 8) or has(s, 0, b"VER\n", 4)
+               or has(s, 0, b"GET ", 4) or has(s, 0, b"LOGIN ", 6) or has(s, 0, b"BEGIN LIST ", 11)
+               or has(s, 0, b"OK", 2) or has(s, 0, b"ERR ", 4))
+
+
+cdef Answer apcupsd(const Sight *s, Found *out) noexcept nogil:
+    """apcupsd's information server: a length, what is asked for."""
+    return yes(be16(s, 0) + 2 == s.n and (has(s, 2, b"status", 6) or has(s, 2, b"events", 6)))
+
+
 at_first(TCP, P_MUNIN, munin, b"#")
 at_first(TCP, P_CHECKMK, checkmk, b"<")
 at_first(TCP, P_KISMET, kismet, b"*")
@@ -217,7 +265,13 @@ at_first(UDP, P_COLLECTD, collectd, b"\x00\x02")
 at_first(UDP, P_SFLOW, sflow, b"\x00")
 at_first(UDP, P_NETFLOW, netflow, b"\x00")
 at_first(UDP, P_OSSEC, ossec, b"!#")
+at_first(TCP, P_RELP, relp, b"1")
+at_first(TCP, P_LUMBERJACK, lumberjack, b"12")
+at_first(BOTH, P_GELF, gelf, b"{\x1e\x1f\x78")
 at_ports(TCP, P_OSSEC, ossec, (1514,))
 at_ports(UDP, P_EAQ, eaq, (6000,))
+at_ports(UDP, P_STATSD, statsd, (8125,))
+at_ports(TCP, P_NUT, nut, (3493,))
+at_ports(TCP, P_APCUPSD, apcupsd, (3551,))
 at_any(TCP, P_IPERF, iperf3)
 at_any(BOTH, P_IPERF, iperf2)

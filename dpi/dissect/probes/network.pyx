@@ -258,6 +258,44 @@ cdef Answer mikrotik_discovery(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 18 and be16(s, 0) == 0 and be32(s, 4) == 0x00010006 and be16(s, 14) == 5)
 
 
+cdef bint one_line(const Sight *s) noexcept nogil:
+    """Whether it is one line of text, ended as RFC 742 and others have it."""
+    return 2 <= s.n <= 512 and s.data[s.n - 2] == 13 and s.data[s.n - 1] == 10 and printable(s, 0, s.n - 2)
+
+
+cdef Answer finger(const Sight *s, Found *out) noexcept nogil:
+    """RFC 1288, 2.3: a question, or an empty line."""
+    return yes(s.from_opener and one_line(s))
+
+
+cdef Answer ident(const Sight *s, Found *out) noexcept nogil:
+    """RFC 1413, 4: two ports; the answer has them too, and whose they are."""
+    cdef uint32_t i = 0
+    cdef bint comma = False
+    while i < s.n and (is_digit(s.data[i]) or s.data[i] == c' ' or s.data[i] == c','):
+        comma = comma or i > 0 and s.data[i] == c','
+        i += 1
+    return yes(comma and i <= 16 and byte_at(s, i) in (13, 10, c':'))
+
+
+cdef Answer gopher(const Sight *s, Found *out) noexcept nogil:
+    """RFC 1436, 2: a selector; a menu's first line has a kind, and three tabs between what it says."""
+    cdef uint32_t i
+    cdef uint32_t tabs = 0
+    if s.from_opener:
+        return yes(one_line(s))
+    for i in range(min(s.n, 512)):
+        if s.data[i] == 10:
+            break
+        tabs += s.data[i] == 9
+    return yes(tabs >= 3 and is_print(s.data[0]))
+
+
+cdef Answer aruba_papi(const Sight *s, Found *out) noexcept nogil:
+    """Aruba's PAPI between access points and controllers: the magic, a version."""
+    return yes(s.n >= 16 and be16(s, 0) == 0x4972)
+
+
 at_first(UDP, P_SSDP, ssdp, b"MNH")
 at_first(BOTH, P_BJNP, bjnp, b"BMP")
 at_first(UDP, P_DHCP, dhcp, b"\x01\x02")
@@ -275,3 +313,7 @@ at_ports(UDP, P_WSD, wsd, (3702,))
 at_ports(BOTH, P_SERVICELOCATIONPROTOCOL, slp, (427,))
 at_ports(UDP, P_PTPV2, ptp, (319, 320))
 at_ports(TCP, P_LOTUSNOTES, lotus_notes, (1352,))
+at_ports(TCP, P_FINGER, finger, (79,))
+at_ports(TCP, P_IDENT, ident, (113,))
+at_ports(TCP, P_GOPHER, gopher, (70,))
+at_ports(UDP, P_ARUBAPAPI, aruba_papi, (8211,))

@@ -240,6 +240,37 @@ cdef Answer zug(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 5 and be16(s, 0) == s.wire and has(s, 2, b"UG\x10", 3))
 
 
+cdef Answer direct_connect(const Sight *s, Found *out) noexcept nogil:
+    """Direct Connect: NMDC's commands that come first, from hub and peer; ADC's SUP of either (ADC, 5.3.2)."""
+    return yes(has(s, 0, b"$Lock ", 6) or has(s, 0, b"$MyNick ", 8) or has(s, 0, b"$ValidateNick ", 14)
+               or has(s, 0, b"$Supports ", 10) or has(s, 0, b"HSUP AD", 7) or has(s, 0, b"ISUP AD", 7)
+               or has(s, 0, b"CSUP AD", 7))
+
+
+cdef Answer soulseek(const Sight *s, Found *out) noexcept nogil:
+    """Soulseek: a length, little-endian as all numbers; login with user, password and version; or whose peer this is and
+    for what: messages, a file, the distributed search."""
+    cdef uint32_t user, at
+    if s.n < 18 or le32(s, 0) + 4 != s.n:
+        return NO
+    if s.data[4] == 1 and le32(s, 4) == 1:
+        user = le32(s, 8)
+        at = 12 + user
+        return yes(1 <= user <= 64 and printable(s, 12, user) and le32(s, at) <= 64
+                   and printable(s, at + 4, le32(s, at)) and 100 <= le32(s, at + 4 + le32(s, at)) < 1000)
+    user = le32(s, 5)
+    return yes(s.data[4] == 1 and s.n == 18 + user and printable(s, 9, user) and le32(s, 9 + user) == 1
+               and s.data[13 + user] in (c'P', c'F', c'D'))
+
+
+cdef Answer tox(const Sight *s, Found *out) noexcept nogil:
+    """Tox' datagrams (The Tox Reference): a kind, each of one size: pings, nodes, cookies, discovery, a bootstrap's
+    version."""
+    cdef uint32_t kind = s.data[0]
+    return yes(s.wire == (82 if kind <= 1 else 113 if kind == 2 else 145 if kind == 0x18 else 161 if kind == 0x19 else
+                          33 if kind == 0x21 else 78 if kind == 0xF0 else 0))
+
+
 at_first(BOTH, P_BITTORRENT, bittorrent, b"\x13B")
 at_first(UDP, P_BITTORRENT, dht, b"d")
 at_first(UDP, P_BITTORRENT, tracker, b"\x00")
@@ -255,7 +286,10 @@ at_first(TCP, P_NANO, nano, b"R")
 at_first(UDP, P_ZUG, zug, b"\x00\x01\x02\x03\x04\x05")
 at_first(UDP, P_BITTORRENT, utp, b"\x01\x11\x21\x31\x41")
 at_first(UDP, P_BITTORRENT, vuze_dht, b"\x00" + bytes(range(0x80, 0x100)))
+at_first(TCP, P_DIRECTCONNECT, direct_connect, b"$HIC")
 at_ports(TCP, P_ETHEREUM, ethereum_rlpx, range(30300, 30306))
+at_ports(UDP, P_TOX, tox, (33445,))
 at_any(UDP, P_ETHEREUM, ethereum_discovery)
 at_any(UDP, P_GNUTELLA, gnutella_message)
 at_any(UDP, P_BITTORRENT, tracker_announce)
+at_any(TCP, P_SOULSEEK, soulseek)

@@ -172,6 +172,21 @@ cdef Answer rsh(const Sight *s, Found *out) noexcept nogil:
     return yes(wanted == 2 or i == s.n and s.data[i - 2] != 0)
 
 
+cdef Answer spice(const Sight *s, Found *out) noexcept nogil:
+    """SPICE's link message of either side: the magic, a version, little-endian."""
+    if s.n < 8:
+        return starts(s, b"REDQ", 4) if s.n < 4 else NO
+    return yes(has(s, 0, b"REDQ", 4) and 1 <= le32(s, 4) <= 2)
+
+
+cdef Answer sap_ni(const Sight *s, Found *out) noexcept nogil:
+    """SAP's network interface: a length; at the router who is to be reached, at the others' ports what else."""
+    if s.n < 8 or be32(s, 0) + 4 != s.n:
+        return NO
+    return yes(has(s, 4, b"NI_ROUTE\0", 9) or has(s, 4, b"NI_PING\0", 8) or has(s, 4, b"NI_PONG\0", 8)
+               or 3200 <= s.sport < 3400 or 3200 <= s.dport < 3400)
+
+
 at_first(TCP, P_SSH, ssh, b"S")
 at_first(TCP, P_VNC, vnc, b"R")
 at_first(TCP, P_NOMACHINE, nomachine, b"N")
@@ -181,6 +196,8 @@ at_first(TCP, P_RADMIN, radmin, b"\x01")
 at_first(TCP, P_VMWARE, vmware_auth, b"2")
 at_first(TCP, P_TELNET, telnet, b"\xff")
 at_first(TCP, P_TEAMVIEWER, teamviewer, b"\x11\x17")
+at_first(TCP, P_SPICE, spice, b"R")
+at_first(TCP, P_SAPNI, sap_ni, b"\x00")
 at_ports(UDP, P_CITRIX, citrix_browser, (1604,))
 at_ports(TCP, P_RSH, rsh, (512, 513, 514))
 at_first(UDP, P_RDP, rdp_udp, b"\xff")

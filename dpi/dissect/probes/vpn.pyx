@@ -242,6 +242,36 @@ cdef Answer avast_secure_dns(const Sight *s, Found *out) noexcept nogil:
     return YES
 
 
+cdef Answer zerotier(const Sight *s, Found *out) noexcept nogil:
+    """ZeroTier's HELLO: the sender's address in the header, the verb, a version, and the address again in its identity."""
+    return yes(s.n >= 112 and s.data[27] & 0x1F == 1 and 4 <= s.data[28] <= 64 and s.data[46] <= 1
+               and has(s, 41, <const char *>s.data + 13, 5) and not zeros(s, 41, 5))
+
+
+cdef Answer nebula(const Sight *s, Found *out) noexcept nogil:
+    """Nebula's handshake, its first message and the answer: version and kind, 0, the other's number, how many of ours."""
+    if s.n < 48 or s.data[1] > 2 or be16(s, 2) or be32(s, 8):
+        return NO
+    return yes(be32(s, 12) == 1 and be32(s, 4) == 0 or be32(s, 12) == 2 and be32(s, 4) != 0)
+
+
+cdef Answer n2n(const Sight *s, Found *out) noexcept nogil:
+    """n2n: a version, a TTL, flags with the kind of packet, the community's name up to 16 bytes and zeros."""
+    cdef uint32_t i = 4
+    if s.n < 24 or not 1 <= s.data[1] <= 16 or s.data[2] or s.data[3] & 0x1F == 0 or s.data[3] & 0x1F > 14:
+        return NO
+    while i < 20 and is_print(s.data[i]) and s.data[i] != c' ':
+        i += 1
+    return yes(i > 4 and zeros(s, i, 20 - i) and (i <= 16 or to_or_from(s, 7654)))
+
+
+cdef Answer yggdrasil(const Sight *s, Found *out) noexcept nogil:
+    """Yggdrasil's peers, where they are not within TLS: "meta", then a length and its version first, or 0 and 4."""
+    if s.n < 10:
+        return starts(s, b"meta", 4) if s.n < 4 else NO
+    return yes(has(s, 0, b"meta", 4) and (be16(s, 4) < 512 and be16(s, 6) == 0 and be16(s, 8) == 2 or be16(s, 4) == 4))
+
+
 at_first(TCP, P_OPENVPN, openvpn_tcp, b"\x00\x01\x02\x03\x04")
 at_first(TCP, P_PPTP, pptp, b"\x00")
 at_first(TCP, P_TINC, tinc, b"0")
@@ -251,9 +281,13 @@ at_first(UDP, P_SOFTETHER, softether, b"\x00IA")
 at_first(UDP, P_CISCOVPN, cisco_vpn, b"\xfe")
 at_first(UDP, P_TAILSCALE, tailscale, b"T")
 at_first(UDP, P_OPENVPN, openvpn, b"\x38\x40\x50")
+at_first(UDP, P_NEBULAVPN, nebula, b"\x10")
+at_first(UDP, P_N2N, n2n, b"\x02\x03")
+at_first(TCP, P_YGGDRASIL, yggdrasil, b"m")
 at_ports(UDP, P_IPSEC, ike, (500, 4500))
 at_ports(UDP, P_L2TP, l2tp, (1701,))
 at_ports(UDP, P_OPENVPN, openvpn_data, (1194,))
 at_any(UDP, P_AVASTSECUREDNS, avast_secure_dns)
 at_any(BOTH, P_DNSCRYPT, dnscrypt)
 at_any(UDP, P_IPSEC, isakmp)
+at_any(UDP, P_ZEROTIER, zerotier)

@@ -1,0 +1,68 @@
+"""What programs of an office's and a data centre's servers hand to each other."""
+
+from libc.stdint cimport uint32_t
+
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.probes.index cimport TCP, at_first, at_ports
+from dpi.dissect.probes.sight cimport *
+from dpi.dissect.protocols cimport *
+
+
+cdef Answer ibm_mq(const Sight *s, Found *out) noexcept nogil:
+    """IBM MQ's transmission segment header: "TSH" and one more in ASCII or EBCDIC, a length."""
+    if s.n < 28 or not 28 <= be32(s, 4) <= 1 << 20:
+        return NO
+    return yes(has(s, 0, b"TSH", 3) and s.data[3] in (c' ', c'C', c'M')
+               or has(s, 0, b"\xe3\xe2\xc8", 3) and s.data[3] in (0x40, 0xC3, 0xD4))
+
+
+cdef Answer msmq(const Sight *s, Found *out) noexcept nogil:
+    """MS-MQMQ, 2.2.19.1: version 0x10, flags, the signature, a size."""
+    return yes(s.n >= 16 and has(s, 4, b"LIOR", 4))
+
+
+cdef Answer nsq(const Sight *s, Found *out) noexcept nogil:
+    """NSQ's clients: the version, then a command."""
+    return yes(s.from_opener and has(s, 0, b"  V2", 4) and (s.n == 4 or c'A' <= s.data[4] <= c'Z'))
+
+
+cdef Answer rocketmq(const Sight *s, Found *out) noexcept nogil:
+    """RocketMQ's remoting: a length, the header's, its JSON."""
+    return yes(be32(s, 0) > be32(s, 4) & 0xFFFFFF and be32(s, 0) <= 1 << 24 and has(s, 8, b'{"code":', 8))
+
+
+cdef Answer beanstalk(const Sight *s, Found *out) noexcept nogil:
+    """beanstalkd's commands and answers, a line each."""
+    return yes(has(s, 0, b"put ", 4) or has(s, 0, b"use ", 4) or has(s, 0, b"watch ", 6) or has(s, 0, b"reserve", 7)
+               or has(s, 0, b"stats", 5) or has(s, 0, b"list-tube", 9) or has(s, 0, b"INSERTED ", 9)
+               or has(s, 0, b"USING ", 6) or has(s, 0, b"WATCHING ", 9) or has(s, 0, b"RESERVED ", 9))
+
+
+cdef Answer net_tcp(const Sight *s, Found *out) noexcept nogil:
+    """MC-NMF, 2.2.3: records of version 1.0, of a mode, and of the URI, which has the server's name."""
+    cdef uint32_t i
+    if s.n < 8:
+        return starts(s, b"\x00\x01\x00\x01", 4) if s.n < 4 else NO
+    if not has(s, 0, b"\x00\x01\x00\x01", 4) or not 1 <= s.data[4] <= 4 or s.data[5] != 2:
+        return NO
+    if s.n < 7 + s.data[6]:         # the URI's length, of up to 127 bytes
+        return MORE
+    for i in range(7, min(s.n, 20)):
+        if has(s, i, b"://", 3):
+            set_host(out, s.data + i + 3, 7 + s.data[6] - i - 3)
+            return YES
+    return NO
+
+
+cdef Answer net_remoting(const Sight *s, Found *out) noexcept nogil:
+    """MS-NRTP, 2.2.3.3: the identifier, version 1.0."""
+    return yes(has(s, 0, b".NET\x01\x00", 6))
+
+
+at_first(TCP, P_IBMMQ, ibm_mq, b"T\xe3")
+at_first(TCP, P_MSMQ, msmq, b"\x10")
+at_first(TCP, P_NSQ, nsq, b" ")
+at_first(TCP, P_ROCKETMQ, rocketmq, b"\x00")
+at_first(TCP, P_NETTCP, net_tcp, b"\x00")
+at_first(TCP, P_NETREMOTING, net_remoting, b".")
+at_ports(TCP, P_BEANSTALK, beanstalk, (11300,))
