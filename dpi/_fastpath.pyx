@@ -17,7 +17,7 @@ from dpi.decide.device cimport device_forget, device_learn
 from dpi.decide.disposition cimport ask
 from dpi.decide.first cimport first_tell
 from dpi.decide.labels cimport (
-    categorise, forget, header_label, may_lie, name_at_end, name_by_address, name_late, take_over,
+    categorise, forget, header_label, may_lie, name_at_end, name_by_address, name_late, take_answer, take_over,
 )
 from dpi.decide.near cimport near_learn
 from dpi.decide.peers cimport peer_again, peer_settle, peers_awaited, peers_read
@@ -291,6 +291,7 @@ cdef void learn(Shard *s, uint32_t i, Flow *f, const Packet *p, Finding *finding
     if answer == YES and finding.message and (f.protocol.id == 0 or f.protocol.id == P_DNS):
         answer_learn(s, f, p, d)
     if not first:
+        take_answer(s, f, finding)
         if answer == NO or f.spent == 3 or (f.needs & NEED_ANSWER and enough(f)):
             if f.needs & NEED_PEERS:
                 f.needs = NEED_PEERS

@@ -7,7 +7,7 @@ import select
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from operator import itemgetter
 from typing import Any, Self
 
@@ -21,18 +21,27 @@ _asked = itemgetter(*ASKED)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """app: slug of an app or a protocol.  host: an address, or a host name with all below it.  "": any."""
+    """app: slug of an app or a protocol.  host: an address, or a host name with all below it.  "": any.
+
+    network: where a prefix was given, which host then is not.
+    """
 
     app: str
     host: str
+    network: IPv4Network | IPv6Network | None = None
 
     @classmethod
     def of(cls, app: str | None, host: str | None) -> Self:
-        """As people write them: an address in any spelling, a name in any case.  Raises UsageError for dots alone."""
+        """As people write them: an address in any spelling, a name in any case, a prefix.  Raises UsageError."""
         given = host
         host = (host or "").lower().rstrip(".")
+        if "/" in host:
+            try:
+                return cls((app or "").lower(), "", ip_network(host, strict=False))
+            except ValueError:
+                host = ""
         if given and not host:
-            raise UsageError(f"{given!r} is neither a host name nor an address")
+            raise UsageError(f"{given!r} is neither a host name nor an address nor a prefix")
         with suppress(ValueError):
             host = str(ip_address(host))
         return cls((app or "").lower(), host)
@@ -40,6 +49,8 @@ class Selection:
     def takes(self, app: str | None, protocol: str, src: str, dst: str, hostname: str | None) -> bool:
         if self.app and self.app not in (app, protocol):
             return False
+        if self.network:
+            return ip_address(src) in self.network or ip_address(dst) in self.network
         name = hostname or ""
         return not self.host or self.host in (src, dst, name) or name.endswith("." + self.host)
 

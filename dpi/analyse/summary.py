@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from heapq import nlargest
 from operator import attrgetter
 from typing import Any
 
@@ -100,4 +99,4 @@ class Summary:
 
 def _largest(known: dict[str, Sums], n: int, by: str = "bytes") -> list[tuple[str, Sums]]:
     size = attrgetter(by)
-    return nlargest(n, known.items(), key=lambda item: size(item[1]))
+    return sorted(known.items(), key=lambda item: size(item[1]), reverse=True)[:n]

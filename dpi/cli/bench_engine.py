@@ -27,4 +27,5 @@ def command(capture: Path, rounds: int, max_flows: int, as_json: bool) -> None:
         click.echo(json.dumps(result))
         return
     for name, value in result.items():
-        click.echo(f"{name:22} {value:>14,.6g}" if isinstance(value, float) else f"{name:22} {value:>14,}")
+        spelled = "-" if value is None else f"{value:,.6g}" if isinstance(value, float) else f"{value:,}"
+        click.echo(f"{name:22} {spelled:>14}")

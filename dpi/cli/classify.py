@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from math import isnan
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -39,9 +40,14 @@ TABLE_FIELDS = (
 
 
 class Classify(click.Command):
-    """Takes the value of --blind by = alone, so that a capture behind it is not taken for one."""
+    """Takes the value of --blind by = alone, so that a capture behind it is not taken for one.
+
+    An empty argument, which a shell makes of a variable that is not set, is not the working directory.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "" in args:
+            raise UsageError("an empty argument names no capture")
         return super().parse_args(ctx, ["--blind=names" if each == "--blind" else each for each in args])
 
 
@@ -63,7 +69,10 @@ class Classify(click.Command):
 )
 @click.option("--top", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Rows a table of --summary.")
 @click.option("--app", help="Only flows of this app or protocol.")
-@click.option("--host", help="Only flows with this address at either end, or this host name (or one below it).")
+@click.option(
+    "--host",
+    help="Only flows with this address (or one in this prefix) at either end, or this host name (or one below it).",
+)
 @signatures_option
 @click.option(
     "--min-confidence",
@@ -122,6 +131,8 @@ def command(
     dpi classify --app netflix --host 10.0.0.5 --json lan0.pcap
     tcpdump -r lan0.pcap -w - host 10.0.0.5 | dpi classify -
     """
+    if isnan(min_confidence):
+        raise UsageError("--min-confidence: nan is no number from 0 to 1")
     if summary and format_ == "csv" and not as_json:
         raise UsageError("--summary: a table or JSON, not csv")
     try:

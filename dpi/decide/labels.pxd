@@ -12,6 +12,7 @@ cdef uint16_t header_label(const Packet *packet) noexcept nogil
 cdef void categorise(Shard *shard, Flow *flow) noexcept nogil
 cdef void name_by_address(Shard *shard, Flow *flow) noexcept nogil
 cdef void take_over(Shard *shard, Flow *flow, Finding *finding) noexcept nogil
+cdef void take_answer(Shard *shard, Flow *flow, const Finding *finding) noexcept nogil
 cdef uint16_t service_at(Shard *shard, const uint8_t *address) noexcept nogil
 cdef bint may_lie(const Flow *flow) noexcept nogil
 cdef void name_at_end(Shard *shard, Flow *flow) noexcept nogil

@@ -15,9 +15,10 @@ from dpi.decide.near cimport near_find
 from dpi.decide.risks cimport belongs
 from dpi.decide.shard cimport SEES_DNS, SEES_NAMES, TRAIT_CALL, TRAIT_MIXED, TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate, Found
-from dpi.dissect.inspector cimport Finding
+from dpi.dissect.inspector cimport SAID_HTTP, Finding
 from dpi.dissect.protocols cimport *
 from dpi.flow.evidence cimport (
+    BY_BEHAVIOUR,
     BY_CERTIFICATE,
     BY_DNS,
     BY_DNS_QUERY,
@@ -183,6 +184,12 @@ cdef bint is_cover(const Shard *s, const Flow *f, const Found *found) noexcept n
             and s.traits[host_match(s.hosts, found.host, found.host_len, &hit)] & TRAIT_SHARED)
 
 
+cdef void take_answer(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
+    """What the server answers to a request that has named the flow: what it carries is what the record tells."""
+    if finding.server == SAID_HTTP and s.inspector.server.content_type[0]:
+        replace(s, &f.content_type, s.inspector.server.content_type)
+
+
 cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     """Copies what the inspector found into the flow, and names the app by the name."""
     cdef Found *found = &s.inspector.found
@@ -196,7 +203,10 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
         f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | finding.client
     if finding.replaces:
         f.protocol.confidence = 0
-    improve(&f.protocol, finding.protocol, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
+    if found.by_sizes:
+        improve(&f.protocol, finding.protocol, BY_BEHAVIOUR, confidence_of(BY_BEHAVIOUR))
+    else:
+        improve(&f.protocol, finding.protocol, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
     replace(s, &f.fingerprint, found.ja4)
     replace(s, &f.fingerprint, found.hassh)
     replace(s, &f.alpn, found.alpn)

@@ -50,6 +50,19 @@ cdef uint16_t owner_of(Shard *s, const Flow *f) noexcept nogil:
     return prefix_match(s.prefixes, f.addr[1 - opener(f)]) if s.prefixes != NULL and f.host == NONE else 0
 
 
+cdef void named(Shard *s, Flow *f, uint64_t packets) noexcept nogil:
+    """The shape has named the flow, after so many packets of it and not when it was settled."""
+    cdef uint16_t before = f.decided_at
+    f.decided_at = <uint16_t>min(packets, <uint64_t>65535)
+    s.counters.decided_at += f.decided_at - before
+    categorise(s, f)
+
+
+cdef inline uint64_t seen_with_this(const Flow *f) noexcept nogil:
+    """Packets, of which the one that is looked at is not counted yet."""
+    return <uint64_t>f.packets[0] + f.packets[1] + 1
+
+
 cdef bint unknown(const Flow *f) noexcept nogil:
     """Whether nothing but its port tells what is spoken."""
     return f.protocol.id == 0 or f.protocol.method == BY_PORT
@@ -92,7 +105,7 @@ cdef bint bursts_watch(Shard *s, Flow *f, const Packet *p, int side) noexcept no
         f.isn[0] += p.length
     video = f.isn[1] >= BURSTS and f.bytes[server] > 16 * f.bytes[1 - server]
     if video and improve(&f.app, s.video[owner_of(s, f)], BY_BEHAVIOUR, confidence_of(BY_BEHAVIOUR)):
-        categorise(s, f)
+        named(s, f, seen_with_this(f))
     return video or p.time - f.start >= WATCH_TIME or f.packets[0] + f.packets[1] >= WATCH_PACKETS
 
 
@@ -114,7 +127,7 @@ cdef bint cadence_watch(Shard *s, Flow *f, const Packet *p, int side) noexcept n
         f.isn[0] += 1U << (side * COUNT_BITS)
     if run >= VOICE_SECONDS:
         if improve(&f.protocol, P_VOICE, BY_BEHAVIOUR, confidence_of(BY_BEHAVIOUR)):
-            categorise(s, f)
+            named(s, f, seen_with_this(f))
         return True
     return (second >= VOICE_WATCH and run == 0) or f.packets[0] + f.packets[1] >= VOICE_PACKETS
 
@@ -148,7 +161,7 @@ cdef bint media_watch(Shard *s, Flow *f, const Packet *p, int side) noexcept nog
     if f.isn[0] + f.isn[1] == 3 and f.isn[0] and f.isn[1]:
         if improve(&f.app, P_SIGNALVOIP, BY_SIGNATURE, confidence_of(BY_SIGNATURE)):
             call_learn(s, f)
-            categorise(s, f)
+            named(s, f, seen_with_this(f))
         return True
     return p.time - f.start >= WATCH_TIME or f.packets[0] + f.packets[1] >= MEDIA_PACKETS
 
@@ -162,4 +175,4 @@ cdef void shape_end(Shard *s, Flow *f) noexcept nogil:
         return
     if most // BULK_RATE >= <uint64_t>(f.last - f.start) // A_SECOND and improve(
             &f.protocol, P_BULK, BY_BEHAVIOUR, confidence_of(BY_BEHAVIOUR)):
-        categorise(s, f)
+        named(s, f, <uint64_t>f.packets[0] + f.packets[1])

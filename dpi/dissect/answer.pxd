@@ -32,10 +32,12 @@ cdef struct Found:
     uint32_t quic_version
     uint8_t target          # HTTP: Target
     uint8_t soap            # HTTP: there is a SOAPAction field
+    uint8_t websocket       # HTTP: it asks to go over to WebSocket
     uint8_t credentials     # HTTP: a password stands in it in clear
     uint16_t label          # probes: another label than the one that the probe is registered with; 0: that one
     uint16_t app            # … whose traffic it is, where the payload itself tells; 0: it does not
     uint8_t unfinished      # … what comes may tell more
+    uint8_t by_sizes        # … how long the messages are is all that told it
     uint8_t tor_groups      # the groups offered are few, and those that Tor offers
     uint8_t ech             # an encrypted_client_hello extension is present (RFC 9849): host is a public name only
 

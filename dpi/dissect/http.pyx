@@ -247,6 +247,8 @@ cdef Answer http_request(const uint8_t *data, uint32_t n, Found *out) noexcept n
             media_type(value, out.content_type, sizeof(out.content_type))
         elif same(name, b"soapaction", 10):
             out.soap = 1
+        elif same(name, b"upgrade", 7):             # RFC 6455, 4.1
+            out.websocket = same(value, b"websocket", 9)
         elif same(name, b"authorization", 13) or same(name, b"proxy-authorization", 19):
             out.credentials |= basic_authorization(value.p, value.n)
     return YES if ended or out.host_len or n >= HEADER_MAX else MORE

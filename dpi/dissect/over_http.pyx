@@ -23,6 +23,7 @@ from dpi.dissect.protocols cimport (
     P_THRIFT,
     P_UNKNOWN,
     P_WEBDAV,
+    P_WEBSOCKET,
     P_WINDOWSUPDATE,
 )
 from dpi.wire.memmem cimport memmem
@@ -148,4 +149,6 @@ cdef uint16_t over_http(const uint8_t *request, uint32_t n, const Found *found) 
         label = starting(AGENTS, found.agent, <uint32_t>strlen(found.agent))
     if label == 0:
         label = by_target(request, n)
-    return label if label else in_message(request, n)
+    if label == 0:
+        label = in_message(request, n)
+    return P_WEBSOCKET if label == 0 and found.websocket else label

@@ -69,14 +69,15 @@ cdef Row *ALPNS = [
 cdef Row *SETTLED = [
     Row(b"mail from", P_SMTP), Row(b"auth ", P_SMTP), Row(b"login ", P_IMAP), Row(b"authenticate ", P_IMAP),
     Row(b"user ", P_POP3), Row(b"apop ", P_POP3), Row(b"auth ", P_POP3), Row(b"user ", P_FTPCONTROL),
-    Row(b"<auth", P_JABBER), Row(b"<iq", P_JABBER), Row(NULL, P_UNKNOWN),
+    Row(b"<auth", P_JABBER), Row(b"<iq", P_JABBER), Row(b"authinfo ", P_USENET), Row(b"group ", P_USENET),
+    Row(NULL, P_UNKNOWN),
 ]
 
 
 cdef bint upgradable(uint16_t label) noexcept nogil:
     """Whether a protocol, seen in clear, may go over to TLS."""
     return (label == P_SMTP or label == P_IMAP or label == P_POP3 or label == P_FTPCONTROL or label == P_JABBER
-            or label == P_RDP or label == P_LDAP or label == P_POSTGRESQL or label == P_MYSQL)
+            or label == P_RDP or label == P_LDAP or label == P_POSTGRESQL or label == P_MYSQL or label == P_USENET)
 
 
 cdef Step upgrade(uint16_t label, uint32_t turn, const uint8_t *data, uint32_t n) noexcept nogil:
@@ -85,7 +86,7 @@ cdef Step upgrade(uint16_t label, uint32_t turn, const uint8_t *data, uint32_t n
     cdef uint32_t start = 0
     if n > 5 and data[0] == 0x16 and data[1] == 3 and 1 <= data[5] <= 2:    # RFC 8446, 5.1: a record with a hello
         return BEGINS
-    if turn >= (TURNS_OF_MAIL if label in (P_SMTP, P_IMAP, P_POP3, P_FTPCONTROL, P_JABBER) else TURNS):
+    if turn >= (TURNS_OF_MAIL if label in (P_SMTP, P_IMAP, P_POP3, P_FTPCONTROL, P_JABBER, P_USENET) else TURNS):
         return STAYS
     if label == P_IMAP:                 # RFC 3501, 2.2.1: each command has a tag before it
         while start < n and start < 16 and data[start] > 32:
@@ -102,7 +103,7 @@ cdef bint cut_short(uint16_t label, const uint8_t *data, uint32_t n) noexcept no
     """Whether a message, of one byte at least, goes on in the next segment: a line, an element of XMPP, or a hello."""
     if data[0] == 0x16:
         return n <= 5
-    if label == P_SMTP or label == P_IMAP or label == P_POP3 or label == P_FTPCONTROL:
+    if label == P_SMTP or label == P_IMAP or label == P_POP3 or label == P_FTPCONTROL or label == P_USENET:
         return data[n - 1] != c"\n"
     return label == P_JABBER and data[n - 1] != c">"
 

@@ -30,6 +30,12 @@ cdef uint32_t line_length(const uint8_t *p, uint32_t n) noexcept nogil:
     return n - 1 if n and p[n - 1] == CR else n
 
 
+cdef inline bint of_authority(uint8_t c) noexcept nogil:
+    """What a name, or an address and a port, may have: RFC 3986, 3.2, and RFC 6874 for a zone."""
+    c = lower(c)
+    return c"a" <= c <= c"z" or c"0" <= c <= c"9" or c in (c"-", c"_", c".", c":", c"[", c"]", c"%")
+
+
 cdef void ssdp(const uint8_t *p, uint32_t n, Found *out) noexcept nogil:
     """The HOST field as it stands, with its port (UPnP Device Architecture 2.0, 1.2.2)."""
     cdef const uint8_t *next
@@ -40,7 +46,7 @@ cdef void ssdp(const uint8_t *p, uint32_t n, Found *out) noexcept nogil:
             i = 5
             while i < length and p[i] == 32:
                 i += 1
-            while i < length and 32 < p[i] < 127 and out.host_len < sizeof(out.host) - 1:
+            while i < length and of_authority(p[i]) and out.host_len < sizeof(out.host) - 1:
                 out.host[out.host_len] = lower(p[i])
                 out.host_len += 1
                 i += 1

@@ -7,6 +7,8 @@ cache to keep right.  The words are taken from the file's text, so that every en
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +17,7 @@ import yaml
 
 from dpi.dissect import protocols
 from dpi.dissect.declaration import Declaration
-from dpi.errors import Finding, UsageError
+from dpi.errors import Finding
 from dpi.match.app_rules import AppRule, app_rules
 from dpi.match.declare import declarations
 from dpi.match.devices import Device, read_device
@@ -60,6 +62,14 @@ class Draft:
     rules: list[AppRule] = field(default_factory=list)
 
 
+def _text_of(path: Path) -> str:
+    """Of a regular file alone: a pipe or a device could block, or never end.  Raises OSError, UnicodeDecodeError."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(None, "not a file")
+        return file.read().decode("utf-8-sig")
+
+
 class Reader(Nodes):
     """Collects drafts and findings over all files."""
 
@@ -84,10 +94,11 @@ class Reader(Nodes):
         """text: what is to stand in the file; None: what does."""
         file = SourceFile(str(path), "", layer)
         try:
-            file.text = path.read_text(encoding="utf-8-sig") if text is None else text
+            file.text = _text_of(path) if text is None else text
             root = yaml.compose(file.text, Loader=yaml.CSafeLoader)
         except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}") from error
+            self.findings.append(Finding(file.path, 1, 1, "", f"cannot be read: {error.strerror or error}"))
+            return
         except UnicodeDecodeError as error:
             self.findings.append(Finding(file.path, 1, 1, "", f"not UTF-8 at byte {error.start}"))
             return

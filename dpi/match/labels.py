@@ -182,8 +182,7 @@ class Signatures(Tables):
             address = addresses.pack(text)
         except ValueError:
             words = list({word for _, rule in self.ruled for word in rule.words.get("hosts", ())})
-            hits = hosts.Hosts([(word, 1) for word in words]).matches(text)
-            kind, held = "hosts", {words[hit.entry] for hit in hits}
+            kind, held = "hosts", {word for word in words if hosts.Hosts([(word, 1)]).matches(text)}
         else:
             words = list({word for _, rule in self.ruled for word in rule.words.get("prefixes", ())})
             kind, held = "prefixes", {word for word in words if addresses.fixes(word, address) >= 0}

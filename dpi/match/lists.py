@@ -39,7 +39,8 @@ def update(file: Path, folders: list[Path], write: bool = True) -> list[Change]:
 
     Raises FindingsError with all that is wrong with the file and its lists, UsageError where one cannot be read.
     """
-    head = read_list(file).partition(MARK)[0]
+    content = read_list(file)
+    head = content.partition(MARK)[0]
     wanted, before = sources(file), _words(file)
     changes, texts = [], dict.fromkeys(KINDS, "")
     findings: list[Finding] = []
@@ -55,8 +56,8 @@ def update(file: Path, folders: list[Path], write: bool = True) -> list[Change]:
             words = domains.words(source.path, left_out)
         else:
             words = list(dict.fromkeys(prefix_list(source.path, findings)))
-        if not words and not source.owners and not findings:  # what a download leaves that failed
-            raise UsageError(f"{source.path}: has no {kind}; leave the source out where {label} shall have none")
+        if not words and not findings:  # what a download leaves that failed
+            raise UsageError(f"{source.path}: has no {kind} for {label}; leave the source out where it shall have none")
         old = before.get((kind, label), [])
         added, removed = (sorted(set(a) - set(b)) for a, b in ((words, old), (old, words)))
         changes.append(Change(label, kind, tuple(added), tuple(removed), len(words), tuple(left_out)))
@@ -71,6 +72,8 @@ def update(file: Path, folders: list[Path], write: bool = True) -> list[Change]:
     except FindingsError as error:
         raise UsageError(f"{file}: is left as it is, for with these lists:\n{error}") from error
     if write:
+        if read_list(file) != content:  # somebody's editor, or another update
+            raise UsageError(f"{file}: was changed meanwhile, and is left as it is; run this again")
         replace(file, text.encode())
     return changes
 
@@ -99,7 +102,12 @@ def prefix_list(path: Path, findings: list[Finding]) -> Iterator[str]:
                 findings.append(Finding(str(path), number, found.start() + 1, "", f"{found[0]}: {wrong}"))
                 continue
             try:
-                yield from list(_range(first, last)) if dash else [_spelled(first)]
+                prefixes = list(_range(first, last)) if dash else [_spelled(first)]
+                if any(prefix.endswith("/0") for prefix in prefixes):
+                    wrong = "is every address, which is nobody's"
+                    findings.append(Finding(str(path), number, found.start() + 1, "", f"{found[0]} {wrong}"))
+                    continue
+                yield from prefixes
             except (ValueError, TypeError):
                 wrong = "a range is of two addresses of one kind, the lower first"
                 findings.append(Finding(str(path), number, found.start() + 1, "", f"{found[0]}: {wrong}"))

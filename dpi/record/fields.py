@@ -97,7 +97,7 @@ class FlowRecord:
     quic_version: str | None = field(metadata=says("as eight hexadecimal digits"))
     ech: bool = field(metadata=says("the client's hello is encrypted, hostname is its cover"))
     agent: str | None = field(metadata=says("user agent, banner or client software"))
-    content_type: str | None = field(metadata=says("of the first HTTP response"))
+    content_type: str | None = field(metadata=says("of the HTTP response that was looked at, else of the request"))
     tunnel: str | None = field(metadata=says("what the flow was taken out of: " + ", ".join(TUNNELS[1:])))
     dscp: int = field(metadata=says("of the first packet"))
     state: str = field(metadata=says("how far it had come: opening, established, closed, …"))

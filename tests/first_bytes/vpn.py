@@ -1,8 +1,16 @@
 """Tunnels."""
 
+from random import Random
 from struct import pack
 
 TCP, UDP = 6, 17
+NOISE = Random(1)  # what a scrambler makes of a handshake
+
+
+def noise(n: int) -> bytes:
+    return NOISE.randbytes(n)
+
+
 TIME = pack(">II", 1, 1700000000)
 EARLY = pack(">II", 0x0F000001, 1700000000)
 RESET_V3 = b"\x50" + b"\x5a" * 8 + EARLY + b"\xa5" * (32 + 5 + 288) + pack(">H", 290)  # what ends it is the wrapped key
@@ -75,4 +83,9 @@ TALKS = [
     ("openvpn", UDP, 1194, [(b"\x28" + SESSION + bytes(9), True), (b"\x20" + SESSION + bytes(60), True)]),
     ("openvpn", UDP, 1194, [(pack(">II", 0x48000007, n) + bytes(range(60)), True) for n in (1, 2)]),
     ("ipsec", UDP, 4500, [(pack(">II", 0xC1C2C3C4, n) + bytes(range(1, 41)), True) for n in (700, 701)]),
+    ("wireguard", UDP, 4000, [(noise(148), True), (noise(92), False)]),
+    *(
+        ("openvpn", UDP, 4000, [(noise(n), True), (noise(n + 12), False), (noise(n + 8), True)])
+        for n in (14, 42, 54, 86)
+    ),
 ]

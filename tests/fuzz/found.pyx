@@ -22,7 +22,8 @@ cdef void check_host(const char *host, uint32_t n) noexcept nogil:
     cdef uint32_t i
     check(n < 256 and host[n] == 0 and strlen(host) == n)
     for i in range(n):
-        check(c"a" <= host[i] <= c"z" or c"0" <= host[i] <= c"9" or host[i] in (c"-", c"_", c".", c":"))
+        check(c"a" <= host[i] <= c"z" or c"0" <= host[i] <= c"9" or host[i] in (
+            c"-", c"_", c".", c":", c"[", c"]", c"%"))      # SSDP shows addresses as they stand in URIs
 
 
 cdef void check_found(const Found *f) noexcept nogil:

@@ -109,6 +109,17 @@ def test_to_ask_for_a_name_is_not_to_use_it(tmp_path: Path) -> None:
     assert records and all(record.method != "rule" for record in records)
 
 
+def test_all_rules_that_ask_for_a_name_or_an_address_are_listed(tmp_path: Path) -> None:
+    text = "".join(
+        f"      - {{hosts: '{word}', ports: tcp/{n}}}\n"
+        for n, word in enumerate(["a.example", "=www.a.example", "*.a.example", "www.a.example", "b.example"], 1)
+    )
+    signatures = load([folder(tmp_path / "mine", f"apps:\n  a:\n    category: web\n    rules:\n{text}")])
+    assert [rule.words["ports"] for _, rule in signatures.rules_for("www.a.example")] == [
+        (f"tcp/{n}",) for n in (1, 2, 3, 4)
+    ]
+
+
 def test_every_mistake_is_told_with_its_place(tmp_path: Path) -> None:
     text = (
         "apps:\n  a:\n    category: web\n    rules:\n"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from dpi.cli.apps import command
 from dpi.errors import FindingsError, UsageError
+from dpi.match import lists
 from dpi.match.lists import MARK
 from tests.apps_update import entries, run
 
@@ -105,7 +107,7 @@ def test_an_empty_list_is_a_failed_download_and_takes_nothing_away(file: Path) -
     for name, kind in (("data/ours", "hosts"), ("nets.txt", "prefixes")):
         text = (file.parent / name).read_text()
         (file.parent / name).write_text("# nothing\n")
-        with pytest.raises(UsageError, match=f"{name}: has no {kind}; leave the source out"):
+        with pytest.raises(UsageError, match=f"{name}: has no {kind} for ours; leave the source out"):
             run(str(file))
         (file.parent / name).write_text(text)
     assert file.read_text() == before
@@ -121,6 +123,25 @@ def test_what_cannot_be_read_to_its_end_is_refused(file: Path) -> None:
     os.truncate(file.parent / "nets.txt", 1 << 32)
     with pytest.raises(UsageError, match=r"nets\.txt: has more than 64 MiB"):
         run(str(file))
+
+
+def test_every_address_is_nobodys(file: Path) -> None:
+    for text in ("192.0.2.0/24 0.0.0.0/0\n", "::/0\n", "0.0.0.0-255.255.255.255\n"):
+        (file.parent / "nets.txt").write_text(text)
+        with pytest.raises(FindingsError, match=r"nets\.txt:1:\d+: \S+ is every address"):
+            run(str(file))
+
+
+def test_what_an_editor_wrote_meanwhile_is_not_lost(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def edited_meanwhile(*given: Any, **named: Any) -> Any:
+        file.write_text("# mine\n" + file.read_text())
+        return load(*given, **named)
+
+    load = lists.load
+    monkeypatch.setattr(lists, "load", edited_meanwhile)
+    with pytest.raises(UsageError, match="was changed meanwhile"):
+        run(str(file))
+    assert file.read_text().startswith("# mine\n")
 
 
 def test_a_list_that_many_include_is_read_once(file: Path) -> None:

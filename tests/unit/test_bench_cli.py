@@ -37,6 +37,13 @@ def test_the_engine_beside_a_bare_loop_that_sees_the_same_packets_and_flows(tmp_
     assert (found["packets"], found["flows"]) == (found["bare_packets"], found["bare_flows"]) == (11, 4)
 
 
+def test_a_capture_without_a_packet_that_the_bare_loop_counts(tmp_path: Path) -> None:
+    capture = tmp_path / "c.pcap"
+    capture.write_bytes(pcap([packet("10.0.0.1", 0, "10.0.0.2", 0, 47, b"x" * 40)], link_type=101))
+    done = CliRunner().invoke(dpi, ["bench", "engine", str(capture), "--rounds", "1"], catch_exceptions=False)
+    assert done.exit_code == 0 and "cost_over_bare" in done.stdout
+
+
 def test_a_capture_that_is_none_is_an_error(tmp_path: Path) -> None:
     capture = tmp_path / "c.pcap"
     capture.write_bytes(b"not a capture at all, but long enough for a header")

@@ -44,6 +44,9 @@ def test_those_meant_are_spelled_as_among_all(capture: Path, style: str, head: i
         (("--host", "flix.com"), 0),
         (("--host", CLIENT), 3),
         (("--host", "10.0.0.9"), 1),
+        (("--host", "10.0.0.8/31"), 1),
+        (("--host", "0.0.0.0/0"), 4),
+        (("--host", "2001:db8::/32"), 0),
         (("--app", "tls", "--host", SERVER), 2),
         (("--app", "netflix", "--host", "10.0.0.9"), 0),
     ],
@@ -61,6 +64,8 @@ def test_an_address_may_be_spelled_in_any_way() -> None:
 def test_dots_alone_are_no_host_and_do_not_mean_all(capture: Path) -> None:
     with pytest.raises(UsageError, match="is neither a host name nor an address"):
         lines(capture, "--host", "..")
+    with pytest.raises(UsageError, match="nor a prefix"):
+        lines(capture, "--host", "10.0.0.0/33")
 
 
 def test_an_app_that_is_none_is_told_with_what_is_near(capture: Path) -> None:

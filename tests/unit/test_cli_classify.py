@@ -23,6 +23,7 @@ from click.testing import CliRunner, Result
 from dpi.capture.pcapfile import Capture
 from dpi.cli.classify import command, files
 from dpi.core import Core
+from dpi.errors import UsageError
 from dpi.record.fields import FIELDS
 from tests.captures import packet, pcap, visit, write
 from tests.cores import CLIENT, SERVER, SYN, TCP, UDP
@@ -84,6 +85,15 @@ def test_every_file_starts_with_nothing_known(tmp_path: Path) -> None:
         ("1.pcap", "netflix"),
         ("2.pcap", None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(("--min-confidence", "nan"), "nan is no number from 0 to 1"), (("",), "an empty argument names no capture")],
+)
+def test_what_a_script_gets_wrong_is_told(capture: Path, arguments: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        CliRunner().invoke(command, [str(capture), *arguments], catch_exceptions=False)
 
 
 def test_labels_below_the_confidence_asked_for_are_left_out(capture: Path, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dpi.dissect import http
+from dpi.dissect.protocols import IDS
+from tests.cores import Connection, core
 
 METHODS = (
     "ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LINK LOCK MERGE "
@@ -172,3 +174,23 @@ def test_a_response_without_reason_or_fields_is_one() -> None:
 )
 def test_what_is_no_response_is_refused(data: bytes) -> None:
     assert http.response(data)[0] == "no"
+
+
+def test_the_record_tells_what_the_answer_carries() -> None:
+    ask = b"POST / HTTP/1.1\r\nHost: example.org\r\nContent-Type: text/x-request\r\n\r\n"
+    one = core(risks=True)
+    connection = Connection(one, dport=80).shake()
+    connection.segment(0, 0, ask)
+    assert connection.flow()["content_type"] == "text/x-request"
+    connection.segment(1, 0, b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n\r\n" + bytes(2000))
+    assert connection.flow()["content_type"] == "video/mp4"
+
+
+@pytest.mark.parametrize(("upgrade", "expected"), [(b"websocket", True), (b"WebSocket", True), (b"h2c", False)])
+def test_what_asks_to_go_over_to_websocket_is_that(upgrade: bytes, expected: bool) -> None:
+    connection = Connection(core(), dport=80).shake()
+    connection.segment(
+        0, 0, b"GET /chat HTTP/1.1\r\nHost: example.org\r\nConnection: Upgrade\r\nUpgrade: " + upgrade + b"\r\n\r\n"
+    )
+    flow = connection.flow()
+    assert flow["protocol"] == IDS["http"] and (flow["app"] == IDS["websocket"]) is expected

@@ -49,6 +49,7 @@ def test_a_nameless_flow_of_an_owner_with_video_is_told_by_its_bursts(mixed: boo
     bursts(connection, 2, 1_000_000, 2 * SECOND)
     flow = connection.flow()
     assert (flow["app"], method(flow["app_method"])) == (CLIPS, "behaviour")
+    assert flow["decided_at"] > 40
     assert flow["mark"] == 4 << SHIFT | FINAL
 
 
@@ -85,6 +86,7 @@ def test_voice_is_told_by_its_cadence(rate: int) -> None:
     rules = [{"apps": [IDS["voice"]], "disposition": 4}]
     flow = talk(core(rules=rules, offload=True), 9, (rate, rate), 200, jitter=SECOND // 100)
     assert (flow["protocol"], method(flow["protocol_method"])) == (IDS["voice"], "behaviour")
+    assert flow["decided_at"] >= 4 * 2 * rate
     assert flow["mark"] == 4 << SHIFT | FINAL
 
 
@@ -111,6 +113,26 @@ def test_bulk_is_told_at_the_end_and_no_packet_of_it_is_watched() -> None:
             connection.segment(1, n * 100, bytes(range(100, 200)), length=sizes)
         assert connection.flow()["needs"] == 0
         assert [flow["protocol"] for flow in ended(one)] == [IDS[expected]]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "protocol"),
+    [
+        ((148, 92), "wireguard"),
+        ((54, 66, 62), "openvpn"),
+        ((148, 93), "unknown"),
+        ((54, 66, 61), "unknown"),
+        ((55, 67, 63), "unknown"),
+    ],
+)
+def test_a_scrambled_vpn_is_told_by_the_sizes_of_its_handshake(sizes: tuple[int, ...], protocol: str) -> None:
+    one, chance = core(), random.Random(3)
+    for n, size in enumerate(sizes):
+        ends = (40000, 40001, CLIENT, ELSEWHERE) if n % 2 == 0 else (40001, 40000, ELSEWHERE, CLIENT)
+        datagram(one, chance.randbytes(size), *ends, SECOND + n)
+    flow = find(one, 40000, 40001, UDP, dst=ELSEWHERE)
+    assert flow["protocol"] == IDS[protocol]
+    assert protocol == "unknown" or method(flow["protocol_method"]) == "behaviour"
 
 
 STUN_BINDING = b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,21 @@ def test_every_label_that_a_dissector_names_has_its_constant_as_number(built_in:
         label = built_in.labels[number]
         assert label is not None and label.slug == name and label.id == number
     assert all(label is None or built_in.by_slug[label.slug] is label for label in built_in.labels)
+
+
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    os.mkfifo(mine / "pipe.yaml")
+    (mine / "endless.yaml").symlink_to("/dev/zero")
+    (mine / "gone.yaml").symlink_to("nowhere")
+    (mine / "within.yaml").mkdir()
+    assert findings(mine) == [
+        "mine/endless.yaml:1:1: cannot be read: not a file",
+        "mine/gone.yaml:1:1: cannot be read: No such file or directory",
+        "mine/pipe.yaml:1:1: cannot be read: not a file",
+        "mine/within.yaml:1:1: cannot be read: Is a directory",
+    ]
 
 
 @pytest.mark.corpus

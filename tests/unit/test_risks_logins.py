@@ -26,6 +26,8 @@ from tests.cores import Connection, core, risks_of
         (143, b"* OK IMAP4rev1 ready\r\n", b"a1 AUTHENTICATE PLAIN\r\n", True),
         (143, b"* OK IMAP4rev1 ready\r\n", b"a1 AUTHENTICATE SCRAM-SHA-256\r\n", False),
         (25, b"220 mail.example ESMTP\r\n", b"AUTH LOGIN\r\n", True),
+        (119, b"200 news.example InterNetNews NNRP server ready (posting ok)\r\n", b"AUTHINFO USER alice\r\n", True),
+        (119, b"200 news.example InterNetNews NNRP server ready (posting ok)\r\n", b"GROUP misc.test\r\n", False),
         (25, b"220 mail.example ESMTP\r\n", b"AUTH GSSAPI\r\n", False),
         (25, b"220 mail.example ESMTP\r\n", b"MAIL FROM:<a@mail.example>\r\n", False),
     ],

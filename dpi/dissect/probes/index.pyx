@@ -97,7 +97,7 @@ cdef uint16_t ask(uint16_t i, uint16_t port, const Sight *s, Found *out, Answer 
             if each == MORE:
                 answer[0] = MORE
             out.label = out.app = 0             # what one found that says no in the end
-            out.unfinished = 0
+            out.unfinished = out.by_sizes = 0
             if out.host_len:
                 set_host(out, NULL, 0)
         i = nodes[i].next

@@ -8,6 +8,10 @@ from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
 
 
+cdef enum:
+    BY_SIZES = 0x53000000   # beside a size, in a side's word
+
+
 cdef Answer wireguard(const Sight *s, Found *out) noexcept nogil:
     """WireGuard whitepaper, 5.4: type, three zeros, lengths that are fixed; a handshake's mac2 is zeros but under load.
 
@@ -272,6 +276,36 @@ cdef Answer yggdrasil(const Sight *s, Found *out) noexcept nogil:
     return yes(has(s, 0, b"meta", 4) and (be16(s, 4) < 512 and be16(s, 6) == 0 and be16(s, 8) == 2 or be16(s, 4) == 4))
 
 
+cdef Answer by_handshake(const Sight *s, Found *out) noexcept nogil:
+    """VPNs whose bytes were scrambled and whose sizes were not.
+
+    WireGuard (whitepaper, 5.4): 148 bytes, answered by 92.  OpenVPN: a reset, without or with one of the usual
+    digests or tls-crypt, an answer that has 12 bytes more (whom it acknowledges), then the client's acknowledgement, 8
+    more than its reset.  All must be like noise, and the first of their side.
+    """
+    cdef uint32_t client
+    if s.mine == NULL or s.turn > 1 or not drawn(s, 0, s.n) or printable(s, 0, s.n):
+        return NO
+    if s.from_opener and s.turn == 0:
+        if s.wire in (14, 42, 54, 86, 148) and s.mine[0] == 0:
+            s.mine[0] = BY_SIZES | s.wire
+        return NO
+    client = (s.mine[0] if s.from_opener else s.theirs[0]) ^ BY_SIZES
+    if client > 148:
+        return NO
+    out.by_sizes = 1
+    if not s.from_opener:
+        if client == 148:
+            return yes(s.wire == 92 and s.turn == 0)
+        if s.wire == client + 12 and s.turn == 0 and s.mine[0] == 0:
+            s.mine[0] = BY_SIZES | s.wire
+        return NO
+    if client == 148 or s.turn != 1 or s.theirs[0] != BY_SIZES | client + 12 or s.wire != client + 8:
+        return NO
+    out.label = P_OPENVPN
+    return YES
+
+
 at_first(TCP, P_OPENVPN, openvpn_tcp, b"\x00\x01\x02\x03\x04")
 at_first(TCP, P_PPTP, pptp, b"\x00")
 at_first(TCP, P_TINC, tinc, b"0")
@@ -291,3 +325,4 @@ at_any(UDP, P_AVASTSECUREDNS, avast_secure_dns)
 at_any(BOTH, P_DNSCRYPT, dnscrypt)
 at_any(UDP, P_IPSEC, isakmp)
 at_any(UDP, P_ZEROTIER, zerotier)
+at_any(UDP, P_WIREGUARD, by_handshake)
