@@ -68,19 +68,23 @@ cdef enum:
     UNFINISHED_MAX = 2048   # … that no dissector knows, up to which the end of what was written is waited for
 
 
-cdef uint32_t payloads_max(const Inspector *s, const Flow *f, int side) noexcept nogil:
+cdef uint32_t payloads_max(const Inspector *s, const Flow *f, const Packet *p, int side) noexcept nogil:
     """How many packets of a side are looked at: more where what it has sent names the flow and is not there yet."""
     cdef const Stream *stream
     cdef const uint8_t *data
-    if f.proto != IP_TCP or f.work == NONE or stream_ready(&s.works[f.work].streams[side]) <= 5:
+    cdef uint32_t ready
+    if f.proto != IP_TCP or f.work == NONE:
         return PAYLOADS_MAX
     stream = &s.works[f.work].streams[side]
-    data = stream_bytes(stream)
-    if f.protocol.id == P_SSH:
+    ready = stream_ready(stream)
+    if f.protocol.id == P_SSH or goes_on(p, ready) or p.seq + p.n - f.isn[side] - 1 > ready:
         return BEGUN_PAYLOADS
+    if ready <= 5:
+        return PAYLOADS_MAX
+    data = stream_bytes(stream)
     if data[0] == 0x16:
         return BEGUN_PAYLOADS if 1 <= data[5] <= 2 else PAYLOADS_MAX
-    return BEGUN_PAYLOADS if http_begun(data, stream_ready(stream)) else PAYLOADS_MAX
+    return BEGUN_PAYLOADS if http_begun(data, ready) else PAYLOADS_MAX
 
 
 cdef inline bint within_message(const Inspector *s, const Flow *f, int side) noexcept nogil:
@@ -107,7 +111,7 @@ cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     answer = segment(s, f, p, side, out) if p.proto == IP_TCP else datagram(s, f, p, side, out)
     if f.payloads[side] < 255 and not within_message(s, f, side):
         f.payloads[side] += 1
-    if answer == NO or f.payloads[side] >= PAYLOADS_MAX and f.payloads[side] >= payloads_max(s, f, side):
+    if answer == NO or f.payloads[side] >= PAYLOADS_MAX and f.payloads[side] >= payloads_max(s, f, p, side):
         f.spent |= <uint8_t>(1 << side)
     if answer == YES:
         return YES
