@@ -60,7 +60,7 @@ from dpi.wire.packet cimport IP_SCTP, IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN,
 
 cdef enum:
     PAYLOADS_MAX = 10       # packets with payload that each side is looked at for
-    BEGUN_PAYLOADS = 40     # the same while a hello, a request or an offer of SSH goes on: one cut small, or filled up, hides no name
+    BEGUN_PAYLOADS = 40     # the same while a message goes on that may name the flow: one cut small, or filled up, hides no name
     NOBODY = 2
     DTLS_1_0 = 0xFEFF
     PRIVILEGED = 1024       # ports below are a system's own services (RFC 6335, 6)
@@ -68,8 +68,8 @@ cdef enum:
     UNFINISHED_MAX = 2048   # … that no dissector knows, up to which the end of what was written is waited for
 
 
-cdef uint32_t payloads_max(const Inspector *s, const Flow *f, const Packet *p, int side) noexcept nogil:
-    """How many packets of a side are looked at: more where what it has sent names the flow and is not there yet."""
+cdef uint32_t payloads_max(const Inspector *s, const Flow *f, const Packet *p, int side, Answer answer) noexcept nogil:
+    """How many packets of a side are looked at: more where what it has sent may name the flow and is not there yet."""
     cdef const Stream *stream
     cdef const uint8_t *data
     cdef uint32_t ready
@@ -77,7 +77,8 @@ cdef uint32_t payloads_max(const Inspector *s, const Flow *f, const Packet *p, i
         return PAYLOADS_MAX
     stream = &s.works[f.work].streams[side]
     ready = stream_ready(stream)
-    if f.protocol.id == P_SSH or goes_on(p, ready) or p.seq + p.n - f.isn[side] - 1 > ready:
+    if f.protocol.id == P_SSH or goes_on(p, ready) or p.seq + p.n - f.isn[side] - 1 > ready or (
+            f.protocol.id == 0 and answer == MORE and ready < UNFINISHED_MAX):
         return BEGUN_PAYLOADS
     if ready <= 5:
         return PAYLOADS_MAX
@@ -111,7 +112,7 @@ cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     answer = segment(s, f, p, side, out) if p.proto == IP_TCP else datagram(s, f, p, side, out)
     if f.payloads[side] < 255 and not within_message(s, f, side):
         f.payloads[side] += 1
-    if answer == NO or f.payloads[side] >= PAYLOADS_MAX and f.payloads[side] >= payloads_max(s, f, p, side):
+    if answer == NO or f.payloads[side] >= PAYLOADS_MAX and f.payloads[side] >= payloads_max(s, f, p, side, answer):
         f.spent |= <uint8_t>(1 << side)
     if answer == YES:
         return YES
@@ -281,7 +282,7 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     more |= answer == MORE
     if f.protocol.id == P_HTTP:
         return MORE if more else NO
-    answer = probed(s, f, p, side, data, n, n, out)
+    answer = probed(s, f, p, side, data, n, n + p.payload_len - p.n, out)
     if answer == NO and goes_on(p, n):
         answer = MORE
     if answer != YES and f.flags & FLOW_SYN_SEEN << side and expects_text(server_port(f)) and noise(data, n):
@@ -368,6 +369,7 @@ cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     sight.sport, sight.dport, sight.proto = p.sport, p.dport, p.proto
     sight.from_opener = opened(f, p, side)
     sight.turn = f.payloads[side]
+    sight.pushed = p.proto != IP_TCP or p.tcp_flags & (TCP_PSH | TCP_FIN) != 0
     sight.mine = &f.isn[side] if p.proto == IP_UDP else NULL        # which only TCP and DNS use otherwise
     sight.theirs = &f.isn[1 - side] if p.proto == IP_UDP else NULL
     memset(&s.found, 0, sizeof(s.found))

@@ -35,7 +35,7 @@ cdef bint follow_tcp(Wheel *w, Flow *f, const Packet *p, int side) noexcept nogi
             f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | <uint8_t>(1 - side)
         if f.state == STATE_NEW:
             f.state = STATE_SYN
-        if f.state <= STATE_SYN:
+        if f.state <= STATE_SYN or not f.based & 1 << side:     # an answer that what the opener sent next overtook
             f.isn[side] = p.seq
             f.flags |= seen
             f.based |= <uint8_t>(1 << side)

@@ -30,6 +30,7 @@ SYN_FIN_RST = 0x07
 SMALL = 20  # bytes
 SMALL_UP_TO = 400
 JOINED_MAX = 60_000
+PADDING_MAX = 6
 
 
 class Packet(NamedTuple):
@@ -51,7 +52,10 @@ Way = Callable[[list[Packet], random.Random], list[Packet]]
 
 
 def segment(packet: Packet) -> Segment | None:
-    """Of a frame that is whole, and neither tagged, in a tunnel nor a fragment; None of any other."""
+    """Of a frame that is whole, and neither tagged, in a tunnel nor a fragment; None of any other.
+
+    A wrong length may count zeros in that a frame is padded with: nobody sends these in pieces.
+    """
     data = packet.data
     if packet.wirelen != len(data) or len(data) < 54:
         return None
@@ -64,7 +68,8 @@ def segment(packet: Packet) -> Segment | None:
     if len(data) < found.end or len(data) < found.tcp + 20:
         return None
     found = found._replace(payload=found.tcp + (data[found.tcp + 12] >> 4) * 4)
-    return found if found.payload < found.end else None
+    padding = found.end - found.payload <= PADDING_MAX and not any(data[found.payload : found.end])
+    return found if found.payload < found.end and not padding else None
 
 
 def sequence(packet: Packet, at: Segment) -> int:

@@ -6,7 +6,7 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
-from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u8
+from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u8, u16
 
 
 cdef Answer gtp(const Sight *s, Found *out) noexcept nogil:
@@ -45,7 +45,8 @@ cdef Answer diameter(const Sight *s, Found *out) noexcept nogil:
         return NO
     if not (257 <= command <= 330 or 8388600 <= command <= 8388740):
         return NO
-    return yes(to_or_from(s, 3868) or be32(s, 20) < 1200 and byte_at(s, 24) & 0x1F == 0)
+    return yes(to_or_from(s, 3868) or 0 < be32(s, 20) < 1200 and byte_at(s, 24) & 0x1F == 0
+               and 8 <= (be32(s, 24) & 0xFFFFFF) <= length - 20)
 
 
 cdef bint strings(Cursor *c, int count) noexcept nogil:
@@ -89,6 +90,14 @@ cdef bint smpp_body(const Sight *s, uint32_t command, uint32_t length) noexcept 
     return command in (273, 274)                # broadcast
 
 
+cdef bint answer_names(const Sight *s, uint32_t length) noexcept nogil:
+    """Whether a response's body begins with a name of its message or system, and optional parameters follow (4.8.4)."""
+    cdef Cursor c = over(s.data + 16, length - 16)
+    if be32(s, 4) & 0x7FFFFFFF in (3, 33):      # query, submit_multi: numbers follow
+        return strings(&c, 1)
+    return strings(&c, 1) and (left(&c) == 0 or u16(&c) != 0)
+
+
 cdef Answer smpp(const Sight *s, Found *out) noexcept nogil:
     """SMPP 5.0, 3.2: length, a command, a status, a sequence number."""
     cdef uint32_t length = be32(s, 0)
@@ -97,7 +106,7 @@ cdef Answer smpp(const Sight *s, Found *out) noexcept nogil:
         return NO
     if command & 0x80000000U:
         return yes((length <= s.n or command & 0x7FFFFFFF == 3) and be32(s, 8) < 0x600 and be32(s, 12) < 0x80000000U
-                   and (command & 0x7FFFFFFF or be32(s, 8)))
+                   and (command & 0x7FFFFFFF or be32(s, 8)) and (length == 16 or length > s.n or answer_names(s, length)))
     if be32(s, 8) or be32(s, 12) == 0 or length > s.n:
         return NO
     if command in (6, 21):                      # unbind, enquire_link
@@ -157,7 +166,9 @@ cdef Answer skinny(const Sight *s, Found *out) noexcept nogil:
     cdef uint32_t id = le32(s, 8)
     if s.n < 12 or not 4 <= length <= 4096 or le32(s, 4) > 24 or id > 0x0160 and id not in (0x8000, 0x8100, 0x8101):
         return NO
-    return yes(length + 8 <= s.n)
+    if s.n < length + 8:
+        return NO
+    return yes(s.n == length + 8 or le32(s, length + 12) == le32(s, 4) and 4 <= le32(s, length + 8) <= 4096)
 
 
 cdef Answer iax(const Sight *s, Found *out) noexcept nogil:

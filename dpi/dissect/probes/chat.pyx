@@ -68,15 +68,18 @@ cdef Answer viber(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer viber_tcp(const Sight *s, Found *out) noexcept nogil:
-    """The length of what is there, little-endian; zeros, or a session's number and what always follows."""
-    if s.n < 11 or le16(s, 0) != s.n:
+    """Messages that fill the data, each with its length, little-endian; zeros, or a session's number and what always follows."""
+    cdef uint32_t end = 0
+    while end < s.n and le16(s, end) >= 11:
+        end += le16(s, end)
+    if end == 0 or end != s.n:
         return NO
     return yes(be16(s, 6) == 0xFCFF and s.data[9] == 0x80 or s.data[3] == 0 and be16(s, 4) == 0 or s.data[7] == 0x80)
 
 
 cdef Answer viber_session(const Sight *s, Found *out) noexcept nogil:
     """The same on whatever port: the length, a session's number, what always follows."""
-    return yes(s.n >= 24 and le16(s, 0) == s.n and be16(s, 6) == 0xFCFF and 3 <= s.data[8] <= 5 and s.data[9] == 0x80)
+    return yes(s.n >= 24 and fills(s, le16(s, 0), 6, 4) and be16(s, 6) == 0xFCFF and 3 <= s.data[8] <= 5 and s.data[9] == 0x80)
 
 
 cdef Answer whatsapp(const Sight *s, Found *out) noexcept nogil:
@@ -89,17 +92,34 @@ cdef Answer whatsapp(const Sight *s, Found *out) noexcept nogil:
                and (to_or_from(s, 443) or to_or_from(s, 5222) or to_or_from(s, 80)))
 
 
+cdef bint transported(const Sight *s, bint abridged) noexcept nogil:
+    """Whether messages behind what a transport begins with fill the data: with lengths of one byte, in fours, or of four."""
+    cdef uint32_t at = 1 if abridged else 4
+    cdef uint32_t n
+    while at < s.n:
+        n = le32(s, at)
+        if abridged:
+            n = n & 0xFF
+            if n == 0x7F:
+                n = le32(s, at) >> 8
+                at += 3
+            n = 4 * n
+            at += 1
+        else:
+            at += 4
+        if n == 0 or n > 1 << 24:
+            return False
+        at += n
+    return at == s.n
+
+
 cdef Answer telegram(const Sight *s, Found *out) noexcept nogil:
     """MTProto's transports: abridged, with a length in fours; intermediate, padded or not, with a length."""
-    cdef uint32_t n
     if s.data[0] == 0xEF:
         if not (to_or_from(s, 443) or to_or_from(s, 80) or to_or_from(s, 5222) or to_or_from(s, 25)) or s.n < 42:
             return NO
-        n = byte_at(s, 1)
-        if n == 0x7F:
-            return yes(4 * (le32(s, 1) >> 8) + 5 == s.n)
-        return yes(10 <= n and 4 * n + 2 == s.n)
-    return yes(s.n >= 12 and (be32(s, 0) == 0xEEEEEEEEU or be32(s, 0) == 0xDDDDDDDDU) and le32(s, 4) + 8 == s.n)
+        return yes(10 <= s.data[1] <= 0x7F and transported(s, True))
+    return yes(s.n >= 12 and (be32(s, 0) == 0xEEEEEEEEU or be32(s, 0) == 0xDDDDDDDDU) and transported(s, False))
 
 
 cdef bint exchange_of_keys(const Sight *s, uint32_t at) noexcept nogil:
@@ -134,7 +154,7 @@ cdef Answer threema(const Sight *s, Found *out) noexcept nogil:
         return NO
     if s.n == 48:
         return MORE
-    return yes(s.turn >= 1 and s.n in (192, 239))
+    return yes(s.pushed and s.turn >= 1 and s.n in (192, 239))
 
 
 cdef Answer imo(const Sight *s, Found *out) noexcept nogil:

@@ -69,10 +69,10 @@ cdef Answer mongodb(const Sight *s, Found *out) noexcept nogil:
     """MongoDB's wire protocol: a little-endian header: length, ids, an opcode in use."""
     cdef uint32_t length = le32(s, 0)
     cdef uint32_t opcode = le32(s, 12)
-    if s.n < 16 or not 21 <= length <= 48 << 20 or length < s.n and opcode != 2013:
+    if s.n < 16 or not 21 <= length <= 48 << 20 or length < s.n and opcode != 2013 and not fills(s, length, 12, 4):
         return NO
     if opcode == 2013 or opcode == 2012 or 2001 <= opcode <= 2007:
-        return yes(be32(s, 8) == 0 or to_or_from(s, 27017) or length == s.n)
+        return yes(be32(s, 8) == 0 or to_or_from(s, 27017) or length <= s.n)
     return yes(opcode == 1 and length == s.n and be32(s, 8) and s.n >= 36 and le32(s, 32) <= 1000)
 
 
@@ -81,9 +81,9 @@ cdef Answer resp(const Sight *s, Found *out) noexcept nogil:
     cdef uint32_t i = 1
     while i < s.n and i < 6 and is_digit(s.data[i]):
         i += 1
-    if i + 3 > s.n:
+    if i + 4 > s.n:
         return MORE
-    return yes(i > 1 and has(s, i, b"\r\n$", 3))
+    return yes(i > 1 and has(s, i, b"\r\n$", 3) and is_digit(s.data[i + 3]))
 
 
 cdef Answer resp_line(const Sight *s, Found *out) noexcept nogil:
@@ -103,7 +103,7 @@ cdef Answer cassandra(const Sight *s, Found *out) noexcept nogil:
     cdef uint32_t n = be32(s, at + 1)
     if be32(s, 0) == 0xCA552DFAU:
         return YES
-    if s.n < at + 5 or not 1 <= version <= 5 or s.data[1] & 0xE0 or opcode > 0x10 or n + at + 5 != s.n:
+    if s.n < at + 5 or not 1 <= version <= 5 or s.data[1] & 0xE0 or opcode > 0x10 or n > 1 << 28 or not fills(s, n + at + 5, 0, 2):
         return NO
     if s.data[0] & 0x80:
         return yes(not s.from_opener and opcode in (0, 2, 3, 6, 8) and (to_or_from(s, 9042) or opcode == 6))
@@ -174,6 +174,7 @@ cdef bint memcached_frame(const Sight *s, Sight *inner) noexcept nogil:
         return False
     inner.data += 8
     inner.n -= 8
+    inner.wire -= 8
     return True
 
 
@@ -229,8 +230,11 @@ cdef Answer memcached_elsewhere(const Sight *s, Found *out) noexcept nogil:
         return memcached(s, out)
     if inner.data[0] != 0x80 and inner.data[0] != 0x81:
         return yes(memcached_line(&inner))
+    if inner.data[0] == 0x80 and be32(&inner, 8) == 0 and byte_at(&inner, 1) < 7:    # what needs a key
+        return NO
     return yes(inner.n >= 24 and inner.data[1] <= 0x48 and inner.data[5] == 0 and be16(&inner, 6) <= 0x88
-               and byte_at(&inner, 4) + be16(&inner, 2) <= be32(&inner, 8) and be32(&inner, 8) + 24 == inner.n)
+               and byte_at(&inner, 4) + be16(&inner, 2) <= be32(&inner, 8) and be32(&inner, 8) < 1 << 20
+               and fills(&inner, be32(&inner, 8) + 24, 0, 1))
 
 
 cdef Answer elasticsearch(const Sight *s, Found *out) noexcept nogil:

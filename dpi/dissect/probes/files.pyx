@@ -35,11 +35,11 @@ cdef Answer smb1(const Sight *s, Found *out) noexcept nogil:
     """
     cdef Answer answer = smb(s, out, 0xFF, P_SMBV1)
     cdef uint32_t end = 4 + (be32(s, 0) & 0x1FFFF)
-    if answer != YES or not s.from_opener:
+    if answer != YES:
         return answer
-    if s.n < 9:
+    if s.n < 14:
         return MORE
-    if s.data[8] != 0x72:
+    if s.data[8] != 0x72 or s.data[13] & 0x80:      # NEGOTIATE, and not the server's
         return YES
     if s.n < end:
         return MORE
@@ -97,7 +97,7 @@ cdef Answer afp(const Sight *s, Found *out) noexcept nogil:
         return NO
     if s.data[0] == 0 and be32(s, 4) > 1 << 16:
         return NO
-    if be32(s, 8) + 16 != s.n:
+    if not fills(s, be32(s, 8) + 16, 12, 4) or s.n > be32(s, 8) + 16 and not 1 <= byte_at(s, be32(s, 8) + 17) <= 8:
         return NO
     # Elsewhere: an enquiry, or a session that is opened, with one option of four bytes, and no error of either.
     return yes(to_or_from(s, 548) or be32(s, 4) == 0 and (s.data[1] == 3 or s.data[1] == 4 and byte_at(s, 17) in (0, 4)))
@@ -150,8 +150,7 @@ cdef Answer tftp(const Sight *s, Found *out) noexcept nogil:
             return NO
         if to_or_from(s, 69) or s.theirs != NULL and s.theirs[0] == first:
             return YES
-        if be16(s, 2) == 0:
-            agreed(s, first)
+        agreed(s, first)
         return NO
     if s.data[1] == 5:
         return yes(be16(s, 2) <= 8 and s.n > 7 and s.data[s.n - 1] == 0 and s.wire == s.n and printable(s, 4, s.n - 5))

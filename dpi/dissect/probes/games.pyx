@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
-from dpi.dissect.answer cimport NO, YES, Answer, Found
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport TCP, UDP, at_any, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
@@ -39,11 +39,11 @@ cdef Answer epic_games(const Sight *s, Found *out) noexcept nogil:
     """Unreal Engine's stateless handshake: a client's has neither time nor cookie yet, an answer has one bit more."""
     if s.mine == NULL or s.n < 5:
         return NO
-    if s.from_opener:
-        if s.n >= 34 and s.mine[0] == 0 and be32(s, 0) != 0 and be32(s, 0) & 0x08 == 0 and zeros(s, 10, 24):
+    if be32(s, 0) & 0x08 == 0:
+        if s.n >= 34 and s.mine[0] == 0 and be32(s, 0) != 0 and zeros(s, 10, 24):
             s.mine[0] = be32(s, 0) | 0x08
         return NO
-    return yes(s.n >= 20 and be32(s, 0) & 0x08 and s.theirs[0] == be32(s, 0))
+    return yes(s.n >= 20 and s.theirs[0] == be32(s, 0))
 
 
 cdef Answer enet(const Sight *s, Found *out) noexcept nogil:
@@ -70,7 +70,7 @@ cdef Answer genshin(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer genshin_tcp(const Sight *s, Found *out) noexcept nogil:
     """1, the length of what is there, both of 32 bits, and the game's number."""
-    return yes(s.n >= 17 and be32(s, 0) == 0x01000000 and s.data[4] == s.n and be32(s, 10) == 0xAEC675E1U)
+    return yes(s.n >= 17 and be32(s, 0) == 0x01000000 and fills(s, s.data[4], 10, 4) and be32(s, 10) == 0xAEC675E1U)
 
 
 cdef uint32_t behind_texts(const Sight *s, uint32_t at, int count) noexcept nogil:
@@ -143,11 +143,8 @@ cdef Answer starcraft_udp(const Sight *s, Found *out) noexcept nogil:
     """A measurement of delay to every region's server: 9, and a number that comes back behind 10."""
     if s.wire != 2 or s.n < 2:
         return NO
-    if s.from_opener:
-        if s.data[0] == 9:
-            agreed(s, 0x09000000 | s.data[1])
-        return NO
-    return yes(s.data[0] == 10 and s.theirs != NULL and s.theirs[0] == (0x09000000 | s.data[1]))
+    return yes(s.data[0] == 9 and answered(s, 0x09000000 | s.data[1], 0x0A000000 | s.data[1])
+               or s.data[0] == 10 and answered(s, 0x0A000000 | s.data[1], 0x09000000 | s.data[1]))
 
 
 cdef Answer world_of_warcraft(const Sight *s, Found *out) noexcept nogil:
@@ -163,10 +160,8 @@ cdef Answer wild_rift(const Sight *s, Found *out) noexcept nogil:
     """Wild Rift: a measurement that ends in a text; a connect of 69 bytes that is answered by 359."""
     if s.wire == 22 and s.n == 22:
         return yes(be32(s, 0) == 0x0102C841 and be32(s, 18) == 0x41304231)
-    if s.wire == 69 and be32(s, 0) == 0x04000000:
-        agreed(s, 0x0404A000)
-        return NO
-    return yes(s.wire == 359 and be32(s, 0) == 0x10000000 and s.theirs != NULL and s.theirs[0] == 0x0404A000)
+    return yes(s.wire == 69 and be32(s, 0) == 0x04000000 and answered(s, 0x0404A000, 0x1004A000)
+               or s.wire == 359 and be32(s, 0) == 0x10000000 and answered(s, 0x1004A000, 0x0404A000))
 
 
 cdef Answer maplestory(const Sight *s, Found *out) noexcept nogil:
@@ -264,16 +259,21 @@ cdef Answer tencent_games(const Sight *s, Found *out) noexcept nogil:
     """Tencent's connectors (TCLS, GCloud): magic, a header's length, a version."""
     if s.n <= 24:
         return NO
+    if be16(s, 0) == 0 and be16(s, 4) == 0x7801 and s.n < be16(s, 2) + 4:
+        return MORE
     return yes(be32(s, 0) == 0x3366000B and be16(s, 4) == 0x000B
                or be32(s, 0) == 0x4366AA00 and be32(s, 12) == 0x10E68601
                or be32(s, 0) == 0xAA000000U and be32(s, 10) == 0x10E68601
-               or be16(s, 0) == 0 and be16(s, 2) + 4 == s.n and be16(s, 4) == 0x7801)
+               or be16(s, 0) == 0 and be16(s, 4) == 0x7801 and fills(s, be16(s, 2) + 4, 4, 2))
 
 
 cdef Answer elder_scrolls(const Sight *s, Found *out) noexcept nogil:
     """The Elder Scrolls Online: the length, and somewhere the realm."""
-    if s.n < 600 or be32(s, 0) + 4 != s.n:
+    cdef uint32_t end = be32(s, 0) + 4
+    if not 600 <= end <= 1500:
         return NO
+    if s.n < end:
+        return MORE
     return yes(contains(s, b"eso.live", 8, 1500) or contains(s, b"\x8b\x78\x9c\x01", 4, 1500))
 
 
@@ -375,7 +375,7 @@ cdef Answer gamespy(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer samp(const Sight *s, Found *out) noexcept nogil:
     """San Andreas Multiplayer: the magic, the server's address and port, a letter."""
-    return yes(s.n >= 11 and has(s, 0, b"SAMP", 4) and le16(s, 8) == (s.dport if s.from_opener else s.sport))
+    return yes(s.n >= 11 and has(s, 0, b"SAMP", 4) and to_or_from(s, <uint16_t>le16(s, 8)))
 
 
 cdef Answer rcon(const Sight *s, Found *out) noexcept nogil:
@@ -424,7 +424,9 @@ cdef Answer minecraft(const Sight *s, Found *out) noexcept nogil:
     if not 1 <= u8(&c) <= 3 or <uint32_t>(before - left(&c)) != length:
         return NO
     set_host(out, name, n)
-    return yes(out.host_len >= 3 and (out.host_len == n or name[out.host_len] in (0, c'.')))
+    # What changes the game adds to the name says so behind a zero.
+    return yes(out.host_len >= 3 and (out.host_len == n or name[out.host_len] == c'.' and out.host_len + 1 == n
+                                      or name[out.host_len] == 0 and (out.host_len + 1 == n or is_print(name[out.host_len + 1]))))
 
 
 at_first(UDP, P_AMONGUS, among_us, b"\x08")

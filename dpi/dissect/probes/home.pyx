@@ -8,15 +8,15 @@ from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
 
 
-cdef bint tplink_json(const Sight *s, uint32_t at) noexcept nogil:
-    """Each byte is the key of the next, from 171 on: it begins as `{"` or `{}` and all of it is text."""
+cdef bint tplink_json(const Sight *s, uint32_t at, uint32_t end) noexcept nogil:
+    """Each byte is the key of the next, from 171 on: it begins as `{"` or `{}` and all of it is text, up to its end."""
     cdef uint8_t key = 171
     cdef uint32_t i
     if s.n < at + 2 or s.data[at] != 0xD0 or s.data[at + 1] not in (0xF2, 0xAD):
         return False
     if s.n < at + 16 and not to_or_from(s, 9999):
         return False
-    for i in range(at, min(s.n, at + 64)):
+    for i in range(at, min(min(s.n, end), at + 64)):
         if not is_print(s.data[i] ^ key) and s.data[i] ^ key not in (9, 10, 13):
             return False
         key = s.data[i]
@@ -26,8 +26,8 @@ cdef bint tplink_json(const Sight *s, uint32_t at) noexcept nogil:
 cdef Answer tplink(const Sight *s, Found *out) noexcept nogil:
     """TP-Link's smart home: JSON under a running key; over TCP behind its length."""
     if s.proto == UDP:
-        return yes(tplink_json(s, 0))
-    return yes(be32(s, 0) <= 1 << 16 and tplink_json(s, 4))
+        return yes(tplink_json(s, 0, s.n))
+    return yes(be32(s, 0) <= 1 << 16 and tplink_json(s, 4, 4 + be32(s, 0)))
 
 
 cdef Answer tplink_discovery(const Sight *s, Found *out) noexcept nogil:
@@ -99,7 +99,7 @@ cdef Answer alibaba_cloud(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer nest(const Sight *s, Found *out) noexcept nogil:
     """Nest's log sink (Weave over TCP): the length, flags, version 1 and an exchange, little-endian."""
-    return yes(s.n >= 8 and le16(s, 0) + 2 == s.n and s.data[2] & 0xEF == 0 and s.data[3] & 0xF0 == 0x10)
+    return yes(s.n >= 8 and fills(s, le16(s, 0) + 2, 2, 2) and s.data[2] & 0xEF == 0 and s.data[3] & 0xF0 == 0x10)
 
 
 cdef Answer ookla(const Sight *s, Found *out) noexcept nogil:

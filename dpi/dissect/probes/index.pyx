@@ -144,6 +144,7 @@ def probe_messages(messages, *, proto, sport=40000, dport=40001, turn=0, wire=No
         block = block_of(data)
         s.data, s.n = block, <uint32_t>len(data)
         s.wire = s.n if wire is None else wire
+        s.pushed = 1
         s.proto, s.from_opener, s.turn = proto, from_opener, turns[not from_opener]
         s.sport, s.dport = (opener_port, other_port) if from_opener else (other_port, opener_port)
         s.mine = &words[0 if from_opener else 1] if proto == IP_UDP else NULL

@@ -8,10 +8,6 @@ from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
 
 
-cdef uint32_t size(const Sight *s) noexcept nogil:
-    return s.wire if s.proto == UDP else s.n
-
-
 cdef uint16_t reflected(const uint8_t *data, uint32_t n, uint16_t polynomial, uint16_t crc) noexcept nogil:
     """A check sum of 16 bits that takes the lowest bit first."""
     cdef uint32_t i
@@ -24,9 +20,12 @@ cdef uint16_t reflected(const uint8_t *data, uint32_t n, uint16_t polynomial, ui
 
 
 cdef Answer modbus(const Sight *s, Found *out) noexcept nogil:
-    """Modbus TCP, 4.1: transaction, protocol 0, the length of the rest, a unit, a function that exists."""
+    """Modbus TCP, 4.1: transaction, protocol 0, the length of the rest, a unit, a function that exists; perhaps several."""
     cdef uint8_t function = byte_at(s, 7)
-    if s.n < 8 or be16(s, 2) or be16(s, 4) + 6 != s.n:
+    cdef uint32_t end = 0
+    while end + 8 <= s.n and be16(s, end + 2) == 0:
+        end += be16(s, end + 4) + 6
+    if end == 0 or end != s.n:
         return NO
     if function & 0x7F == 0x5A:                 # Schneider's own, UMAS
         out.app = P_UMAS
@@ -93,9 +92,11 @@ cdef Answer iso_on_tcp(const Sight *s, Found *out) noexcept nogil:
     if s.data[at + 7] == 0x72 and 1 <= s.data[at + 8] <= 3 or s.data[at + 7] == 0x72 and s.data[at + 8] in (0xFD, 0xFE):
         out.label = P_S7COMMPLUS
         return YES
-    if s.data[at + 7] in (0x0D, 0x0E) and contains(s, b"\x28\xca\x22\x02", 4, at + 300):
+    if s.data[at + 7] in (0x0D, 0x0E):
         out.label = P_ISO95061MMS
-        return YES
+        if contains(s, b"\x28\xca\x22\x02", 4, at + 300):
+            return YES
+        return MORE if s.n < at + be16(s, at + 2) and s.n < at + 300 else NO
     if has(s, at + 7, b"\x01\x00\x01\x00\x61", 5):
         out.label = P_ISO95061MMS
         return yes(contains(s, b"\x02\x01\x03\xa0", 4, at + 40))
@@ -113,7 +114,7 @@ cdef Answer ethernet_ip(const Sight *s, Found *out) noexcept nogil:
     cdef uint16_t command = le16(s, 0)
     if s.n < 24 or command not in (0x00, 0x04, 0x63, 0x64, 0x65, 0x66, 0x6F, 0x70) or be32(s, 20):
         return NO
-    if le32(s, 8) > 0x70 or le16(s, 2) + 24 != size(s):
+    if le32(s, 8) > 0x70 or not fills(s, le16(s, 2) + 24, 0, 2):
         return NO
     return yes(to_or_from(s, 44818) or command >= 0x63 and (command < 0x66) == (le32(s, 4) == 0 or command == 0x65))
 
@@ -142,8 +143,8 @@ cdef Answer hart_ip(const Sight *s, Found *out) noexcept nogil:
 
     Elsewhere than on its port what is asked or answered must be there too: a session's timer, HART's delimiter, nothing.
     """
-    cdef uint32_t n = size(s)
-    if s.n < 8 or not 1 <= s.data[0] <= 2 or s.data[1] > 2 and s.data[1] != 15 or s.data[2] > 5 or be16(s, 6) != n:
+    cdef uint32_t n = be16(s, 6)
+    if s.n < 8 or n < 8 or not 1 <= s.data[0] <= 2 or s.data[1] > 2 and s.data[1] != 15 or s.data[2] > 5 or not fills(s, n, 0, 2):
         return NO
     if to_or_from(s, 5094):
         return YES
@@ -210,20 +211,20 @@ cdef Answer ethernet_global_data(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer knx(const Sight *s, Found *out) noexcept nogil:
     """KNX 3/8/2, 2.3: a header of 6 bytes, version 1.0, a service, the length of all."""
-    return yes(s.n >= 6 and be16(s, 0) == 0x0610 and 2 <= s.data[2] <= 9 and be16(s, 4) == size(s))
+    return yes(s.n >= 6 and be16(s, 0) == 0x0610 and 2 <= s.data[2] <= 9 and fills(s, be16(s, 4), 0, 2))
 
 
 cdef Answer dlms(const Sight *s, Found *out) noexcept nogil:
     """IEC 62056-47, 6.3: version 1, two ports, the length of the rest, an APDU; or 62056-46, 6.4: a frame in 0x7E
     with the check sum of RFC 1662, C.2."""
     cdef uint8_t tag = byte_at(s, 8)
+    cdef uint32_t end = (be16(s, 1) & 0x7FF) + 2
     if s.n < 9:
         return NO
     if s.data[0] == 0x7E:
-        return yes(s.data[1] >> 4 == 0x0A and (be16(s, 1) & 0x7FF) + 2 == s.n and s.n == size(s)
-                   and s.data[s.n - 1] == 0x7E
-                   and reflected(s.data + 1, s.n - 4, 0x8408, 0xFFFF) ^ 0xFFFF == le16(s, s.n - 3))
-    return yes(be16(s, 0) == 1 and be16(s, 6) + 8 == size(s) and be16(s, 2) and be16(s, 4)
+        return yes(s.data[1] >> 4 == 0x0A and 9 <= end <= s.n and fills(s, end, 0, 2) and s.data[end - 1] == 0x7E
+                   and reflected(s.data + 1, end - 4, 0x8408, 0xFFFF) ^ 0xFFFF == le16(s, end - 3))
+    return yes(be16(s, 0) == 1 and fills(s, be16(s, 6) + 8, 0, 6) and be16(s, 2) and be16(s, 4)
                and (0x60 <= tag <= 0x63 or 0xC0 <= tag <= 0xC8
                     or tag in (0x01, 0x05, 0x06, 0x08, 0x0C, 0x0D, 0x0F, 0xDB, 0xDD)))
 
@@ -309,7 +310,7 @@ cdef Answer melsec(const Sight *s, Found *out) noexcept nogil:
         at = 6                                  # 4E: a number and 0 come first
     if s.n < at + 9 or s.data[1] or s.data[0] & 0x7F not in (0x50, 0x54) or at == 6 and be16(s, 4):
         return NO
-    return yes(own_station(s, at) and le16(s, at + 5) + at + 7 == size(s))
+    return yes(own_station(s, at) and fills(s, le16(s, at + 5) + at + 7, at, 5))
 
 
 cdef Answer dicom(const Sight *s, Found *out) noexcept nogil:
@@ -328,14 +329,14 @@ cdef Answer doip(const Sight *s, Found *out) noexcept nogil:
         return NO
     if not (1 <= kind <= 8 or kind == 0 and end == 9 or 0x4001 <= kind <= 0x4004 or 0x8001 <= kind <= 0x8003):
         return NO
-    return yes(end >= 8 and (end == size(s) or s.proto == TCP and end < s.n and be16(s, end) == be16(s, 0)))
+    return yes(8 <= end <= 1 << 24 and fills(s, end, 0, 2))
 
 
 cdef Answer v2g(const Sight *s, Found *out) noexcept nogil:
     """ISO 15118-2, 7.8.3: version 1 and its inverse, EXI or the discovery of a charger, the length of the rest."""
     cdef uint32_t kind = be16(s, 2)
     return yes(s.n >= 10 and be16(s, 0) == 0x01FE and (0x8001 <= kind <= 0x8004 or 0x9000 <= kind <= 0x9003)
-               and be32(s, 4) + 8 == size(s))
+               and be32(s, 4) <= 1 << 16 and fills(s, be32(s, 4) + 8, 0, 2))
 
 
 cdef Answer niagara_fox(const Sight *s, Found *out) noexcept nogil:

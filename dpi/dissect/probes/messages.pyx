@@ -26,24 +26,17 @@ cdef Answer mqtt(const Sight *s, Found *out) noexcept nogil:
     return yes(n == 4 and has(s, i + 4, b"MQTT", 4) or n == 6 and has(s, i + 4, b"MQIsdp", 6))
 
 
-cdef Answer mqtt_joined(const Sight *s, Found *out) noexcept nogil:
-    """MQTT 3.1.1, joined in the middle: pings (3.12) and acknowledgements (3.4), then PUBLISH (3.3) with a topic.
+cdef uint32_t publish(const Sight *s, uint32_t at) noexcept nogil:
+    """Where a PUBLISH at an offset ends (MQTT 3.1.1, 3.3), 0 where there is none: a flag, its length, its topic as text.
 
-    Its length (2.2.3) has up to four bytes of seven bits, the lowest first, and is exactly what is there; at the
-    protocol's port more may come, and an acknowledgement alone will do.
+    The length (2.2.3) has up to four bytes of seven bits, the lowest first.
     """
-    cdef bint here = to_or_from(s, 1883)
-    cdef uint32_t at = 0
-    cdef uint32_t start, topic
+    cdef uint32_t start = at + 1
     cdef uint32_t length = 0
     cdef uint32_t shift = 0
-    while at < 16 and (be16(s, at) in (0xC000, 0xD000) or be16(s, at) in (0x4002, 0x5002, 0x6202, 0x7002)):
-        at += 2 if byte_at(s, at + 1) == 0 else 4
-    if s.n <= at + 4:
-        if here and at == s.n and s.data[0] < 0xC0:
-            return YES
-        return MORE if at and at < 16 else NO
-    start = at + 1
+    cdef uint32_t topic
+    if byte_at(s, at) & 0xF0 != 0x30 or byte_at(s, at) & 6 == 6:
+        return 0
     while shift < 21 and byte_at(s, start) & 0x80:
         length |= (byte_at(s, start) & 0x7F) << shift
         shift += 7
@@ -51,9 +44,30 @@ cdef Answer mqtt_joined(const Sight *s, Found *out) noexcept nogil:
     length |= (byte_at(s, start) & 0x7F) << shift
     start += 1
     topic = be16(s, start)
-    return yes(byte_at(s, at) & 0xF0 == 0x30 and byte_at(s, at) & 6 != 6 and topic + 2 <= length
-               and (start + length == s.n or here and start + length > s.n)
-               and 4 <= topic <= 1024 and printable(s, start + 2, topic))
+    if topic + 2 > length or not 4 <= topic <= 1024 or not printable(s, start + 2, min(topic, s.n - start - 2)):
+        return 0
+    return start + length
+
+
+cdef Answer mqtt_joined(const Sight *s, Found *out) noexcept nogil:
+    """MQTT 3.1.1, joined in the middle: pings (3.12) and acknowledgements (3.4), then PUBLISH (3.3) with a topic.
+
+    It ends where the data does, or another one is behind it; at the protocol's port more may come, and an
+    acknowledgement alone will do.
+    """
+    cdef bint here = to_or_from(s, 1883)
+    cdef uint32_t at = 0
+    cdef uint32_t end
+    while at < 16 and (be16(s, at) in (0xC000, 0xD000) or be16(s, at) in (0x4002, 0x5002, 0x6202, 0x7002)):
+        at += 2 if byte_at(s, at + 1) == 0 else 4
+    if s.n <= at + 4:
+        if here and at == s.n and s.data[0] < 0xC0:
+            return YES
+        return MORE if at and at < 16 else NO
+    end = publish(s, at)
+    if s.n < end:
+        return YES if here else MORE
+    return yes(end != 0 and (end == s.n or publish(s, end) or be16(s, end) in (0xC000, 0xD000, 0x4002, 0x5002, 0x6202, 0x7002)))
 
 
 cdef Answer amqp(const Sight *s, Found *out) noexcept nogil:
@@ -74,7 +88,7 @@ cdef Answer kafka(const Sight *s, Found *out) noexcept nogil:
     cdef uint32_t name = be16(s, 12)
     if not s.from_opener or s.n < 14 or n < 10 or n > 1 << 26 or be16(s, 4) > 92 or be16(s, 6) > 20:
         return NO
-    if n + 4 < s.n or n + 4 > s.n and n > 4096:
+    if s.n > n + 4 and not fills(s, n + 4, 12, 2 + (name if name < 256 else 0)) or n + 4 > s.n and n > 4096:      # the same client
         return NO
     if name == 0xFFFF:
         return yes(to_or_from(s, 9092) and n + 4 == s.n)
@@ -199,7 +213,7 @@ cdef Answer thrift(const Sight *s, Found *out) noexcept nogil:
     """Thrift's binary, compact and JSON protocols, bare or framed (thrift-binary-protocol.md), or with a header."""
     if thrift_name(s, 0) or thrift_compact(s, 0) or thrift_json(s, 0):
         return YES
-    if be32(s, 0) + 4 != s.n:
+    if not 4 <= be32(s, 0) <= 1 << 24 or not fills(s, be32(s, 0) + 4, 4, 2):
         return NO
     if thrift_name(s, 4) or thrift_compact(s, 4) or thrift_json(s, 4):
         return YES
@@ -390,8 +404,10 @@ cdef Answer zmtp(const Sight *s, Found *out) noexcept nogil:
         if n == 0 or n > 1 << 24 or u8(&c) > 1:     # flags: more frames follow
             return NO
         skip(&c, <Py_ssize_t>n - 1)
+        if not alive(&c):
+            return MORE if frames else NO
         frames += 1
-    return yes(alive(&c) and frames >= 2)
+    return yes(frames >= 2)
 
 
 cdef Answer dtn(const Sight *s, Found *out) noexcept nogil:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
-from dpi.dissect.answer cimport NO, YES, Answer, Found
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
@@ -147,7 +147,7 @@ cdef Answer edonkey(const Sight *s, Found *out) noexcept nogil:
         return NO
     if s.data[0] == 0xE3 and opcode == 0x01:
         return yes(n >= 26 and (byte_at(s, 6) == 0x10 and s.n >= 23 or n + 5 == s.n))
-    if n + 5 != s.n:
+    if s.n < n + 5 or s.n > n + 5 and not (byte_at(s, n + 5) in (0xE3, 0xC5, 0xD4) and 1 <= le32(s, n + 6) <= 1 << 20):
         return NO
     if s.data[0] == 0xE3:
         return yes(opcode in (0x4C, 0x58, 0x59, 0x4F, 0x50, 0x14, 0x16, 0x19, 0x34, 0x38, 0x40, 0x46, 0x47, 0x51, 0x52,
@@ -193,6 +193,8 @@ cdef Answer ethereum_discovery(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer ethereum_rlpx(const Sight *s, Found *out) noexcept nogil:
     """devp2p, RLPx (EIP-8): the length of the greeting, then a public key, uncompressed; Ethereum's ports."""
+    if 300 < be16(s, 0) + 2 < 1100 and byte_at(s, 2) == 0x04 and s.n < be16(s, 0) + 2:
+        return MORE
     return yes(300 < s.n < 1100 and byte_at(s, 2) == 0x04 and be16(s, 0) + 2 == s.n or s.n == 307 and s.data[0] == 0x04)
 
 

@@ -215,7 +215,9 @@ cdef Answer openflow(const Sight *s, Found *out) noexcept nogil:
         return yes(s.data[1] <= 35)
     if has(s, 4, b"\x02\xf0\x80", 3):          # data of X.224 in a TPKT (RFC 1006, 6), whose version is 3
         return NO
-    return yes(s.data[1] == 0 and (be16(s, 2) == 8 and s.n == 8 or be16(s, 2) == 16 and be32(s, 8) == 0x00010008))
+    if s.n > 8 and be16(s, 2) == 8 and not (s.data[8] == s.data[0] and byte_at(s, 9) <= 35 and be16(s, 10) >= 8):
+        return NO
+    return yes(s.data[1] == 0 and (be16(s, 2) == 8 or be16(s, 2) == 16 and be32(s, 8) == 0x00010008))
 
 
 cdef Answer dlep(const Sight *s, Found *out) noexcept nogil:

@@ -8,17 +8,19 @@ from libc.string cimport memcmp
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.wire.cursor cimport Cursor, over, skip, take, u8, u16, u32
+from dpi.wire.packet cimport IP_UDP
 
 
 cdef struct Sight:
     const uint8_t *data     # TCP: what this side sent, from its first byte on; else this packet's payload
     uint32_t n
-    uint32_t wire           # not TCP: bytes that the payload had on the wire, of which n were captured
+    uint32_t wire           # … and how many there would be had the capture not cut the packet
     uint16_t sport          # of whoever sent it
     uint16_t dport
     uint8_t proto           # IP protocol
     uint8_t from_opener
     uint8_t turn            # how many payloads this side had sent before; 255 for that or more
+    uint8_t pushed          # TCP: a program had written no more than this when it was sent (RFC 9293, 3.9.1)
     uint32_t *mine          # UDP: a word that a probe may keep for this side, 0 at first; NULL: there is none
     uint32_t *theirs        # the other side's
 
@@ -27,6 +29,7 @@ ctypedef Answer (*Probe)(const Sight *s, Found *out) noexcept nogil
 
 
 cdef bint agreed(const Sight *s, uint32_t mark) noexcept nogil
+cdef bint answered(const Sight *s, uint32_t said, uint32_t awaited) noexcept nogil
 cdef bint mentions(const Sight *s, const char *word, uint32_t n) noexcept nogil
 cdef bint says(const Sight *s, const char *text, uint32_t n) noexcept nogil
 cdef bint printable(const Sight *s, uint32_t at, uint32_t n) noexcept nogil
@@ -48,6 +51,13 @@ cdef inline Answer starts(const Sight *s, const char *text, uint32_t n) noexcept
 cdef inline bint has(const Sight *s, uint32_t at, const char *text, uint32_t n) noexcept nogil:
     """Whether the text stands there."""
     return at <= s.n and n <= s.n - at and memcmp(s.data + at, text, n) == 0
+
+
+cdef inline bint fills(const Sight *s, uint32_t end, uint32_t at, uint32_t n) noexcept nogil:
+    """Whether a message ends where the data does, or a stream goes on with another that has the same n bytes at `at`."""
+    if s.n <= end or s.proto == IP_UDP:
+        return end == s.wire
+    return at + n <= end and end + at + n <= s.n and memcmp(s.data + at, s.data + end + at, n) == 0
 
 
 cdef inline uint32_t byte_at(const Sight *s, uint32_t at) noexcept nogil:

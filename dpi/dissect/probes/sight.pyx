@@ -85,6 +85,17 @@ cdef bint agreed(const Sight *s, uint32_t mark) noexcept nogil:
     return False
 
 
+cdef bint answered(const Sight *s, uint32_t said, uint32_t awaited) noexcept nogil:
+    """Whether the other side has shown what this one's message belongs to, whichever came first; keeps what is said."""
+    if s.mine == NULL:
+        return False
+    if s.theirs[0] == awaited:
+        return True
+    if s.mine[0] == 0:
+        s.mine[0] = said
+    return False
+
+
 cdef bint printable(const Sight *s, uint32_t at, uint32_t n) noexcept nogil:
     """Whether n bytes are there, all of them text."""
     cdef uint32_t i

@@ -15,6 +15,7 @@ from dpi.dissect.dtls cimport dtls_client_hello
 
 
 cdef enum:
+    MESSAGE_MAX = 1500      # bytes of STUN over TCP that are waited for
     STUN_PATIENCE = 6       # of a side, after which a STUN flow is not waited for a realm or DTLS any more
 
 
@@ -90,6 +91,8 @@ cdef Answer stun(const Sight *s, Found *out) noexcept nogil:
         at = 4
     if stun_at(s, at, out) != YES:
         return NO
+    if s.proto == TCP and out.app == 0 and out.host_len == 0 and s.n == s.wire < at + 20 + be16(s, at + 2) <= MESSAGE_MAX:
+        return MORE
     out.unfinished = out.app == 0 and out.host_len == 0 and s.turn < STUN_PATIENCE
     return YES
 
@@ -280,12 +283,11 @@ cdef Answer sd_rtn(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer mumble(const Sight *s, Found *out) noexcept nogil:
     """Mumble's ping: 12 bytes of 0 and a number, answered by 24 with the same number behind the version."""
-    if s.from_opener:
-        if s.wire == 12 and s.n >= 12 and be32(s, 0) == 0 and be32(s, 8):
-            agreed(s, 0x0D000000 | be32(s, 8) & 0xFFFFFF)
+    cdef uint32_t number = be32(s, 8) & 0xFFFFFF
+    if s.n < 12 or be32(s, 8) == 0:
         return NO
-    return yes(s.wire == 24 and s.theirs != NULL and s.theirs[0] == (0x0D000000 | be32(s, 8) & 0xFFFFFF)
-               and byte_at(s, 0) == 0)
+    return yes(s.wire == 12 and be32(s, 0) == 0 and answered(s, 0x0D000000 | number, 0x0E000000 | number)
+               or s.wire == 24 and be16(s, 0) == 1 and answered(s, 0x0E000000 | number, 0x0D000000 | number))
 
 
 cdef Answer teamspeak(const Sight *s, Found *out) noexcept nogil:

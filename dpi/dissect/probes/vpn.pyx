@@ -30,11 +30,11 @@ cdef Answer wireguard(const Sight *s, Found *out) noexcept nogil:
     if s.wire != (148 if s.data[0] == 1 else 92 if s.data[0] == 2 else 64) or not drawn(s, 4, 28):
         return NO
     if s.data[0] == 3:
-        return yes(at_its_port or s.theirs != NULL and s.theirs[0] == opens)
+        return yes(at_its_port or agreed(s, opens))
     if at_its_port or s.n < s.wire or zeros(s, s.wire - 16, 16):
         return YES
     if s.data[0] == 2:
-        return yes(s.theirs != NULL and s.theirs[0] == (0x04000000 | le32(s, 8) >> 8))
+        return yes(agreed(s, 0x04000000 | le32(s, 8) >> 8))
     return yes(agreed(s, opens))
 
 
@@ -111,8 +111,10 @@ cdef Answer openvpn_tcp(const Sight *s, Found *out) noexcept nogil:
     """openvpn-rfc, 3: the packet's length, then as over UDP; the length is of one of a reset's."""
     cdef Sight inner = s[0]
     cdef uint32_t n = be16(s, 0)
-    if s.n < 3 or n > s.n - 2 or n < 14 or s.data[2] not in (0x38, 0x40, 0x50):
+    if s.n < 3 or n < 14 or s.data[2] not in (0x38, 0x40, 0x50):
         return NO
+    if s.n < n + 2:
+        return MORE if drawn(s, 3, min(s.n - 3, 8)) else NO
     inner.data += 2
     inner.n = inner.wire = n
     inner.turn = 0

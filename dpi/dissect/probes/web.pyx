@@ -48,7 +48,7 @@ cdef Answer ajp(const Sight *s, Found *out) noexcept nogil:
     """AJPv13: 0x1234 or `AB`, the length, a code: forward request, ping, pong, headers, end."""
     if s.n < 5:
         return MORE if s.n < 2 and to_or_from(s, 8009) else NO
-    if s.n == 5 and (has(s, 0, b"\x12\x34\0\1\x0a", 5) or has(s, 0, b"AB\0\1\x09", 5)):     # ping and pong
+    if (has(s, 0, b"\x12\x34\0\1\x0a", 5) or has(s, 0, b"AB\0\1\x09", 5)):     # ping and pong
         return YES
     if be16(s, 0) == 0x1234 and be16(s, 2) + 4 <= s.n:
         return yes(s.data[4] == 2 and 1 <= byte_at(s, 5) <= 27 or s.data[4] in (7, 8, 10) and to_or_from(s, 8009))
@@ -58,10 +58,11 @@ cdef Answer ajp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer websocket(const Sight *s, Found *out) noexcept nogil:
-    """RFC 6455, 5.2, joined in the middle: a text frame of exactly what is there, a client's masked."""
+    """RFC 6455, 5.2, joined in the middle: a text frame of exactly what is there, or behind which is another; a client's
+    masked."""
     cdef uint32_t n = byte_at(s, 1) & 0x7F
     cdef uint32_t at = 2
-    cdef uint32_t i
+    cdef uint32_t i, end
     if s.n < 7 or s.data[0] != 0x81:
         return NO
     if n == 126:
@@ -69,10 +70,11 @@ cdef Answer websocket(const Sight *s, Found *out) noexcept nogil:
         at = 4
     elif n == 127:
         return NO
-    if not s.data[1] & 0x80:
-        return yes(s.n == n + at and n >= 16 and printable(s, at, n))
-    if s.n != n + at + 4 or n < 16:
+    end = n + at + (4 if s.data[1] & 0x80 else 0)
+    if n < 16 or not fills(s, end, 0, 1) or s.n > end and (byte_at(s, end + 1) ^ s.data[1]) & 0x80:
         return NO
+    if not s.data[1] & 0x80:
+        return yes(printable(s, at, n))
     for i in range(n):
         if not is_print(s.data[at + 4 + i] ^ s.data[at + (i & 3)]):
             return NO
