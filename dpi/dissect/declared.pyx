@@ -75,8 +75,22 @@ cdef Answer piece_holds(const DeclaredTable *t, const Piece *p, const Sight *s) 
     return stands(t, p.data, p.mask, s, at)
 
 
-cdef Answer length_agrees(const Declared *d, const Sight *s) noexcept nogil:
-    """Whether the length field counts what is there; of a stream, whether as much may still come."""
+cdef Answer all_hold(const DeclaredTable *t, const Declared *d, const Sight *s) noexcept nogil:
+    cdef Answer answer = YES
+    cdef Answer each
+    cdef uint32_t i
+    for i in range(d.pieces, d.pieces + d.n_pieces):
+        each = piece_holds(t, &t.pieces[i], s)
+        if each == NO:
+            return NO
+        if each == MORE:
+            answer = MORE
+    return answer
+
+
+cdef Answer length_agrees(const DeclaredTable *t, const Declared *d, const Sight *s) noexcept nogil:
+    """Whether the length field counts what is there; of a stream, whether as much may still come, or another message has."""
+    cdef Sight rest = s[0]
     cdef Cursor c = over(s.data, s.n)
     cdef uint64_t value = 0
     cdef uint64_t total
@@ -92,6 +106,10 @@ cdef Answer length_agrees(const Declared *d, const Sight *s) noexcept nogil:
     total = value + d.field_from
     if total == s.wire:
         return YES
+    if s.proto == IP_TCP and d.field_at + d.field_size <= total < s.n and d.n_pieces:
+        rest.data += total
+        rest.n -= <uint32_t>total
+        return all_hold(t, d, &rest)
     return MORE if s.proto == IP_TCP and s.wire < total <= STREAM else NO
 
 
@@ -143,16 +161,13 @@ cdef Answer holds(const DeclaredTable *t, const Declared *d, const Sight *s, Fou
         port |= t.ports[i] <= s.sport <= t.ports[i + 1] or t.ports[i] <= s.dport <= t.ports[i + 1]
     if not port or s.wire > d.length_max:
         return NO
-    if s.wire < d.length_min:
+    each = all_hold(t, d, s)
+    if each == NO:
+        return NO
+    if each == MORE or s.wire < d.length_min:
         answer = MORE
-    for i in range(d.pieces, d.pieces + d.n_pieces):
-        each = piece_holds(t, &t.pieces[i], s)
-        if each == NO:
-            return NO
-        if each == MORE:
-            answer = MORE
     if d.field_size:
-        each = length_agrees(d, s)
+        each = length_agrees(t, d, s)
         if each == NO:
             return NO
         if each == MORE:

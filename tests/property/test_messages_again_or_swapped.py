@@ -7,11 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import first_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dpi.dissect.protocols import IDS
-from tests.cores import ACK, VIDEO, Connection, core, ended
+from tests.cores import ACK, CLIENT as HERE, SECOND, SERVER as THERE, UDP, VIDEO, Connection, core, datagram, ended
 from tests.handshakes import openssl_hello, self_signed, server_flight, ssh_offer
 
 CLIENT, SERVER = 0, 1
@@ -141,3 +142,34 @@ def test_a_keep_alive_is_no_earlier_start() -> None:
     connection.segment(0, 9, b"\0", flags=ACK)
     connection.segment(0, 26, b"Host: www.video.example\r\n\r\n")
     assert connection.flow()["host"] == "www.video.example"
+
+
+# Datagrams: what the probes know by one, and by what both sides say in turn.
+TALKS: list[tuple[str, int, list[tuple[bytes, bool]]]] = [
+    *((slug, port, [(data, opener)]) for slug, proto, opener, port, data in first_bytes.KNOWN if proto == UDP),
+    *((slug, port, talk) for slug, proto, port, talk in first_bytes.TALKS if proto == UDP),
+]
+
+
+def said(port: int, talk: list[tuple[bytes, bool]]) -> tuple[int, int, str | None]:
+    one = core()
+    for number, (data, from_client) in enumerate(talk, 1):
+        ends = (40000, port, HERE, THERE) if from_client else (port, 40000, THERE, HERE)
+        datagram(one, data, *ends, time=SECOND + number * 1_000_000)
+    (flow,) = ended(one)
+    return flow["protocol"], flow["app"], flow["host"]
+
+
+def test_datagrams_that_are_sent_twice_tell_the_same() -> None:
+    for slug, port, talk in TALKS:
+        assert said(port, [each for each in talk for _ in range(2)]) == said(port, talk), slug
+
+
+def test_where_the_answer_came_first_or_the_question_was_lost_asking_again_tells_the_same() -> None:
+    for slug, port, talk in TALKS:
+        if len(talk) == 1:
+            continue
+        whole = said(port, talk)
+        for first in (talk[1::-1] + talk[2:], talk[1:]):
+            assert said(port, first)[0] in (whole[0], 0), slug  # an answer alone is hardly remembered
+            assert said(port, first + talk) == whole, slug

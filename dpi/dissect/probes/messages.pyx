@@ -388,6 +388,7 @@ cdef Answer zmtp(const Sight *s, Found *out) noexcept nogil:
     cdef Cursor c
     cdef uint32_t frames = 0
     cdef uint32_t n
+    cdef uint8_t flags
     if s.data[0] == 0xFF:
         if s.n < 10:
             return MORE if byte_at(s, 1) == 0 else NO
@@ -401,7 +402,8 @@ cdef Answer zmtp(const Sight *s, Found *out) noexcept nogil:
             if u32(&c):
                 return NO
             n = u32(&c)
-        if n == 0 or n > 1 << 24 or u8(&c) > 1:     # flags: more frames follow
+        flags = u8(&c)
+        if n == 0 or n > 1 << 24 or flags > 1 or frames == 0 and n == 1 and flags == 0:     # more follow; nobody begins with nothing
             return NO
         skip(&c, <Py_ssize_t>n - 1)
         if not alive(&c):
