@@ -57,11 +57,10 @@ LOOKED_AT_ELSE = 40  # … as naming.md has it; a flow whose HTTP/2 only has set
 WHOLE_LOAD = {"iperf"}
 # Nothing but the answer follows: who sends these waits for it, or is done, and that no more comes is a part of the evidence.
 WAITS = {
-    *("dicom", "ethereum", "hpvirtgrp", "iec62056", "ldap", "maplestory", "mssqltds", "mysql", "ookla", "oracle"),
-    *("pathofexile", "postgresql", "rcon", "rtmp", "socks", "spotify", "tacacs", "telegram", "whoisdas"),
-    *("worldofwarcraft", "xdmcp"),
-    "esphome",  # two greetings in a row are frames of ZMTP 1.0 as well
-    "modbus",  # over a serial line: a check sum of all that is there
+    *("apcupsd", "bacula", "dicom", "esphome", "ethereum", "finger", "gopher", "hpvirtgrp", "iec62056", "ldap", "lpd"),
+    *("lumberjack", "maplestory", "mssqltds", "mysql", "nsq", "ookla", "oracle", "pathofexile", "postgresql", "rcon"),
+    *("rtmp", "sane", "socks", "spotify", "tacacs", "telegram", "whoisdas", "worldofwarcraft", "xdmcp", "zookeeper"),
+    *("mbus", "modbus"),  # over a serial line: a check sum of all that is there
 }
 
 

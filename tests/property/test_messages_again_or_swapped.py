@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpi.dissect.protocols import IDS
-from tests.cores import ACK, CLIENT as HERE, SECOND, SERVER as THERE, UDP, VIDEO, Connection, core, datagram, ended
+from tests.cores import ACK, SECOND, UDP, VIDEO, Connection, core, datagram, ended
+from tests.cores import CLIENT as HERE
+from tests.cores import SERVER as THERE
 from tests.handshakes import openssl_hello, self_signed, server_flight, ssh_offer
 
 CLIENT, SERVER = 0, 1

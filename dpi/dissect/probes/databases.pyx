@@ -297,7 +297,8 @@ cdef Answer firebird(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer aerospike(const Sight *s, Found *out) noexcept nogil:
     """Aerospike's header: version 2, info, message or compressed, a length of 48 bits."""
-    return yes(s.n >= 8 and s.data[1] in (1, 3, 4) and be16(s, 2) == 0 and be32(s, 4) + 8 == s.n)
+    return yes(s.n >= 8 and s.data[1] in (1, 3, 4) and be16(s, 2) == 0 and be32(s, 4) <= 1 << 24
+               and fills(s, be32(s, 4) + 8, 0, 4))
 
 
 cdef Answer tarantool(const Sight *s, Found *out) noexcept nogil:

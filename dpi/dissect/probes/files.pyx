@@ -231,7 +231,8 @@ cdef Answer drbd(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer ndmp(const Sight *s, Found *out) noexcept nogil:
     """NDMP, 2.2: one record, sequence, time, request or reply, the message; a request has no sequence of a reply, no error."""
-    return yes(s.n >= 28 and be32(s, 0) == 0x80000000U + s.n - 4 and be32(s, 12) <= 1 and 0x100 <= be32(s, 16) < 0xC00
+    cdef uint32_t length = be32(s, 0) & 0x7FFFFFFF
+    return yes(s.n >= 28 and s.data[0] == 0x80 and fills(s, length + 4, 0, 2) and be32(s, 12) <= 1 and 0x100 <= be32(s, 16) < 0xC00
                and (be32(s, 12) == 1 or be32(s, 20) == 0 and be32(s, 24) == 0))
 
 

@@ -253,7 +253,7 @@ cdef Answer soulseek(const Sight *s, Found *out) noexcept nogil:
     """Soulseek: a length, little-endian as all numbers; login with user, password and version; or whose peer this is and
     for what: messages, a file, the distributed search."""
     cdef uint32_t user, at
-    if s.n < 18 or le32(s, 0) + 4 != s.n:
+    if s.n < 18 or not 14 <= le32(s, 0) <= s.n - 4:
         return NO
     if s.data[4] == 1 and le32(s, 4) == 1:
         user = le32(s, 8)
@@ -261,7 +261,7 @@ cdef Answer soulseek(const Sight *s, Found *out) noexcept nogil:
         return yes(1 <= user <= 64 and printable(s, 12, user) and le32(s, at) <= 64
                    and printable(s, at + 4, le32(s, at)) and 100 <= le32(s, at + 4 + le32(s, at)) < 1000)
     user = le32(s, 5)
-    return yes(s.data[4] == 1 and s.n == 18 + user and printable(s, 9, user) and le32(s, 9 + user) == 1
+    return yes(s.data[4] == 1 and le32(s, 0) == 14 + user and printable(s, 9, user) and le32(s, 9 + user) == 1
                and s.data[13 + user] in (c'P', c'F', c'D'))
 
 

@@ -179,12 +179,17 @@ cdef Answer spice(const Sight *s, Found *out) noexcept nogil:
     return yes(has(s, 0, b"REDQ", 4) and 1 <= le32(s, 4) <= 2)
 
 
+cdef bint sap_port(uint16_t port) noexcept nogil:
+    """Of an instance's dispatcher or gateway; among these are iSCSI's, MySQL's, RPKI validators' and Remote Desktop's."""
+    return 3200 <= port < 3400 and port not in (3260, 3306, 3323, 3389)
+
+
 cdef Answer sap_ni(const Sight *s, Found *out) noexcept nogil:
     """SAP's network interface: a length; at the router who is to be reached, at the others' ports what else."""
-    if s.n < 8 or be32(s, 0) + 4 != s.n:
+    if s.n < 8 or not 4 <= be32(s, 0) <= 1 << 24 or not fills(s, be32(s, 0) + 4, 0, 2):
         return NO
     return yes(has(s, 4, b"NI_ROUTE\0", 9) or has(s, 4, b"NI_PING\0", 8) or has(s, 4, b"NI_PONG\0", 8)
-               or 3200 <= s.sport < 3400 or 3200 <= s.dport < 3400)
+               or sap_port(s.sport) or sap_port(s.dport))
 
 
 at_first(TCP, P_SSH, ssh, b"S")
