@@ -1,4 +1,4 @@
-"""However a stream is cut into segments or joined, and in whatever order they come, the flow is named as by one segment.
+"""However a stream is cut into segments or joined, and in whatever order they come, it is named as by one segment.
 
 All that is told from a stream is asked here, by one message each: TLS, HTTP/1 and 2, DNS, what files declare, and each
 of the probes.
@@ -55,7 +55,7 @@ LOOKED_AT = {"http2": 4}  # segments of a message, after which its flow may be w
 LOOKED_AT_ELSE = 40  # … as naming.md has it; a flow whose HTTP/2 only has settings is not kept for a request
 # Told by the middle of a long load, so where a segment before that is pushed its end is not waited for.
 WHOLE_LOAD = {"iperf"}
-# Nothing but the answer follows: who sends these waits for it, or is done, and that no more comes is a part of the evidence.
+# Who sends these waits for the answer, or is done: that no more comes is a part of the evidence.
 WAITS = {
     *("apcupsd", "bacula", "dicom", "esphome", "ethereum", "finger", "gopher", "hpvirtgrp", "iec62056", "ldap", "lpd"),
     *("lumberjack", "maplestory", "mssqltds", "mysql", "nsq", "ookla", "oracle", "pathofexile", "postgresql", "rcon"),
@@ -71,7 +71,7 @@ def shard() -> Core:
 
 
 def named(from_opener: bool, port: int, pieces: list[tuple[int, bytes]], pushed: bool = False) -> dict[str, Any]:
-    """The last segment of what was written is pushed, as senders do (RFC 9293, 3.9.1); or each is, where all were written so."""
+    """The last segment of what was written at a time is pushed, as senders do (RFC 9293, 3.9.1): of all, or each."""
     connection = Connection(shard(), dport=port).shake()
     n = max(offset + len(piece) for offset, piece in pieces)
     for offset, piece in pieces:

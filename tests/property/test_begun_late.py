@@ -31,7 +31,7 @@ def load(rng: random.Random) -> bytes:
 
 
 def test_hardly_any_that_is_joined_late_is_named_wrongly() -> None:
-    """The first message is cut off, at its end or in its midst, the second is there or a part of it, then comes a load."""
+    """The first message is cut off, at its end or in its midst, then comes another or a part of it, then a load."""
     rng = random.Random(1)
     alike = defaultdict(list)
     messages = [each for each in KNOWN if each[1] == TCP]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import struct
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpi.dissect.protocols import IDS
-from tests.cores import ACK, SECOND, UDP, VIDEO, Connection, core, datagram, ended
+from tests.cores import ACK, SECOND, SYN, UDP, VIDEO, Connection, core, datagram, ended
 from tests.cores import CLIENT as HERE
 from tests.cores import SERVER as THERE
 from tests.handshakes import openssl_hello, self_signed, server_flight, ssh_offer
@@ -21,6 +22,8 @@ CLIENT, SERVER = 0, 1
 BEGIN = b"\1\1\0\1\0\x08\0\0" + b"\0\1" + bytes(6)
 PARAMETERS = b"\1\4\0\1\0\x1c\0\0" + b"\x09\x11HTTP_HOST" + b"www.video.example"
 SESSION = b"\x81\0\0\x44\x20" + b"CK" * 16 + b"\0\x20" + b"EE" * 16 + b"\0"
+SOFTWARE = struct.pack(">HH", 0x8022, 44) + b"a server's name " * 2 + b"and version "
+REALM = struct.pack(">HH", 0x14, 17) + b"www.video.example" + bytes(3)
 Packets = list[tuple[int, int, bytes, int]]  # side, offset, payload, bytes of the other side's that it acknowledges
 
 
@@ -61,6 +64,14 @@ CONVERSATIONS: dict[str, tuple[int, Packets]] = {
             most=90,
         ),
     ),
+    "stun": (
+        3478,
+        packets(
+            (CLIENT, struct.pack(">HHI", 3, 8, 0x2112A442) + b"identity.one" + b"\0\x19\0\4\x11\0\0\0"),
+            (SERVER, struct.pack(">HHI", 0x113, 72, 0x2112A442) + b"identity.one" + SOFTWARE + REALM),
+            most=60,
+        ),
+    ),
     "netbios": (
         139,
         packets((CLIENT, SESSION), (SERVER, b"\x82\0\0\0"), (CLIENT, b"\0\0\0\x2f\xffSMBr" + bytes(42))),
@@ -91,7 +102,7 @@ WHOLE = {what: told(*conversation) for what, conversation in CONVERSATIONS.items
 
 def test_in_order_they_tell() -> None:
     assert [WHOLE[what]["protocol"] for what in WHOLE] == [IDS[what] for what in WHOLE]
-    assert WHOLE["fastcgi"]["host"] == "www.video.example"
+    assert WHOLE["fastcgi"]["host"] == WHOLE["stun"]["host"] == "www.video.example"
     assert (WHOLE["http"]["app"], WHOLE["netbios"]["app"]) == (IDS["jsonrpc"], IDS["smbv1"])
     assert WHOLE["ssh"]["hassh"] != WHOLE["ssh"]["hassh_server"] is not None
     assert WHOLE["smtps"]["app"] == VIDEO
@@ -136,6 +147,18 @@ def test_a_request_that_its_body_overtook_is_read_without_a_handshake_too() -> N
     connection.segment(0, 0, request)
     flow = connection.flow()
     assert (flow["protocol"], flow["app"], flow["host"]) == (IDS["http"], VIDEO, "www.video.example")
+
+
+def test_a_hello_that_overtakes_the_answer_to_the_syn_does_not_hide_the_certificate() -> None:
+    connection = Connection(core(), dport=443)
+    connection.segment(CLIENT, 0, flags=SYN)
+    connection.segment(CLIENT, 0)
+    connection.segment(CLIENT, 0, openssl_hello(None, highest=ssl.TLSVersion.TLSv1_2))
+    connection.segment(SERVER, 0, flags=SYN | ACK)
+    certificate = flight()
+    connection.segment(SERVER, 200, certificate[200:])
+    connection.segment(SERVER, 0, certificate[:200])
+    assert connection.flow()["app"] == VIDEO
 
 
 def test_a_keep_alive_is_no_earlier_start() -> None:

@@ -91,11 +91,38 @@ def test_what_is_none_of_them_is_left_unknown(proto: int) -> None:
         (b"ES" + bytes(17), False),  # no version of Elasticsearch
         (b"Eric said hello to the world\n", False),  # a word that is a magic of Lustre's
         (struct.pack(">IIIII", 4, 0, 4, 4, 1), False),  # numbers, of which the first three resemble HTTP/2's SETTINGS
+        (b"\1\0\x08\0\0\0\1\1\0\0\0\0\0\1\1\0\1\0\x08\0\0\0\1\1" + bytes(4096), True),  # of FastCGI, not Diameter
+        (b"*28\r\n$GPGLL,5300.97914,N,00259.98174,E\r\n", False),  # what NMEA 0183 ends in and begins with, not RESP
+        (b"r\0alice\0" + b"\0\3" + b"\xf1" * 104 + b"\2", True),  # no server's name, as Minecraft has it
+        (b"x" * 36 + bytes(400), True),  # nobody draws the same letter 36 times, as iPerf would
+        (struct.pack(">IIII", 172, 0x80000002, 320, 51966) + bytes(400), True),  # zeros are no answer of SMPP's
+        (b"\x80" + bytes(23) + b"\x80" + bytes(23), False),  # a get of Memcached has a key
+        (b"\1\0\1\0\x05\0\1\2\3\4\1\0", True),  # nobody's first message is empty, as ZMTP has frames
     ],
-    ids=["helo", "kafka", "tpkt", "es", "eric", "numbers"],
+    ids=[
+        "helo",
+        "kafka",
+        "tpkt",
+        "es",
+        "eric",
+        "numbers",
+        "fastcgi",
+        "nmea",
+        "minecraft",
+        "iperf",
+        "smpp",
+        "memcached",
+        "zmtp",
+    ],
 )
 def test_what_resembles_another_is_not_taken_for_it(data: bytes, opener: bool) -> None:
     assert shown(TCP, opener, 40001, data)[0] == "unknown"
+
+
+def test_zeros_behind_a_length_are_not_skinny() -> None:
+    greeting = struct.pack("<III", 4, 0, 0)
+    assert shown(TCP, True, 2000, greeting + greeting)[0] == "ciscoskinny"
+    assert shown(TCP, True, 2000, b"\x20\2" + bytes(1400))[0] == "unknown"
 
 
 def test_a_length_in_front_does_not_make_it_ether_s_bus() -> None:

@@ -5,6 +5,9 @@ there is a beginning of its protocol.  It does no I/O and keeps no bytes; a word
 that it may remember.  To add one: a function in its family's file, a line at the file's end by which it is found
 (index.pyx), and its bytes in tests/first_bytes.
 
+A stream may be cut or joined anywhere.  So a probe that has seen a part which agrees so far, and knows what is missing,
+says MORE; and one whose evidence is a length asks fills(), since another message may follow.
+
 What makes a probe worth having is how many bits it fixes, because a chance match names a flow wrongly and for good:
 32 at least, or 16 and a registered port, or both sides must agree.
 """

@@ -103,7 +103,9 @@ cdef Answer cassandra(const Sight *s, Found *out) noexcept nogil:
     cdef uint32_t n = be32(s, at + 1)
     if be32(s, 0) == 0xCA552DFAU:
         return YES
-    if s.n < at + 5 or not 1 <= version <= 5 or s.data[1] & 0xE0 or opcode > 0x10 or n > 1 << 28 or not fills(s, n + at + 5, 0, 2):
+    if s.n < at + 5 or not 1 <= version <= 5 or s.data[1] & 0xE0 or opcode > 0x10:
+        return NO
+    if n > 1 << 28 or not fills(s, n + at + 5, 0, 2):
         return NO
     if s.data[0] & 0x80:
         return yes(not s.from_opener and opcode in (0, 2, 3, 6, 8) and (to_or_from(s, 9042) or opcode == 6))

@@ -67,7 +67,8 @@ cdef Answer mqtt_joined(const Sight *s, Found *out) noexcept nogil:
     end = publish(s, at)
     if s.n < end:
         return YES if here else MORE
-    return yes(end != 0 and (end == s.n or publish(s, end) or be16(s, end) in (0xC000, 0xD000, 0x4002, 0x5002, 0x6202, 0x7002)))
+    return yes(end != 0 and (end == s.n or publish(s, end) != 0
+                             or be16(s, end) in (0xC000, 0xD000, 0x4002, 0x5002, 0x6202, 0x7002)))
 
 
 cdef Answer amqp(const Sight *s, Found *out) noexcept nogil:
@@ -88,7 +89,9 @@ cdef Answer kafka(const Sight *s, Found *out) noexcept nogil:
     cdef uint32_t name = be16(s, 12)
     if not s.from_opener or s.n < 14 or n < 10 or n > 1 << 26 or be16(s, 4) > 92 or be16(s, 6) > 20:
         return NO
-    if s.n > n + 4 and not fills(s, n + 4, 12, 2 + (name if name < 256 else 0)) or n + 4 > s.n and n > 4096:      # the same client
+    if n + 4 > s.n and n > 4096:
+        return NO
+    if n + 4 < s.n and not fills(s, n + 4, 12, 2 + (name if name < 256 else 0)):        # of the same client
         return NO
     if name == 0xFFFF:
         return yes(to_or_from(s, 9092) and n + 4 == s.n)
@@ -403,7 +406,9 @@ cdef Answer zmtp(const Sight *s, Found *out) noexcept nogil:
                 return NO
             n = u32(&c)
         flags = u8(&c)
-        if n == 0 or n > 1 << 24 or flags > 1 or frames == 0 and n == 1 and flags == 0:     # more follow; nobody begins with nothing
+        if n == 0 or n > 1 << 24 or flags > 1:      # more frames follow
+            return NO
+        if frames == 0 and n == 1 and flags == 0:   # nobody begins with nothing
             return NO
         skip(&c, <Py_ssize_t>n - 1)
         if not alive(&c):
