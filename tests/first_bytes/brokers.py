@@ -13,6 +13,9 @@ KNOWN = [
     ("rocketmq", TCP, True, 9876, pack(">II", 100, 96) + b'{"code":105,"flag":0,"language":"JAVA"'.ljust(96)),
     ("beanstalk", TCP, True, 11300, b"put 0 0 60 5\r\nhello\r\n"),
     ("beanstalk", TCP, False, 11300, b"INSERTED 1\r\n"),
+    ("beanstalk", TCP, True, 40002, b"put 4294967295 0 120 3\r\nabc\r\n"),
+    ("beanstalk", TCP, True, 40002, b"reserve-with-timeout 10\r\n"),
+    ("beanstalk", TCP, False, 40002, b"WATCHING 2\r\n"),
     ("nettcp", TCP, True, 808, b"\0\1\0\1\2\2\x21net.tcp://server.example.org:808/a\3\x08\x0c"),
     ("netremoting", TCP, True, 40002, b".NET\1\0\0\0\0\0" + pack("<I", 300) + bytes(20)),
 ]

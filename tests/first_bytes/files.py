@@ -55,6 +55,8 @@ KNOWN = [
     ("ndmp", TCP, False, 10000, pack(">IIIIIII", 0x8000001C, 2, 1_700_000_001, 1, 0x900, 1, 0) + bytes(4)),
     ("ncp", TCP, True, 524, b"DmdT" + pack(">III", 28, 1, 0) + b"\x11\x11\0\0\0\0\0\0\0\0\0\0"),
     ("ncp", TCP, False, 524, b"tNcP" + pack(">I", 16) + b"\x33\x33\0\x01\0\0\0\0"),
+    ("bacula", TCP, False, 9102, b"\0\0\0\x25auth cram-md5 <1.1700000000@d> ssl=0\n"),
+    ("bacula", TCP, True, 9103, b"\0\0\0\x25Hello Bacula SD: Start Job job.1 214\n"),
     ("bacula", TCP, True, 9102, b"\0\0\0\x1eHello Director dir-1 calling\n\0"),
 ]
 TALKS = [

@@ -14,4 +14,5 @@ KNOWN = [
     ("lpd", TCP, True, 515, b"\4printer somebody\n"),
     ("sane", TCP, True, 6566, pack(">III", 0, 0x01000003, 9) + b"somebody\0"),
     ("sane", TCP, False, 6566, pack(">II", 0, 0x01000003)),
+    ("sane", TCP, True, 6566, pack(">III", 0, 0x01010003, 0)),
 ]

@@ -32,7 +32,10 @@ KNOWN = [
     ("spice", TCP, False, 5930, b"REDQ" + pack("<III", 2, 2, 186) + bytes(40)),
     ("sapni", TCP, True, 40002, b"\0\0\0\x13NI_ROUTE\0\2\x27\2\0\0\0\0\0\0\0"),
     ("sapni", TCP, False, 3299, b"\0\0\0\x08NI_PONG\0"),
-    ("sapni", TCP, True, 3200, b"\0\0\0\x1e" + bytes(range(1, 31))),
+    ("sapni", TCP, True, 3200, pack(">IiBBBI", 262, -1, 10, 0, 0, 0) + b"\xff" * 251),
+    ("sapni", TCP, False, 3200, pack(">I", 40) + bytes(8) + pack("<IBHB", 90, 18, 0x9D1F, 2) + bytes(24)),
+    ("sapni", TCP, True, 3300, pack(">I", 64) + b"\2\3" + bytes(62)),
+    ("sapni", TCP, True, 3600, pack(">I", 110) + b"**MESSAGE**\0\4" + bytes(97)),
 ]
 TALKS = [
     (

@@ -8,6 +8,7 @@ SRT = pack(">IIIIIHHIIIIIIIIII", 0x80000000, 0, 0, 0, 4, 0, 2, 77, 1500, 8192, 1
 KNOWN = [
     ("osc", UDP, True, 8000, b"/mixer/1/gain\0\0\0,f\0\0\x3f\0\0\0"),
     ("osc", UDP, True, 9000, b"#bundle\0" + pack(">QI", 1, 12) + b"/ok\0,i\0\0\0\0\0\1"),
+    ("osc", TCP, True, 8000, pack(">I", 12) + b"/ok\0,i\0\0\0\0\0\1"),
     ("rtpmidi", UDP, True, 5004, b"\xff\xffIN" + pack(">III", 2, 0x1234, 0x5678) + b"desk\0"),
     ("rtpmidi", UDP, False, 5004, b"\xff\xffOK" + pack(">III", 2, 0x1234, 0x5678) + b"stage\0"),
     ("rtpmidi", UDP, True, 40002, b"\xff\xffCK" + pack(">IBBHQQQ", 0x5678, 0, 0, 0, 1, 0, 0)),

@@ -68,6 +68,7 @@ KNOWN = [
     ("nebulavpn", UDP, False, 40002, pack(">BBHIQ", 0x10, 0, 0, 0x12345678, 2) + bytes(range(100))),
     ("n2n", UDP, True, 7654, b"\3\2\0\5community" + bytes(11) + bytes(range(30))),
     ("n2n", UDP, False, 40002, b"\3\2\0\x27lan" + bytes(17) + bytes(range(30))),
+    ("n2n", UDP, True, 7654, b"\1\1\0\0lan" + bytes(13) + bytes(range(2, 14)) + b"\2" + bytes(54)),
     ("yggdrasil", TCP, True, 40002, b"meta" + pack(">HHHH", 100, 0, 2, 0) + bytes(range(94))),
     ("yggdrasil", TCP, False, 40002, b"meta\0\4" + bytes(range(100))),
 ]

@@ -38,6 +38,19 @@ cdef Answer beanstalk(const Sight *s, Found *out) noexcept nogil:
                or has(s, 0, b"USING ", 6) or has(s, 0, b"WATCHING ", 9) or has(s, 0, b"RESERVED ", 9))
 
 
+cdef Answer beanstalk_elsewhere(const Sight *s, Found *out) noexcept nogil:
+    """Away from its port the longer words alone, and a job's four numbers."""
+    cdef uint32_t i = 4
+    cdef uint32_t numbers = 0
+    if has(s, 0, b"put ", 4):
+        while i < s.n and i < 48 and (is_digit(s.data[i]) or s.data[i] == c' '):
+            numbers += is_digit(s.data[i]) and s.data[i - 1] == c' '
+            i += 1
+        return yes(numbers == 4 and has(s, i, b"\r\n", 2))
+    return yes(has(s, 0, b"reserve-with-timeout ", 21) or has(s, 0, b"list-tube", 9) or has(s, 0, b"stats-tube ", 11)
+               or has(s, 0, b"INSERTED ", 9) or has(s, 0, b"WATCHING ", 9) or has(s, 0, b"RESERVED ", 9))
+
+
 cdef Answer net_tcp(const Sight *s, Found *out) noexcept nogil:
     """MC-NMF, 2.2.3: records of version 1.0, of a mode, and of the URI, which has the server's name."""
     cdef uint32_t i
@@ -65,4 +78,5 @@ at_first(TCP, P_NSQ, nsq, b" ")
 at_first(TCP, P_ROCKETMQ, rocketmq, b"\x00")
 at_first(TCP, P_NETTCP, net_tcp, b"\x00")
 at_first(TCP, P_NETREMOTING, net_remoting, b".")
+at_first(TCP, P_BEANSTALK, beanstalk_elsewhere, b"prlsIWR")
 at_ports(TCP, P_BEANSTALK, beanstalk, (11300,))

@@ -289,11 +289,14 @@ cdef Answer neo4j(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer clickhouse(const Sight *s, Found *out) noexcept nogil:
     """ClickHouse's native protocol, Hello of either side: 0, a length, a name that begins with the product's."""
-    return yes(10 <= byte_at(s, 1) < 128 and has(s, 2, b"ClickHouse", 10))
+    return yes(10 <= byte_at(s, 1) < 128 and (has(s, 2, b"ClickHouse", 10) or has(s, 2, b"clickhouse", 10)))
 
 
 cdef Answer firebird(const Sight *s, Found *out) noexcept nogil:
-    """Firebird's and InterBase's op_connect for op_attach, with the version of that message."""
+    """Firebird's and InterBase's op_connect for op_attach, with the version of that message; how it is accepted, with the
+    protocol's, which is Firebird's own from 11 on, and a machine's kind."""
+    if s.n >= 16 and be32(s, 0) in (3, 94, 98):
+        return yes((be32(s, 4) == 10 or 0xFFFF800BU <= be32(s, 4) < 0xFFFF8020U) and be32(s, 8) == 1 and be32(s, 12) & 0xFF <= 5)
     return yes(s.n >= 16 and be32(s, 0) == 1 and be32(s, 4) == 19 and 2 <= be32(s, 8) <= 3)
 
 
@@ -304,7 +307,10 @@ cdef Answer aerospike(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer tarantool(const Sight *s, Found *out) noexcept nogil:
-    """Tarantool's greeting: two lines of 64 bytes, the version and what is spoken in the first."""
+    """Tarantool's greeting: two lines of 64 bytes, the version and what is spoken in the first.  Requests and answers are
+    MessagePack: a length, then a map that begins with the kind of message (Box protocol)."""
+    if s.data[0] == 0xCE:
+        return yes(be32(s, 1) + 5 == s.n and byte_at(s, 5) in (0x82, 0x83) and byte_at(s, 6) == 0)
     if s.n < 10:
         return starts(s, b"Tarantool ", 10)
     return yes(has(s, 0, b"Tarantool ", 10) and (contains(s, b"(Binary)", 8, 64) or contains(s, b"(Lua", 4, 64)))
@@ -313,6 +319,15 @@ cdef Answer tarantool(const Sight *s, Found *out) noexcept nogil:
 cdef Answer hazelcast(const Sight *s, Found *out) noexcept nogil:
     """Hazelcast's members and clients say by three letters what they will speak."""
     return yes(has(s, 0, b"HZC", 3) or has(s, 0, b"CP2", 3) or has(s, 0, b"CB2", 3))
+
+
+cdef Answer hazelcast_client(const Sight *s, Found *out) noexcept nogil:
+    """Those of clients of version 4 and later, and the first frame of a message: a length, what begins and ends it, and
+    authentication (Open Binary Client Protocol)."""
+    if s.n < 13:
+        return starts(s, b"CP2", 3) if s.n < 3 else MORE if has(s, 0, b"CP2", 3) else NO
+    return yes(has(s, 0, b"CP2", 3) and 22 <= le32(s, 3) <= 1 << 16 and s.data[8] & 0xC0 == 0xC0
+               and le32(s, 9) in (0x0100, 0x0200))
 
 
 cdef Answer arangodb(const Sight *s, Found *out) noexcept nogil:
@@ -343,7 +358,8 @@ at_first(TCP, P_NEO4J, neo4j, b"\x60")
 at_first(TCP, P_CLICKHOUSE, clickhouse, b"\x00")
 at_first(TCP, P_FIREBIRD, firebird, b"\x00")
 at_first(TCP, P_AEROSPIKE, aerospike, b"\x02")
-at_first(TCP, P_TARANTOOL, tarantool, b"T")
+at_first(TCP, P_TARANTOOL, tarantool, b"T\xce")
+at_first(TCP, P_HAZELCAST, hazelcast_client, b"C")
 at_first(TCP, P_ARANGODB, arangodb, b"V")
 at_first(TCP, P_HADOOP, hadoop, b"hH")
 at_ports(BOTH, P_MEMCACHED, memcached, (11211,))

@@ -198,6 +198,7 @@ cdef Answer subversion(const Sight *s, Found *out) noexcept nogil:
     cdef Answer client = starts(s, b"( 2 ( ", 6)
     cdef uint32_t i
     if client != YES:
+        out.unfinished = server == YES and is_digit(byte_at(s, 12))     # a greeting: the answer has the URL
         return client if server == NO else server
     for i in range(6, min(s.n, 512)):
         if has(s, i, b":svn://", 7):
@@ -243,8 +244,9 @@ cdef Answer ncp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer bacula(const Sight *s, Found *out) noexcept nogil:
-    """Bacula's and Bareos' daemons: a length, who calls."""
-    return yes(be32(s, 0) + 4 == s.n and has(s, 4, b"Hello ", 6) and contains(s, b" calling", 8, 256))
+    """Bacula's and Bareos' daemons: a length, who calls or which job; the challenge that answers."""
+    return yes(be32(s, 0) + 4 == s.n and (has(s, 4, b"auth cram-md5", 13) or has(s, 4, b"Hello ", 6) and (
+        contains(s, b" calling", 8, 256) or contains(s, b"Start Job ", 10, 64))))
 
 
 at_first(TCP, P_RSYNC, rsync, b"@")

@@ -234,15 +234,37 @@ cdef Answer gelf(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer statsd(const Sight *s, Found *out) noexcept nogil:
-    """StatsD's lines: a name, a colon, a value, a bar, the kind."""
+    """StatsD's lines: a name, a colon, a value, a bar, the kind; DogStatsD's events and checks (its datagram format)."""
     cdef uint32_t i = 0
     cdef bint value = False
+    if has(s, 0, b"_e{", 3) or has(s, 0, b"_sc|", 4):
+        return YES
     while i < s.n and i < 256 and is_print(s.data[i]):
         value = value or i > 0 and s.data[i] == c':'
         if value and s.data[i] == c'|':
             return yes(byte_at(s, i + 1) in (c'c', c'g', c'm', c'h', c's', c'd'))
         i += 1
     return NO
+
+
+cdef Answer statsd_elsewhere(const Sight *s, Found *out) noexcept nogil:
+    """Away from its port a line that is all as it should be: a longer name, a number, a kind and what may follow it."""
+    cdef uint32_t i = 0
+    cdef uint32_t value
+    while i < s.n and i < 256 and is_print(s.data[i]) and s.data[i] not in (c' ', c':', c'|'):
+        i += 1
+    if i < 4 or byte_at(s, i) != c':':
+        return NO
+    value = i + 1
+    i = value + (byte_at(s, value) in (c'-', c'+'))
+    while is_digit(byte_at(s, i)) or i > value and byte_at(s, i) == c'.':
+        i += 1
+    if i == value or i > value + 24 or byte_at(s, i) != c'|':
+        return NO
+    if not has(s, i, b"|ms", 3) and byte_at(s, i + 1) not in (c'c', c'g', c'h', c's', c'd'):
+        return NO
+    i += 3 if has(s, i, b"|ms", 3) else 2
+    return yes(i == s.n or s.data[i] == 10 or s.data[i] == c'|' and byte_at(s, i + 1) in (c'@', c'#', c'c', c'T'))
 
 
 cdef Answer nut(const Sight *s, Found *out) noexcept nogil:
@@ -275,9 +297,10 @@ at_first(UDP, P_OSSEC, ossec, b"!#")
 at_first(TCP, P_RELP, relp, b"1")
 at_first(TCP, P_LUMBERJACK, lumberjack, b"12")
 at_first(BOTH, P_GELF, gelf, b"{\x1e\x1f\x78")
+at_first(UDP, P_STATSD, statsd_elsewhere, bytes(range(0x41, 0x5B)) + bytes(range(0x61, 0x7B)))
 at_ports(TCP, P_OSSEC, ossec, (1514,))
 at_ports(UDP, P_EAQ, eaq, (6000,))
-at_ports(UDP, P_STATSD, statsd, (8125,))
+at_ports(BOTH, P_STATSD, statsd, (8125,))
 at_ports(TCP, P_NUT, nut, (3493,))
 at_ports(TCP, P_APCUPSD, apcupsd, (3551,))
 at_any(TCP, P_IPERF, iperf3)

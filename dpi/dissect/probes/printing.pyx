@@ -25,9 +25,11 @@ cdef Answer lpd(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer sane(const Sight *s, Found *out) noexcept nogil:
-    """SANE's network protocol, INIT and its answer: 0, version 1.0, of a client the user."""
+    """SANE's network protocol, INIT and its answer: 0, version 1 of the programs and 2 or 3 of what they speak, of a
+    client the user."""
     cdef uint32_t rest = s.n - 8
-    return yes(s.n >= 8 and be32(s, 0) == 0 and be16(s, 4) == 0x0100 and (rest == 0 or rest == 4 + be32(s, 8)))
+    return yes(s.n >= 8 and be32(s, 0) == 0 and s.data[4] == 1 and 2 <= be16(s, 6) <= 3
+               and (rest == 0 or rest == 4 + be32(s, 8)))
 
 
 at_first(TCP, P_JETDIRECT, raw_printing, b"\x1b@")

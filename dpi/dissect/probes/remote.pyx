@@ -179,17 +179,20 @@ cdef Answer spice(const Sight *s, Found *out) noexcept nogil:
     return yes(has(s, 0, b"REDQ", 4) and 1 <= le32(s, 4) <= 2)
 
 
-cdef bint sap_port(uint16_t port) noexcept nogil:
-    """Of an instance's dispatcher or gateway; among these are iSCSI's, MySQL's, RPKI validators' and Remote Desktop's."""
-    return 3200 <= port < 3400 and port not in (3260, 3306, 3323, 3389)
-
-
 cdef Answer sap_ni(const Sight *s, Found *out) noexcept nogil:
-    """SAP's network interface: a length; at the router who is to be reached, at the others' ports what else."""
-    if s.n < 8 or not 4 <= be32(s, 0) <= 1 << 24 or not fills(s, be32(s, 0) + 4, 0, 2):
+    """SAP's network interface: a length, then what a router is asked, a message server's word, or what a GUI says first to a
+    dispatcher; at their ports also a dispatcher's packed answers, and requests to a gateway, whose version comes first."""
+    cdef uint32_t length = be32(s, 0)
+    if length > 1 << 20:
         return NO
-    return yes(has(s, 4, b"NI_ROUTE\0", 9) or has(s, 4, b"NI_PING\0", 8) or has(s, 4, b"NI_PONG\0", 8)
-               or sap_port(s.sport) or sap_port(s.dport))
+    if (has(s, 4, b"NI_ROUTE\0", 9) or has(s, 4, b"NI_RTERR\0", 9) or has(s, 4, b"NI_PING\0", 8)
+            or has(s, 4, b"NI_PONG\0", 8) or has(s, 4, b"**MESSAGE**\0", 12)
+            or length > 200 and has(s, 4, b"\xff\xff\xff\xff\x0a", 5)):
+        return YES
+    if 3200 <= s.sport < 3300 or 3200 <= s.dport < 3300:
+        return yes(length >= 16 and has(s, 17, b"\x1f\x9d", 2))
+    return yes((3300 <= s.sport < 3400 or 3300 <= s.dport < 3400) and 64 <= length <= 512
+               and fills(s, length + 4, 0, 2) and 1 <= s.data[4] <= 3 and s.data[5] in (3, 9))
 
 
 at_first(TCP, P_SSH, ssh, b"S")

@@ -26,6 +26,17 @@ cdef Answer osc(const Sight *s, Found *out) noexcept nogil:
     return yes(i < s.n and s.data[i] == 0)
 
 
+cdef Answer osc_stream(const Sight *s, Found *out) noexcept nogil:
+    """The same over TCP: a length first."""
+    cdef Sight message = s[0]
+    if s.n < 12 or be32(s, 0) + 4 != s.n:
+        return NO
+    message.data += 4
+    message.n -= 4
+    message.wire = message.n
+    return osc(&message, out) if message.data[0] in (c'/', c'#') else NO
+
+
 cdef Answer rtp_midi(const Sight *s, Found *out) noexcept nogil:
     """RTP-MIDI's sessions (AppleMIDI): invitations, their answers and ends have version 2; clocks a count and zeros."""
     if s.n < 12 or s.data[1] != 0xFF:
@@ -63,6 +74,7 @@ cdef Answer srt(const Sight *s, Found *out) noexcept nogil:
 
 
 at_first(UDP, P_OSC, osc, b"#/")
+at_first(TCP, P_OSC, osc_stream, b"\x00")
 at_first(UDP, P_RTPMIDI, rtp_midi, b"\xff")
 at_first(TCP, P_PJLINK, pjlink, b"P%")
 at_first(UDP, P_SRT, srt, b"\x80")

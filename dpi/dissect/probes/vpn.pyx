@@ -262,8 +262,14 @@ cdef Answer nebula(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer n2n(const Sight *s, Found *out) noexcept nogil:
-    """n2n: a version, a TTL, flags with the kind of packet, the community's name up to 16 bytes and zeros."""
+    """n2n: a version, a TTL, flags with the kind of packet, the community's name up to 16 bytes and zeros.  Version 1 has the
+    kind first, a name that one zero ends, and after two hardware addresses the kind of an internet address."""
     cdef uint32_t i = 4
+    if s.data[0] == 1:
+        while i < 20 and is_print(byte_at(s, i)) and s.data[i] != c' ':
+            i += 1
+        return yes(s.n >= 70 and 4 < i < 20 and s.data[i] == 0 and 1 <= s.data[1] <= 4 and s.data[2] <= 2
+                   and s.data[3] <= 1 and s.data[32] == 2)
     if s.n < 24 or not 1 <= s.data[1] <= 16 or s.data[2] or s.data[3] & 0x1F == 0 or s.data[3] & 0x1F > 14:
         return NO
     while i < 20 and is_print(s.data[i]) and s.data[i] != c' ':
@@ -318,7 +324,7 @@ at_first(UDP, P_CISCOVPN, cisco_vpn, b"\xfe")
 at_first(UDP, P_TAILSCALE, tailscale, b"T")
 at_first(UDP, P_OPENVPN, openvpn, b"\x38\x40\x50")
 at_first(UDP, P_NEBULAVPN, nebula, b"\x10")
-at_first(UDP, P_N2N, n2n, b"\x02\x03")
+at_first(UDP, P_N2N, n2n, b"\x01\x02\x03")
 at_first(TCP, P_YGGDRASIL, yggdrasil, b"m")
 at_ports(UDP, P_IPSEC, ike, (500, 4500))
 at_ports(UDP, P_L2TP, l2tp, (1701,))
