@@ -17,5 +17,12 @@ KNOWN = [
     ("beanstalk", TCP, True, 40002, b"reserve-with-timeout 10\r\n"),
     ("beanstalk", TCP, False, 40002, b"WATCHING 2\r\n"),
     ("nettcp", TCP, True, 808, b"\0\1\0\1\2\2\x21net.tcp://server.example.org:808/a\3\x08\x0c"),
+    (
+        "netremoting",
+        TCP,
+        True,
+        8085,
+        b".NET\1\0\0\0\0\0" + pack("<IHBBI", 95, 4, 1, 1, 28) + b"tcp://srv.example.org:8085/o",
+    ),
     ("netremoting", TCP, True, 40002, b".NET\1\0\0\0\0\0" + pack("<I", 300) + bytes(20)),
 ]

@@ -108,3 +108,6 @@ KNOWN = [
     ("lorawan", UDP, True, 1700, b"\2\x12\x34\2" + bytes(range(8))),
     ("lorawan", UDP, False, 1700, b"\2\x12\x34\4"),
 ]
+TALKS = [
+    ("lorawan", UDP, 40002, [(b"\2\x12\x34\2" + bytes(range(8)), True), (b"\2\x12\x34\4", False)]),
+]

@@ -7,6 +7,8 @@ HANDSHAKE = b"\x13BitTorrent protocol"
 GUID = bytes(range(1, 9)) + b"\xff" + bytes(range(9, 15)) + b"\0"
 PING = b"h" * 32 + b"s" * 64 + b"\0\x01\xcb" + b"\x04\xc6" + bytes(9)
 
+TOX_KEY = bytes(range(100, 132))
+
 KNOWN = [
     ("bittorrent", TCP, True, 6881, HANDSHAKE + bytes(48)),
     ("bittorrent", TCP, True, 6881, pack(">IBII", 16393, 7, 5, 16384) + bytes(100)),
@@ -62,6 +64,8 @@ KNOWN = [
     ("tox", UDP, True, 33445, b"\x21" + bytes(range(32))),
 ]
 TALKS = [
+    ("tox", UDP, 40002, [(b"\2" + TOX_KEY + bytes(range(80)), True), (b"\0" + TOX_KEY + bytes(range(49)), True)]),
+    ("tox", UDP, 33446, [(b"\1" + TOX_KEY + bytes(range(49)), True), (b"\4" + TOX_KEY + bytes(range(88)), True)]),
     (
         "bittorrent",
         UDP,

@@ -64,6 +64,27 @@ def test_every_probe_has_bytes_of_its_own() -> None:
     assert missing <= {"cpha", "glbp", "rsh", "threema"}, missing
 
 
+def test_what_a_client_asks_has_the_name_of_its_server() -> None:
+    asked = b"( 2 ( edit-pipeline ) 26:svn://svn.example.org/repo 8:SVN/1.14 ( ) ) "
+    assert shown(TCP, True, 3690, asked)[:3] == ("subversion", "yes", "svn.example.org")
+    framed = b"\0\1\0\1\2\2\x21net.tcp://server.example.org:808/a\3\x08\x0c"
+    assert shown(TCP, True, 808, framed)[:3] == ("nettcp", "yes", "server.example.org:808")
+    remoting = b".NET\1\0\0\0\0\0" + struct.pack("<IHBBI", 95, 4, 1, 1, 23) + b"tcp://srv.example.org/o"
+    assert shown(TCP, True, 8085, remoting)[:3] == ("netremoting", "yes", "srv.example.org")
+    assert shown(TCP, True, 8085, remoting[:40])[:2] == ("unknown", "more")
+
+
+def test_a_length_alone_names_nothing_on_sap_ports() -> None:
+    for port in (3200, 3299, 3300, 3399):
+        assert shown(TCP, True, port, struct.pack(">I", 100) + bytes(range(100)))[0] == "unknown", port
+
+
+def test_an_acknowledgement_to_a_gateway_has_the_token_of_its_question() -> None:
+    question = b"\2\x12\x34\2" + bytes(8)
+    for answer in (b"\2\x12\x35\4", b"\2\x12\x34\1"):
+        assert probe_messages([(question, True), (answer, False)], proto=UDP, sport=40000, dport=40001)[0] == 0
+
+
 def test_some_need_privileged_or_equal_ports_or_more_than_one_turn() -> None:
     assert SLUGS[probe_bytes(b"1022\0root\0root\0ls\0", proto=TCP, sport=1023, dport=514)[0]] == "rsh"
     assert SLUGS[probe_bytes(b"0\0me\0secret\0ls\0", proto=TCP, sport=40000, dport=512)[0]] == "rsh"

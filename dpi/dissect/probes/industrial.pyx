@@ -385,13 +385,19 @@ cdef Answer m_bus(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer lorawan(const Sight *s, Found *out) noexcept nogil:
-    """LoRaWAN's gateways (Semtech's packet forwarder, 3 and 5): version, token, kind, the gateway; what is heard in JSON."""
+    """LoRaWAN's gateways (Semtech's packet forwarder, 3 and 5): version, token, kind, the gateway; what is heard in JSON.
+    Away from the port a question for downlinks is one when it is acknowledged, by its token."""
     cdef uint32_t kind = byte_at(s, 3)
+    cdef uint32_t mark = 0x4C000000 | be32(s, 0) >> 8
     if kind == 0 and byte_at(s, 12) == c'{':
         return yes(contains(s, b'"rxpk"', 6, 32) or contains(s, b'"stat"', 6, 32))
     if kind == 3 and byte_at(s, 4) == c'{':
         return yes(contains(s, b'"txpk"', 6, 32))
-    return yes(to_or_from(s, 1700) and (kind == 2 and s.wire == 12 or kind in (1, 4) and s.wire == 4))
+    if to_or_from(s, 1700):
+        return yes(kind == 2 and s.wire == 12 or kind in (1, 4) and s.wire == 4)
+    if kind == 2 and s.wire == 12 and s.mine != NULL and s.mine[0] == 0:
+        s.mine[0] = mark
+    return yes(kind == 4 and s.wire == 4 and s.theirs != NULL and s.theirs[0] == mark)
 
 
 at_first(TCP, P_OPCUA, opc_ua, b"HAOMERC")

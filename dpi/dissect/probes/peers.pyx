@@ -265,12 +265,27 @@ cdef Answer soulseek(const Sight *s, Found *out) noexcept nogil:
                and s.data[13 + user] in (c'P', c'F', c'D'))
 
 
+cdef bint tox_size(const Sight *s) noexcept nogil:
+    """Whether it is as long as its kind: pings, questions for nodes, and up to four nodes of IPv4 or IPv6 in an answer."""
+    cdef uint32_t four
+    if s.data[0] != 4:
+        return s.wire == (82 if s.data[0] <= 1 else 113 if s.data[0] == 2 else 0)
+    for four in range(5):
+        if s.wire >= 82 + 39 * four and (s.wire - 82 - 39 * four) % 51 == 0 and (s.wire - 82 - 39 * four) // 51 <= 4 - four:
+            return True
+    return False
+
+
 cdef Answer tox(const Sight *s, Found *out) noexcept nogil:
-    """Tox' datagrams (The Tox Reference): a kind, each of one size: pings, nodes, cookies, discovery, a bootstrap's
-    version."""
+    """Tox' datagrams (The Tox Reference): a kind, each of its own size; here also cookies, discovery, a bootstrap's version."""
     cdef uint32_t kind = s.data[0]
-    return yes(s.wire == (82 if kind <= 1 else 113 if kind == 2 else 145 if kind == 0x18 else 161 if kind == 0x19 else
-                          33 if kind == 0x21 else 78 if kind == 0xF0 else 0))
+    return yes(tox_size(s) or s.wire == (145 if kind == 0x18 else 161 if kind == 0x19 else 33 if kind == 0x21 else
+                                         78 if kind == 0xF0 else 0))
+
+
+cdef Answer tox_elsewhere(const Sight *s, Found *out) noexcept nogil:
+    """Away from its port two of a side's, which have its key behind the kind."""
+    return yes(s.n >= 33 and tox_size(s) and drawn(s, 1, 32) and agreed(s, be32(s, 1)))
 
 
 at_first(BOTH, P_BITTORRENT, bittorrent, b"\x13B")
@@ -288,6 +303,7 @@ at_first(TCP, P_NANO, nano, b"R")
 at_first(UDP, P_ZUG, zug, b"\x00\x01\x02\x03\x04\x05")
 at_first(UDP, P_BITTORRENT, utp, b"\x01\x11\x21\x31\x41")
 at_first(UDP, P_BITTORRENT, vuze_dht, b"\x00" + bytes(range(0x80, 0x100)))
+at_first(UDP, P_TOX, tox_elsewhere, b"\x00\x01\x02\x04")
 at_first(TCP, P_DIRECTCONNECT, direct_connect, b"$HIC")
 at_ports(TCP, P_ETHEREUM, ethereum_rlpx, range(30300, 30306))
 at_ports(UDP, P_TOX, tox, (33445,))
