@@ -67,8 +67,11 @@ def test_every_probe_has_bytes_of_its_own() -> None:
 def test_what_a_client_asks_has_the_name_of_its_server() -> None:
     asked = b"( 2 ( edit-pipeline ) 26:svn://svn.example.org/repo 8:SVN/1.14 ( ) ) "
     assert shown(TCP, True, 3690, asked)[:3] == ("subversion", "yes", "svn.example.org")
+    named = asked.replace(b"26:svn://", b"34:svn://somebody@").replace(b"org/", b"org:3691/")
+    assert shown(TCP, True, 3690, named)[:3] == ("subversion", "yes", "svn.example.org")
     framed = b"\0\1\0\1\2\2\x21net.tcp://server.example.org:808/a\3\x08\x0c"
-    assert shown(TCP, True, 808, framed)[:3] == ("nettcp", "yes", "server.example.org:808")
+    assert shown(TCP, True, 808, framed)[:3] == ("nettcp", "yes", "server.example.org")
+    assert shown(TCP, True, 808, b"\0\1\0\1\2\2\1n://server.example.org/")[:3] == ("unknown", "no", "")
     remoting = b".NET\1\0\0\0\0\0" + struct.pack("<IHBBI", 95, 4, 1, 1, 23) + b"tcp://srv.example.org/o"
     assert shown(TCP, True, 8085, remoting)[:3] == ("netremoting", "yes", "srv.example.org")
     assert shown(TCP, True, 8085, remoting[:40])[:2] == ("unknown", "more")

@@ -53,18 +53,21 @@ cdef Answer beanstalk_elsewhere(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer net_tcp(const Sight *s, Found *out) noexcept nogil:
     """MC-NMF, 2.2.3: records of version 1.0, of a mode, and of the URI, which has the server's name."""
-    cdef uint32_t i
+    cdef uint32_t i, end
     if s.n < 8:
         return starts(s, b"\x00\x01\x00\x01", 4) if s.n < 4 else NO
     if not has(s, 0, b"\x00\x01\x00\x01", 4) or not 1 <= s.data[4] <= 4 or s.data[5] != 2:
         return NO
-    if s.n < 7 + s.data[6]:         # the URI's length, of up to 127 bytes
+    end = 7 + s.data[6]             # the URI's length, of up to 127 bytes
+    if s.n < end:
         return MORE
-    for i in range(7, min(s.n, 20)):
-        if has(s, i, b"://", 3):
-            set_host(out, s.data + i + 3, 7 + s.data[6] - i - 3)
-            return YES
-    return NO
+    i = 7
+    while i < 20 and i + 3 <= end and not has(s, i, b"://", 3):
+        i += 1
+    if i == 20 or i + 3 > end:
+        return NO
+    set_authority(out, s.data + i + 3, end - i - 3)
+    return YES
 
 
 cdef Answer net_remoting(const Sight *s, Found *out) noexcept nogil:
@@ -75,7 +78,7 @@ cdef Answer net_remoting(const Sight *s, Found *out) noexcept nogil:
     if has(s, 14, b"\x04\x00\x01\x01", 4) and has(s, 22, b"tcp://", 6) and 6 < length <= 512:
         if s.n < 22 + length:
             return MORE
-        set_host(out, s.data + 28, length - 6)
+        set_authority(out, s.data + 28, length - 6)
     return YES
 
 

@@ -202,8 +202,7 @@ cdef Answer subversion(const Sight *s, Found *out) noexcept nogil:
         return client if server == NO else server
     for i in range(6, min(s.n, 512)):
         if has(s, i, b":svn://", 7):
-            set_host(out, s.data + i + 7, s.n - i - 7)
-            return YES if i + 7 + out.host_len < s.n else MORE
+            return YES if set_authority(out, s.data + i + 7, s.n - i - 7) or s.n >= 512 else MORE
     return YES if s.n >= 512 or has(s, s.n - 2, b") ", 2) else MORE
 
 

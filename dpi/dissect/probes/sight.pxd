@@ -38,6 +38,7 @@ cdef bint zeros(const Sight *s, uint32_t at, uint32_t n) noexcept nogil
 cdef bint contains(const Sight *s, const char *text, uint32_t n, uint32_t limit) noexcept nogil
 cdef uint32_t ber_length(Cursor *c) noexcept nogil
 cdef void set_host(Found *out, const uint8_t *text, uint32_t n) noexcept nogil
+cdef bint set_authority(Found *out, const uint8_t *text, uint32_t n) noexcept nogil
 cdef void set_agent(Found *out, const uint8_t *text, uint32_t n) noexcept nogil
 
 

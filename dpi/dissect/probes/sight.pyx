@@ -65,6 +65,22 @@ cdef void set_host(Found *out, const uint8_t *text, uint32_t n) noexcept nogil:
     out.host_len = <uint16_t>i
 
 
+cdef bint set_authority(Found *out, const uint8_t *text, uint32_t n) noexcept nogil:
+    """The host of what a URI has behind "//" (RFC 3986, 3.2), without a user and a port.  Whether its end is there."""
+    cdef uint32_t start = 0
+    cdef uint32_t end = 0
+    cdef uint32_t colon
+    while end < n and end < 512 and text[end] not in (c'/', c' ', c'?', c'#'):
+        end += 1
+        if text[end - 1] == c'@':
+            start = end
+    colon = start
+    while colon < end and text[colon] != c':':
+        colon += 1
+    set_host(out, text + start, colon - start)
+    return end < n
+
+
 cdef void set_agent(Found *out, const uint8_t *text, uint32_t n) noexcept nogil:
     """One line of printable text."""
     cdef uint32_t i = 0
