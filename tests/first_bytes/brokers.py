@@ -24,5 +24,7 @@ KNOWN = [
         8085,
         b".NET\1\0\0\0\0\0" + pack("<IHBBI", 95, 4, 1, 1, 28) + b"tcp://srv.example.org:8085/o",
     ),
+    ("pulsar", TCP, True, 6651, pack(">II", 16, 12) + b"\x08\2\x12\x08\x0a\4test \x15"),
+    ("pulsar", TCP, False, 6651, pack(">II", 16, 12) + b"\x08\3\x1a\x08\x0a\4test \x15"),
     ("netremoting", TCP, True, 40002, b".NET\1\0\0\0\0\0" + pack("<I", 300) + bytes(20)),
 ]

@@ -22,6 +22,8 @@ KNOWN = [
     ("cassandra", TCP, True, 9042, b"\x03\0\0\0\x01\0\0\0\x16\0\x01\0\x0bCQL_VERSION\0\x053.0.0"),
     ("cassandra", TCP, False, 9042, b"\x84\0\0\0\x06\0\0\0\x02\0\0"),
     ("cassandra", TCP, True, 7000, b"\xca\x55\x2d\xfa\0\0\0\x0c"),
+    ("cassandra", TCP, True, 9142, b"\x42\0\0\0\x05\0\0\0\0"),
+    ("cassandra", TCP, True, 9142, b"\x41\0\0\1\x01\0\0\0\x16\0\x01\0\x0bCQL_VERSION\0\x053.0.0"),
     ("mssqltds", TCP, True, 1433, pack(">BBHHBB", 0x12, 1, 20, 0, 0, 0) + b"\0\0\x06\0\x06\xff" + bytes(6)),
     ("mssqltds", TCP, True, 14330, pack(">BBHHBB", 0x10, 1, 144, 0, 1, 0) + pack("<II", 136, 0x74000004) + bytes(128)),
     ("mssqltds", TCP, True, 14330, pack(">BBHHBB", 1, 1, 46, 0, 1, 0) + pack("<IIHQI", 22, 18, 2, 0, 1) + b"go" * 8),

@@ -29,6 +29,7 @@ KNOWN = [
     ("tplinkshp", TCP, True, 9999, pack(">I", len(SYSTEM)) + SYSTEM),
     ("tplinkshp", UDP, True, 20002, pack(">BBHHBBII", 2, 0, 1, 20, 17, 0, 7, 7) + bytes(20)),
     ("artnet", UDP, True, 6454, b"Art-Net\0\0\x20\0\x0e\2\0"),
+    ("mpd", TCP, False, 6601, b"OK MPD 0.23.5\n"),
     ("sacn", UDP, True, 5568, b"\0\x10\0\0ASC-E1.17\0\0\0\x72\x0b" + bytes(20)),
     ("wakeonlan", UDP, True, 9, b"\xff" * 6 + b"\2\0\0\0\0\1" * 16),
     ("xiaomi", UDP, True, 54321, b"\x21\x31\0\x20" + b"\xff" * 28),

@@ -28,6 +28,12 @@ def rtu(body: bytes) -> bytes:
     return body + pack("<H", inverse ^ 0xFFFF)
 
 
+def heartbeat(header: bytes) -> bytes:
+    message = header + pack("<IBBBBB", 0, 2, 3, 81, 4, 3)
+    (inverse,) = unpack("<H", reflected(message[1:] + b"\x32", 0x8408, 0xFFFF))
+    return message + pack("<H", inverse ^ 0xFFFF)
+
+
 def sentence(kind: bytes, text: bytes) -> bytes:
     return kind + text + b"*%02X\r\n" % reduce(xor, text)
 
@@ -79,10 +85,18 @@ KNOWN = [
     ("modbus", UDP, True, 502, pack(">HHHBBHH", 1, 0, 6, 1, 3, 0, 10)),
     ("modbus", TCP, True, 502, rtu(b"\x11\3\0\x6b\0\3")),
     ("modbus", TCP, False, 502, rtu(b"\x11\x83\2")),
+    ("modbus", TCP, True, 1502, b":010300000002FA\r\n"),
+    ("modbus", TCP, False, 1502, b":01030400010002F5\r\n"),
+    ("modbus", TCP, True, 1502, pack(">HHHBBHHBHH", 1, 0, 11, 1, 16, 1, 2, 4, 10, 258)),
+    ("modbus", TCP, False, 1502, pack(">HHHBBBHH", 1, 0, 7, 1, 3, 4, 10, 258)),
+    ("mavlink", UDP, True, 14551, heartbeat(b"\xfe\x09\0\xff\0\0")),
+    ("mavlink", UDP, True, 14551, heartbeat(b"\xfd\x09\0\0\x07\1\1\0\0\0")),
+    ("mavlink", TCP, False, 5760, heartbeat(b"\xfd\x09\0\0\x07\1\1\0\0\0")),
     ("melsec", TCP, True, 5007, b"\x50\0\0\xff\xff\3\0" + pack("<HHHH", 12, 4, 0x0401, 0) + b"\x64\0\0\xa8\2\0"),
     ("melsec", TCP, False, 5007, b"\xd0\0\0\xff\xff\3\0" + pack("<HHHH", 6, 0, 1, 2)),
     ("melsec", UDP, True, 5006, b"\x54\0\x34\x12\0\0\0\xff\xff\3\0" + pack("<HHHH", 6, 4, 0x0101, 0)),
     ("melsec", TCP, True, 5008, b"500000FF03FF000018001004010000D*0001000002"),
+    ("melsec", TCP, True, 5008, b"54001234000000FF03FF000018001004010000D*0001000002"),
     ("dicom", TCP, True, 104, pack(">BBIHH", 1, 0, 200, 1, 0) + b"%-16s%-16s" % (b"ARCHIVE", b"CT1") + bytes(134)),
     ("dicom", TCP, False, 11113, pack(">BBIHH", 2, 0, 200, 1, 0) + b"%-16s%-16s" % (b"ARCHIVE", b"CT1") + bytes(134)),
     ("dicom", TCP, False, 11113, b"\3\0\0\0\0\4\0\1\1\7"),

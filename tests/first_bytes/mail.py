@@ -11,6 +11,8 @@ KNOWN = [
     ("smtp", TCP, False, 25, b"421 mx.example.org Too many connections\r\n"),
     ("ftpcontrol", TCP, False, 21, b"220 Welcome to our FTP server\r\n"),
     ("ftpcontrol", TCP, True, 2121, b"AUTH TLS\r\n"),
+    ("ftpcontrol", TCP, True, 2121, b"OPTS UTF8 ON\r\n"),
+    ("ftpcontrol", TCP, False, 2121, b"220 ready\r\n331 Password required\r\n"),
     ("ftpdata", TCP, False, 40001, b"drwxr-xr-x   2 ftp ftp 4096 Jan 01 2020 pub\r\n"),
     ("pop3", TCP, False, 110, b"+OK ready\r\n"),
     ("pop3", TCP, False, 1110, b"+OK mail.example.org ready.\r\n"),

@@ -48,6 +48,8 @@ KNOWN = [
     ("ossec", TCP, True, 1514, pack("<I", 82) + b"!007!#AES:" + bytes(range(128, 200))),
     ("ossec", TCP, False, 1514, pack("<I", 77) + b"#AES:" + bytes(range(128, 200))),
     ("rmcp", UDP, True, 623, b"\x06\0\xff\x06\0\0\x11\xbe\x80\0\0\0"),
+    ("rmcp", UDP, True, 10623, b"\x06\0\xff\x07" + bytes(9) + b"\x09\x20\x18\xc8\x81\0\x38\x8e\x04\xb5"),
+    ("rmcp", UDP, True, 10623, b"\x06\0\xff\x07\x06\x10" + bytes(8) + b"\x20\0" + bytes(32)),
     ("rmcp", UDP, True, 623, b"\x06\0\xff\x07\x06\x10\0\0\0\0\0\0\0\0\x20\0"),
     ("rmcp", UDP, True, 664, b"\x06\0\xff\x07\x06\x10\0\0\0\0\0\0\0\0\x20\0"),
     ("collectd", UDP, True, 25826, b"\0\0\0\x09host\0\0\x08\0\x0c" + bytes(8)),

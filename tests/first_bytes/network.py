@@ -34,6 +34,13 @@ KNOWN = [
         3702,
         b'<?xml version="1.0"?><soap:Envelope xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery">',
     ),
+    (
+        "wsd",
+        UDP,
+        True,
+        40001,
+        b'<s:Envelope xmlns:d="http://docs.oasis-open.org/ws-dd/ns/discovery/2009/01">',
+    ),
     ("servicelocationprotocol", UDP, True, 427, b"\x02\x01\0\0\x14\x20\0\0\0\0\0\x01\0\x02en" + bytes(4)),
     ("ptpv2", UDP, True, 320, b"\x0c\x02\0\x36" + bytes(52)),
     ("ptpv2", UDP, True, 320, b"\x0b\x02\0\x40" + bytes(60)),

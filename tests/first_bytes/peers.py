@@ -42,6 +42,8 @@ KNOWN = [
     ("jsonrpc", TCP, True, 40001, b'Content-Length: 40\r\n\r\n{"jsonrpc":"2.0","id":1,"method":"exit"}'),
     ("jsonrpc", TCP, True, 8332, b'{"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1}'),
     ("nano", TCP, True, 7075, b"RC\x14\x14\x12\x0a\x05\0" + bytes(32)),
+    ("libp2p", TCP, True, 4001, b"\x13/multistream/1.0.0\n\x07/noise\n"),
+    ("libp2p", TCP, False, 4001, b"\x13/multistream/1.0.0\n"),
     ("zug", UDP, True, 19000, pack(">H", 40) + b"UG\x10" + bytes(35)),
     ("directconnect", TCP, False, 411, b"$Lock EXTENDEDPROTOCOLABCABCABCABCABCABC Pk=hub1|"),
     ("directconnect", TCP, True, 40002, b"$MyNick somebody|$Lock EXTENDEDPROTOCOL Pk=client|"),

@@ -10,6 +10,8 @@ KNOWN = [
     ("telnet", TCP, False, 2323, b"\xff\xfc\x01\r\nWhat is the password?\r\n"),
     ("telnet", TCP, False, 2323, b"\xff\xfd\x18\xff\xfd\x20\xff\xfd\x23"),
     ("vnc", TCP, False, 5900, b"RFB 003.008\n"),
+    ("adb", TCP, True, 5555, pack("<4sIIIII", b"CNXN", 0x01000001, 1 << 20, 7, 0, 0xB1A7B1BC) + b"host::\0"),
+    ("adb", TCP, False, 5556, pack("<4sIIIII", b"AUTH", 1, 0, 20, 0, 0xB7ABAABE) + bytes(20)),
     ("rdp", TCP, True, 3389, bytes.fromhex("030000130ee000000000000100080003000000")),
     ("rdp", TCP, True, 4000, bytes.fromhex("030000130ee000000000000100080003000000")),
     ("rdp", TCP, True, 4000, pack(">BBHBBHHB", 3, 0, 30, 25, 0xE0, 0, 0, 0) + b"Cookie: mstshash=a\r"),

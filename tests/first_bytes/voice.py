@@ -32,6 +32,7 @@ KNOWN = [
     ("rtmp", TCP, True, 6002, b"\x03\0\0\0\0\x09\0\x7c\2" + b"\x55" * 1528),
     ("mpegts", UDP, True, 1234, (b"\x47\x01\0\x10" + bytes(184)) * 7),
     ("mpegts", UDP, True, 1234, ((b"\x47\x01\0\x10" + bytes(184)) * 8)[:1472]),
+    ("mpegts", TCP, True, 1234, (b"\x47\x01\0\x10" + bytes(184)) * 4),
     ("rtp", TCP, True, 5000, (pack(">H", 172) + rtp(1)) + (pack(">H", 172) + rtp(2))),
     ("rtcp", UDP, True, 40001, b"\x80\xc9\x00\x01\x11\x22\x33\x44"),
     ("rtcp", UDP, True, 40001, b"\x80\xc9\x00\x01\x11\x22\x33\x44\x81\xca\x00\x03" + bytes(12)),

@@ -13,6 +13,8 @@ KNOWN = [
     ("haproxy", TCP, True, 443, b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12)),
     ("fastcgi", TCP, True, 9000, b"\1\1\0\1\0\x08\0\0\0\1\1\0\0\0\0\0"),
     ("fastcgi", TCP, False, 9000, b"\1\6\0\1\0\x20\0\0Status: 200 OK\r\n"),
+    ("fastcgi", TCP, True, 9001, b"\1\x09\0\0\0\x11\7\0\x0f\0FCGI_MPXS_CONNS" + bytes(7)),
+    ("fastcgi", TCP, False, 9001, b"\1\x0a\0\0\0\x12\6\0\x0f\1FCGI_MPXS_CONNS0" + bytes(6)),
     ("ajp", TCP, True, 8010, b"\x12\x34\0\1\x0a"),
     ("ajp", TCP, False, 8010, b"AB\0\1\x09"),
     ("ajp", TCP, True, 8009, b"\x12\x34\0\x04\x02\x02\0\0"),

@@ -1,6 +1,6 @@
 """What programs of an office's and a data centre's servers hand to each other."""
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport TCP, at_first, at_ports
@@ -82,6 +82,13 @@ cdef Answer net_remoting(const Sight *s, Found *out) noexcept nogil:
     return YES
 
 
+cdef Answer pulsar(const Sight *s, Found *out) noexcept nogil:
+    """Pulsar's binary protocol: the size of all, of the command, which is all there is; CONNECT or CONNECTED, and its field."""
+    cdef uint8_t field = 0x12 if byte_at(s, 9) == 2 else 0x1A
+    return yes(s.n >= 14 and be32(s, 0) + 4 == s.n and be32(s, 4) + 8 == s.n and s.data[8] == 8 and 2 <= s.data[9] <= 3
+               and s.data[10] == field)
+
+
 at_first(TCP, P_IBMMQ, ibm_mq, b"T\xe3")
 at_first(TCP, P_MSMQ, msmq, b"\x10")
 at_first(TCP, P_NSQ, nsq, b" ")
@@ -89,4 +96,5 @@ at_first(TCP, P_ROCKETMQ, rocketmq, b"\x00")
 at_first(TCP, P_NETTCP, net_tcp, b"\x00")
 at_first(TCP, P_NETREMOTING, net_remoting, b".")
 at_first(TCP, P_BEANSTALK, beanstalk_elsewhere, b"prlsIWR")
+at_first(TCP, P_PULSAR, pulsar, b"\x00")
 at_ports(TCP, P_BEANSTALK, beanstalk, (11300,))

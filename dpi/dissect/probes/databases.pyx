@@ -96,14 +96,17 @@ cdef Answer resp_line(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer cassandra(const Sight *s, Found *out) noexcept nogil:
-    """CQL's native protocol, 2: version, flags, a stream, an opcode, the length; between nodes there is a magic."""
+    """CQL's native protocol, 2: version, flags, a stream, an opcode, the length; between nodes there is a magic.
+
+    DataStax numbers the versions of its own servers from 0x41 on, and its drivers ask for these first.
+    """
     cdef uint8_t version = byte_at(s, 0) & 0x7F
     cdef uint32_t at = 4 if version >= 3 else 3
     cdef uint8_t opcode = byte_at(s, at)
     cdef uint32_t n = be32(s, at + 1)
     if be32(s, 0) == 0xCA552DFAU:
         return YES
-    if s.n < at + 5 or not 1 <= version <= 5 or s.data[1] & 0xE0 or opcode > 0x10:
+    if s.n < at + 5 or not (1 <= version <= 6 or 0x41 <= version <= 0x42) or s.data[1] & 0xE0 or opcode > 0x10:
         return NO
     if n > 1 << 28 or not fills(s, n + at + 5, 0, 2):
         return NO
@@ -349,7 +352,7 @@ at_first(TCP, P_Z3950, z3950, b"\xb4\xb5")
 at_first(TCP, P_POSTGRESQL, postgres, b"\x00")
 at_first(TCP, P_POSTGRESQL, postgres_server, b"RE")
 at_first(TCP, P_DRDA, drda, b"\x00\x01\x02\x03\x04")
-at_first(TCP, P_CASSANDRA, cassandra, b"\x01\x02\x03\x04\x05\x81\x82\x83\x84\x85\xca")
+at_first(TCP, P_CASSANDRA, cassandra, b"\x01\x02\x03\x04\x05\x06AB\x81\x82\x83\x84\x85\x86\xc1\xc2\xca")
 at_first(TCP, P_MSSQLTDS, tds, b"\x12\x10\x04\x01\x02\x03\x06\x07\x0e\x11")
 at_first(TCP, P_ORACLE, oracle, bytes(range(9)))
 at_first(TCP, P_MEMCACHED, memcached_elsewhere, b"aprsSV\x80\x81")

@@ -84,6 +84,13 @@ cdef uint32_t behind_texts(const Sight *s, uint32_t at, int count) noexcept nogi
     return at if count == 0 or s.n < s.wire else 0
 
 
+cdef bint asked_in_words(const Sight *s) noexcept nogil:
+    """The same queries as Half-Life's first servers take them: one word, with a zero behind it or not."""
+    cdef uint32_t n = s.n - (byte_at(s, s.n - 1) == 0)
+    return s.n == s.wire and (n == 11 and (has(s, 4, b"details", 7) or has(s, 4, b"players", 7))
+                              or n == 9 and has(s, 4, b"rules", 5) or n == 14 and has(s, 4, b"infostring", 10))
+
+
 cdef Answer source_engine(const Sight *s, Found *out) noexcept nogil:
     """Valve's server queries: A2S_INFO, PLAYER, RULES and what answers them: a version and texts, or a list."""
     cdef uint8_t kind = byte_at(s, 4)
@@ -92,6 +99,8 @@ cdef Answer source_engine(const Sight *s, Found *out) noexcept nogil:
     if be32(s, 0) != 0xFFFFFFFFU:
         return NO
     if has(s, 4, b"TSource Engine Query\0", 21) or kind in (c'U', c'V') and s.wire == 9:
+        return YES
+    if asked_in_words(s):
         return YES
     if kind == c'A' and s.wire == 9:            # a challenge
         return yes(not s.from_opener or 27000 <= s.sport <= 27050)
@@ -329,7 +338,7 @@ cdef Answer quake(const Sight *s, Found *out) noexcept nogil:
     if has(s, 4, b"getchallenge", 12):          # Valve's GoldSrc, which says whose it is
         return yes(byte_at(s, 17) not in (c'v', c's'))
     return yes(has(s, 4, b"getinfo", 7) or has(s, 4, b"infoResponse\n", 13) or has(s, 4, b"getstatus", 9)
-               or has(s, 4, b"status ", 7) or has(s, 4, b"status\n", 7)
+               or has(s, 4, b"status ", 7) or has(s, 4, b"status\n", 7) or has(s, 4, b"status\0", 7)
                or has(s, 4, b"statusResponse\n", 15) or has(s, 4, b"challengeResponse ", 18)
                or has(s, 4, b"getservers", 10) or has(s, 4, b"connect \"\\", 10) or has(s, 4, b"connectResponse", 15)
                or has(s, 4, b"print\n", 6))

@@ -134,6 +134,11 @@ cdef Answer esphome(const Sight *s, Found *out) noexcept nogil:
                              or s.data[0] == 0 and s.data[1] < 0x80 and s.data[2] == 2 and s.data[3] == 0x08))
 
 
+cdef Answer mpd(const Sight *s, Found *out) noexcept nogil:
+    """The music player daemon's greeting with its version."""
+    return yes(not s.from_opener and has(s, 0, b"OK MPD ", 7))
+
+
 at_first(TCP, P_OOKLA, ookla, b"H")
 at_first(TCP, P_AVAST, avast, b"N")
 at_first(TCP, P_ALICLOUD, alibaba_cloud, b"\xce")
@@ -146,6 +151,7 @@ at_first(UDP, P_ARTNET, art_net, b"A")
 at_first(UDP, P_SACN, sacn, b"\x00")
 at_first(UDP, P_WAKEONLAN, wake_on_lan, b"\xff")
 at_first(UDP, P_XIAOMI, miio, b"\x21")
+at_first(TCP, P_MPD, mpd, b"O")
 at_ports(UDP, P_TPLINKSHP, tplink_discovery, (20002, 20004))
 at_ports(UDP, P_LIFX, lifx, (56700,))
 at_ports(TCP, P_ESPHOME, esphome, (6053,))

@@ -33,8 +33,15 @@ cdef Answer modbus(const Sight *s, Found *out) noexcept nogil:
         return NO
     if to_or_from(s, 502):
         return YES
-    # Elsewhere a question (6.1 to 6.5): 1 to 2000 bits or 1 to 125 registers, one bit that is set or cleared.
-    if s.n != 12 or 247 < s.data[6] < 255:
+    # Elsewhere a question (6.1 to 6.5): 1 to 2000 bits or 1 to 125 registers, one bit that is set or cleared; what
+    # registers are given (6.12), or what was read in them (6.3, 6.4), two bytes each.
+    if 247 < s.data[6] < 255:
+        return NO
+    if function == 16 and s.n > 13:
+        return yes(1 <= be16(s, 10) <= 123 and s.data[12] == 2 * be16(s, 10) and s.data[12] + 13U == s.n)
+    if function in (3, 4) and s.n > 12:
+        return yes(s.data[8] + 9U == s.n and s.data[8] & 1 == 0)
+    if s.n != 12:
         return NO
     if function == 5:
         return yes(be16(s, 10) in (0, 0xFF00))
@@ -47,6 +54,30 @@ cdef Answer modbus_rtu(const Sight *s, Found *out) noexcept nogil:
     if not 4 <= s.n <= 256 or s.data[0] > 247 or not (1 <= function <= 24 or function == 43):
         return NO
     return yes(reflected(s.data, s.n - 2, 0xA001, 0xFFFF) == le16(s, s.n - 2))
+
+
+cdef int hex_digit(uint8_t c) noexcept nogil:
+    """Its value, -1 where it is none of those that are written."""
+    if is_digit(c):
+        return c - c'0'
+    return c - c'A' + 10 if c'A' <= c <= c'F' else -1
+
+
+cdef Answer modbus_ascii(const Sight *s, Found *out) noexcept nogil:
+    """Modbus over serial line, 2.5.2, as gateways pass it on: a colon, bytes as two digits, the last their check sum."""
+    cdef uint32_t i = 1
+    cdef uint8_t total = 0
+    cdef int high, low
+    if not 9 <= s.n <= 513 or s.data[0] != c':' or not has(s, s.n - 2, b"\r\n", 2):
+        return NO
+    while i + 3 < s.n:
+        high = hex_digit(s.data[i])
+        low = hex_digit(s.data[i + 1])
+        if high < 0 or low < 0:
+            return NO
+        total += <uint8_t>(high << 4 | low)
+        i += 2
+    return yes(i + 2 == s.n and total == 0)
 
 
 cdef Answer dnp3(const Sight *s, Found *out) noexcept nogil:
@@ -306,6 +337,8 @@ cdef Answer melsec(const Sight *s, Found *out) noexcept nogil:
     cdef uint32_t at = 2
     if (has(s, 0, b"5000", 4) or has(s, 0, b"D000", 4)) and has(s, 8, b"03FF", 4):
         return yes(printable(s, 0, 18))
+    if (has(s, 0, b"5400", 4) or has(s, 0, b"D400", 4)) and has(s, 8, b"0000", 4) and has(s, 16, b"03FF", 4):
+        return yes(printable(s, 0, 26))
     if s.data[0] & 0x7F == 0x54:
         at = 6                                  # 4E: a number and 0 come first
     if s.n < at + 9 or s.data[1] or s.data[0] & 0x7F not in (0x50, 0x54) or at == 6 and be16(s, 4):
@@ -400,6 +433,23 @@ cdef Answer lorawan(const Sight *s, Found *out) noexcept nogil:
     return yes(kind == 4 and s.wire == 4 and s.theirs != NULL and s.theirs[0] == mark)
 
 
+cdef Answer mavlink(const Sight *s, Found *out) noexcept nogil:
+    """MAVLink, HEARTBEAT (message 0), which each vehicle and station sends by the second: version 1 or 2, its length, less
+    what zeros end it in version 2, a check sum of all but the first byte and of the message's own number, 50."""
+    cdef uint8_t own = 50
+    cdef uint32_t end = 6 if byte_at(s, 0) == 0xFE else 10
+    cdef uint16_t crc
+    if s.n < end + 3 or end == 6 and (s.data[1] != 9 or s.data[5]):
+        return NO
+    if end == 10 and (not 1 <= s.data[1] <= 9 or s.data[2] > 1 or be16(s, 7) or s.data[9]):
+        return NO
+    end += s.data[1]
+    if s.n < end + 2:
+        return NO
+    crc = reflected(&own, 1, 0x8408, reflected(s.data + 1, end - 1, 0x8408, 0xFFFF))
+    return yes(crc == le16(s, end))
+
+
 at_first(TCP, P_OPCUA, opc_ua, b"HAOMERC")
 at_first(TCP, P_FINS, fins_tcp, b"F")
 at_first(TCP, P_HISLIP, hislip, b"H")
@@ -430,6 +480,8 @@ at_first(BOTH, P_V2G, v2g, b"\x01")
 at_first(BOTH, P_NMEA0183, nmea, b"$!")
 at_first(TCP, P_MBUS, m_bus, b"\x10\x68")
 at_first(UDP, P_LORAWAN, lorawan, b"\x01\x02")
+at_first(TCP, P_MODBUS, modbus_ascii, b":")
+at_first(BOTH, P_MAVLINK, mavlink, b"\xfd\xfe")
 at_ports(TCP, P_MODBUS, modbus_rtu, (502,))
 at_ports(UDP, P_MODBUS, modbus, (502,))
 at_ports(BOTH, P_FINS, fins, (9600,))

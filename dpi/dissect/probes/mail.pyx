@@ -39,12 +39,13 @@ cdef Answer smtp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer ftp(const Sight *s, Found *out) noexcept nogil:
-    """RFC 959, 5.4: 220 and what the server calls itself; the client says who it is, or asks for TLS (RFC 4217, 4)."""
+    """RFC 959, 5.4: 220 and what the server calls itself, or that it needs a password then (331); the client says who it
+    is, asks for TLS (RFC 4217, 4), or for names in UTF-8 (RFC 2389, 4)."""
     if not s.from_opener and starts(s, b"220", 3) == YES:
-        return yes(mentions(s, b"ftp", 3) or to_or_from(s, 21))
+        return yes(mentions(s, b"ftp", 3) or to_or_from(s, 21) or contains(s, b"\n331 ", 5, LINE_MAX))
     if not s.from_opener:
         return NO
-    return yes(has(s, 0, b"AUTH TLS\r\n", 10) or to_or_from(s, 21) and (
+    return yes(has(s, 0, b"AUTH TLS\r\n", 10) or has(s, 0, b"OPTS UTF8", 9) or to_or_from(s, 21) and (
         has(s, 0, b"USER ", 5) or has(s, 0, b"FEAT", 4) or has(s, 0, b"SYST", 4)))
 
 
@@ -120,7 +121,7 @@ cdef Answer whois(const Sight *s, Found *out) noexcept nogil:
 
 
 at_first(TCP, P_SMTP, smtp, b"245EHLehl")
-at_first(TCP, P_FTPCONTROL, ftp, b"2AUFSaufs")
+at_first(TCP, P_FTPCONTROL, ftp, b"2AUFSOaufs")
 at_first(TCP, P_FTPDATA, listing, b"-dl")
 at_first(TCP, P_POP3, pop3, b"+CSAU")
 at_first(TCP, P_IMAP, imap, b"*0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.")

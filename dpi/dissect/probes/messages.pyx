@@ -72,8 +72,17 @@ cdef Answer mqtt_joined(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer amqp(const Sight *s, Found *out) noexcept nogil:
-    """AMQP 0-9-1, 4.2.2; 1.0, 2.2; 0-9-1, 4.2.3: a frame with a class of methods and its end, a server's Start first."""
+    """AMQP 0-9-1, 4.2.2; 1.0, 2.2; 0-9-1, 4.2.3: a frame with a class of methods and its end, a server's Start first.
+
+    1.0, 2.3.1, joined later: a frame's size, its header's in words, AMQP's type or SASL's, then a performative (2.7, 5.3.3).
+    """
     cdef uint32_t size = be32(s, 3)
+    cdef uint8_t kind = byte_at(s, 10)
+    if s.data[0] == 0:
+        size = be32(s, 0)
+        return yes(11 <= size <= s.n and s.data[4] == 2 and s.data[5] <= 1 and be16(s, 8) == 0x0053
+                   and (0x10 <= kind <= 0x18 if s.data[5] == 0 else be16(s, 6) == 0 and 0x40 <= kind <= 0x44)
+                   and (size == s.n or be16(s, size) == 0 and byte_at(s, size + 4) == 2 and byte_at(s, size + 5) <= 1))
     if s.data[0] <= 3:
         if be16(s, 7) not in (10, 20, 30, 40, 50, 60, 85, 90) or s.n < 13 or size > 1 << 17:
             return NO
@@ -112,7 +121,8 @@ cdef Answer stomp(const Sight *s, Found *out) noexcept nogil:
     """
     if has(s, 0, b"STOMP\n", 6) or has(s, 0, b"CONNECTED\n", 10):
         return YES
-    if has(s, 0, b"SEND\n", 5) or has(s, 0, b"SUBSCRIBE\n", 10) or has(s, 0, b"MESSAGE\n", 8):
+    if (has(s, 0, b"SEND\n", 5) or has(s, 0, b"SUBSCRIBE\n", 10) or has(s, 0, b"MESSAGE\n", 8)
+            or has(s, 0, b"SEND\r\n", 6) or has(s, 0, b"SUBSCRIBE\r\n", 11) or has(s, 0, b"MESSAGE\r\n", 9)):
         return yes(contains(s, b"\ndestination:", 13, 256) or contains(s, b"\nsubscription:", 14, 256))
     if not s.from_opener and (has(s, 0, b"ERROR\n", 6) or has(s, 0, b"ERROR\r\n", 7)):
         return yes(contains(s, b"\nmessage:", 9, 256))
@@ -212,13 +222,34 @@ cdef bint thrift_json(const Sight *s, uint32_t at) noexcept nogil:
         is_digit(byte_at(s, i + 4)))
 
 
+cdef bint thrift_field(const Sight *s, uint32_t at) noexcept nogil:
+    """A field of a struct, a kind that there is and a number of up to 8 bits; or the end of all (0)."""
+    cdef uint8_t kind = byte_at(s, at)
+    if kind == 0:
+        return at + 1 == s.n
+    return kind in (2, 3, 4, 6, 8, 10, 11, 12, 13, 14, 15) and at + 3 < s.n and byte_at(s, at + 1) == 0
+
+
+cdef bint thrift_old(const Sight *s, uint32_t at) noexcept nogil:
+    """The binary form of old, without a version: the method's name with its length, a kind, a sequence, the first field."""
+    cdef uint32_t n = be32(s, at)
+    cdef uint32_t i
+    if not 3 <= n <= 64 or s.n < at + n + 10:
+        return False
+    for i in range(at + 4, at + 4 + n):
+        if not (c'a' <= lower(s.data[i]) <= c'z' or is_digit(s.data[i]) or s.data[i] in (c'_', c'.')):
+            return False
+    i = at + 4 + n
+    return 1 <= s.data[i] <= 4 and byte_at(s, i + 1) == 0 and thrift_field(s, i + 5)
+
+
 cdef Answer thrift(const Sight *s, Found *out) noexcept nogil:
     """Thrift's binary, compact and JSON protocols, bare or framed (thrift-binary-protocol.md), or with a header."""
-    if thrift_name(s, 0) or thrift_compact(s, 0) or thrift_json(s, 0):
+    if thrift_name(s, 0) or thrift_compact(s, 0) or thrift_json(s, 0) or thrift_old(s, 0):
         return YES
     if not 4 <= be32(s, 0) <= 1 << 24 or not fills(s, be32(s, 0) + 4, 4, 2):
         return NO
-    if thrift_name(s, 4) or thrift_compact(s, 4) or thrift_json(s, 4):
+    if thrift_name(s, 4) or thrift_compact(s, 4) or thrift_json(s, 4) or thrift_old(s, 4):
         return YES
     # HeaderFormat.md: a magic, flags, a sequence, the header's size in words, a protocol
     return yes(s.n > 14 and be16(s, 4) == 0x0FFF and be16(s, 6) <= 3 and 4 * be16(s, 12) + 14 <= s.n and byte_at(s, 14) in (0, 2))
@@ -449,9 +480,14 @@ cdef Answer pgm(const Sight *s, Found *out) noexcept nogil:
     return yes(8 <= kind <= 10 and be16(s, 14) == 0 and be32(s, 20) == 0x10000 and be32(s, 28) == 0x10000)
 
 
+cdef Answer nanomsg(const Sight *s, Found *out) noexcept nogil:
+    """SP's mapping for TCP (sp-tcp-mapping-01, 3): 0, `SP`, version 0, who it is of a pattern, reserved 0."""
+    return yes(s.n >= 8 and be32(s, 0) == 0x00535000 and 16 <= be16(s, 4) < 256 and be16(s, 6) == 0)
+
+
 at_first(TCP, P_MQTT, mqtt, b"\x10\x20")
 at_first(TCP, P_MQTT, mqtt_joined, b"\x30\x31\x32\x33\x34\x35\x40\x50\x62\x70\xc0\xd0")
-at_first(TCP, P_AMQP, amqp, b"A\x01\x02")
+at_first(TCP, P_AMQP, amqp, b"A\x00\x01\x02")
 at_first(TCP, P_ZMTP, zmtp, b"\xff\x01")
 at_first(TCP, P_DTN, dtn, b"d")
 at_first(TCP, P_NATS, nats, b"CI")
@@ -472,6 +508,7 @@ at_first(BOTH, P_THRIFT, thrift, b"\x80\x82\x00[")
 at_first(TCP, P_RAFT, raft, b"\x01\x02\x03\x04\x05\x06")
 at_first(TCP, P_RAFT, raft_hello, b"\x01")
 at_first(TCP, P_KAFKA, kafka, b"\x00\x01\x02\x03")
+at_first(TCP, P_NANOMSG, nanomsg, b"\x00")
 at_ports(UDP, P_RX, rx, range(7000, 7010))
 at_ports(UDP, P_DTN, dtn, (4556,))
 at_any(UDP, P_RX, rx)

@@ -126,12 +126,26 @@ cdef Answer ripe_atlas(const Sight *s, Found *out) noexcept nogil:
     return starts(s, b"MGLNDD_", 7)
 
 
+cdef bint ipmi_session(const Sight *s) noexcept nogil:
+    """IPMI 2.0, 13.6: nothing is acknowledged (0xFF); how it is authenticated, and the length of what is carried."""
+    cdef uint8_t kind = byte_at(s, 4)
+    cdef uint32_t at = 13 if kind == 0 else 29
+    if s.data[2] != 0xFF:
+        return False
+    if kind == 6:                               # RMCP+: an integrity check may follow
+        at = le16(s, 14) + 16
+        return s.n >= 16 and byte_at(s, 5) & 0x3F <= 0x15 and at <= s.wire <= at + 40
+    at += 1 + byte_at(s, at)
+    return kind in (0, 1, 2, 4, 5) and at <= s.wire <= at + 1      # a byte of padding
+
+
 cdef Answer rmcp(const Sight *s, Found *out) noexcept nogil:
     """ASF 2.0, 3.2.2: version 6, 0, a sequence, a class: ASF with its enterprise number, or IPMI."""
     if s.n < 8 or s.data[0] != 6 or s.data[1] != 0:
         return NO
-    return yes(s.data[3] & 0x7F == 6 and be32(s, 4) == 4542 or s.data[3] & 0x7F == 7
-               and (to_or_from(s, 623) or to_or_from(s, 664)))
+    if s.data[3] & 0x7F == 6:
+        return yes(be32(s, 4) == 4542)
+    return yes(s.data[3] & 0x7F == 7 and (to_or_from(s, 623) or to_or_from(s, 664) or ipmi_session(s)))
 
 
 cdef Answer eaq(const Sight *s, Found *out) noexcept nogil:

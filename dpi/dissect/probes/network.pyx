@@ -204,8 +204,11 @@ cdef Answer nat_pmp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer wsd(const Sight *s, Found *out) noexcept nogil:
-    """WS-Discovery 1.1: SOAP, with that namespace."""
-    return yes(contains(s, b"/discovery", 10, 2048) or contains(s, b"soap", 4, 256))
+    """WS-Discovery 1.1: SOAP, with that namespace, of its first version or OASIS'."""
+    if to_or_from(s, 3702):
+        return yes(contains(s, b"/discovery", 10, 2048) or contains(s, b"soap", 4, 256))
+    return yes(contains(s, b"schemas.xmlsoap.org/ws/2005/04/discovery", 40, 2048)
+               or contains(s, b"docs.oasis-open.org/ws-dd/ns/discovery/", 39, 2048))
 
 
 cdef Answer slp(const Sight *s, Found *out) noexcept nogil:
@@ -309,6 +312,7 @@ at_ports(UDP, P_NETBIOS, netbios, (137, 138))
 at_ports(UDP, P_DHCPV6, dhcpv6, (546, 547))
 at_ports(UDP, P_TEREDO, teredo, (3544,))
 at_ports(UDP, P_NATPMP, nat_pmp, (5350, 5351))
+at_first(UDP, P_WSD, wsd, b"<")
 at_ports(UDP, P_WSD, wsd, (3702,))
 at_ports(BOTH, P_SERVICELOCATIONPROTOCOL, slp, (427,))
 at_ports(UDP, P_PTPV2, ptp, (319, 320))

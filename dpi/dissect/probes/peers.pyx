@@ -288,6 +288,11 @@ cdef Answer tox_elsewhere(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 33 and tox_size(s) and drawn(s, 1, 32) and agreed(s, be32(s, 1)))
 
 
+cdef Answer libp2p(const Sight *s, Found *out) noexcept nogil:
+    """multistream-select 1.0: either side says so first, in a line with its length."""
+    return yes(has(s, 0, b"\x13/multistream/1.0.0\n", 20))
+
+
 at_first(BOTH, P_BITTORRENT, bittorrent, b"\x13B")
 at_first(UDP, P_BITTORRENT, dht, b"d")
 at_first(UDP, P_BITTORRENT, tracker, b"\x00")
@@ -305,6 +310,7 @@ at_first(UDP, P_BITTORRENT, utp, b"\x01\x11\x21\x31\x41")
 at_first(UDP, P_BITTORRENT, vuze_dht, b"\x00" + bytes(range(0x80, 0x100)))
 at_first(UDP, P_TOX, tox_elsewhere, b"\x00\x01\x02\x04")
 at_first(TCP, P_DIRECTCONNECT, direct_connect, b"$HIC")
+at_first(TCP, P_LIBP2P, libp2p, b"\x13")
 at_ports(TCP, P_ETHEREUM, ethereum_rlpx, range(30300, 30306))
 at_ports(UDP, P_TOX, tox, (33445,))
 at_any(UDP, P_ETHEREUM, ethereum_discovery)

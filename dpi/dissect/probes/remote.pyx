@@ -195,6 +195,13 @@ cdef Answer sap_ni(const Sight *s, Found *out) noexcept nogil:
                and fills(s, length + 4, 0, 2) and 1 <= s.data[4] <= 3 and s.data[5] in (3, 9))
 
 
+cdef Answer adb(const Sight *s, Found *out) noexcept nogil:
+    """Android's debug bridge, its transport: a command, two arguments, a length, a check sum, the command inverted."""
+    return yes(s.n >= 24 and le32(s, 20) == le32(s, 0) ^ 0xFFFFFFFFU and le32(s, 12) <= 1 << 20 and (
+        has(s, 0, b"CNXN", 4) or has(s, 0, b"STLS", 4) or has(s, 0, b"AUTH", 4) or has(s, 0, b"OPEN", 4)
+        or has(s, 0, b"OKAY", 4) or has(s, 0, b"WRTE", 4) or has(s, 0, b"CLSE", 4)))
+
+
 at_first(TCP, P_SSH, ssh, b"S")
 at_first(TCP, P_VNC, vnc, b"R")
 at_first(TCP, P_NOMACHINE, nomachine, b"N")
@@ -206,6 +213,7 @@ at_first(TCP, P_TELNET, telnet, b"\xff")
 at_first(TCP, P_TEAMVIEWER, teamviewer, b"\x11\x17")
 at_first(TCP, P_SPICE, spice, b"R")
 at_first(TCP, P_SAPNI, sap_ni, b"\x00")
+at_first(TCP, P_ADB, adb, b"CSAOW")
 at_ports(UDP, P_CITRIX, citrix_browser, (1604,))
 at_ports(TCP, P_RSH, rsh, (512, 513, 514))
 at_first(UDP, P_RDP, rdp_udp, b"\xff")

@@ -199,6 +199,18 @@ cdef Answer mpeg_ts(const Sight *s, Found *out) noexcept nogil:
     return yes(mark >> 8 == before >> 8 and 1 <= ((mark - before) & 15) <= s.wire // 188)
 
 
+cdef Answer mpeg_ts_stream(const Sight *s, Found *out) noexcept nogil:
+    """The same over TCP: four packets in a row, none of them marked as broken."""
+    cdef uint32_t i = 0
+    if s.n < 3 * 188 + 2:
+        return NO
+    while i <= 3 * 188:
+        if s.data[i] != 0x47 or s.data[i + 1] & 0x80:
+            return NO
+        i += 188
+    return YES
+
+
 cdef bint rtp_header(const uint8_t *data, uint32_t n) noexcept nogil:
     """RFC 3550, 5.1: version 2, a payload type that is in use (RFC 3551, 6), an extension that fits."""
     cdef Cursor c = over(data, n)
@@ -316,6 +328,7 @@ at_first(BOTH, P_STUN, turn_multiplexed, b"\xff")
 at_first(UDP, P_DTLS, dtls, b"\x14\x15\x16\x17\x18\x19")
 at_first(UDP, P_STUN, stun_classic, b"\x00\x01")
 at_first(UDP, P_MPEGTS, mpeg_ts, b"\x47")
+at_first(TCP, P_MPEGTS, mpeg_ts_stream, b"\x47")
 at_first(UDP, P_MUMBLE, mumble, b"\x00")
 at_first(BOTH, P_TEAMSPEAK, teamspeak, b"T\xf4")
 at_first(TCP, P_TEAMSPEAK, teamspeak_query, b"T[")

@@ -34,9 +34,12 @@ cdef Answer haproxy(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer fastcgi(const Sight *s, Found *out) noexcept nogil:
-    """FastCGI 1.0, 8: version 1, BEGIN_REQUEST of 8 bytes with a role of 1 to 3; or a server's first record."""
+    """FastCGI 1.0, 8: version 1, BEGIN_REQUEST of 8 bytes with a role of 1 to 3; or a server's first record; or what it
+    can do (4.1), asked and answered."""
     if s.n < 16:
         return NO
+    if be16(s, 0) in (0x0109, 0x010A):
+        return yes(be16(s, 2) == 0 and be16(s, 4) + 8 <= s.n and has(s, 10, b"FCGI_M", 6))
     if s.from_opener:
         return yes(be16(s, 0) == 0x0101 and be16(s, 4) == 8 and s.data[6] < 8 and 1 <= be16(s, 8) <= 3
                    and s.data[10] <= 1 and be32(s, 11) == 0)
