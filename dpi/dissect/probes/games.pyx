@@ -112,13 +112,13 @@ cdef Answer source_engine(const Sight *s, Found *out) noexcept nogil:
                            and lower(byte_at(s, at + 6)) in (c'l', c'w', c'm', c'o')))
     if kind == c'D':                            # how many; each a number, the name, points and seconds
         at = 6
-        for i in range(s.data[5]):
+        for i in range(byte_at(s, 5)):
             at = behind_texts(s, at + 1, 1)
             if at == 0 or at >= s.n:
                 return yes(at and i > 0)        # it is cut
             at += 8
-        return yes(s.data[5] and at == s.wire)
-    return yes(kind == c'E' and byte_at(s, 6) == 0 and s.data[5] and is_print(byte_at(s, 7)) and behind_texts(s, 7, 2))
+        return yes(byte_at(s, 5) and at == s.wire)
+    return yes(kind == c'E' and byte_at(s, 6) == 0 and byte_at(s, 5) and is_print(byte_at(s, 7)) and behind_texts(s, 7, 2))
 
 
 cdef Answer half_life(const Sight *s, Found *out) noexcept nogil:
