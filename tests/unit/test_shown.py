@@ -25,7 +25,7 @@ def pair(name: bytes, value: bytes) -> bytes:
     [
         ("ssdp", b"M-SEARCH * HTTP/1.1\r\nHost: 239.255.255.250:1900\r\nST: x\r\n\r\n", "239.255.255.250:1900"),
         ("ssdp", b"NOTIFY * HTTP/1.1\r\nSERVER: x\r\nHOST:[FF02::C]:1900\r\n", "[ff02::c]:1900"),
-        ("ssdp", b"NOTIFY * HTTP/1.1\r\nHOST: \"a,b\r\n", ""),
+        ("ssdp", b'NOTIFY * HTTP/1.1\r\nHOST: "a,b\r\n', ""),
         ("ssdp", b"HTTP/1.1 200 OK\r\nST: x\r\n\r\n", ""),
         ("mgcp", b"CRCX 1204 aaln/1@rgw-2567.example.net MGCP 1.0\r\nC: A3\r\n", "rgw-2567.example.net"),
         ("mgcp", b"RSIP 1 *@vg224 MGCP 0.1\r\n", "vg224"),
