@@ -166,7 +166,7 @@ cdef void hide_name(Shard *s, Finding *finding) noexcept nogil:
     """As if the name could not be read; with it goes what follows from it."""
     if finding.method == BY_DNS_QUERY and s.blind == SEES_DNS:
         return
-    if finding.app == P_TOR:                    # by names that it makes up
+    if finding.app == P_TOR or finding.app == P_WEBSOCKET:      # by names that it makes up; for want of an app that a name tells
         finding.app = 0
     finding.method = BY_NOTHING
     s.inspector.found.host[0] = 0

@@ -202,9 +202,9 @@ cdef Answer mpeg_ts(const Sight *s, Found *out) noexcept nogil:
 cdef Answer mpeg_ts_stream(const Sight *s, Found *out) noexcept nogil:
     """The same over TCP: four packets in a row, none of them marked as broken."""
     cdef uint32_t i = 0
-    if s.n < 3 * 188 + 2:
-        return NO
     while i <= 3 * 188:
+        if i + 1 >= s.n:
+            return MORE if i > 188 else NO      # two packets that begin so are hardly anything else
         if s.data[i] != 0x47 or s.data[i + 1] & 0x80:
             return NO
         i += 188

@@ -10,6 +10,7 @@ from dpi.dissect.protocols cimport *
 
 cdef enum:
     BY_SIZES = 0x53000000   # beside a size, in a side's word
+    SIZES_TURNS = 3         # payloads of a side before one that still counts
 
 
 cdef Answer wireguard(const Sight *s, Found *out) noexcept nogil:
@@ -289,10 +290,10 @@ cdef Answer by_handshake(const Sight *s, Found *out) noexcept nogil:
 
     WireGuard (whitepaper, 5.4): 148 bytes, answered by 92.  OpenVPN: a reset, without or with one of the usual
     digests or tls-crypt, an answer that has 12 bytes more (whom it acknowledges), then the client's acknowledgement, 8
-    more than its reset.  All must be like noise, and the first of their side.
+    more than its reset.  All must be like noise, and come first but for what is sent again.
     """
     cdef uint32_t client
-    if s.mine == NULL or s.turn > 1 or not drawn(s, 0, s.n) or printable(s, 0, s.n):
+    if s.mine == NULL or s.turn > SIZES_TURNS or not drawn(s, 0, s.n) or printable(s, 0, s.n):
         return NO
     if s.from_opener and s.turn == 0:
         if s.wire in (14, 42, 54, 86, 148) and s.mine[0] == 0:
@@ -304,11 +305,11 @@ cdef Answer by_handshake(const Sight *s, Found *out) noexcept nogil:
     out.by_sizes = 1
     if not s.from_opener:
         if client == 148:
-            return yes(s.wire == 92 and s.turn == 0)
-        if s.wire == client + 12 and s.turn == 0 and s.mine[0] == 0:
+            return yes(s.wire == 92)
+        if s.wire == client + 12 and s.mine[0] == 0:
             s.mine[0] = BY_SIZES | s.wire
         return NO
-    if client == 148 or s.turn != 1 or s.theirs[0] != BY_SIZES | client + 12 or s.wire != client + 8:
+    if client == 148 or s.theirs[0] != BY_SIZES | client + 12 or s.wire != client + 8:
         return NO
     out.label = P_OPENVPN
     return YES
