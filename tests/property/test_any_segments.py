@@ -54,12 +54,13 @@ SAME = ("protocol", "app", "host", "ja4")  # what comes behind the name (an agen
 LOOKED_AT = {"http2": 4}  # segments of a message, after which its flow may be without a name, or without all of it …
 LOOKED_AT_ELSE = 40  # … as naming.md has it; a flow whose HTTP/2 only has settings is not kept for a request
 # Told by the middle of a long load, so where a segment before that is pushed its end is not waited for.
-WHOLE_LOAD = {"iperf"}
+WHOLE_LOAD = {"iperf", "mpegts"}
 # Who sends these waits for the answer, or is done: that no more comes is a part of the evidence.
 WAITS = {
     *("apcupsd", "bacula", "dicom", "esphome", "ethereum", "finger", "gopher", "hpvirtgrp", "iec62056", "ldap", "lpd"),
     *("lumberjack", "maplestory", "mssqltds", "mysql", "nsq", "ookla", "oracle", "pathofexile", "postgresql", "rcon"),
     *("rtmp", "sane", "socks", "spotify", "tacacs", "telegram", "whoisdas", "worldofwarcraft", "xdmcp", "zookeeper"),
+    *("osc", "pulsar", "tarantool", "thrift"),  # a length counts all that is there
     *("mbus", "modbus"),  # over a serial line: a check sum of all that is there
 }
 

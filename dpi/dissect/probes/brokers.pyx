@@ -73,6 +73,8 @@ cdef Answer net_tcp(const Sight *s, Found *out) noexcept nogil:
 cdef Answer net_remoting(const Sight *s, Found *out) noexcept nogil:
     """MS-NRTP, 2.2.3.3: the identifier, version 1.0; of a request mostly the URI next, as counted UTF-8 (2.2.3.3.3.3)."""
     cdef uint32_t length = le32(s, 18)
+    if s.n < 28:
+        return MORE if starts(s, b".NET\x01\x00", 6) != NO else NO
     if not has(s, 0, b".NET\x01\x00", 6):
         return NO
     if has(s, 14, b"\x04\x00\x01\x01", 4) and has(s, 22, b"tcp://", 6) and 6 < length <= 512:
