@@ -1,10 +1,37 @@
-"""What programs of servers hand to each other."""
+"""Queues and brokers."""
 
 from struct import pack
 
 TCP = 6
 
 KNOWN = [
+    ("mqtt", TCP, True, 1883, b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02id"),
+    ("mqtt", TCP, False, 1883, b"\x20\x02\x00\x00"),
+    ("mqtt", TCP, True, 2000, b"\x30\x0d\x00\x06house1hello"),
+    ("mqtt", TCP, True, 2000, b"\xc0\x00\x30\x0d\x00\x06house1hello"),
+    ("mqtt", TCP, True, 2000, b"\x32\xc8\x01\x00\x06house1\0\7" + b"x" * 190),
+    ("mqtt", TCP, False, 2000, b"\x40\x02\0\7\x30\x0d\x00\x06house1hello"),
+    ("mqtt", TCP, False, 1883, b"\x40\x02\0\7"),
+    ("mqtt", TCP, True, 1883, b"\x30\x90\x4e\x00\x06house1" + b"x" * 1400),
+    ("amqp", TCP, True, 5672, b"AMQP\x00\x00\x09\x01"),
+    ("amqp", TCP, False, 5672, b"\x01\0\0\0\0\x01\xc7\x00\x0a\x00\x0a\x00\x09" + bytes(40)),
+    ("amqp", TCP, True, 5673, b"\1\0\1\0\0\0\x09\0\x3c\0\x28\0\0\0\0\0\xce"),
+    ("amqp", TCP, True, 5673, pack(">IBBHHB", 12, 2, 0, 0, 0x0053, 0x18) + b"\x45"),
+    ("amqp", TCP, False, 5673, pack(">IBBHHBBBBB", 16, 2, 1, 0, 0x0053, 0x44, 0xC0, 3, 1, 0x50) + b"\0"),
+    ("amqp", TCP, False, 5673, 2 * (pack(">IBBHHB", 12, 2, 0, 1, 0x0053, 0x13) + b"\x45")),
+    ("nanomsg", TCP, True, 5560, b"\0SP\0\0\x30\0\0"),
+    ("kafka", TCP, True, 9092, pack(">IHHIH", 17, 18, 3, 1, 7) + b"console"),
+    ("nats", TCP, False, 4222, b'INFO {"server_id":"NAB","version":"2.10"}\r\n'),
+    ("nats", TCP, True, 4222, b'CONNECT {"verbose":false}\r\n'),
+    ("stomp", TCP, True, 61613, b"CONNECT\naccept-version:1.2\n\n\0"),
+    ("stomp", TCP, False, 61613, b"CONNECTED\nversion:1.2\n\n\0"),
+    ("stomp", TCP, False, 61614, b"ERROR\nversion:1.2\nmessage:unknown command\n\n\0"),
+    ("stomp", TCP, True, 61613, b"SUBSCRIBE\nid:0\ndestination:/queue/a\n\n\0"),
+    ("stomp", TCP, False, 61613, b"MESSAGE\nmessage-id:7\nsubscription:0\n\nhello\0"),
+    ("stomp", TCP, True, 61614, b"SEND\r\ndestination:/queue/a\r\n\r\nhello\0"),
+    ("openwire", TCP, True, 61616, b"\0\0\0\xf0\x01ActiveMQ\0\0\0\x0c"),
+    ("zmtp", TCP, True, 5555, b"\xff" + bytes(7) + b"\1\x7f\3\0NULL" + bytes(16)),
+    ("zmtp", TCP, False, 5555, b"\1\0\1\1\6\0hello\xff\0\0\0\0\0\0\1\0\0" + bytes(255)),
     ("ibmmq", TCP, True, 1414, b"TSH " + pack(">I", 268) + b"\2\1\x30\0" + bytes(256)),
     ("ibmmq", TCP, False, 40002, b"\xe3\xe2\xc8\xd4" + pack(">I", 276) + bytes(268)),
     ("msmq", TCP, True, 1801, b"\x10\0\x0b\0LIOR" + pack("<II", 572, 0xFFFFFFFF) + bytes(556)),
@@ -16,15 +43,6 @@ KNOWN = [
     ("beanstalk", TCP, True, 40002, b"put 4294967295 0 120 3\r\nabc\r\n"),
     ("beanstalk", TCP, True, 40002, b"reserve-with-timeout 10\r\n"),
     ("beanstalk", TCP, False, 40002, b"WATCHING 2\r\n"),
-    ("nettcp", TCP, True, 808, b"\0\1\0\1\2\2\x21net.tcp://server.example.org:808/a\3\x08\x0c"),
-    (
-        "netremoting",
-        TCP,
-        True,
-        8085,
-        b".NET\1\0\0\0\0\0" + pack("<IHBBI", 95, 4, 1, 1, 28) + b"tcp://srv.example.org:8085/o",
-    ),
     ("pulsar", TCP, True, 6651, pack(">II", 16, 12) + b"\x08\2\x12\x08\x0a\4test \x15"),
     ("pulsar", TCP, False, 6651, pack(">II", 16, 12) + b"\x08\3\x1a\x08\x0a\4test \x15"),
-    ("netremoting", TCP, True, 40002, b".NET\1\0\0\0\0\0" + pack("<I", 300) + bytes(20)),
 ]

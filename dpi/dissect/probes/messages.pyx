@@ -1,138 +1,12 @@
-"""Messages between programs: queues, remote calls, monitoring by agents."""
+"""Messages between programs: remote calls, agents, and what is exchanged in a trade's own form."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
-from dpi.wire.cursor cimport Cursor, alive, left, over, skip, take, u8, u16, u32
-
-
-cdef Answer mqtt(const Sight *s, Found *out) noexcept nogil:
-    """MQTT 5.0, 3.1: CONNECT, its length of up to four bytes, the protocol's name; 3.2: CONNACK of 3.1.1."""
-    cdef Cursor c = over(s.data, s.n)
-    cdef int i = 0
-    cdef uint16_t n
-    if byte_at(s, 0) == 0x20:
-        return yes(to_or_from(s, 1883) and s.n >= 4 and s.data[1] >= 2 and s.data[2] <= 1 and s.data[3] <= 5)
-    if u8(&c) != 0x10:
-        return NO
-    while i < 4 and u8(&c) & 0x80:
-        i += 1
-    n = u16(&c)
-    if left(&c) < 6:
-        return NO if alive(&c) and n not in (4, 6) else MORE
-    return yes(n == 4 and has(s, i + 4, b"MQTT", 4) or n == 6 and has(s, i + 4, b"MQIsdp", 6))
-
-
-cdef uint32_t publish(const Sight *s, uint32_t at) noexcept nogil:
-    """Where a PUBLISH at an offset ends (MQTT 3.1.1, 3.3), 0 where there is none: a flag, its length, its topic as text.
-
-    The length (2.2.3) has up to four bytes of seven bits, the lowest first.
-    """
-    cdef uint32_t start = at + 1
-    cdef uint32_t length = 0
-    cdef uint32_t shift = 0
-    cdef uint32_t topic
-    if byte_at(s, at) & 0xF0 != 0x30 or byte_at(s, at) & 6 == 6:
-        return 0
-    while shift < 21 and byte_at(s, start) & 0x80:
-        length |= (byte_at(s, start) & 0x7F) << shift
-        shift += 7
-        start += 1
-    length |= (byte_at(s, start) & 0x7F) << shift
-    start += 1
-    topic = be16(s, start)
-    if topic + 2 > length or not 4 <= topic <= 1024 or not printable(s, start + 2, min(topic, s.n - start - 2)):
-        return 0
-    return start + length
-
-
-cdef Answer mqtt_joined(const Sight *s, Found *out) noexcept nogil:
-    """MQTT 3.1.1, joined in the middle: pings (3.12) and acknowledgements (3.4), then PUBLISH (3.3) with a topic.
-
-    It ends where the data does, or another one is behind it; at the protocol's port more may come, and an
-    acknowledgement alone will do.
-    """
-    cdef bint here = to_or_from(s, 1883)
-    cdef uint32_t at = 0
-    cdef uint32_t end
-    while at < 16 and (be16(s, at) in (0xC000, 0xD000) or be16(s, at) in (0x4002, 0x5002, 0x6202, 0x7002)):
-        at += 2 if byte_at(s, at + 1) == 0 else 4
-    if s.n <= at + 4:
-        if here and at == s.n and s.data[0] < 0xC0:
-            return YES
-        return MORE if at and at < 16 else NO
-    end = publish(s, at)
-    if s.n < end:
-        return YES if here else MORE
-    return yes(end != 0 and (end == s.n or publish(s, end) != 0
-                             or be16(s, end) in (0xC000, 0xD000, 0x4002, 0x5002, 0x6202, 0x7002)))
-
-
-cdef Answer amqp(const Sight *s, Found *out) noexcept nogil:
-    """AMQP 0-9-1, 4.2.2; 1.0, 2.2; 0-9-1, 4.2.3: a frame with a class of methods and its end, a server's Start first.
-
-    1.0, 2.3.1, joined later: a frame's size, its header's in words, AMQP's type or SASL's, then a performative (2.7, 5.3.3).
-    """
-    cdef uint32_t size = be32(s, 3)
-    cdef uint8_t kind = byte_at(s, 10)
-    if s.data[0] == 0:
-        size = be32(s, 0)
-        return yes(11 <= size <= s.n and s.data[4] == 2 and s.data[5] <= 1 and be16(s, 8) == 0x0053
-                   and (0x10 <= kind <= 0x18 if s.data[5] == 0 else be16(s, 6) == 0 and 0x40 <= kind <= 0x44)
-                   and (size == s.n or be16(s, size) == 0 and byte_at(s, size + 4) == 2 and byte_at(s, size + 5) <= 1))
-    if s.data[0] <= 3:
-        if be16(s, 7) not in (10, 20, 30, 40, 50, 60, 85, 90) or s.n < 13 or size > 1 << 17:
-            return NO
-        return yes(be32(s, 7) == 0x000A000A and be16(s, 11) == 9 or byte_at(s, 7 + size) == 0xCE)
-    if s.n < 8:
-        return MORE if starts(s, b"AMQP", 4) != NO else NO
-    return yes(has(s, 0, b"AMQP", 4) and s.data[4] <= 3)
-
-
-cdef Answer kafka(const Sight *s, Found *out) noexcept nogil:
-    """Kafka's protocol guide: length, API key, its version, a correlation id, and the client's name as text."""
-    cdef uint32_t n = be32(s, 0)
-    cdef uint32_t name = be16(s, 12)
-    if not s.from_opener or s.n < 14 or n < 10 or n > 1 << 26 or be16(s, 4) > 92 or be16(s, 6) > 20:
-        return NO
-    if n + 4 > s.n and n > 4096:
-        return NO
-    if n + 4 < s.n and not fills(s, n + 4, 12, 2 + (name if name < 256 else 0)):        # of the same client
-        return NO
-    if name == 0xFFFF:
-        return yes(to_or_from(s, 9092) and n + 4 == s.n)
-    return yes(name + 10 <= n and 1 <= name <= 255 and printable(s, 14, name))
-
-
-cdef Answer nats(const Sight *s, Found *out) noexcept nogil:
-    """NATS: INFO of the server, CONNECT of the client, both with JSON."""
-    if s.from_opener:
-        return yes(has(s, 0, b"CONNECT {", 9))
-    return yes(has(s, 0, b'INFO {"', 7) and contains(s, b'"server_id"', 11, 256))
-
-
-cdef Answer stomp(const Sight *s, Found *out) noexcept nogil:
-    """STOMP 1.2: a command alone on its line, then headers; what is sent and received names where (joined later).
-
-    A server that does not understand the first command answers with an error and its message.
-    """
-    if has(s, 0, b"STOMP\n", 6) or has(s, 0, b"CONNECTED\n", 10):
-        return YES
-    if (has(s, 0, b"SEND\n", 5) or has(s, 0, b"SUBSCRIBE\n", 10) or has(s, 0, b"MESSAGE\n", 8)
-            or has(s, 0, b"SEND\r\n", 6) or has(s, 0, b"SUBSCRIBE\r\n", 11) or has(s, 0, b"MESSAGE\r\n", 9)):
-        return yes(contains(s, b"\ndestination:", 13, 256) or contains(s, b"\nsubscription:", 14, 256))
-    if not s.from_opener and (has(s, 0, b"ERROR\n", 6) or has(s, 0, b"ERROR\r\n", 7)):
-        return yes(contains(s, b"\nmessage:", 9, 256))
-    return yes(has(s, 0, b"CONNECT\n", 8) or has(s, 0, b"STOMP\r\n", 7) or has(s, 0, b"CONNECT\r\n", 9)
-               or has(s, 0, b"CONNECTED\r\n", 11))
-
-
-cdef Answer openwire(const Sight *s, Found *out) noexcept nogil:
-    """OpenWire: the length, WIREFORMAT_INFO, the magic."""
-    return yes(s.n >= 13 and s.data[4] == 1 and has(s, 5, b"ActiveMQ", 8))
+from dpi.wire.cursor cimport Cursor, alive, left, over, skip, take, u8, u32
 
 
 cdef Answer dcerpc(const Sight *s, Found *out) noexcept nogil:
@@ -416,38 +290,6 @@ cdef Answer protobuf(const Sight *s, Found *out) noexcept nogil:
     return yes(text != NOT_FIELDS and text >= 12 and 4 * text >= s.n)
 
 
-cdef Answer zmtp(const Sight *s, Found *out) noexcept nogil:
-    """ZMTP 3.1, 2.2: the signature, eight bytes of padding that are a length of 1 (to older peers) or zeros in its
-    midst; 1.0, 2.3: an empty identity, then two frames or more that end where the data does."""
-    cdef Cursor c
-    cdef uint32_t frames = 0
-    cdef uint32_t n
-    cdef uint8_t flags
-    if s.data[0] == 0xFF:
-        if s.n < 10:
-            return MORE if byte_at(s, 1) == 0 else NO
-        return yes(be32(s, 1) == 0 and be16(s, 5) == 0 and s.data[9] == 0x7F)
-    if be16(s, 0) != 0x0100 or s.n < 2:
-        return NO
-    c = over(s.data + 2, s.n - 2)
-    while left(&c) > 0:
-        n = u8(&c)
-        if n == 0xFF:
-            if u32(&c):
-                return NO
-            n = u32(&c)
-        flags = u8(&c)
-        if n == 0 or n > 1 << 24 or flags > 1:      # more frames follow
-            return NO
-        if frames == 0 and n == 1 and flags == 0:   # nobody begins with nothing
-            return NO
-        skip(&c, <Py_ssize_t>n - 1)
-        if not alive(&c):
-            return MORE if frames else NO
-        frames += 1
-    return yes(frames >= 2)
-
-
 cdef Answer dtn(const Sight *s, Found *out) noexcept nogil:
     """RFC 9174, 4.2 and RFC 7242, 4.1: a contact header; over UDP the bundle itself (RFC 9171, 4.1), of version 7."""
     if s.proto == UDP:
@@ -480,19 +322,40 @@ cdef Answer pgm(const Sight *s, Found *out) noexcept nogil:
     return yes(8 <= kind <= 10 and be16(s, 14) == 0 and be32(s, 20) == 0x10000 and be32(s, 28) == 0x10000)
 
 
-cdef Answer nanomsg(const Sight *s, Found *out) noexcept nogil:
-    """SP's mapping for TCP (sp-tcp-mapping-01, 3): 0, `SP`, version 0, who it is of a pattern, reserved 0."""
-    return yes(s.n >= 8 and be32(s, 0) == 0x00535000 and 16 <= be16(s, 4) < 256 and be16(s, 6) == 0)
+cdef Answer net_tcp(const Sight *s, Found *out) noexcept nogil:
+    """MC-NMF, 2.2.3: records of version 1.0, of a mode, and of the URI, which has the server's name."""
+    cdef uint32_t i, end
+    if s.n < 8:
+        return starts(s, b"\x00\x01\x00\x01", 4) if s.n < 4 else NO
+    if not has(s, 0, b"\x00\x01\x00\x01", 4) or not 1 <= s.data[4] <= 4 or s.data[5] != 2:
+        return NO
+    end = 7 + s.data[6]             # the URI's length, of up to 127 bytes
+    if s.n < end:
+        return MORE
+    i = 7
+    while i < 20 and i + 3 <= end and not has(s, i, b"://", 3):
+        i += 1
+    if i == 20 or i + 3 > end:
+        return NO
+    set_authority(out, s.data + i + 3, end - i - 3)
+    return YES
 
 
-at_first(TCP, P_MQTT, mqtt, b"\x10\x20")
-at_first(TCP, P_MQTT, mqtt_joined, b"\x30\x31\x32\x33\x34\x35\x40\x50\x62\x70\xc0\xd0")
-at_first(TCP, P_AMQP, amqp, b"A\x00\x01\x02")
-at_first(TCP, P_ZMTP, zmtp, b"\xff\x01")
+cdef Answer net_remoting(const Sight *s, Found *out) noexcept nogil:
+    """MS-NRTP, 2.2.3.3: the identifier, version 1.0; of a request mostly the URI next, as counted UTF-8 (2.2.3.3.3.3)."""
+    cdef uint32_t length = le32(s, 18)
+    if s.n < 28:
+        return MORE if starts(s, b".NET\x01\x00", 6) != NO else NO
+    if not has(s, 0, b".NET\x01\x00", 6):
+        return NO
+    if has(s, 14, b"\x04\x00\x01\x01", 4) and has(s, 22, b"tcp://", 6) and 6 < length <= 512:
+        if s.n < 22 + length:
+            return MORE
+        set_authority(out, s.data + 28, length - 6)
+    return YES
+
+
 at_first(TCP, P_DTN, dtn, b"d")
-at_first(TCP, P_NATS, nats, b"CI")
-at_first(TCP, P_STOMP, stomp, b"SCME")
-at_first(TCP, P_OPENWIRE, openwire, b"\x00")
 at_first(TCP, P_DCERPC, dcerpc, b"\x05")
 at_first(UDP, P_DCERPC, dcerpc_udp, b"\x04")
 at_first(BOTH, P_CORBA, corba, b"GMZ")
@@ -507,8 +370,8 @@ at_first(UDP, P_RTPS, rtps, b"R")
 at_first(BOTH, P_THRIFT, thrift, b"\x80\x82\x00[")
 at_first(TCP, P_RAFT, raft, b"\x01\x02\x03\x04\x05\x06")
 at_first(TCP, P_RAFT, raft_hello, b"\x01")
-at_first(TCP, P_KAFKA, kafka, b"\x00\x01\x02\x03")
-at_first(TCP, P_NANOMSG, nanomsg, b"\x00")
+at_first(TCP, P_NETTCP, net_tcp, b"\x00")
+at_first(TCP, P_NETREMOTING, net_remoting, b".")
 at_ports(UDP, P_RX, rx, range(7000, 7010))
 at_ports(UDP, P_DTN, dtn, (4556,))
 at_any(UDP, P_RX, rx)
