@@ -11,6 +11,7 @@ from dpi.dissect.protocols cimport *
 cdef enum:
     BY_SIZES = 0x53000000   # beside a size, in a side's word
     SIZES_TURNS = 3         # payloads of a side before one that still counts
+    SIZES_MOST = 148        # bytes; what is longer need not be looked through
 
 
 cdef Answer wireguard(const Sight *s, Found *out) noexcept nogil:
@@ -293,7 +294,7 @@ cdef Answer by_handshake(const Sight *s, Found *out) noexcept nogil:
     more than its reset.  All must be like noise, and come first but for what is sent again.
     """
     cdef uint32_t client
-    if s.mine == NULL or s.turn > SIZES_TURNS or not drawn(s, 0, s.n) or printable(s, 0, s.n):
+    if s.mine == NULL or s.turn > SIZES_TURNS or s.wire > SIZES_MOST or not drawn(s, 0, s.n) or printable(s, 0, s.n):
         return NO
     if s.from_opener and s.turn == 0:
         if s.wire in (14, 42, 54, 86, 148) and s.mine[0] == 0:
