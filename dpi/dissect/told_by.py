@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dpi.dissect import probes  # noqa: F401  (each family registers its probes)
 from dpi.dissect.probes.index import KINDS
 from dpi.dissect.protocols import OF_PACKETS
 
