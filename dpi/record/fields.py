@@ -81,7 +81,7 @@ class FlowRecord:
     ja4: str | None = field(metadata=says("fingerprint of the client's TLS"))
     method: str | None = field(metadata=says("what named the app, or the protocol where there is no app"))
     confidence: float = field(metadata=says("0 to 1, by the method"))
-    decided_at: int = field(metadata=says("packets seen when nothing more was looked for"))
+    decided_at: int = field(metadata=says("packets seen when nothing more was looked for, or its shape told"))
     packets_up: int = field(metadata=says("packets from src"))
     bytes_up: int = field(metadata=says("their bytes"))
     packets_down: int = field(metadata=says("packets from dst"))
