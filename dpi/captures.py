@@ -122,16 +122,18 @@ class Captures(Decider):
         *,
         blind: Blind = "",
         first_packet: bool = False,
+        live: bool = False,
         watch: Callable[[int], bool] = lambda _: False,
     ) -> None:
         """As classify(), into `lines`, without an object for each flow; what is left there is the caller's to flush.
 
+        live: flows end as they do inline: soon after they were closed or fell silent, and where their ports begin again.
         watch: called now and then with the bytes of the file that are done; True ends reading there, and the flows
         known then are written.
         """
         with Capture(path) as capture:
             name = Path(capture.path).name
-            core = self._classifier(blind, first_packet)
+            core = self._classifier(blind, first_packet, live)
             stopped = False
             for _ in self._read(core, capture):
                 lines.take(core, name, first_packet)
@@ -145,19 +147,20 @@ class Captures(Decider):
             if capture.warning and not stopped:
                 raise CaptureError(capture.warning)
 
-    def _classifier(self, blind: Blind, first_packet: bool) -> Core:
+    def _classifier(self, blind: Blind, first_packet: bool, live: bool = False) -> Core:
         return self._offline(
-            Core(self.max_flows, merge=True, risks=True, firsts=first_packet, blind=BLIND.index(blind))
+            Core(self.max_flows, merge=not live, risks=True, firsts=first_packet, blind=BLIND.index(blind)), live
         )
 
-    def _offline(self, core: Core) -> Core:
+    def _offline(self, core: Core, live: bool = False) -> Core:
         """The shard made ready for one capture, with nothing known.  It ends flows that are silent for long."""
         self.use(core, Names(repeatable=True))
         if self._rules is not None:
             core.set_rules(*self._rules)
         core.set_local(self.local)
-        for which in range(len(TIMEOUT_NAMES)):
-            core.set_timeout(which, SILENCE)
+        if not live:
+            for which in range(len(TIMEOUT_NAMES)):
+                core.set_timeout(which, SILENCE)
         return core
 
     def _events(self, core: Core, capture: Capture) -> Iterator[tuple[Any, ...]]:

@@ -89,7 +89,6 @@ cdef bint take_records(Context *c, CaptureReader *r, Py_ssize_t limit, int64_t u
                     process(s, &whole, &d)
         if s.merge:
             sweep(s, batch.n * SWEEP)
-    if s.merge:
-        sweep(s, IDLE_SWEEP)        # after a long silence few packets would not pay for the wheel's slots
+    sweep(s, IDLE_SWEEP)            # after a long silence few packets would not pay for the wheel's slots
     unlock(s)
     return more

@@ -19,7 +19,8 @@ from dpi.match.names import Names
 def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float | None]:
     """Medians over the rounds, each with a table of its own; CPU seconds of one thread.
 
-    parse_cpu_s: of decoding and the flow table alone.
+    cpu_s: of decoding, the flow table and naming.  cpu_with_risks_s: where servers' answers are looked at for risks as
+    well, as `dpi classify` and policies that ask for it have it.  parse_cpu_s: of decoding and the flow table alone.
     cost_over_bare: what a packet costs the engine, over what it costs the loop that only counts flows (bare.pyx).
     packets_per_decision: packets of a flow that a dissector looked at, on average.  bytes_per_flow: of the table,
     its share of a full index and the names, for the flows that were in it at the end.  start_s: from nothing to an
@@ -31,16 +32,17 @@ def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float | 
     decider = Decider()
     parses: list[float] = []
     bares: list[tuple[float, int, int]] = []
-    times: list[float] = []
+    times: dict[bool, list[float]] = {False: [], True: []}  # by whether risks are looked for
     counters: dict[str, int] = {}
     for _ in range(rounds):  # in turn, as a machine is not the same from second to second
         parses.append(replay.track(max_flows))
         bares.append(bare(replay))
-        core = Core(max_flows, merge=True)
-        decider.use(core, Names())
-        times.append(replay.run(core))
-        counters = core.counters()
-    cpu = statistics.median(times)
+        for risks in (True, False):
+            core = Core(max_flows, merge=True, risks=risks)
+            decider.use(core, Names())
+            times[risks].append(replay.run(core))
+            counters = core.counters()
+    cpu = statistics.median(times[False])
     bare_cpu, bare_packets, bare_flows = sorted(bares)[len(bares) // 2]
     flows = max(counters["flows"], 1)
     packets = max(counters["packets"], 1)
@@ -48,6 +50,7 @@ def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float | 
         "packets": counters["packets"],
         "flows": counters["flows"],
         "cpu_s": round(cpu, 4),
+        "cpu_with_risks_s": round(statistics.median(times[True]), 4),
         "parse_cpu_s": round(statistics.median(parses), 4),
         "bare_cpu_s": round(bare_cpu, 4),
         "bare_packets": bare_packets,

@@ -90,6 +90,11 @@ class Classify(click.Command):
     "--first-packet", is_flag=True, help="Each flow as it is known when its first packet is through; and the share."
 )
 @click.option(
+    "--live",
+    is_flag=True,
+    help="End flows as the router does: soon after they were closed or fell silent, and where their ports begin again.",
+)
+@click.option(
     "--policy",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also say which rule of this policy each flow falls under.",
@@ -114,14 +119,15 @@ def command(
     risky: bool,
     blind: Blind | None,
     first_packet: bool,
+    live: bool,
     policy: Path | None,
     max_flows: int,
 ) -> None:
     """Name the flows of capture files.
 
     CAPTURES are pcap or pcapng files, whatever they are called, or directories of them; - is standard input.  Every
-    file starts with nothing known.  A flow is printed when it was silent for two hours of the capture's time, when
-    room is needed for others, or at the end.  A file that is damaged gives the flows up to there; it is reported, and
+    file starts with nothing known.  What two ports send each other is one flow, which is printed when it was silent for
+    two hours of the capture's time (with --live as it ends), when room is needed for others, or at the end.  A file that is damaged gives the flows up to there; it is reported, and
     the exit code is 2.
     Ctrl-C ends reading, prints the flows known so far and exits with 130; a second one ends at once.
 
@@ -149,6 +155,7 @@ def command(
             risky=risky,
             blind=blind,
             first_packet=first_packet,
+            live=live,
         )
     except KeyboardInterrupt:
         code = 130
@@ -169,6 +176,7 @@ def write(
     risky: bool,
     blind: Blind | None,
     first_packet: bool,
+    live: bool,
 ) -> int:
     """The exit code.  top: rows a table of a summary in place of flows, 0 for flows."""
     from dpi.analyse.selection import STYLE as SELECTED
@@ -214,7 +222,7 @@ def write(
 
         for path in bar.over(paths):
             try:
-                classifier.write(path, lines, blind=blind or "", first_packet=first_packet, watch=watch)
+                classifier.write(path, lines, blind=blind or "", first_packet=first_packet, live=live, watch=watch)
             except CaptureError as error:
                 with bar.aside():  # a call: Python handles a signal that ended the read before it
                     if not stop.wanted:

@@ -26,7 +26,7 @@ from dpi.core import Core
 from dpi.errors import UsageError
 from dpi.record.fields import FIELDS
 from tests.captures import packet, pcap, visit, write
-from tests.cores import CLIENT, SERVER, SYN, TCP, UDP
+from tests.cores import CLIENT, RST, SERVER, SYN, TCP, UDP
 
 CONTRACT = [
     *("capture", "l4", "ip_version", "src", "sport", "dst", "dport", "vlan", "protocol", "app", "category"),
@@ -226,10 +226,10 @@ def send(to: IO[bytes] | None, data: bytes) -> None:
     to.flush()
 
 
-def live() -> subprocess.Popen[bytes]:
+def live(*options: str) -> subprocess.Popen[bytes]:
     """dpi at the end of a pipe."""
     return subprocess.Popen(
-        [*DPI, "classify", "--json", "-"],
+        [*DPI, "classify", "--json", *options, "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -252,6 +252,29 @@ def test_a_silent_flow_is_printed_while_the_capture_goes_on() -> None:
         rest, _ = process.communicate()
         assert len(rest.splitlines()) == 200
         assert process.returncode == 0
+
+
+def test_flows_end_as_on_the_router_where_that_is_asked_for() -> None:
+    """A closed one soon after, a silent one in minutes, and one whose ports begin again at once."""
+    process = live("--live")
+    with process:
+        opened = packet(CLIENT, 5000, SERVER, 443, TCP, flags=SYN)
+        reset = packet(SERVER, 443, CLIENT, 5000, TCP, flags=RST)
+        closed = packet(SERVER, 443, CLIENT, 5001, TCP, flags=RST)
+        asked = packet(CLIENT, 6000, SERVER, 9999, UDP, b"hello")
+        later = [packet(CLIENT, 7000 + n, SERVER, 9999, UDP, b"hello") for n in range(64)]
+        send(process.stdin, header() + record(1000, opened) + record(1001, reset) + record(1001, closed))
+        send(process.stdin, record(1005, asked) + record(1010, packet(CLIENT, 5000, SERVER, 443, TCP, flags=SYN, seq=9)))
+        send(process.stdin, b"".join(record(1060, each) for each in later))
+        assert process.stdout is not None
+        told = [json.loads(process.stdout.readline()) for _ in range(3)]
+        assert [(flow["sport"], flow["start"], flow["reason"]) for flow in told] == [
+            (5000, 1000.0, "reused"),
+            (443, 1001.0, "closed"),
+            (6000, 1005.0, "idle"),
+        ]
+        rest, _ = process.communicate()
+        assert sum(json.loads(line)["sport"] == 5000 for line in rest.splitlines()) == 1
 
 
 def test_a_wait_for_a_pipe_ends_now_and_then_and_loses_nothing() -> None:
