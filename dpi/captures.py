@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dpi.capture.pcapfile import Capture
 from dpi.core import Core
 from dpi.decider import MAX_FLOWS, Decider
-from dpi.errors import CaptureError
+from dpi.errors import CaptureError, UsageError
 from dpi.flow.timers import TIMEOUT_NAMES
 from dpi.flow_events import FlowEvent, Learnt, learnt
 from dpi.match.labels import Tables
@@ -33,6 +33,22 @@ BLIND: tuple[Blind, ...] = ("", "names", "dns")  # by Blind in decide/shard.pxd
 SILENCE = 7200.0
 FILE_AT_ONCE = 1 << 16  # packets until a bar moves
 PIPE_AT_ONCE = 64  # … and until what is known of a live one is told
+
+
+def begins(path: Path) -> int:
+    """When a capture's first packet came (ns since 1970); 0 where there is none or it cannot be read.
+
+    Raises UsageError where it is no file, for what was looked at of a pipe would be gone.
+    """
+    try:
+        with Capture(path) as capture:
+            if capture.size is None:
+                raise UsageError(f"{path} is no file, so it cannot be one of several pieces")
+            for time, _, _, _ in capture:
+                return time
+    except CaptureError:
+        pass
+    return 0
 
 
 class Captures(Decider):
@@ -85,7 +101,7 @@ class Captures(Decider):
         least = round(min_confidence * 100)
         with Capture(path) as capture:
             name = Path(capture.path).name
-            for event in self._events(self._classifier(blind, first_packet), capture):
+            for event in self._events(self.classifier(blind, first_packet=first_packet), capture):
                 if event[0] == kind:
                     yield self.record(event[5], name, event[1], least)
 
@@ -115,42 +131,45 @@ class Captures(Decider):
             risky=risky,
         )
 
+    def classifier(self, blind: Blind = "", *, first_packet: bool = False, live: bool = False) -> Core:
+        """What takes a capture through, with nothing known; arguments as classify() has them.
+
+        live: flows end as they do inline: soon after they closed or fell silent, and where their ports begin again.
+        """
+        return self._offline(
+            Core(self.max_flows, merge=not live, risks=True, firsts=first_packet, blind=BLIND.index(blind)), live
+        )
+
     def write(
         self,
+        core: Core,
         path: str | os.PathLike[str],
         lines: Lines,
         *,
-        blind: Blind = "",
         first_packet: bool = False,
-        live: bool = False,
         watch: Callable[[int], bool] = lambda _: False,
     ) -> None:
-        """As classify(), into `lines`, without an object for each flow; what is left there is the caller's to flush.
+        """A capture's flows as they end, into `lines`, without an object for each; those that are left are for end().
 
-        live: flows end as they do inline: soon after they were closed or fell silent, and where their ports begin again.
-        watch: called now and then with the bytes of the file that are done; True ends reading there, and the flows
-        known then are written.
+        What is left in `lines` is the caller's to flush.  first_packet: as classifier() was asked.  watch: called now
+        and then with the bytes of the file that are done; True ends reading there.  Raises CaptureError as classify().
         """
         with Capture(path) as capture:
             name = Path(capture.path).name
-            core = self._classifier(blind, first_packet, live)
-            stopped = False
             for _ in self._read(core, capture):
                 lines.take(core, name, first_packet)
                 if capture.size is None:
                     lines.flush()  # somebody may be waiting
-                stopped = watch(capture.offset)
-                if stopped:
-                    break
-            for _ in self._end(core):
-                lines.take(core, name, first_packet)
-            if capture.warning and not stopped:
+                if watch(capture.offset):
+                    return
+            if capture.warning:
                 raise CaptureError(capture.warning)
 
-    def _classifier(self, blind: Blind, first_packet: bool, live: bool = False) -> Core:
-        return self._offline(
-            Core(self.max_flows, merge=not live, risks=True, firsts=first_packet, blind=BLIND.index(blind)), live
-        )
+    def end(self, core: Core, path: str | os.PathLike[str], lines: Lines, *, first_packet: bool = False) -> None:
+        """The flows that are left when the capture is over, of which this is the last file, likewise."""
+        name = Path(path).name
+        for _ in self._end(core):
+            lines.take(core, name, first_packet)
 
     def _offline(self, core: Core, live: bool = False) -> Core:
         """The shard made ready for one capture, with nothing known.  It ends flows that are silent for long."""

@@ -24,12 +24,12 @@ def packet(
 FIRST = 1_700_000_000  # when a capture begins
 
 
-def pcap(packets: list[bytes], link_type: int = 101, apart: int = 1000) -> bytes:
-    """One packet a millisecond, or `apart` so many microseconds."""
+def pcap(packets: list[bytes], link_type: int = 101, apart: int = 1000, first: int = FIRST) -> bytes:
+    """One packet a millisecond, or `apart` so many microseconds; the first in second `first`."""
     out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, link_type)
     for n, each in enumerate(packets):
         seconds, rest = divmod(apart * n, 1_000_000)
-        out += struct.pack("<IIII", FIRST + seconds, rest, len(each), len(each)) + each
+        out += struct.pack("<IIII", first + seconds, rest, len(each), len(each)) + each
     return out
 
 

@@ -19,6 +19,7 @@ from dpi.cli.signatures import signatures_option
 from dpi.errors import DpiError, UsageError
 
 if TYPE_CHECKING:
+    from dpi.captures import Captures
     from dpi.match.labels import Tables
     from dpi.record.lines import Lines
 
@@ -90,6 +91,11 @@ class Classify(click.Command):
     "--first-packet", is_flag=True, help="Each flow as it is known when its first packet is through; and the share."
 )
 @click.option(
+    "--joined",
+    is_flag=True,
+    help="The captures are pieces of one: in the order in which they begin, flows and names go on to the next.",
+)
+@click.option(
     "--live",
     is_flag=True,
     help="End flows as the router does: soon after they were closed or fell silent, and where their ports begin again.",
@@ -119,6 +125,7 @@ def command(
     risky: bool,
     blind: Blind | None,
     first_packet: bool,
+    joined: bool,
     live: bool,
     policy: Path | None,
     max_flows: int,
@@ -126,9 +133,9 @@ def command(
     """Name the flows of capture files.
 
     CAPTURES are pcap or pcapng files, whatever they are called, or directories of them; - is standard input.  Every
-    file starts with nothing known.  What two ports send each other is one flow, which is printed when it was silent for
-    two hours of the capture's time (with --live as it ends), when room is needed for others, or at the end.  A file that is damaged gives the flows up to there; it is reported, and
-    the exit code is 2.
+    file starts with nothing known, but for --joined.  What two ports send each other is one flow, which is printed when
+    it was silent for two hours of the capture's time (with --live as it ends), when room is needed for others, or at
+    the end.  A file that is damaged gives the flows up to there; it is reported, and the exit code is 2.
     Ctrl-C ends reading, prints the flows known so far and exits with 130; a second one ends at once.
 
     \b
@@ -155,6 +162,7 @@ def command(
             risky=risky,
             blind=blind,
             first_packet=first_packet,
+            joined=joined,
             live=live,
         )
     except KeyboardInterrupt:
@@ -176,6 +184,7 @@ def write(
     risky: bool,
     blind: Blind | None,
     first_packet: bool,
+    joined: bool,
     live: bool,
 ) -> int:
     """The exit code.  top: rows a table of a summary in place of flows, 0 for flows."""
@@ -183,27 +192,20 @@ def write(
     from dpi.analyse.selection import Selected, Selection
     from dpi.analyse.summary import FIELDS as SUMMED
     from dpi.analyse.summary import STYLE, Summary
-    from dpi.captures import Captures
     from dpi.errors import CaptureError
-    from dpi.match.prefixes import Prefixes
     from dpi.record.fields import FIELDS
 
-    if policy is None:
-        classifier = Captures(tables(folders), max_flows=max_flows)
-    else:
-        from dpi.cli.policy_file import planned
-
-        plan = planned(policy)
-        classifier = Captures(tables([*plan.engine.signature_dirs, *folders]), max_flows=max_flows)
-        classifier.follow(plan)
-        if plan.kernel.local:
-            classifier.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
+    classifier = named_by(folders, policy, max_flows)
     if app and app.lower() not in classifier.tables.by_slug:
         from dpi.cli.apps import close_to
 
         raise UsageError(f"there is no app or protocol {app!r}{close_to(app, list(classifier.tables.by_slug))}")
     gc.freeze()  # what there is now stays to the end: to look for garbage in it costs a tenth of a start
     paths = list(files(captures))
+    if joined:
+        from dpi.captures import begins
+
+        paths.sort(key=begins)
     code = 0
     summary = Summary() if top else None
     with Bar(paths) as bar, Stop() as stop:
@@ -220,14 +222,19 @@ def write(
             bar.at(offset)
             return stop.wanted
 
-        for path in bar.over(paths):
+        core = None
+        for n, path in enumerate(bar.over(paths), 1):
+            core = core or classifier.classifier(blind or "", first_packet=first_packet, live=live)
             try:
-                classifier.write(path, lines, blind=blind or "", first_packet=first_packet, live=live, watch=watch)
+                classifier.write(core, path, lines, first_packet=first_packet, watch=watch)
             except CaptureError as error:
                 with bar.aside():  # a call: Python handles a signal that ended the read before it
                     if not stop.wanted:
                         code = 2
                         click.echo(str(error), err=True)
+            if stop.wanted or n == len(paths) or not joined:
+                classifier.end(core, path, lines, first_packet=first_packet)
+                core = None
             if stop.wanted:
                 code = 130
                 break
@@ -239,6 +246,23 @@ def write(
     if first_packet:
         click.echo(f"at the first packet: {share(lines)}", err=True)
     return code
+
+
+def named_by(folders: Sequence[Path], policy: Path | None, max_flows: int) -> Captures:
+    """What names flows by these signatures, and decides by this policy."""
+    from dpi.captures import Captures
+    from dpi.match.prefixes import Prefixes
+
+    if policy is None:
+        return Captures(tables(folders), max_flows=max_flows)
+    from dpi.cli.policy_file import planned
+
+    plan = planned(policy)
+    classifier = Captures(tables([*plan.engine.signature_dirs, *folders]), max_flows=max_flows)
+    classifier.follow(plan)
+    if plan.kernel.local:
+        classifier.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
+    return classifier
 
 
 def tables(folders: Sequence[str | Path]) -> Tables:

@@ -25,7 +25,7 @@ from dpi.cli.classify import command, files
 from dpi.core import Core
 from dpi.errors import UsageError
 from dpi.record.fields import FIELDS
-from tests.captures import packet, pcap, visit, write
+from tests.captures import FIRST, packet, pcap, visit, write
 from tests.cores import CLIENT, RST, SERVER, SYN, TCP, UDP
 
 CONTRACT = [
@@ -85,6 +85,30 @@ def test_every_file_starts_with_nothing_known(tmp_path: Path) -> None:
         ("1.pcap", "netflix"),
         ("2.pcap", None),
     ]
+
+
+def test_pieces_of_a_capture_go_on_where_the_one_before_ended(tmp_path: Path) -> None:
+    """A name that the first has learnt, and a flow that is cut in two, whatever the pieces are called."""
+    packets = visit("www.netflix.com")
+    first, second = write(tmp_path / "lan.pcap2", packets[:3]), tmp_path / "lan.pcap10"
+    second.write_bytes(pcap(packets[3:], first=FIRST + 1))
+    for pieces in ((first, second), (second, first), (tmp_path,)):
+        flows = [json.loads(line) for line in classify(*pieces, "--joined", "--json").stdout.splitlines()]
+        assert [(flow["l4"], flow["capture"]) for flow in flows] == [("udp", "lan.pcap10"), ("tcp", "lan.pcap10")]
+        assert [flow["app"] for flow in flows] == ["netflix", "netflix"]
+        assert (flows[1]["packets_up"], flows[1]["packets_down"], flows[1]["method"]) == (2, 1, "sni")
+
+
+def test_a_piece_that_is_none_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    packets = visit("www.netflix.com")
+    write(tmp_path / "1.pcap", packets[:3])
+    (tmp_path / "2.pcap").write_bytes(b"none")
+    write(tmp_path / "3.pcap", packets[3:])
+    done = classify(tmp_path, "--joined", "--json", code=2)
+    assert "2.pcap:0: not a capture" in done.output
+    assert len([line for line in done.output.splitlines() if line.startswith("{")]) == 2
+    with pytest.raises(UsageError, match="- is no file"):
+        CliRunner().invoke(command, ["--joined", "-"], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +288,9 @@ def test_flows_end_as_on_the_router_where_that_is_asked_for() -> None:
         asked = packet(CLIENT, 6000, SERVER, 9999, UDP, b"hello")
         later = [packet(CLIENT, 7000 + n, SERVER, 9999, UDP, b"hello") for n in range(64)]
         send(process.stdin, header() + record(1000, opened) + record(1001, reset) + record(1001, closed))
-        send(process.stdin, record(1005, asked) + record(1010, packet(CLIENT, 5000, SERVER, 443, TCP, flags=SYN, seq=9)))
+        send(
+            process.stdin, record(1005, asked) + record(1010, packet(CLIENT, 5000, SERVER, 443, TCP, flags=SYN, seq=9))
+        )
         send(process.stdin, b"".join(record(1060, each) for each in later))
         assert process.stdout is not None
         told = [json.loads(process.stdout.readline()) for _ in range(3)]
