@@ -16,5 +16,6 @@ cdef class Capture:
     cdef CaptureReader reader
     cdef readonly str path
     cdef object file
+    cdef object unpacked            # what unpacks the file, None where it is not compressed
 
     cdef object fault(self)

@@ -4,7 +4,6 @@ from types import TracebackType
 from typing import Self, final
 
 MESSAGES: dict[int, str]
-COMPRESSED: dict[bytes, str]
 
 @final
 class Capture:

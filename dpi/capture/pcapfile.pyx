@@ -35,6 +35,7 @@ import os
 import stat
 import sys
 
+from dpi.capture.unpacked import packed, unpacked
 from dpi.errors import CaptureError
 
 
@@ -124,13 +125,12 @@ MESSAGES = {
     CAPTURE_STRANGE: "a packet block contradicts itself and was left out",
     CAPTURE_UNREADABLE: "cannot be read",
 }
-COMPRESSED = {b"\x1f\x8b": "gzip", b"(\xb5": "zstd", b"BZ": "bzip2", b"\xfd7": "xz", b"\x04\"": "lz4"}
 
 
 cdef class Capture:
     """An open capture; `-` is standard input.  Raises CaptureError (`FILE:OFFSET: message`) where it is none.
 
-    The loop calls next_record() on .reader.  For everybody else it is an iterator of (time in ns, link type,
+    A file that is compressed is unpacked on the way (unpacked.py): offsets in messages are then of what is in it.  The loop calls next_record() on .reader.  For everybody else it is an iterator of (time in ns, link type,
     bytes on the wire, bytes captured), which raises CaptureError at its end where something was wrong with the file.
     """
 
@@ -142,9 +142,10 @@ cdef class Capture:
         try:
             # Unbuffered: the descriptor is read from C.
             self.file = open(sys.stdin.fileno() if self.path == "-" else path, "rb", 0, closefd=self.path != "-")
+            self.unpacked = unpacked(self.file)
         except OSError as error:
             raise CaptureError(f"{self.path}:0: {error.strerror}") from error
-        fd = self.file.fileno()
+        fd = self.file.fileno() if self.unpacked is None else self.unpacked.fileno()
         with nogil:
             good = capture_open(&self.reader, fd)
         if not good:
@@ -157,6 +158,9 @@ cdef class Capture:
 
     def close(self) -> None:
         reader_close(&self.reader)
+        if self.unpacked is not None:
+            self.unpacked.close()
+            self.unpacked = None
         self.file.close()
 
     def __enter__(self):
@@ -174,8 +178,8 @@ cdef class Capture:
         with nogil:
             got = next_record(&self.reader, &record)
         if not got:
-            if self.reader.fault != CAPTURE_FINE:
-                raise CaptureError(self.fault())
+            if self.warning:
+                raise CaptureError(self.warning)
             raise StopIteration
         return record.time, record.linktype, record.wirelen, (<const char *>record.data)[:record.caplen]
 
@@ -191,27 +195,28 @@ cdef class Capture:
         return n, size
 
     cdef object fault(self):
+        if self.unpacked is not None and self.unpacked.error is not None:
+            return f"{self.path}:{self.reader.offset}: {self.unpacked.error}"
         if self.reader.fault == CAPTURE_FINE:
             return None
         message = MESSAGES[self.reader.fault]
         if self.reader.fault == CAPTURE_UNREADABLE:
             message += f": {os.strerror(self.reader.error)}"
         if self.reader.fault == CAPTURE_UNKNOWN:
-            start = (<const char *>self.reader.buffer)[:min(self.reader.end, <size_t>4)]
-            packed = COMPRESSED.get(start[:2])
-            message += f" (it starts with {start.hex(' ')}" + (f", as {packed} does)" if packed else ")")
+            start = (<const char *>self.reader.buffer)[:min(self.reader.end, <size_t>8)]
+            message += f" (it starts with {start[:4].hex(' ')}" + (f", as {packed(start)} does)" if packed(start) else ")")
         return f"{self.path}:{self.reader.fault_at}: {message}"
 
     @property
     def size(self):
         """Bytes of the file; None of what is none, as a pipe."""
-        found = os.fstat(self.reader.fd)
+        found = os.fstat(self.file.fileno())
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     @property
     def offset(self):
-        """Bytes of the file that are behind the records read so far."""
-        return self.reader.offset
+        """Bytes of the file that are behind the records read so far; of a compressed one, those that were read."""
+        return self.reader.offset if self.unpacked is None else self.unpacked.tell()
 
     @property
     def warning(self):

@@ -132,10 +132,11 @@ def command(
 ) -> None:
     """Name the flows of capture files.
 
-    CAPTURES are pcap or pcapng files, whatever they are called, or directories of them; - is standard input.  Every
-    file starts with nothing known, but for --joined.  What two ports send each other is one flow, which is printed when
-    it was silent for two hours of the capture's time (with --live as it ends), when room is needed for others, or at
-    the end.  A file that is damaged gives the flows up to there; it is reported, and the exit code is 2.
+    CAPTURES are pcap or pcapng files, whatever they are called, also compressed ones (gzip, bzip2, xz), or directories
+    of them; - is standard input.  Every file starts with nothing known, but for --joined.  What two ports send each
+    other is one flow, which is printed when it was silent for two hours of the capture's time (with --live as it ends),
+    when room is needed for others, or at the end.  A file that is damaged gives the flows up to there; it is reported,
+    and the exit code is 2.
     Ctrl-C ends reading, prints the flows known so far and exits with 130; a second one ends at once.
 
     \b

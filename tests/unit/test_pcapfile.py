@@ -188,7 +188,7 @@ def test_a_cut_file_gives_its_whole_records_and_says_where_the_cut_one_starts(
         (b"", "0: the file is empty"),
         (b"ab", "0: not a capture"),
         (b"hello world", "0: not a capture: neither pcap nor pcapng (it starts with 68 65 6c 6c)"),
-        (b"\x1f\x8b\x08\0....", "as gzip does)"),
+        (b"(\xb5/\xfd....", "as zstd does)"),
         (pcap()[:20], "0: the capture ends in the middle"),
     ],
 )
