@@ -49,6 +49,7 @@ from dpi.flow.flow cimport (
     STATE_TWO_WAY,
     Flow,
 )
+from dpi.flow.late cimport from_server
 from dpi.flow.table cimport (
     table_decided,
     table_find,
@@ -207,6 +208,8 @@ cdef uint32_t begin(Shard *s, const Packet *p, uint32_t hash) noexcept nogil:
         f.local = 1
     if p.proto == IP_TCP:
         follow_tcp(&s.table.wheel, f, p, 0)
+    if from_server(p):
+        f.flags |= FLOW_OPENER
     device_learn(s, f, p, 0)
     if p.proto == IP_TCP or p.proto == IP_UDP or p.proto == IP_SCTP:
         f.needs = NEED_PROTOCOL

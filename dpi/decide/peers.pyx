@@ -23,9 +23,8 @@ from dpi.flow.evidence cimport (
     improve,
 )
 from dpi.flow.flow cimport FLOW_SYN_SEEN, NONE, Flow, opener
-from dpi.match.name_table cimport word
 from dpi.match.peers cimport crowds_find, crowds_learn, peers_find, peers_learn
-from dpi.wire.packet cimport IP_TCP, IP_UDP, Packet
+from dpi.wire.packet cimport IP_TCP, IP_UDP, Packet, is_multicast
 
 
 cdef enum:
@@ -104,10 +103,6 @@ cdef bint peers_awaited(const Shard *s, const Flow *f) noexcept nogil:
     """Whether a decided flow may yet tell of peers."""
     return s.names != NULL and (is_bittorrent(&f.protocol) or is_bittorrent(&f.app)) and (
         f.packets[0] + f.packets[1] < f.decided_at + <uint32_t>FOLLOWED)
-
-
-cdef inline bint is_multicast(const uint8_t *addr) noexcept nogil:
-    return addr[0] == 0xFF or word(addr) == 0 and addr[10] == 0xFF and addr[12] & 0xF0 == 0xE0
 
 
 cdef bint peers_read(Shard *s, Flow *f, const Packet *p, int side) noexcept nogil:

@@ -77,3 +77,8 @@ cdef struct Packet:
     const uint8_t *sender   # MAC addresses of the frame, 6 bytes each; NULL where it has none or nobody says
     const uint8_t *receiver
     const uint8_t *ip       # this IP packet's header; of a fragment that holds a tunnel, the fragmented packet's
+
+
+cdef inline bint is_multicast(const uint8_t *address) noexcept nogil:
+    """RFC 4291, 2.7, and RFC 5771 in the 16 bytes of an IPv4 address (::ffff:224.0.0.0/100)."""
+    return address[0] == 0xff or (address[0] == 0 and address[10] == 0xff and address[12] & 0xf0 == 0xe0)
