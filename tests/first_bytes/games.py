@@ -3,47 +3,19 @@
 from struct import pack
 
 TCP, UDP = 6, 17
-CONNECT = b"\x82\xff\0\1" + pack(">HHIII", 0, 0xFFFF, 1400, 32768, 2) + bytes(28)
 ONES = b"\xff\xff\xff\xff"
-RAKNET = b"\0\xff\xff\0\xfe\xfe\xfe\xfe\xfd\xfd\xfd\xfd\x12\x34\x56\x78"
 
 KNOWN = [
     ("amongus", UDP, True, 22023, b"\x08\0\1\0" + pack("<I", 2021 * 25000 + 6 * 1800 + 50) + b"\5alice"),
     ("gaijinentertainment", UDP, True, 20011, b"app.start,env=production,circuit=production,appl=x"),
-    ("gaijinentertainment", UDP, True, 20021, b"\x8f\xff\0\1" + CONNECT),
-    ("enet", UDP, True, 28785, b"\x8f\xff\0\1" + CONNECT),
-    ("enet", UDP, True, 28786, b"\x8f\xff\x7e\1\1\2\3\4" + CONNECT),
     ("genshinimpact", UDP, True, 22101, pack(">IIIII", 255, 0, 0, 0x499602D2, 0xFFFFFFFF)),
     ("genshinimpact", UDP, False, 22101, pack(">IIIII", 325, 1, 2, 0x499602D2, 0x14514545)),
     ("genshinimpact", TCP, True, 10012, b"\1\0\0\0\x2a\x07\0\0\0\0\xae\xc6\x75\xe1" + bytes(28)),
-    ("steam", UDP, True, 27036, b"\xff\xff\xff\xff\x21\x4c\x5f\xa0" + bytes(30)),
-    ("steam", UDP, True, 27017, b"VS01" + bytes(32)),
-    ("sourceengine", UDP, True, 40001, b"\xff\xff\xff\xffdetails\0"),
-    ("sourceengine", UDP, True, 40001, b"\xff\xff\xff\xffinfostring"),
-    ("sourceengine", UDP, True, 27015, b"\xff\xff\xff\xffTSource Engine Query\0"),
-    ("sourceengine", UDP, False, 27015, b"\xff\xff\xff\xffA\1\2\3\4"),
-    ("sourceengine", UDP, False, 2457, b"\xff\xff\xff\xffI\x02A server\0map\0game\0Game\0\0\0\0\0\0dl\0\0"),
-    ("sourceengine", UDP, True, 40001, b"\xff\xff\xff\xffE\x02\0mp_friendlyfire\x001\0sv_gravity\x00800\0"),
     ("lolwildrift", UDP, True, 18001, b"\x01\x02\xc8\x41" + bytes(14) + b"A0B1"),
     ("nintendo", UDP, True, 40001, b"\x32\xab\x98\x64\x90" + bytes(60)),
     ("nintendo", UDP, True, 40001, b"\x32\xab\x98\x64\x02" + bytes(60)),
     ("neteasegames", UDP, True, 4513, b"\1\2\xd0\1" + bytes(4) + b"\0\1\1\1"),
     ("neteasegames", UDP, True, 4170, b"\xb3\xaf\x8d\xe8" + bytes(30)),
-    ("raknet", UDP, True, 19132, b"\x05" + RAKNET + b"\x06" + bytes(100)),
-    ("raknet", UDP, True, 19132, b"\x01" + bytes(8) + RAKNET + bytes(8)),
-    ("raknet", UDP, True, 19132, b"\x84\1\0\0\0\0\x88\x03" + bytes(16)),
-    ("tocaboca", UDP, True, 5055, b"\xff\xff\0\1" + bytes(8) + b"\2\xff\1\4" + bytes(28)),
-    ("tocaboca", UDP, True, 5055, b"\x7d" * 12 + b"\1"),
-    ("yojimbo", UDP, True, 40000, b"\0NETCODE 1.02\0" + bytes(1000)),
-    ("i3d", UDP, True, 50001, pack(">HHIIHH", 0x9078, 5, 7, 0x0003CFA9, 0xBEDE, 3) + bytes(60)),
-    ("i3d", UDP, True, 50001, b"\0\1\0\x46\0\x03\xcf\xa8" + bytes(66)),
-    ("quake", UDP, True, 40001, b"\xff\xff\xff\xffstatus\0"),
-    ("quake", UDP, True, 26000, b"\x80\0\0\x0c\x02QUAKE\0\x03"),
-    ("quake", UDP, True, 27666, b"\xff\xffgetInfo\0\1\2\3\4"),
-    ("quake", UDP, True, 27500, ONES + b"status 23\n"),
-    ("quake", UDP, True, 27960, ONES + b"getstatus\n"),
-    ("quake", UDP, True, 27961, ONES + b"getchallenge 7 Quake3Arena"),
-    ("quake", UDP, False, 27962, ONES + b"statusResponse\n\\mapname\\q3dm17\n"),
     ("minetest", UDP, True, 30000, b"\x4f\x45\x74\x03\0\0\0\3\xff\xdc\1\0\0"),
     ("minetest", UDP, False, 30001, b"\x4f\x45\x74\x03\0\1\0\3\xff\xdc\0\1\0\2"),
     ("teeworlds", UDP, True, 8303, b"xe\x12\x34\0\0" + ONES + b"gie3\7"),
@@ -52,13 +24,10 @@ KNOWN = [
     ("teeworlds", UDP, True, 8303, b"\x10\0\0\1TKEN" + bytes(504)),
     ("samp", UDP, True, 7777, b"SAMP\x0a\0\0\1" + pack("<H", 7777) + b"i"),
     ("samp", UDP, False, 7777, b"SAMP\x0a\0\0\1" + pack("<H", 7777) + b"i\0\2\0\x32\0" + bytes(20)),
-    ("gamespy", UDP, True, 7778, b"\\status\\"),
-    ("gamespy", UDP, False, 7778, b"\\gamename\\ut\\gamever\\451"),
     ("minecraft", TCP, True, 25565, b"\x15\0\xfb\5\x0eplay.example.x" + pack(">H", 25565) + b"\2"),
     ("minecraft", TCP, True, 20000, b"\x17\0\x2f\x11play.example.x\0FM\x63\xdd\1"),
     ("minecraft", TCP, True, 20000, b"\xfe\1\xfa\0\x0b" + "MC|PingHost".encode("utf-16-be") + bytes(9)),
     ("minecraft", TCP, False, 20000, b"\xff\0\x1a" + "\xa71\x0047\x001.4.2\0a server\x000\x0020".encode("utf-16-be")),
-    ("rcon", TCP, True, 27015, pack("<iii", 16, 7, 3) + b"secret\0\0"),
     ("bzflag", TCP, True, 5155, b"BZFLAG\r\n\r\n"),
     ("bzflag", TCP, False, 5155, b"BZFS0221\0"),
     ("starcraft", TCP, True, 1119, b"\x4a\0\0\x0a\x66\x02\x0a\xed\x2d\x66" + bytes(60)),
@@ -77,24 +46,12 @@ KNOWN = [
     ("maplestory", TCP, False, 8484, pack("<HHH", 15, 213, 2) + b"12" + bytes(8) + b"\x08"),
     ("codmobile", UDP, True, 7500, b"\1\2\3\4\5\6\7\x08ping"),
     ("codmobile", UDP, False, 7948, b"\xce" + bytes(300) + b"LOC_PREFAB_LOADOUTNAME_1"),
-    ("steamdatagramrelay", UDP, True, 27045, b"\1\x81sdping" + bytes(92)),
-    ("crynetwork", UDP, True, 20250, b"\x3c\0\0\x08\xed" + bytes(11) + b"\1\0\0\0\7\0\0\0\3\7" + bytes(44)),
     ("riotgames", UDP, True, 8181, bytes(28) + b"\xaa" * 4 + b"\xbb" * 4),
-    ("kcp", UDP, True, 40001, pack("<IBBHIIII", 77, 81, 0, 128, 1000, 0, 0, 5) + b"hello"),
 ]
 HELLO = b"\x0d\x02\0" + bytes(range(26))
-START = b"\x11\x22\x33\x40\x01\x02\x03\x04\x05\x06" + bytes(24)
 TALKS = [
     ("activision", UDP, 40001, [(HELLO, True), (b"\x0c" + HELLO[1:], False)]),
     ("lolwildrift", UDP, 15004, [(b"\4\0\0\0" + bytes(65), True), (b"\x10\0\0\0" + bytes(355), False)]),
-    ("epicgames", UDP, 7777, [(START, True), (b"\x11\x22\x33\x48" + bytes(30), False)]),
-    (
-        "halflife2",
-        UDP,
-        27015,
-        [(b"\xff" * 4 + bytes(20) + b"000\0", True), (b"\xff" * 4 + bytes(30) + b"000\0", False)],
-    ),
-    ("gamespy", UDP, 25565, [(b"\xfe\xfd\x09\0\0\0\7", True), (b"\x09\0\0\0\x079513307\0", False)]),
     ("starcraft", UDP, 1119, [(b"\x09\x01", True), (b"\x0a\x01", False)]),
     ("heroesofthestorm", UDP, 3724, [(bytes(14) + b"\x40\0\1\2\3\4", True), (bytes(14) + b"\x40\x10\1\2\3\4", True)]),
 ]

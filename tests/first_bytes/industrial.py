@@ -1,41 +1,17 @@
-"""Plants, substations, vehicles, buildings, meters, instruments."""
+"""Plants, substations, laboratories."""
 
 from binascii import crc_hqx
-from functools import reduce
-from operator import xor
 from struct import pack, unpack
 
+from tests.first_bytes.crc import reflected
+
 TCP, UDP = 6, 17
-SBUS = pack(">IBBHBBB", 13, 1, 0, 5, 0, 1, 6)
 COTP = b"\x03\0\0\x16\x11\xe0\0\0\0\1\0\xc0\1\x0a\xc1\2\1\0\xc2\2\1\2"
-
-
-def reflected(data: bytes, polynomial: int, crc: int) -> bytes:
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ polynomial if crc & 1 else crc >> 1
-    return pack("<H", crc ^ 0xFFFF)
-
-
-def hdlc(body: bytes) -> bytes:
-    inside = pack(">H", 0xA000 | len(body) + 4) + body
-    return b"\x7e" + inside + reflected(inside, 0x8408, 0xFFFF) + b"\x7e"
 
 
 def rtu(body: bytes) -> bytes:
     (inverse,) = unpack("<H", reflected(body, 0xA001, 0xFFFF))
     return body + pack("<H", inverse ^ 0xFFFF)
-
-
-def heartbeat(header: bytes) -> bytes:
-    message = header + pack("<IBBBBB", 0, 2, 3, 81, 4, 3)
-    (inverse,) = unpack("<H", reflected(message[1:] + b"\x32", 0x8408, 0xFFFF))
-    return message + pack("<H", inverse ^ 0xFFFF)
-
-
-def sentence(kind: bytes, text: bytes) -> bytes:
-    return kind + text + b"*%02X\r\n" % reduce(xor, text)
 
 
 def tpkt(body: bytes) -> bytes:
@@ -60,26 +36,14 @@ KNOWN = [
     ("iso95061mms", TCP, True, 102, COTP + tpkt(MMS)),
     ("beckhoffads", TCP, True, 48898, pack("<HI", 0, 32) + ADS),
     ("beckhoffads", UDP, True, 48899, b"\x03\x66\x14\x71" + bytes(20)),
-    ("atg", TCP, True, 10001, b"\x01I20100\n"),
     ("dnp3", TCP, True, 20000, DNP3 + reflected(DNP3, 0xA6BC, 0)),
     ("ieeec37118", TCP, True, 4712, PHASOR + pack(">H", crc_hqx(PHASOR, 0xFFFF))),
-    ("knxnetip", UDP, True, 3671, b"\x06\x10\x02\x01\0\x0e\x08\1\xc0\0\2\1\x0e\x57"),
-    ("iec62056", TCP, True, 4059, pack(">HHHH", 1, 16, 1, 5) + b"\x60\x03\xa1\x01\0"),
-    ("iec62056", TCP, True, 4060, hdlc(b"\x03\x21\x93")),
     ("hartip", UDP, True, 5094, pack(">BBBBHH", 1, 0, 0, 0, 2, 13) + b"\1\0\0\x75\x30"),
     ("hartip", TCP, True, 5094, pack(">BBBBHH", 2, 0, 4, 0, 7, 12) + b"\x80\0\0\0"),
     ("ethernetip", TCP, True, 44818, pack("<HHIIQI", 0x65, 4, 0, 0, 7, 0) + b"\1\0\0\0"),
     ("ethernetip", UDP, True, 44818, pack("<HHIIQI", 0x63, 0, 0, 0, 0, 0)),
-    ("controllerareanetwork", UDP, True, 40001, b"ISO11898\1\1" + bytes(14)),
-    ("bacnet", UDP, True, 47808, b"\x81\x0b\0\x0c\x01\x20\xff\xff\0\xff\x10\x08"),
-    ("ethersio", UDP, True, 6060, b"ESIO\0\1\0\1" + bytes(16)),
-    ("ethersbus", UDP, True, 5050, SBUS + pack(">H", crc_hqx(SBUS, 0))),
     ("cip", UDP, True, 2222, pack("<HHHIIHH", 2, 0x8002, 8, 1, 1, 0xB1, 4) + bytes(4)),
-    ("cnpip", UDP, True, 1628, pack(">HBB", 28, 1, 0x71) + bytes(24)),
     ("ethernetglobaldata", UDP, True, 18246, b"\x0d\x01\xd4\xf0\xc0\xa8\x08\x4d" + bytes(40)),
-    ("ansic1222", TCP, True, 1153, b"\x60\x20\xa2\x05\x80\x03\x01\x02\x03" + bytes(25)),
-    ("trdp", UDP, True, 17224, pack(">IHH", 7, 0x0100, 0x5064) + bytes(12) + pack(">I", 24) + bytes(40)),
-    ("trdp", TCP, True, 17225, pack(">IHH", 7, 0x0100, 0x4D72) + bytes(12) + pack(">I", 13) + bytes(100)),
     ("modbus", TCP, True, 502, pack(">HHHBBHH", 1, 0, 6, 1, 3, 0, 10)),
     ("modbus", TCP, True, 502, pack(">HHHBBH", 1, 0, 4, 0, 0x5A, 2)),
     ("modbus", UDP, True, 502, pack(">HHHBBHH", 1, 0, 6, 1, 3, 0, 10)),
@@ -89,9 +53,6 @@ KNOWN = [
     ("modbus", TCP, False, 1502, b":01030400010002F5\r\n"),
     ("modbus", TCP, True, 1502, pack(">HHHBBHHBHH", 1, 0, 11, 1, 16, 1, 2, 4, 10, 258)),
     ("modbus", TCP, False, 1502, pack(">HHHBBBHH", 1, 0, 7, 1, 3, 4, 10, 258)),
-    ("mavlink", UDP, True, 14551, heartbeat(b"\xfe\x09\0\xff\0\0")),
-    ("mavlink", UDP, True, 14551, heartbeat(b"\xfd\x09\0\0\x07\1\1\0\0\0")),
-    ("mavlink", TCP, False, 5760, heartbeat(b"\xfd\x09\0\0\x07\1\1\0\0\0")),
     ("melsec", TCP, True, 5007, b"\x50\0\0\xff\xff\3\0" + pack("<HHHH", 12, 4, 0x0401, 0) + b"\x64\0\0\xa8\2\0"),
     ("melsec", TCP, False, 5007, b"\xd0\0\0\xff\xff\3\0" + pack("<HHHH", 6, 0, 1, 2)),
     ("melsec", UDP, True, 5006, b"\x54\0\x34\x12\0\0\0\xff\xff\3\0" + pack("<HHHH", 6, 4, 0x0101, 0)),
@@ -100,28 +61,9 @@ KNOWN = [
     ("dicom", TCP, True, 104, pack(">BBIHH", 1, 0, 200, 1, 0) + b"%-16s%-16s" % (b"ARCHIVE", b"CT1") + bytes(134)),
     ("dicom", TCP, False, 11113, pack(">BBIHH", 2, 0, 200, 1, 0) + b"%-16s%-16s" % (b"ARCHIVE", b"CT1") + bytes(134)),
     ("dicom", TCP, False, 11113, b"\3\0\0\0\0\4\0\1\1\7"),
-    ("doip", TCP, True, 13401, b"\2\xfd\0\5\0\0\0\x07\x0e\0\0" + bytes(4)),
-    ("doip", UDP, True, 13400, b"\xff\0\0\1\0\0\0\0"),
-    ("v2g", UDP, True, 15118, b"\1\xfe\x90\0\0\0\0\2\x10\0"),
-    ("v2g", TCP, True, 50001, b"\1\xfe\x80\1\0\0\0\4\x80\0\xdb\xab"),
-    ("iec62056", TCP, True, 8899, b"/?!\r\n"),
-    ("iec62056", TCP, True, 8899, b"/?00123456!\r\n"),
     ("hsms", TCP, True, 5000, pack(">IHHHI", 10, 0xFFFF, 0, 1, 7)),
     ("hsms", TCP, False, 5000, pack(">IHHHI", 10, 0xFFFF, 0, 2, 7)),
-    ("niagarafox", TCP, True, 1912, b"fox a 1 -1 fox hello\n{\nfox.version=s:1.0\n};;\n"),
-    ("nmea0183", TCP, False, 10111, sentence(b"$", b"GPGLL,5300.97914,N,00259.98174,E,125926,A")),
-    ("nmea0183", UDP, True, 10110, sentence(b"!", b"AIVDM,1,1,,A,13u?etPv2;0n:dDPwUM1U1Cb069D,0")),
     ("gvcp", UDP, True, 3956, pack(">BBHHH", 0x42, 1, 2, 0, 1)),
     ("gvcp", UDP, False, 3956, pack(">HHHH", 0, 3, 0xF8, 1) + bytes(0xF8)),
     ("gvcp", UDP, True, 3956, pack(">BBHHHI", 0x42, 1, 0x80, 4, 2, 0xA00)),
-    ("mbus", TCP, True, 10001, bytes.fromhex("1040fe3e16")),
-    ("mbus", TCP, False, 40002, bytes.fromhex("6803036808017278e35316".replace("78e353", "7b"))),
-    ("lorawan", UDP, True, 1700, b"\2\x12\x34\0" + bytes(range(8)) + b'{"rxpk":[{"tmst":3512348611}]}'),
-    ("lorawan", UDP, True, 40002, b"\2\x12\x34\0" + bytes(range(8)) + b'{"stat":{"time":"2026-11-30 00:00:00 GMT"}}'),
-    ("lorawan", UDP, False, 40002, b'\2\x12\x34\3{"txpk":{"imme":true}}'),
-    ("lorawan", UDP, True, 1700, b"\2\x12\x34\2" + bytes(range(8))),
-    ("lorawan", UDP, False, 1700, b"\2\x12\x34\4"),
-]
-TALKS = [
-    ("lorawan", UDP, 40002, [(b"\2\x12\x34\2" + bytes(range(8)), True), (b"\2\x12\x34\4", False)]),
 ]

@@ -10,7 +10,8 @@ import pytest
 from dpi.dissect.probes.index import KINDS, probe_bytes, probe_messages
 from dpi.dissect.protocols import SLUGS
 from tests.first_bytes import KNOWN, TALKS, Known, Talk
-from tests.first_bytes.industrial import COTP, SBUS
+from tests.first_bytes.buildings import SBUS
+from tests.first_bytes.industrial import COTP
 from tests.first_bytes.network import DHCP, NETBIOS_NAME
 from tests.first_bytes.voice import STUN
 

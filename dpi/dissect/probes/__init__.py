@@ -33,7 +33,10 @@ FAMILIES = (
     "voice",
     "chat",
     "games",
+    "game_engines",
     "industrial",
+    "vehicles",
+    "buildings",
     "home",
     "stage",
 )

@@ -1,22 +1,12 @@
-"""Plants, substations, vehicles, buildings, meters, instruments."""
+"""Plants, substations and laboratories: controllers, instruments, what they are read and driven by."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.probes.crc cimport crc_ccitt, crc_reflected
 from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
-
-
-cdef uint16_t reflected(const uint8_t *data, uint32_t n, uint16_t polynomial, uint16_t crc) noexcept nogil:
-    """A check sum of 16 bits that takes the lowest bit first."""
-    cdef uint32_t i
-    cdef int _
-    for i in range(n):
-        crc ^= data[i]
-        for _ in range(8):
-            crc = crc >> 1 ^ polynomial if crc & 1 else crc >> 1
-    return crc
 
 
 cdef Answer modbus(const Sight *s, Found *out) noexcept nogil:
@@ -53,7 +43,7 @@ cdef Answer modbus_rtu(const Sight *s, Found *out) noexcept nogil:
     cdef uint8_t function = byte_at(s, 1) & 0x7F
     if not 4 <= s.n <= 256 or s.data[0] > 247 or not (1 <= function <= 24 or function == 43):
         return NO
-    return yes(reflected(s.data, s.n - 2, 0xA001, 0xFFFF) == le16(s, s.n - 2))
+    return yes(crc_reflected(s.data, s.n - 2, 0xA001, 0xFFFF) == le16(s, s.n - 2))
 
 
 cdef int hex_digit(uint8_t c) noexcept nogil:
@@ -84,7 +74,7 @@ cdef Answer dnp3(const Sight *s, Found *out) noexcept nogil:
     """IEEE 1815, 9.2: 0x0564, a length of 5 or more, …, a check sum of the first eight bytes (9.2.4.3)."""
     if s.n < 10 or be16(s, 0) != 0x0564 or s.data[2] < 5:
         return NO
-    return yes(reflected(s.data, 8, 0xA6BC, 0) ^ 0xFFFF == le16(s, 8))
+    return yes(crc_reflected(s.data, 8, 0xA6BC, 0) ^ 0xFFFF == le16(s, 8))
 
 
 cdef Answer iec104(const Sight *s, Found *out) noexcept nogil:
@@ -120,7 +110,7 @@ cdef Answer iso_on_tcp(const Sight *s, Found *out) noexcept nogil:
         return MORE
     if s.data[at + 7] == 0x32 and s.data[at + 8] in (1, 2, 3, 7):
         return YES
-    if s.data[at + 7] == 0x72 and 1 <= s.data[at + 8] <= 3 or s.data[at + 7] == 0x72 and s.data[at + 8] in (0xFD, 0xFE):
+    if s.data[at + 7] == 0x72 and s.data[at + 8] in (1, 2, 3, 0xFD, 0xFE):
         out.label = P_S7COMMPLUS
         return YES
     if s.data[at + 7] in (0x0D, 0x0E):
@@ -148,18 +138,6 @@ cdef Answer ethernet_ip(const Sight *s, Found *out) noexcept nogil:
     if le32(s, 8) > 0x70 or not fills(s, le16(s, 2) + 24, 0, 2):
         return NO
     return yes(to_or_from(s, 44818) or command >= 0x63 and (command < 0x66) == (le32(s, 4) == 0 or command == 0x65))
-
-
-cdef Answer bacnet(const Sight *s, Found *out) noexcept nogil:
-    """ASHRAE 135, annex J.2: BVLC: 0x81, a function, the length; the network layer's version, 1."""
-    cdef uint8_t function = byte_at(s, 1)
-    if s.n < 4 or function > 12 or be16(s, 2) != s.wire:
-        return NO
-    if function in (9, 10, 11):
-        return yes(byte_at(s, 4) == 1)
-    if function == 4:
-        return yes(byte_at(s, 10) == 1)
-    return yes(to_or_from(s, 47808) and s.wire <= 512)
 
 
 cdef Answer opc_ua(const Sight *s, Found *out) noexcept nogil:
@@ -211,58 +189,9 @@ cdef Answer beckhoff_discovery(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 12 and be32(s, 0) == 0x03661471)
 
 
-cdef uint16_t crc_ccitt(const Sight *s, uint32_t n) noexcept nogil:
-    """The cyclic redundancy check of ITU-T V.41 (x^16 + x^12 + x^5 + 1, from 0) over the first n bytes."""
-    cdef uint32_t crc = 0
-    cdef uint32_t i
-    cdef int _
-    for i in range(n):
-        crc ^= <uint32_t>s.data[i] << 8
-        for _ in range(8):
-            crc = crc << 1 ^ (0x1021 if crc & 0x8000 else 0)
-    return <uint16_t>crc
-
-
-cdef Answer ether_s_bus(const Sight *s, Found *out) noexcept nogil:
-    """SAIA's S-Bus: the length of all, version 0 or 1, type 0, a sequence, request, response or ack; a checksum ends it."""
-    if s.n < 11 or be32(s, 0) != s.wire or s.data[4] > 1 or s.data[5] or s.data[8] > 2:
-        return NO
-    return yes(s.n < s.wire or crc_ccitt(s, s.n - 2) == be16(s, s.n - 2))
-
-
-cdef Answer ether_sio(const Sight *s, Found *out) noexcept nogil:
-    """SAIA's S-I/O: the magic, a type of telegram."""
-    return yes(s.n >= 20 and has(s, 0, b"ESIO\0", 5) and s.data[5] <= 2 and s.data[6] == 0)
-
-
 cdef Answer ethernet_global_data(const Sight *s, Found *out) noexcept nogil:
     """GE's EGD: type 13, version 1, a request's number, the producer's address."""
     return yes(s.n >= 32 and be16(s, 0) == 0x0D01)
-
-
-cdef Answer knx(const Sight *s, Found *out) noexcept nogil:
-    """KNX 3/8/2, 2.3: a header of 6 bytes, version 1.0, a service, the length of all."""
-    return yes(s.n >= 6 and be16(s, 0) == 0x0610 and 2 <= s.data[2] <= 9 and fills(s, be16(s, 4), 0, 2))
-
-
-cdef Answer dlms(const Sight *s, Found *out) noexcept nogil:
-    """IEC 62056-47, 6.3: version 1, two ports, the length of the rest, an APDU; or 62056-46, 6.4: a frame in 0x7E
-    with the check sum of RFC 1662, C.2."""
-    cdef uint8_t tag = byte_at(s, 8)
-    cdef uint32_t end = (be16(s, 1) & 0x7FF) + 2
-    if s.n < 9:
-        return NO
-    if s.data[0] == 0x7E:
-        return yes(s.data[1] >> 4 == 0x0A and 9 <= end <= s.n and fills(s, end, 0, 2) and s.data[end - 1] == 0x7E
-                   and reflected(s.data + 1, end - 4, 0x8408, 0xFFFF) ^ 0xFFFF == le16(s, end - 3))
-    return yes(be16(s, 0) == 1 and fills(s, be16(s, 6) + 8, 0, 6) and be16(s, 2) and be16(s, 4)
-               and (0x60 <= tag <= 0x63 or 0xC0 <= tag <= 0xC8
-                    or tag in (0x01, 0x05, 0x06, 0x08, 0x0C, 0x0D, 0x0F, 0xDB, 0xDD)))
-
-
-cdef Answer meter_readout(const Sight *s, Found *out) noexcept nogil:
-    """IEC 62056-21, 6.3.1, through a serial gateway: a request for a sign-on, to one device or to whichever there is."""
-    return yes(5 <= s.n <= 37 and has(s, 0, b"/?", 2) and has(s, s.n - 3, b"!\r\n", 3) and printable(s, 2, s.n - 5))
 
 
 cdef Answer hsms(const Sight *s, Found *out) noexcept nogil:
@@ -272,57 +201,15 @@ cdef Answer hsms(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer synchrophasor(const Sight *s, Found *out) noexcept nogil:
     """IEEE C37.118.2, 6.2: 0xAA, a type and version, the size, …, a check sum (CCITT) over all but itself."""
-    cdef uint16_t crc = 0xFFFF
     cdef uint32_t n = be16(s, 2)
-    cdef uint32_t i = 0
-    cdef int _
     if s.n < 16 or s.data[1] & 0x80 or s.data[1] >> 4 > 5 or not 1 <= s.data[1] & 0x0F <= 3 or n < 16 or n > s.n:
         return NO
-    while i < n - 2:
-        crc ^= <uint16_t>(s.data[i] << 8)
-        for _ in range(8):
-            crc = <uint16_t>(crc << 1) ^ 0x1021 if crc & 0x8000 else <uint16_t>(crc << 1)
-        i += 1
-    return yes(crc == be16(s, n - 2))
-
-
-cdef Answer c1222(const Sight *s, Found *out) noexcept nogil:
-    """ANSI C12.22, 5.3: ACSE's association, the length, an application's title or context."""
-    cdef uint32_t at = 2 + (byte_at(s, 1) & 0x7F if byte_at(s, 1) & 0x80 else 0)
-    return yes(s.n >= 8 and s.data[0] == 0x60
-               and byte_at(s, at) in (0xA1, 0xA2, 0xA4, 0xA6, 0xA7, 0xA8, 0xAB, 0xAC, 0xBE))
-
-
-cdef Answer trdp(const Sight *s, Found *out) noexcept nogil:
-    """IEC 61375-2-3, A.6: a sequence, version 1.x, a type of two letters, …"""
-    if s.n < 40 or s.data[4] != 1 or s.data[5] > 3:
-        return NO
-    if s.data[6] == c'P':
-        return yes(s.data[7] in (c'd', c'p', c'r', c'e') and be32(s, 20) <= 1432)
-    return yes(s.data[6] == c'M' and s.data[7] in (c'n', c'r', c'p', c'q', c'c', c'e') and be32(s, 20) < 1 << 16)
-
-
-cdef Answer can(const Sight *s, Found *out) noexcept nogil:
-    """CAN over a network: the standard's number is the magic."""
-    return starts(s, b"ISO11898", 8)
-
-
-cdef Answer cn_ip(const Sight *s, Found *out) noexcept nogil:
-    """EIA-852, 8.1: the length of all, version 1, a type of packet, no extension, no vendor's own."""
-    return yes(s.n >= 20 and be16(s, 0) == s.wire and s.data[2] == 1 and (s.data[3] == 1 or 0x60 <= s.data[3] < 0x80)
-               and (to_or_from(s, 1628) or to_or_from(s, 1629) or s.data[4] == 0 and be16(s, 6) == 0))
+    return yes(crc_ccitt(s.data, n - 2, 0xFFFF) == be16(s, n - 2))
 
 
 cdef Answer hislip(const Sight *s, Found *out) noexcept nogil:
     """IVI-6.1, 2.1: `HS`, a type of message, a control code, a parameter, a length of 64 bits."""
     return yes(s.n >= 16 and has(s, 0, b"HS", 2) and s.data[2] <= 27 and be32(s, 8) == 0 and be32(s, 12) <= 1 << 24)
-
-
-cdef Answer tank_gauge(const Sight *s, Found *out) noexcept nogil:
-    """Veeder-Root's serial interface: SOH, a function of one letter and three digits, a tank of two."""
-    return yes(s.n >= 6 and s.data[0] == 1 and s.data[1] in (c'I', c'i', c'S', c's') and is_digit(s.data[2])
-               and lower(s.data[3]) != c' ' and is_print(s.data[3]) and is_print(s.data[4]) and is_digit(s.data[5])
-               and (s.n < 7 or is_digit(s.data[6]) or s.data[6] in (c'\r', c'\n')))
 
 
 cdef bint own_station(const Sight *s, uint32_t at) noexcept nogil:
@@ -354,46 +241,6 @@ cdef Answer dicom(const Sight *s, Found *out) noexcept nogil:
                and printable(s, 10, 32))
 
 
-cdef Answer doip(const Sight *s, Found *out) noexcept nogil:
-    """ISO 13400-2, 9.2: a version and its inverse, a type of payload, the length of the rest: of a refusal (0) one byte."""
-    cdef uint32_t kind = be16(s, 2)
-    cdef uint32_t end = be32(s, 4) + 8
-    if s.n < 8 or s.data[0] ^ s.data[1] != 0xFF:
-        return NO
-    if not (1 <= kind <= 8 or kind == 0 and end == 9 or 0x4001 <= kind <= 0x4004 or 0x8001 <= kind <= 0x8003):
-        return NO
-    return yes(8 <= end <= 1 << 24 and fills(s, end, 0, 2))
-
-
-cdef Answer v2g(const Sight *s, Found *out) noexcept nogil:
-    """ISO 15118-2, 7.8.3: version 1 and its inverse, EXI or the discovery of a charger, the length of the rest."""
-    cdef uint32_t kind = be16(s, 2)
-    return yes(s.n >= 10 and be16(s, 0) == 0x01FE and (0x8001 <= kind <= 0x8004 or 0x9000 <= kind <= 0x9003)
-               and be32(s, 4) <= 1 << 16 and fills(s, be32(s, 4) + 8, 0, 2))
-
-
-cdef Answer niagara_fox(const Sight *s, Found *out) noexcept nogil:
-    """Tridium's Fox: a frame of text, its number, the greeting."""
-    return yes(has(s, 0, b"fox a ", 6) and contains(s, b" fox hello\n", 11, 32))
-
-
-cdef const char *DIGITS = b"0123456789ABCDEF"
-
-
-cdef Answer nmea(const Sight *s, Found *out) noexcept nogil:
-    """NMEA 0183, 5.3: a sentence: $ or !, five letters, fields, *, two digits: all between them by exclusive or."""
-    cdef uint32_t i = 1
-    cdef uint8_t total = 0
-    while i < s.n and i < 82 and s.data[i] != c'*':
-        if not is_print(s.data[i]) or i < 6 and not c'A' <= s.data[i] <= c'Z':
-            return NO
-        total ^= s.data[i]
-        i += 1
-    if i < 7 or i + 2 >= s.n or i == 82 or s.data[6] != c',':
-        return NO
-    return yes(s.data[i + 1] == <uint8_t>DIGITS[total >> 4] and s.data[i + 2] == <uint8_t>DIGITS[total & 0x0F])
-
-
 cdef Answer gvcp(const Sight *s, Found *out) noexcept nogil:
     """GigE Vision's control: a key or a status, a command or its answer, the length of the rest."""
     if s.n < 8 or be16(s, 4) + 8 != s.wire:
@@ -403,53 +250,6 @@ cdef Answer gvcp(const Sight *s, Found *out) noexcept nogil:
     return yes(s.data[0] == 0x42 and be16(s, 2) in (2, 4, 0x40, 0x42, 0x80, 0x82, 0x84, 0x86))
 
 
-cdef Answer m_bus(const Sight *s, Found *out) noexcept nogil:
-    """M-Bus through a gateway (EN 13757-2): a short frame with one of a master's controls, or a long one; a sum, 0x16."""
-    cdef uint32_t i
-    cdef uint32_t sum = 0
-    if s.data[0] == 0x10:
-        return yes(s.n == 5 and s.data[1] in (0x40, 0x5A, 0x5B, 0x7A, 0x7B) and s.data[4] == 0x16
-                   and (s.data[1] + s.data[2]) & 0xFF == s.data[3])
-    if s.n < 9 or s.data[1] != s.data[2] or s.data[3] != 0x68 or s.n != s.data[1] + 6 or s.data[s.n - 1] != 0x16:
-        return NO
-    for i in range(4, s.n - 2):
-        sum += s.data[i]
-    return yes(sum & 0xFF == s.data[s.n - 2])
-
-
-cdef Answer lorawan(const Sight *s, Found *out) noexcept nogil:
-    """LoRaWAN's gateways (Semtech's packet forwarder, 3 and 5): version, token, kind, the gateway; what is heard in JSON.
-    Away from the port a question for downlinks is one when it is acknowledged, by its token."""
-    cdef uint32_t kind = byte_at(s, 3)
-    cdef uint32_t mark = 0x4C000000 | be32(s, 0) >> 8
-    if kind == 0 and byte_at(s, 12) == c'{':
-        return yes(contains(s, b'"rxpk"', 6, 32) or contains(s, b'"stat"', 6, 32))
-    if kind == 3 and byte_at(s, 4) == c'{':
-        return yes(contains(s, b'"txpk"', 6, 32))
-    if to_or_from(s, 1700):
-        return yes(kind == 2 and s.wire == 12 or kind in (1, 4) and s.wire == 4)
-    if kind == 2 and s.wire == 12 and s.mine != NULL and s.mine[0] == 0:
-        s.mine[0] = mark
-    return yes(kind == 4 and s.wire == 4 and s.theirs != NULL and s.theirs[0] == mark)
-
-
-cdef Answer mavlink(const Sight *s, Found *out) noexcept nogil:
-    """MAVLink, HEARTBEAT (message 0), which each vehicle and station sends by the second: version 1 or 2, its length, less
-    what zeros end it in version 2, a check sum of all but the first byte and of the message's own number, 50."""
-    cdef uint8_t own = 50
-    cdef uint32_t end = 6 if byte_at(s, 0) == 0xFE else 10
-    cdef uint16_t crc
-    if s.n < end + 3 or end == 6 and (s.data[1] != 9 or s.data[5]):
-        return NO
-    if end == 10 and (not 1 <= s.data[1] <= 9 or s.data[2] > 1 or be16(s, 7) or s.data[9]):
-        return NO
-    end += s.data[1]
-    if s.n < end + 2:
-        return NO
-    crc = reflected(&own, 1, 0x8408, reflected(s.data + 1, end - 1, 0x8408, 0xFFFF))
-    return yes(crc == le16(s, end))
-
-
 at_first(TCP, P_OPCUA, opc_ua, b"HAOMERC")
 at_first(TCP, P_FINS, fins_tcp, b"F")
 at_first(TCP, P_HISLIP, hislip, b"H")
@@ -457,36 +257,18 @@ at_first(TCP, P_IEC60870, iec104, b"\x68")
 at_first(TCP, P_S7COMM, iso_on_tcp, b"\x03")
 at_first(TCP, P_BECKHOFFADS, beckhoff_ads, b"\x00")
 at_first(UDP, P_BECKHOFFADS, beckhoff_discovery, b"\x03")
-at_first(TCP, P_ATG, tank_gauge, b"\x01")
 at_first(BOTH, P_DNP3, dnp3, b"\x05")
 at_first(BOTH, P_IEEEC37118, synchrophasor, b"\xaa")
-at_first(BOTH, P_KNXNETIP, knx, b"\x06")
-at_first(BOTH, P_IEC62056, dlms, b"\x00\x7e")
 at_first(BOTH, P_HARTIP, hart_ip, b"\x01\x02")
 at_first(BOTH, P_ETHERNETIP, ethernet_ip, b"\x00\x04\x63\x64\x65\x66\x6f\x70")
-at_first(BOTH, P_CONTROLLERAREANETWORK, can, b"I")
-at_first(UDP, P_BACNET, bacnet, b"\x81")
-at_first(UDP, P_ETHERSIO, ether_sio, b"E")
-at_first(UDP, P_ETHERSBUS, ether_s_bus, b"\x00")
 at_first(UDP, P_CIP, cip_io, b"\x02")
-at_first(UDP, P_CNPIP, cn_ip, b"\x00\x01\x02\x03\x04\x05")
-at_first(TCP, P_IEC62056, meter_readout, b"/")
 at_first(TCP, P_HSMS, hsms, b"\x00")
 at_first(TCP, P_DICOM, dicom, b"\x01\x02\x03")
-at_first(TCP, P_NIAGARAFOX, niagara_fox, b"f")
 at_first(BOTH, P_MELSEC, melsec, b"PT\xd0\xd45D")
-at_first(BOTH, P_DOIP, doip, b"\x02\x03\x04\xff")
-at_first(BOTH, P_V2G, v2g, b"\x01")
-at_first(BOTH, P_NMEA0183, nmea, b"$!")
-at_first(TCP, P_MBUS, m_bus, b"\x10\x68")
-at_first(UDP, P_LORAWAN, lorawan, b"\x01\x02")
 at_first(TCP, P_MODBUS, modbus_ascii, b":")
-at_first(BOTH, P_MAVLINK, mavlink, b"\xfd\xfe")
 at_ports(TCP, P_MODBUS, modbus_rtu, (502,))
 at_ports(UDP, P_MODBUS, modbus, (502,))
 at_ports(BOTH, P_FINS, fins, (9600,))
 at_ports(UDP, P_ETHERNETGLOBALDATA, ethernet_global_data, (18246,))
-at_ports(BOTH, P_ANSIC1222, c1222, (1153,))
 at_ports(UDP, P_GVCP, gvcp, (3956,))
-at_any(BOTH, P_TRDP, trdp)
 at_any(TCP, P_MODBUS, modbus)
