@@ -15,8 +15,9 @@ from dpi.decide.near cimport near_find
 from dpi.decide.risks cimport belongs
 from dpi.decide.shard cimport SEES_DNS, SEES_NAMES, TRAIT_CALL, TRAIT_MIXED, TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate, Found
-from dpi.dissect.inspector cimport SAID_HTTP, Finding
+from dpi.dissect.inspector cimport NOBODY, SAID_HTTP, Finding
 from dpi.dissect.protocols cimport *
+from dpi.dissect.tls cimport TLS_1_2
 from dpi.flow.evidence cimport (
     BY_BEHAVIOUR,
     BY_CERTIFICATE,
@@ -46,7 +47,6 @@ from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, Packet
 cdef enum:
     BY_OTHERS = 15          # confidence that a name loses where it was another client's lookup …
     BY_MANY = 25            # … and where several apps share the address
-    TLS_1_2 = 0x0303
 
 
 # What the IP header's protocol number alone tells (IANA, Protocol Numbers); 0: nothing.
@@ -190,23 +190,15 @@ cdef void take_answer(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
         replace(s, &f.content_type, s.inspector.server.content_type)
 
 
-cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
-    """Copies what the inspector found into the flow, and names the app by the name."""
-    cdef Found *found = &s.inspector.found
-    cdef uint16_t label = 0
-    cdef int server
-    if s.blind != SEES_NAMES:
-        hide_name(s, finding)
-    if finding.client < 2 and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
-        if f.local > 1 and finding.client != opener(f):
-            device_forget(s, f)                     # it was taken for that of the other side
-        f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | finding.client
-    if finding.replaces:
-        f.protocol.confidence = 0
-    if found.by_sizes:
-        improve(&f.protocol, finding.protocol, BY_BEHAVIOUR, confidence_of(BY_BEHAVIOUR))
-    else:
-        improve(&f.protocol, finding.protocol, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
+cdef inline void take_opener(Shard *s, Flow *f, uint8_t client) noexcept nogil:
+    """Of a flow that was joined later: which side is the client's, payload has told."""
+    if f.local > 1 and client != opener(f):
+        device_forget(s, f)                         # it was taken for that of the other side
+    f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | client
+
+
+cdef inline void take_fields(Shard *s, Flow *f, const Found *found) noexcept nogil:
+    """What the record tells beside labels and names."""
     replace(s, &f.fingerprint, found.ja4)
     replace(s, &f.fingerprint, found.hassh)
     replace(s, &f.alpn, found.alpn)
@@ -218,6 +210,24 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     if found.quic_version:
         f.quic_version = found.quic_version
     f.ech |= found.ech
+
+
+cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
+    """Copies what the inspector found into the flow, and names the app by the name."""
+    cdef Found *found = &s.inspector.found
+    cdef uint16_t label = 0
+    cdef int server
+    if s.blind != SEES_NAMES:
+        hide_name(s, finding)
+    if finding.client != NOBODY and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
+        take_opener(s, f, finding.client)
+    if finding.replaces:
+        f.protocol.confidence = 0
+    if found.by_sizes:
+        improve(&f.protocol, finding.protocol, BY_BEHAVIOUR, confidence_of(BY_BEHAVIOUR))
+    else:
+        improve(&f.protocol, finding.protocol, BY_SIGNATURE, confidence_of(BY_SIGNATURE))
+    take_fields(s, f, found)
     if is_cover(s, f, found):
         finding.method = BY_NOTHING
         found.host_len = 0

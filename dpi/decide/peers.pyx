@@ -22,13 +22,12 @@ from dpi.flow.evidence cimport (
     BY_BEHAVIOUR, BY_KNOWN_SERVER, BY_NEIGHBOUR, BY_NOTHING, BY_PORT, BY_PREFIX, BY_SIGNATURE, Label, confidence_of,
     improve,
 )
-from dpi.flow.flow cimport FLOW_SYN_SEEN, NONE, Flow, opener
+from dpi.flow.flow cimport FLOW_SYN_SEEN, NONE, SYSTEM_PORTS, Flow, opener
 from dpi.match.peers cimport crowds_find, crowds_learn, peers_find, peers_learn
 from dpi.wire.packet cimport IP_TCP, IP_UDP, Packet, is_multicast
 
 
 cdef enum:
-    PRIVILEGED = 1024       # below are services of systems (RFC 6335, 6)
     FOLLOWED = 16           # packets that lists of peers are looked for in, after the flow's name
     FITS = 1                # Flow.odd: it begins as Message Stream Encryption does
 
@@ -41,7 +40,7 @@ cdef bint unknown(const Flow *f) noexcept nogil:
     """Whether nobody knows what this is, and neither end is a service."""
     return (f.app.id == 0 and f.host == NONE and (f.payloads[0] or f.payloads[1])
             and (f.protocol.method == BY_NOTHING or f.protocol.method == BY_PORT)
-            and f.port[0] >= PRIVILEGED and f.port[1] >= PRIVILEGED)
+            and f.port[0] >= SYSTEM_PORTS and f.port[1] >= SYSTEM_PORTS)
 
 
 cdef void crowd_learn(Shard *s, Flow *f) noexcept nogil:
@@ -85,7 +84,7 @@ cdef void peer_settle(Shard *s, Flow *f) noexcept nogil:
         return
     if is_bittorrent(&f.protocol):
         for side in range(2):
-            if f.port[side] >= PRIVILEGED and (any_end or side == server):      # of TCP's client it is any
+            if f.port[side] >= SYSTEM_PORTS and (any_end or side == server):      # of TCP's client it is any
                 peers_learn(s.names, NULL, f.addr[side], f.port[side], f.last)
     elif unknown(f):
         crowd_learn(s, f)

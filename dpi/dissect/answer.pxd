@@ -9,7 +9,6 @@ cdef enum Answer:
 
 
 cdef enum:
-    HOST_MAX = 255          # RFC 1035, 2.3.4
     ALPN_MAX = 31
 
 

@@ -7,7 +7,7 @@ author is in docs/reference/signatures.md.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Sender = Literal["either", "client", "server"]
 
@@ -17,6 +17,7 @@ ENOUGH_OF_BOTH = 16  # … where the other side must look so as well
 COMMON = frozenset((0x00, 0xFF))  # so much begins with these that one of them says little
 COMMON_BITS = 2
 LENGTH_BITS = 16  # at most that a length which agrees counts for
+ANCHOR = 4  # bytes in a row, at the most, by which a signature is found
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class Part:
     at: int = 0
     within: int = 0
     after: bytes = b""
+
+    @property
+    def searched_for(self) -> bool:
+        return bool(self.within or self.after)
 
     @property
     def searched(self) -> bytes:
@@ -58,6 +63,13 @@ class Host:
     size: int = 0  # bytes of the length before it; 0: there is none
 
 
+class Anchor(NamedTuple):
+    """Bytes at a place, by which a signature is found among the others."""
+
+    at: int
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Declaration:
     """What one side of a flow must look like to be of a label.  transports: IP protocol numbers."""
@@ -78,19 +90,12 @@ class Declaration:
     @property
     def evidence(self) -> int:
         """Bits that chance would have to meet in one side's bytes."""
-        fixed: dict[int, int] = {}  # offset: mask; what two parts fix counts once
-        values: dict[int, int] = {}
-        bits = 0
+        bits = sum(_worth(byte, mask) for byte, mask in self.fixed.values())
         for part in self.parts:
-            if part.within or part.after:
+            if part.searched_for:
                 places = max(1, part.within - part.at - len(part.searched) + 1)
                 found = sum(map(_worth, part.data, part.mask)) + sum(_worth(byte, 0xFF) for byte in part.after)
                 bits += max(0, found - (places - 1).bit_length())
-            else:
-                for i, (byte, mask) in enumerate(zip(part.data, part.mask, strict=True), part.at):
-                    fixed[i] = fixed.get(i, 0) | mask
-                    values[i] = values.get(i, 0) | byte & mask
-        bits += sum(_worth(values[i], mask) for i, mask in fixed.items())
         if self.counted:
             bits += min(8 * self.counted.size, LENGTH_BITS)
         return bits
@@ -101,6 +106,37 @@ class Declaration:
         if self.both:
             return ENOUGH_OF_BOTH
         return ENOUGH_WITH_PORT if self.ports else ENOUGH
+
+    @property
+    def fixed(self) -> dict[int, tuple[int, int]]:
+        """What stands at one place whatever comes: {offset: (byte, mask)}; what two parts fix is there once."""
+        found: dict[int, tuple[int, int]] = {}
+        for part in self.parts:
+            if part.searched_for:
+                continue
+            for at, (byte, mask) in enumerate(zip(part.data, part.mask, strict=True), part.at):
+                value, known = found.get(at, (0, 0))
+                found[at] = (value | byte & mask, known | mask)
+        return found
+
+    @property
+    def anchor(self) -> Anchor | None:
+        """The first four fixed bytes in a row, else the first of the longest runs."""
+        known = {at: byte for at, (byte, mask) in self.fixed.items() if mask == 0xFF}
+        best, most = 0, 0
+        for at in sorted(known):
+            n = 1
+            while n < ANCHOR and at + n in known:
+                n += 1
+            if n > most:
+                best, most = at, n
+        return Anchor(best, bytes(known[best + i] for i in range(most))) if most else None
+
+    @property
+    def first_bytes(self) -> list[int]:
+        """Every byte that what it names may begin with."""
+        byte, mask = self.fixed.get(0, (0, 0))
+        return [value for value in range(256) if value & mask == byte]
 
 
 def _worth(byte: int, mask: int) -> int:

@@ -7,17 +7,14 @@ isn[] is where the one before ended.
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer
-from dpi.dissect.inspector cimport STREAM_MAX, Finding, Inspector, Work, work_of
+from dpi.dissect.inspector cimport Finding, Inspector, Work, work_of
 from dpi.dissect.login cimport login_in_clear
 from dpi.dissect.over_tls cimport BEGINS, STAYS, Step, cut_short, upgrade
 from dpi.dissect.risks cimport RISK_CREDENTIALS
+from dpi.dissect.tls_records cimport CLIENT_HELLO, RECORD_HEADER
 from dpi.flow.flow cimport FLOW_TLS, NONE, Flow
-from dpi.flow.stream cimport Stream, stream_bytes, stream_drop, stream_free, stream_put, stream_ready
+from dpi.flow.stream cimport STREAM_MAX, Stream, stream_bytes, stream_drop, stream_free, stream_put, stream_ready
 from dpi.wire.packet cimport Packet
-
-
-cdef enum:
-    CLIENT_HELLO = 1        # RFC 8446, 4
 
 
 cdef Answer in_clear(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
@@ -47,7 +44,7 @@ cdef Answer goes_over(Inspector *s, Flow *f, const Packet *p, int side, const ui
     if not in_order:
         f.isn[side] = p.seq - 1
         clear(s, f, side)
-    if data[5] == CLIENT_HELLO:         # the server was waiting for it: what it sends next is its own
+    if data[RECORD_HEADER] == CLIENT_HELLO:         # the server was waiting for it: what it sends next is its own
         f.based = 3
         f.isn[1 - side] = p.ack - 1
     clear(s, f, 1 - side)

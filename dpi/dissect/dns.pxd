@@ -36,7 +36,7 @@ cdef struct DnsMessage:
     char qname[256]         # lower case, dotted, no trailing dot; "" is the root
     char cname[256]         # the last alias that the answer leads to, "" where there is none
     uint32_t n_addresses
-    DnsAddress addresses[32]
+    DnsAddress addresses[DNS_ADDRESSES_MAX]
 
 
 cdef bint dns_by_form(const uint8_t *data, uint32_t n) noexcept nogil

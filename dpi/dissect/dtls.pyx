@@ -8,23 +8,20 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
-from dpi.dissect.answer cimport NO, YES, Answer, Found
-from dpi.dissect.answer cimport answer_name, found_dict
-from dpi.dissect.tls cimport client_hello
+from dpi.dissect.answer cimport NO, YES, Answer, Found, answer_name, found_dict
+from dpi.dissect.tls cimport DTLS_1_0, client_hello
+from dpi.dissect.tls_records cimport CLIENT_HELLO, HANDSHAKE, HELLO_MAX
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, alive, left, over, slice, u8, u16, u24
 
 
 cdef enum:
-    HANDSHAKE = 22
-    CLIENT_HELLO = 1
     HELLO_MIN = 42          # as TLS's, and an empty cookie
-    HELLO_MAX = 16384
 
 
 cdef inline bint is_version(uint16_t version) noexcept nogil:
     """DTLS 1.0, 1.2 (and 1.3, which says 1.2 here), and what OpenSSL spoke before there was a standard."""
-    return version == 0xfeff or version == 0xfefd or version == 0x0100
+    return version == DTLS_1_0 or version == 0xfefd or version == 0x0100
 
 
 cdef Cursor fragment(Cursor *c, uint32_t *offset, uint32_t *length) noexcept nogil:

@@ -6,7 +6,7 @@ Their dissectors read bytes and know nothing of flows; here what they found beco
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
-from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer
+from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer, Found
 from dpi.dissect.dns_names cimport TUNNEL_WEIGHT, made_up, tunnel_weight
 from dpi.dissect.http cimport http_begun, http_request, http_response
 from dpi.dissect.http2 cimport http2_request
@@ -15,7 +15,6 @@ from dpi.dissect.inspector cimport (
     SAID_HTTP,
     SAID_NOTHING,
     SAID_TLS,
-    STREAM_MAX,
     Finding,
     Inspector,
     Work,
@@ -41,21 +40,19 @@ from dpi.dissect.protocols cimport (
 from dpi.dissect.quic cimport QuicState, quic_datagram, quic_state_free, quic_state_init
 from dpi.dissect.quic_header cimport quic_looks
 from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_DNS_TUNNEL, RISK_MADE_UP_NAME, RISK_OBSOLETE_TLS
-from dpi.dissect.tls cimport tls_client_hello
-from dpi.dissect.tls_records cimport HANDSHAKE, tls_records
+from dpi.dissect.tls cimport TLS_1_2, tls_client_hello
+from dpi.dissect.tls_records cimport CLIENT_HELLO, HANDSHAKE, RECORD_HEADER, tls_records
 from dpi.dissect.tls_server cimport tls_server_hello
 from dpi.dissect.tor cimport tor_certificate, tor_hello, tor_name
 from dpi.flow.evidence cimport BY_CERTIFICATE, BY_DNS_QUERY, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI
 from dpi.flow.flow cimport FLOW_TLS, NONE, Flow, opener
+from dpi.flow.stream cimport STREAM_MAX
 from dpi.wire.packet cimport Packet
 
 
 cdef enum:
     BODY_MIN = 4            # bytes of an HTTP body that tell a program
-    HELLO_BEGUN = 5         # bytes of a record's header, behind which the type of a message stands (4)
-    CLIENT_HELLO = 1
     HTTP2_PATIENCE = 8      # payloads, some of them cut or sent again, after which HTTP/2 is not waited for a request
-    TLS_1_2 = 0x0303
     ODD_SHARE = 4           # packets of a DNS flow that one odd question explains
 
 
@@ -65,7 +62,13 @@ cdef uint16_t tls_by_port(const Flow *f, const char *alpn) noexcept nogil:
     return label if label != P_TLS else implicit_tls(f.port[opener(f)], alpn)
 
 
-cdef void over_tls(Inspector *s, Flow *f, Finding *out) noexcept nogil:
+cdef void find_carried(const Inspector *s, const Flow *f, Finding *out) noexcept nogil:
+    """What TLS or QUIC carries, by what is in s.found."""
+    out.app = carried_by_tls(server_port(f), s.found.alpn)
+    out.sure = out.app in (P_ANYDESK, P_APPLEPUSH, P_DOHDOT)
+
+
+cdef void speaks_tls(Inspector *s, Flow *f, Finding *out) noexcept nogil:
     """The protocol's name, and what it carries, by what is in s.found."""
     cdef uint16_t before = f.protocol.id
     if f.flags & FLOW_TLS and upgradable(before):
@@ -74,8 +77,7 @@ cdef void over_tls(Inspector *s, Flow *f, Finding *out) noexcept nogil:
         out.app = P_RDP if before == P_RDP else 0
     else:
         out.protocol = tls_by_port(f, s.found.alpn)
-        out.app = carried_by_tls(server_port(f), s.found.alpn)
-        out.sure = out.app in (P_ANYDESK, P_APPLEPUSH, P_DOHDOT)
+        find_carried(s, f, out)
     f.flags |= FLOW_TLS
 
 
@@ -97,7 +99,7 @@ cdef Answer find_tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint3
     memset(&s.found, 0, sizeof(s.found))
     client = tls_client_hello(data, n, &s.found)
     if client == YES:
-        over_tls(s, f, out)
+        speaks_tls(s, f, out)
         if 0 < s.found.tls_version < TLS_1_2:
             out.risks |= RISK_OBSOLETE_TLS
         out.client = <uint8_t>side
@@ -114,7 +116,7 @@ cdef Answer find_tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint3
     if server == YES:
         memset(&s.found, 0, sizeof(s.found))
         out.complete = f.flags & FLOW_TLS != 0
-        over_tls(s, f, out)
+        speaks_tls(s, f, out)
         out.client = <uint8_t>(1 - side)
         memcpy(s.found.host, s.server.host, sizeof(s.found.host))
         s.found.host_len = s.server.host_len
@@ -128,10 +130,17 @@ cdef Answer find_tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint3
         return MORE
     if f.protocol.id == 0 and tls_records(data, n) == YES:  # joined in the middle of it
         memset(&s.found, 0, sizeof(s.found))
-        over_tls(s, f, out)
+        speaks_tls(s, f, out)
         f.spent |= <uint8_t>(1 << side)
         return YES
     return NO
+
+
+cdef uint16_t request_protocol(const Found *found) noexcept nogil:
+    """What HTTP is called by the form of a request's target."""
+    if found.target == TARGET_AUTHORITY:
+        return P_HTTPCONNECT
+    return P_HTTPPROXY if found.target == TARGET_ABSOLUTE else P_HTTP
 
 
 cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
@@ -150,13 +159,9 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
         out.replaces = 1
         return YES
     if request == YES:
-        out.protocol = P_HTTP
+        out.protocol = request_protocol(&s.found)
         if s.found.credentials:
             out.risks |= RISK_CREDENTIALS
-        if s.found.target == TARGET_AUTHORITY:
-            out.protocol = P_HTTPCONNECT
-        elif s.found.target == TARGET_ABSOLUTE:
-            out.protocol = P_HTTPPROXY
         out.replaces = 1
         out.client = <uint8_t>side
         out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
@@ -196,24 +201,23 @@ cdef bint find_unfinished(Inspector *s, Flow *f, int side, const uint8_t *data, 
     A name is told only where it is all there.
     """
     memset(&s.found, 0, sizeof(s.found))
-    if n > HELLO_BEGUN and data[0] == HANDSHAKE and data[HELLO_BEGUN] == CLIENT_HELLO and (
+    if n > RECORD_HEADER and data[0] == HANDSHAKE and data[RECORD_HEADER] == CLIENT_HELLO and (
             tls_client_hello(data, n, &s.found) == MORE):
-        over_tls(s, f, out)
+        speaks_tls(s, f, out)
         out.client = <uint8_t>side
         out.method = BY_SNI if s.found.host_len else BY_NOTHING
         return True
     memset(&s.server, 0, sizeof(s.server))
     if tls_server_hello(data, n, &s.server) == MORE and s.server.tls_version:
         memset(&s.found, 0, sizeof(s.found))
-        over_tls(s, f, out)
+        speaks_tls(s, f, out)
         out.client = <uint8_t>(1 - side)
         return True
     if f.flags & FLOW_TLS:
         return False
     memset(&s.found, 0, sizeof(s.found))
     if http_begun(data, n) and http_request(data, n, &s.found) != NO:
-        out.protocol = P_HTTP2 if s.found.alpn[0] else P_HTTPPROXY if s.found.target == TARGET_ABSOLUTE else (
-            P_HTTPCONNECT if s.found.target == TARGET_AUTHORITY else P_HTTP)
+        out.protocol = P_HTTP2 if s.found.alpn[0] else request_protocol(&s.found)
         out.client = <uint8_t>side
         return True
     memset(&s.found, 0, sizeof(s.found))
@@ -267,8 +271,7 @@ cdef Answer find_quic(Inspector *s, Flow *f, const Packet *p, int side, Finding 
         out.protocol = P_QUIC
         out.client = <uint8_t>(opener(f) if state.client else 1 - opener(f))
         out.method = BY_QUIC_SNI if s.found.host_len else BY_NOTHING
-        out.app = carried_by_tls(server_port(f), s.found.alpn)
-        out.sure = out.app in (P_ANYDESK, P_APPLEPUSH, P_DOHDOT)
+        find_carried(s, f, out)
         out.complete = 1
         if s.found.quic_version == 0:
             s.found.quic_version = state.version

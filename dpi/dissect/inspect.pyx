@@ -4,24 +4,24 @@ A TCP segment that comes in order is shown as it lies in the packet; only what i
 together, in streams that are lent to the flow out of a bounded pool.  UDP is shown datagram by datagram.  What was
 found is left in the inspector (inspector.pyx), one place a thread, and copied by the loop.
 
-TLS, HTTP, DNS and QUIC have dissectors of their own (find.pyx), all else is in the table of probes.  Both sides are
-looked at independently, so it does not matter which comes first, or whether only one is there.
+TLS, HTTP, DNS, QUIC (find.pyx) and SSH (ssh.pyx) have dissectors of their own, all else is told by its first bytes
+(first_bytes.pyx).  Both sides are looked at independently, so it does not matter which comes first, or whether only one
+is there.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
-from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
-from dpi.dissect.declared cimport Declared, declared_find
-from dpi.dissect.dialogue cimport clear, in_clear, login_risk, message_ends
+from dpi.dissect.answer cimport MORE, NO, YES, Answer
+from dpi.dissect.dialogue cimport clear, in_clear, message_ends
 from dpi.dissect.dns cimport dns_by_form, dns_message, dns_stream
 from dpi.dissect.find cimport find_http, find_question, find_quic, find_tls, find_unfinished, server_port
-from dpi.dissect.hassh cimport hassh
+from dpi.dissect.first_bytes cimport find_by_first_bytes
 from dpi.dissect.http cimport http_begun
 from dpi.dissect.inspector cimport (
     NEED_ANSWER,
     NEED_MESSAGES,
-    STREAM_MAX,
+    NOBODY,
     Finding,
     Inspector,
     Work,
@@ -30,30 +30,25 @@ from dpi.dissect.inspector cimport (
 from dpi.dissect.noise cimport expects_text, noise
 from dpi.dissect.obfuscated cimport find_obfuscated
 from dpi.dissect.over_tls cimport cut_short, upgradable
-from dpi.dissect.probes.index cimport probe
-from dpi.dissect.probes.sight cimport Sight
 from dpi.dissect.protocols cimport (
     P_DIAMETER,
     P_DNS,
-    P_DTLS,
     P_FASTCGI,
     P_HTTP,
     P_LLMNR,
     P_MDNS,
     P_MEGACO,
-    P_NETBIOS,
     P_QUIC,
     P_SCTP,
-    P_SDRTN,
-    P_SMTP,
     P_SSH,
     P_STUN,
 )
-from dpi.dissect.risks cimport RISK_ENTROPY, RISK_OBSOLETE_TLS
+from dpi.dissect.risks cimport RISK_ENTROPY
 from dpi.dissect.shown cimport shown_name
-from dpi.flow.evidence cimport BY_NOTHING, BY_SIGNATURE, BY_SNI
-from dpi.flow.flow cimport EPHEMERAL, FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener
-from dpi.flow.stream cimport Stream, stream_bytes, stream_put, stream_ready
+from dpi.dissect.ssh cimport find_offer, past_its_offer
+from dpi.dissect.tls_records cimport RECORD_HEADER, begins_hello
+from dpi.flow.flow cimport FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow
+from dpi.flow.stream cimport STREAM_MAX, Stream, stream_bytes, stream_put, stream_ready
 from dpi.wire.cursor cimport Cursor, left, over, skip, u8, u16, u32
 from dpi.wire.packet cimport IP_SCTP, IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN, Packet
 
@@ -61,9 +56,6 @@ from dpi.wire.packet cimport IP_SCTP, IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN,
 cdef enum:
     PAYLOADS_MAX = 10       # packets with payload that each side is looked at for
     BEGUN_PAYLOADS = 40     # the same while a message goes on that may name the flow: one cut small, or filled up, hides no name
-    NOBODY = 2
-    DTLS_1_0 = 0xFEFF
-    PRIVILEGED = 1024       # ports below are a system's own services (RFC 6335, 6)
     TELLING = 16            # bytes of a stream; fewer are too short for most that could be told
     UNFINISHED_MAX = 2048   # … that no dissector knows, up to which the end of what was written is waited for
 
@@ -80,12 +72,10 @@ cdef uint32_t payloads_max(const Inspector *s, const Flow *f, const Packet *p, i
     if f.protocol.id == P_SSH or goes_on(p, ready) or p.seq + p.n - f.isn[side] - 1 > ready or (
             f.protocol.id == 0 and answer == MORE and ready < UNFINISHED_MAX):
         return BEGUN_PAYLOADS
-    if ready <= 5:
+    if ready <= RECORD_HEADER:
         return PAYLOADS_MAX
     data = stream_bytes(stream)
-    if data[0] == 0x16:
-        return BEGUN_PAYLOADS if 1 <= data[5] <= 2 else PAYLOADS_MAX
-    return BEGUN_PAYLOADS if http_begun(data, ready) else PAYLOADS_MAX
+    return BEGUN_PAYLOADS if begins_hello(data) or http_begun(data, ready) else PAYLOADS_MAX
 
 
 cdef inline bint within_message(const Inspector *s, const Flow *f, int side) noexcept nogil:
@@ -94,11 +84,15 @@ cdef inline bint within_message(const Inspector *s, const Flow *f, int side) noe
             and stream_ready(&s.works[f.work].streams[side]) > 0)
 
 
+cdef inline void nothing_yet(Finding *out) noexcept nogil:
+    memset(out, 0, sizeof(Finding))
+    out.client = NOBODY
+
+
 cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
     """Looks at a packet with payload.  YES: `out` holds something new.  NO: nothing will come any more."""
     cdef Answer answer
-    memset(out, 0, sizeof(Finding))
-    out.client = NOBODY
+    nothing_yet(out)
     if f.needs & NEED_MESSAGES and p.proto == IP_UDP:
         return datagram(s, f, p, side, out)
     if p.proto == IP_TCP and begins_earlier(f, p, side):
@@ -106,7 +100,7 @@ cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
         f.spent &= <uint8_t>~(1 << side)
         clear(s, f, side)
     if f.spent & (1 << side):
-        if past_its_offer(s, f, p, side):
+        if f.protocol.id == P_SSH and past_its_offer(s, f, p, side):
             f.spent = 3                         # it has heard the other side's offer, which then does not come by here
         return MORE if f.spent != 3 else NO
     answer = segment(s, f, p, side, out) if p.proto == IP_TCP else datagram(s, f, p, side, out)
@@ -127,8 +121,7 @@ cdef bint inspect_next(Inspector *s, Flow *f, const Packet *p, int side, Finding
     cdef Work *w = &s.works[f.work] if f.work != NONE else NULL
     if w == NULL or stream_ready(&w.streams[side]) <= w.shown[side]:
         return False
-    memset(out, 0, sizeof(Finding))
-    out.client = NOBODY
+    nothing_yet(out)
     w.shown[side] = stream_ready(&w.streams[side])
     answer[0] = show(s, f, p, side, stream_bytes(&w.streams[side]), w.shown[side], out)
     if answer[0] == NO:
@@ -142,8 +135,7 @@ cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil:
     cdef Work *w
     cdef uint32_t n
     cdef int side
-    memset(out, 0, sizeof(Finding))
-    out.client = NOBODY
+    nothing_yet(out)
     out.complete = 1
     if f.work == NONE:
         return
@@ -266,7 +258,7 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
         out.complete = 1
         return YES
     if f.protocol.id == P_SSH:
-        return fingerprint(s, f, p, side, data, n, out)
+        return find_offer(s, f, p, side, data, n, out)
     if 0x14 <= data[0] <= 0x18 or f.flags & FLOW_TLS or data[0] & 0x80:
         answer = find_tls(s, f, side, data, n, out)
         if answer == YES:
@@ -282,7 +274,7 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     more |= answer == MORE
     if f.protocol.id == P_HTTP:
         return MORE if more else NO
-    answer = probed(s, f, p, side, data, n, n + p.payload_len - p.n, out)
+    answer = find_by_first_bytes(s, f, p, side, data, n, n + p.payload_len - p.n, out)
     if answer == NO and goes_on(p, n):
         answer = MORE
     if answer != YES and f.flags & FLOW_SYN_SEEN << side and expects_text(server_port(f)) and noise(data, n):
@@ -292,147 +284,9 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     return MORE if more and answer == NO else answer
 
 
-cdef Answer fingerprint(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
-                        Finding *out) noexcept nogil:
-    """Of an SSH connection that has its name: what this side offers; it is complete with the other side's."""
-    cdef Answer answer
-    memset(&s.found, 0, sizeof(s.found))
-    answer = offer(s, f, p, side, data, n)
-    out.protocol = P_SSH
-    out.complete = f.spent == 3
-    return answer
-
-
-cdef Answer offer(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n) noexcept nogil:
-    """A side's offer, which is the last that is looked at of it; without the client's nothing is waited for."""
-    cdef bint client = opened(f, p, side)
-    cdef char *text = &s.found.hassh[0]
-    cdef Answer answer
-    if not client:
-        text = &s.found.hassh_server[0]
-    answer = hassh(data, n, not client, text)
-    if answer == NO and client:
-        f.spent = 3
-    elif answer != MORE:
-        f.spent |= <uint8_t>(1 << side)
-    return answer
-
-
-cdef bint past_its_offer(const Inspector *s, const Flow *f, const Packet *p, int side) noexcept nogil:
-    """Whether a side of SSH whose offer was seen says more: it answers the other's (RFC 4253, 7.1).  What is kept of it, or
-    its first segment, is sent again."""
-    cdef int32_t offset = <int32_t>(p.seq - f.isn[side] - 1)
-    cdef uint32_t ready = stream_ready(&s.works[f.work].streams[side]) if f.work != NONE else 0
-    if f.protocol.id != P_SSH or (f.fingerprint if opened(f, p, side) else f.content_type) == NONE:
-        return False
-    return offset > 0 and <uint32_t>offset >= ready
-
-
-cdef bint offer_awaited(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n) noexcept nogil:
-    """Whether offers come behind an SSH version, which is kept so that they may be cut anywhere and come in any order."""
-    cdef Work *w
-    if offer(s, f, p, side, data, n) != MORE:
-        return f.spent != 3
-    if f.work == NONE or stream_ready(&s.works[f.work].streams[side]) == 0:
-        w = work_of(s, f)
-        if w == NULL or not stream_put(&w.streams[side], 0, data, n):
-            return False                        # there is no room to wait for the rest
-        w.shown[side] = stream_ready(&w.streams[side])
-        if w.shown[side] > n and offer(s, f, p, side, stream_bytes(&w.streams[side]), w.shown[side]) != MORE:
-            return f.spent != 3                 # the rest had come before
-    return True
-
-
 cdef inline bint goes_on(const Packet *p, uint32_t n) noexcept nogil:
     """Whether a segment cuts a message short: senders push the last one of what a program has written (RFC 9293, 3.9.1)."""
     return n < TELLING or (n < UNFINISHED_MAX and not p.tcp_flags & (TCP_PSH | TCP_FIN))
-
-
-cdef inline bint opened(const Flow *f, const Packet *p, int side) noexcept nogil:
-    """Whether a side opened: of a connection joined later, the one whose port alone is of those that clients are given."""
-    if f.proto == IP_TCP and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
-        if (p.sport < EPHEMERAL) != (p.dport < EPHEMERAL):
-            return p.sport >= EPHEMERAL
-        if (p.sport < PRIVILEGED) != (p.dport < PRIVILEGED):
-            return p.sport >= PRIVILEGED
-    return side == opener(f)
-
-
-cdef Answer probed(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n, uint32_t wire,
-                   Finding *out) noexcept nogil:
-    """What declared signatures say, then the probes.  A server's name tells the app; one of DHCP or NetBIOS is a machine's own."""
-    cdef Sight sight
-    cdef Answer answer = NO
-    cdef Answer declared
-    cdef Found kept
-    sight.data, sight.n, sight.wire = data, n, wire
-    sight.sport, sight.dport, sight.proto = p.sport, p.dport, p.proto
-    sight.from_opener = opened(f, p, side)
-    sight.turn = f.payloads[side]
-    sight.pushed = p.proto != IP_TCP or p.tcp_flags & (TCP_PSH | TCP_FIN) != 0
-    sight.mine = &f.isn[side] if p.proto == IP_UDP else NULL        # which only TCP and DNS use otherwise
-    sight.theirs = &f.isn[1 - side] if p.proto == IP_UDP else NULL
-    memset(&s.found, 0, sizeof(s.found))
-    declared = by_declaration(s, f, side, &sight, out)
-    if declared == YES and out.protocol:
-        return YES
-    if declared == YES:                         # an app's bytes: what it speaks is the probes' to say
-        kept = s.found
-        out.protocol = probe(&sight, &s.found, &answer)
-        s.found = kept
-        return YES
-    out.protocol = probe(&sight, &s.found, &answer)
-    if answer != YES:
-        return MORE if declared == MORE else answer
-    if s.found.host_len == 0:
-        shown_name(out.protocol, data, n, &s.found)
-    out.app = s.found.app
-    if p.proto == IP_TCP:
-        out.risks |= login_risk(out.protocol, data, n)
-    if s.found.tls_version == DTLS_1_0:
-        out.risks |= RISK_OBSOLETE_TLS
-    out.complete = not s.found.unfinished and not (upgradable(out.protocol) and f.proto == IP_TCP)
-    if p.proto == IP_TCP and (out.protocol == P_FASTCGI and s.found.host_len == 0
-                              or out.protocol == P_NETBIOS and out.app == 0):
-        out.complete = 0                        # its parameters come next, or what the session is for
-        out.goes_on = 1
-        if out.protocol == P_NETBIOS:           # RFC 1002, 4.3.1
-            s.found.unfinished = n < 4 or n - 4 < <uint32_t>(data[2] << 8 | data[3])
-    if p.proto == IP_TCP and out.protocol == P_SSH and offer_awaited(s, f, p, side, data, n):
-        out.complete = 0
-    out.replaces = out.protocol == P_DTLS       # calls get through by STUN first
-    if s.found.host_len:
-        if out.protocol == P_DTLS:
-            out.method = BY_SNI
-        elif out.protocol == P_STUN or out.protocol == P_SMTP or out.protocol == P_SDRTN:
-            out.method = BY_SIGNATURE
-    return YES
-
-
-cdef Answer by_declaration(Inspector *s, Flow *f, int side, const Sight *sight, Finding *out) noexcept nogil:
-    """What files declare.  YES: the label is the finding's protocol or app, and certain."""
-    cdef const Declared *d
-    cdef Work *w
-    cdef Answer answer
-    cdef uint32_t half = 0
-    cdef uint32_t theirs = s.works[f.work].half[1 - side] if f.work != NONE else 0
-    if s.declared == NULL:
-        return NO
-    d = declared_find(s.declared, sight, theirs, &half, &s.found, &answer)
-    if d == NULL:
-        if half:
-            w = work_of(s, f)
-            if w != NULL and w.half[side] == 0:
-                w.half[side] = half
-        return answer
-    out.complete = 1
-    if d.app:
-        out.app = d.label
-        out.sure = 1
-    else:
-        out.protocol = d.label
-    out.method = BY_SIGNATURE if s.found.host_len else BY_NOTHING
-    return YES
 
 
 # Datagrams
@@ -489,5 +343,5 @@ cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *
         answer = find_quic(s, f, p, side, out)
         if answer != NO:
             return answer
-    answer = probed(s, f, p, side, p.payload, p.n, p.payload_len, out)
+    answer = find_by_first_bytes(s, f, p, side, p.payload, p.n, p.payload_len, out)
     return YES if answer == YES else MORE       # the next datagram may be another matter

@@ -4,7 +4,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from dpi.dissect.answer cimport Found, ServerFound
-from dpi.dissect.declared cimport DeclaredTable
+from dpi.dissect.declared_table cimport DeclaredTable
 from dpi.dissect.dns cimport DnsMessage
 from dpi.dissect.peer_lists cimport PeerList
 from dpi.dissect.quic cimport QuicState
@@ -14,7 +14,6 @@ from dpi.flow.stream cimport Pool, Stream
 
 
 cdef enum:
-    STREAM_MAX = 16384      # bytes of a TCP direction that are looked at
     PACKETS_MAX = 64        # of a flow, after which it is settled whatever it still needs
     BYTES_MAX = 96000       # the same where GSO makes one packet of many
 
@@ -35,7 +34,7 @@ cdef struct Work:           # what only a flow that is being dissected has
     uint16_t noise[2]       # bytes that each wrote at first, where these are noise; 0: not, or not known
     QuicState quic
     uint8_t quic_on
-    uint32_t half[2]        # the declared signature that a side showed its half of; see declared.pxd
+    uint32_t half[2]        # the declared signature that a side showed its half of; see declared_table.pyx
     uint32_t next           # in the list of the free
 
 
@@ -56,6 +55,10 @@ cdef struct Inspector:      # one a shard
     PeerList peers
 
 
+cdef enum:
+    NOBODY = 2              # neither side
+
+
 cdef enum ServerSaid:       # what Inspector.server holds
     SAID_NOTHING
     SAID_TLS
@@ -67,7 +70,7 @@ cdef struct Finding:        # what inspect() adds to Inspector.found
     uint16_t app            # that the payload itself tells; 0: none
     uint8_t method          # of the name in Inspector.found, BY_NOTHING where there is none
     uint8_t complete        # nothing more is wanted
-    uint8_t client          # the side that is the client; 2: not told
+    uint8_t client          # the side that is the client; NOBODY: not told
     uint8_t message         # Inspector.dns holds one
     uint8_t sure            # the app is certain, whatever a name says
     uint8_t replaces        # the protocol takes the place of what was said before

@@ -8,7 +8,7 @@ from libc.string cimport memset
 from dpi.dissect.quic cimport quic_state_free
 from dpi.dissect.quic_crypto cimport quic_crypto_free, quic_crypto_new
 from dpi.flow.flow cimport NONE, Flow
-from dpi.flow.stream cimport pool_init, stream_free, stream_init
+from dpi.flow.stream cimport STREAM_MAX, pool_init, stream_free, stream_init
 
 
 cdef bint inspector_init(Inspector *s, uint32_t capacity, size_t budget) noexcept nogil:

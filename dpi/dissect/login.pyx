@@ -24,6 +24,10 @@ from dpi.wire.block cimport block_of
 from dpi.dissect.protocols import IDS
 
 
+cdef enum:
+    TAG_MAX = 16            # characters; clients have some four
+
+
 cdef struct Command:
     const char *text        # in lower case
     uint16_t protocol
@@ -76,6 +80,14 @@ cdef bint plain_sasl(const uint8_t *p, uint32_t n) noexcept nogil:
     return False
 
 
+cdef uint32_t behind_tag(const uint8_t *data, uint32_t n) noexcept nogil:
+    """Where a command of IMAP's begins: each has a tag and a blank before it (RFC 9051, 2.2.1)."""
+    cdef uint32_t start = 0
+    while start < n and start < TAG_MAX and data[start] > 32:
+        start += 1
+    return start + 1
+
+
 cdef bint login_in_clear(uint16_t protocol, const uint8_t *data, uint32_t n) noexcept nogil:
     """Whether what one side sends, by its protocol in clear, is or begins a login."""
     cdef const Command *command = LOGINS
@@ -85,10 +97,8 @@ cdef bint login_in_clear(uint16_t protocol, const uint8_t *data, uint32_t n) noe
         return True
     if protocol == P_JABBER:
         return plain_sasl(data, n)
-    if protocol == P_IMAP:              # each command has a tag before it (RFC 9051, 2.2.1)
-        while start < n and start < 16 and data[start] > 32:
-            start += 1
-        start += 1
+    if protocol == P_IMAP:
+        start = behind_tag(data, n)
     while command.text != NULL and start < n:
         if command.protocol == protocol and begins(data + start, n - start, command.text):
             length = start + <uint32_t>strlen(command.text)

@@ -12,12 +12,11 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer
 from dpi.dissect.inspector cimport Finding, Inspector, Work, work_of
 from dpi.dissect.noise cimport noise
 from dpi.dissect.protocols cimport P_BITTORRENT
-from dpi.flow.flow cimport FLOW_SYN_SEEN, NONE, Flow, opener
+from dpi.flow.flow cimport FLOW_SYN_SEEN, NONE, SYSTEM_PORTS, Flow, opener
 from dpi.wire.memmem cimport memmem
 
 
 cdef enum:
-    SERVICES = 1024         # ports below are those of systems' services (RFC 6335, 6)
     CLEAR_MAX = 1280        # bytes of an answer within which a handshake in clear stands
     CLEAR_PAYLOADS = 3      # packets with payload that it takes: the key, the choice, the handshake
 
@@ -27,7 +26,7 @@ cdef Answer find_obfuscated(Inspector *s, Flow *f, int side, const uint8_t *data
     """The first n bytes that a side has sent, of which no dissector knows anything.  NO of the answer ends the search."""
     cdef Work *w = &s.works[f.work] if f.work != NONE else NULL
     cdef int client = opener(f)
-    if f.protocol.id or f.port[0] < SERVICES or f.port[1] < SERVICES or not f.flags & (FLOW_SYN_SEEN << client):
+    if f.protocol.id or f.port[0] < SYSTEM_PORTS or f.port[1] < SYSTEM_PORTS or not f.flags & (FLOW_SYN_SEEN << client):
         return NO
     if side == client:
         if w == NULL or w.noise[side] == 0:

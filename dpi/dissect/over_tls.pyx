@@ -11,6 +11,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memcmp, strlen
 
+from dpi.dissect.login cimport behind_tag
 from dpi.dissect.protocols cimport (
     P_ANYDESK,
     P_APPLEPUSH,
@@ -42,6 +43,7 @@ from dpi.dissect.protocols cimport (
     P_USENET,
 )
 from dpi.dissect.text cimport begins
+from dpi.dissect.tls_records cimport HANDSHAKE, RECORD_HEADER, begins_hello
 from dpi.wire.block cimport block_of
 
 from dpi.dissect.protocols import IDS, SLUGS
@@ -84,14 +86,12 @@ cdef Step upgrade(uint16_t label, uint32_t turn, const uint8_t *data, uint32_t n
     """What a packet's payload says; turn: packets of its side that were looked at before."""
     cdef const Row *row = SETTLED
     cdef uint32_t start = 0
-    if n > 5 and data[0] == 0x16 and data[1] == 3 and 1 <= data[5] <= 2:    # RFC 8446, 5.1: a record with a hello
+    if n > RECORD_HEADER and data[1] == 3 and begins_hello(data):
         return BEGINS
     if turn >= (TURNS_OF_MAIL if label in (P_SMTP, P_IMAP, P_POP3, P_FTPCONTROL, P_JABBER, P_USENET) else TURNS):
         return STAYS
-    if label == P_IMAP:                 # RFC 3501, 2.2.1: each command has a tag before it
-        while start < n and start < 16 and data[start] > 32:
-            start += 1
-        start += 1
+    if label == P_IMAP:
+        start = behind_tag(data, n)
     while row.text != NULL and start < n and not cut_short(label, data, n):
         if row.label == label and begins(data + start, n - start, row.text):
             return STAYS
@@ -101,8 +101,8 @@ cdef Step upgrade(uint16_t label, uint32_t turn, const uint8_t *data, uint32_t n
 
 cdef bint cut_short(uint16_t label, const uint8_t *data, uint32_t n) noexcept nogil:
     """Whether a message, of one byte at least, goes on in the next segment: a line, an element of XMPP, or a hello."""
-    if data[0] == 0x16:
-        return n <= 5
+    if data[0] == HANDSHAKE:
+        return n <= RECORD_HEADER
     if label == P_SMTP or label == P_IMAP or label == P_POP3 or label == P_FTPCONTROL or label == P_USENET:
         return data[n - 1] != c"\n"
     return label == P_JABBER and data[n - 1] != c">"

@@ -11,6 +11,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset, strlen
 
+from dpi.flow.flow cimport SYSTEM_PORTS
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, alive, be16, left, over, skip, take, u8, u32
 from dpi.wire.memmem cimport memmem
@@ -22,7 +23,6 @@ cdef enum:
     ANNOUNCE = 1            # BEP 15: the action
     ANNOUNCE_SIZE = 98      # bytes of a request
     ANSWER_HEAD = 20        # of its answer, before the peers
-    SERVICES = 1024         # ports below are those of systems' services (RFC 6335, 6): nobody's peer
 
 
 cdef Cursor behind(const uint8_t *data, uint32_t n, const char *key) noexcept nogil:
@@ -51,12 +51,12 @@ cdef uint16_t port_behind(const uint8_t *data, uint32_t n, const char *key) noex
     """The number that follows a key, where it may be a peer's port; 0 otherwise."""
     cdef Cursor c = behind(data, n, key)
     cdef uint32_t value = number(&c)
-    return <uint16_t>value if alive(&c) and SERVICES <= value <= 65535 else 0
+    return <uint16_t>value if alive(&c) and SYSTEM_PORTS <= value <= 65535 else 0
 
 
 cdef void add(const uint8_t *peer, uint32_t size, PeerList *out) noexcept nogil:
     cdef uint16_t port = be16(peer + size - 2)
-    if out.n == LIST_MAX or port < SERVICES:
+    if out.n == LIST_MAX or port < SYSTEM_PORTS:
         return
     if size == V4:
         memset(out.addresses[out.n], 0, 10)
@@ -104,7 +104,7 @@ cdef void peer_list(const uint8_t *data, uint32_t n, bint v6, PeerList *out) noe
         run(&c, V6 if v6 else V4, n - ANSWER_HEAD, out)
     elif n >= ANNOUNCE_SIZE and data[8] == 0 and data[9] == 0 and data[10] == 0 and data[11] == ANNOUNCE:
         out.listens = be16(data + ANNOUNCE_SIZE - 2)
-        if out.listens < SERVICES:
+        if out.listens < SYSTEM_PORTS:
             out.listens = 0
     elif data[0] == c'G':
         out.listens = port_behind(data, n, b"&port=")

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from dpi.dissect.answer cimport Answer, Found
-from dpi.dissect.quic_crypto cimport Profile, QuicCrypto, QuicKeys
+from dpi.dissect.quic_crypto cimport CID_MAX, Profile, QuicCrypto, QuicKeys
 from dpi.flow.stream cimport Pool, Stream
 
 
@@ -12,9 +12,9 @@ cdef struct QuicState:      # may be moved with memcpy
     int64_t largest         # packet number of the client's Initials, -1 for none
     uint32_t version        # as the headers say; 0 until QUIC is recognised
     QuicKeys keys           # the client's
-    uint8_t dcid[20]        # what they were derived from
-    uint8_t client_cid[20]  # the id that the client chose for itself …
-    uint8_t server_cid[20]  # … and the server for itself
+    uint8_t dcid[CID_MAX]   # what they were derived from
+    uint8_t client_cid[CID_MAX]     # the id that the client chose for itself …
+    uint8_t server_cid[CID_MAX]     # … and the server for itself
     uint8_t dcid_len
     uint8_t client_cid_len
     uint8_t server_cid_len

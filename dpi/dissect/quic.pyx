@@ -25,6 +25,7 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.gquic cimport gquic_datagram, gquic_version, is_gquic
 from dpi.dissect.quic_crypto cimport (
     CID_MAX,
+    GUESSES,
     Profile,
     QuicCrypto,
     QuicKeys,
@@ -49,7 +50,7 @@ from dpi.dissect.quic_header cimport (
     type_of,
 )
 from dpi.dissect.varint cimport length_of
-from dpi.flow.stream cimport Pool, pool_init, stream_free, stream_init
+from dpi.flow.stream cimport STREAM_MAX, Pool, pool_init, stream_free, stream_init
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, alive, left, over, skip
 
@@ -108,7 +109,7 @@ cdef int open_initial(QuicState *s, QuicCrypto *c, const Header *h, const Profil
                       uint32_t n, uint32_t number_at, bint token, bint from_opener) noexcept nogil:
     """Opens an Initial of the client's: the number of bytes of frames in c.plain, or -1.  token: it bears one."""
     cdef int got = -1
-    cdef uint8_t dcid[20]
+    cdef uint8_t dcid[CID_MAX]
     cdef bint same = (s.profile != NULL and h.dcid_len == s.dcid_len
                       and memcmp(h.dcid, s.dcid, s.dcid_len) == 0)
     if s.profile != NULL:
@@ -148,7 +149,7 @@ cdef Answer guess(QuicState *s, QuicCrypto *c, const Header *h, const uint8_t *p
     cdef uint32_t number_at
     cdef int i, got
     cdef Py_ssize_t token, length
-    for i in range(4):
+    for i in range(GUESSES):
         profile = quic_guess(i)
         if type_of(profile, h.first) != INITIAL:
             continue
@@ -281,7 +282,7 @@ cdef class Flow:
     cdef Found _found
 
     def __cinit__(self, size_t budget=1 << 20):
-        pool_init(&self._pool, budget, 0)
+        pool_init(&self._pool, budget, STREAM_MAX)
         quic_state_init(&self._state, &self._pool)
         memset(&self._found, 0, sizeof(Found))
         self._crypto = quic_crypto_new()
@@ -359,7 +360,7 @@ def first_datagrams(datagrams: list) -> list[str]:
     cdef uint32_t n
     if crypto == NULL:
         raise MemoryError
-    pool_init(&pool, 1 << 20, 0)
+    pool_init(&pool, 1 << 20, STREAM_MAX)
     hosts = []
     try:
         for data in datagrams:

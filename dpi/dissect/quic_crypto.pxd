@@ -11,8 +11,9 @@ cdef extern from "openssl/evp.h" nogil:
 
 cdef enum:
     CID_MAX = 20            # RFC 9000, 17.2
-    TAG_LEN = 16            # AEAD_AES_128_GCM
+    TAG_LEN = 16            # AEAD_AES_128_GCM (RFC 9001, 5.3 and 5.8)
     PLAIN_MAX = 65536       # no UDP datagram is longer
+    GUESSES = 4             # profiles that quic_guess() has
 
 
 cdef enum Generation:
@@ -50,7 +51,7 @@ cdef struct QuicCrypto:
     uint8_t aead_key[16]
     bint keyed              # … if they are
     int64_t number          # the packet number of what was opened last
-    uint8_t plain[65536]    # … and its frames
+    uint8_t plain[PLAIN_MAX]    # … and its frames
 
 
 cdef QuicCrypto *quic_crypto_new() noexcept nogil

@@ -124,7 +124,7 @@ cdef const Profile *quic_profile(uint32_t version) noexcept nogil:
 
 
 cdef const Profile *quic_guess(int i) noexcept nogil:
-    """The i-th thing to try for a version that is not known, NULL behind the last.
+    """The i-th of GUESSES to try for a version that is not known.
 
     Clients that force a version negotiation (RFC 9000, 15) and private versions protect like one of these.
     """
@@ -132,11 +132,7 @@ cdef const Profile *quic_guess(int i) noexcept nogil:
         return &VERSION_1
     if i == 1:
         return &DRAFT_29
-    if i == 2:
-        return &VERSION_2
-    if i == 3:
-        return &DRAFT_23
-    return NULL
+    return &VERSION_2 if i == 2 else &DRAFT_23
 
 
 cdef QuicCrypto *quic_crypto_new() noexcept nogil:

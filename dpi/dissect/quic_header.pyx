@@ -3,14 +3,13 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free
 
 from dpi.dissect.gquic cimport gquic_version
-from dpi.dissect.quic_crypto cimport CID_MAX, Profile, quic_profile
+from dpi.dissect.quic_crypto cimport CID_MAX, TAG_LEN, Profile, quic_profile
 from dpi.dissect.varint cimport length_of
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u32
 
 
 cdef enum:
-    TAG_LEN = 16            # RFC 9001, 5.3 and 5.8
     SAMPLE_END = 20         # a packet number as if of four bytes, then a sample
 
 

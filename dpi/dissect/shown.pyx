@@ -1,6 +1,7 @@
 """Names that payloads of some protocols show, for the record: of a machine, a gateway, a domain asked for.
 
-They tell no app, so that nobody waits for them: what stands in the packet that told the protocol is taken.
+They tell no app, so that nobody waits for them: what stands in the packet that told the protocol is taken.  FastCGI's
+parameters alone are waited for: they come behind the message that tells it, and have a web server's name.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free

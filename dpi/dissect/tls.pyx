@@ -17,7 +17,7 @@ from libc.string cimport memset
 from dpi.dissect.answer cimport ALPN_MAX, MORE, NO, YES, Answer, Found, answer_name, found_dict
 from dpi.dissect.ja4 cimport JA4_EXTENSIONS, Hello, grease, ja4
 from dpi.dissect.text cimport host_name, put_text
-from dpi.dissect.tls_records cimport HANDSHAKE, HELLO_MAX, PLAINTEXT_MAX, Fragments, joined_records
+from dpi.dissect.tls_records cimport CLIENT_HELLO, HANDSHAKE, HELLO_MAX, PLAINTEXT_MAX, Fragments, joined_records
 from dpi.dissect.tor cimport has_tor_groups
 from dpi.dissect.varint cimport length_of, varint
 from dpi.wire.block cimport block_of
@@ -25,7 +25,6 @@ from dpi.wire.cursor cimport Cursor, alive, left, over, skip, slice, take, u8, u
 
 
 cdef enum:
-    CLIENT_HELLO = 1                # a handshake message
     # extensions
     SERVER_NAME = 0
     SUPPORTED_GROUPS = 10
@@ -216,7 +215,7 @@ cdef Answer v2_hello(Cursor c, Found *out) noexcept nogil:
     if not alive(&c):
         return MORE
     version = u16(&c)
-    if kind != CLIENT_HELLO or length > 2048 or (alive(&c) and version != 2 and not 0x0300 <= version <= 0x0303):
+    if kind != CLIENT_HELLO or length > 2048 or (alive(&c) and version != 2 and not 0x0300 <= version <= TLS_1_2):
         return NO
     ciphers = u16(&c)
     session = u16(&c)
@@ -251,7 +250,7 @@ cdef Answer tls_client_hello(const uint8_t *data, uint32_t n, Found *out) noexce
     length = u16(&c)
     if not alive(&c):
         return MORE
-    if version > 0x0304 or not 0 < length <= PLAINTEXT_MAX:
+    if version > TLS_1_3 or not 0 < length <= PLAINTEXT_MAX:
         return NO
     if left(&c) > 0 and c.p[0] != CLIENT_HELLO:
         return NO

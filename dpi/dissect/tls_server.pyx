@@ -9,14 +9,13 @@ from libc.string cimport memset
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Certificate, ServerFound, answer_name, server_dict
 from dpi.dissect.certificate cimport certificate
 from dpi.dissect.text cimport host_name
-from dpi.dissect.tls cimport ALPN, SUPPORTED_VERSIONS, plain_version, put_alpn
-from dpi.dissect.tls_records cimport HANDSHAKE, HELLO_MAX, PLAINTEXT_MAX, Fragments, joined_records
+from dpi.dissect.tls cimport ALPN, SUPPORTED_VERSIONS, TLS_1_3, plain_version, put_alpn
+from dpi.dissect.tls_records cimport HANDSHAKE, HELLO_MAX, PLAINTEXT_MAX, SERVER_HELLO, Fragments, joined_records
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, alive, left, over, skip, slice, u8, u16, u24
 
 
-cdef enum:                          # handshake messages
-    SERVER_HELLO = 2
+cdef enum:                          # handshake messages of a server
     NEW_SESSION_TICKET = 4
     CERTIFICATE = 11
     CERTIFICATE_STATUS = 22
@@ -47,7 +46,7 @@ cdef Answer server_hello(Cursor c, ServerFound *out) noexcept nogil:
             if alive(&ext):
                 put_alpn(ext.p, <uint32_t>left(&ext), out.alpn)
     out.tls_version = plain_version(version)
-    return YES if out.tls_version >= 0x0304 else MORE
+    return YES if out.tls_version >= TLS_1_3 else MORE
 
 
 cdef void certificate_host(ServerFound *out) noexcept nogil:
@@ -56,7 +55,7 @@ cdef void certificate_host(ServerFound *out) noexcept nogil:
     cdef uint32_t n = 0
     if out.certificate.n_names == 0:
         name = out.certificate.common_name
-    if name[0] == 42 and name[1] == 46:
+    if name[0] == c"*" and name[1] == c".":
         name += 2
     while name[n]:
         n += 1

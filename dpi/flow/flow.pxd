@@ -12,6 +12,7 @@ cdef enum:
     CARRYING = 4            # packets of a TCP connection from which on it carries something
     BARE = 100              # bytes: more than a packet without data has
     ONE_WAY_TIME = 1000000000   # ns after which the other side would have been seen
+    SYSTEM_PORTS = 1024     # ports below are those of systems' services (RFC 6335, 6)
     EPHEMERAL = 32768       # where Linux begins to choose ports for clients; others begin later
 
 
@@ -35,7 +36,9 @@ cdef enum FlowFlag:
     FLOW_TLS = 0x80         # what it carries is TLS, or has gone over to it
 
 
-# Three cache lines.  Side 0 is who sent the first packet seen; who opened is FLOW_OPENER.
+# Three cache lines.  Side 0 is who sent the first packet seen; who opened is FLOW_OPENER.  For isn[] only TCP has a use:
+# of UDP probes keep a word there for each side (dissect/probes/sight.pxd), of DNS it has the open questions
+# (decide/answers.pyx), and of a flow that is settled what was seen of its shape (decide/shape.pyx).
 cdef struct Flow:
     uint8_t addr[2][16]
     uint16_t port[2]
@@ -55,7 +58,7 @@ cdef struct Flow:
     uint64_t bytes[2]       # of IP packets, by the side that sent them
     uint32_t packets[2]
     int64_t start           # ns: first packet
-    uint32_t isn[2]         # TCP: initial sequence numbers
+    uint32_t isn[2]         # TCP: initial sequence numbers, later where the message before ended; else as is said above
     uint32_t timer_next
     uint32_t timer_prev
     uint32_t age_next

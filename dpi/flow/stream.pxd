@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 
 cdef enum:
-    STREAM_CAP = 16384      # bytes a stream, unless its pool says less
+    STREAM_MAX = 16384      # bytes of a stream that dissectors look at
     STREAM_PIECES = 32      # disjoint pieces a stream may be in at a time
 
 

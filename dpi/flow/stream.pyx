@@ -42,7 +42,7 @@ cdef inline uint8_t *bytes_of(Block *b) noexcept nogil:
 cdef void pool_init(Pool *pool, size_t budget, uint32_t cap) noexcept nogil:
     pool.budget = budget
     pool.used = 0
-    pool.cap = cap if cap else STREAM_CAP
+    pool.cap = cap
     pool.refused = 0
 
 
@@ -176,7 +176,7 @@ cdef void stream_free(Stream *s) noexcept nogil:
         s.block = NULL
 
 
-def reassemble(list pieces, size_t budget=1 << 20, uint32_t cap=STREAM_CAP):
+def reassemble(list pieces, size_t budget=1 << 20, uint32_t cap=STREAM_MAX):
     """Puts (offset, bytes) pieces into a stream: ([accepted, ...], contiguous bytes, bytes held, held after freeing).
 
     A number among them leaves out that many bytes of what is there by then.

@@ -10,7 +10,7 @@ The table is never changed: a new policy is a new table, which every shard takes
 from collections import Counter
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from dpi.flow.flow cimport NONE
@@ -37,6 +37,7 @@ from dpi.match.rule_table cimport (
     hash_key,
     rules_ask,
 )
+from dpi.wire.block cimport zeroed
 
 
 cdef enum:
@@ -63,7 +64,7 @@ cdef class Rules:
         cdef Py_ssize_t i, j
 
         self.table.n = <uint32_t>len(rules)
-        self.table.rules = <Rule *>allocate(len(rules), sizeof(Rule))
+        self.table.rules = <Rule *>zeroed(len(rules), sizeof(Rule))
         for i, rule in enumerate(rules):
             r = &self.table.rules[i]
             r.apps = run(numbers, sorted(set(rule.get("apps", ()))))
@@ -107,11 +108,11 @@ cdef class Rules:
                 elif key[0] == KEY_MAC:
                     mac_bits.add(key[1])
 
-        self.table.keys = <Key *>allocate(len(keys) + 1, sizeof(Key))
+        self.table.keys = <Key *>zeroed(len(keys) + 1, sizeof(Key))
         slots = 16
         while slots < 2 * len(keys):
             slots *= 2
-        self.table.slots = <uint32_t *>allocate(slots, sizeof(uint32_t))
+        self.table.slots = <uint32_t *>zeroed(slots, sizeof(uint32_t))
         self.table.mask = <uint32_t>(slots - 1)
         self.table.keys[0].rules = run(lists, unkeyed)
         cdef Key *k
@@ -131,16 +132,16 @@ cdef class Rules:
             self.table.rules[i].ja4 = run(lists, texts_of[i][1])
             self.table.rules[i].alpn = run(lists, texts_of[i][2])
 
-        self.table.numbers = <uint16_t *>allocate(len(numbers), sizeof(uint16_t))
+        self.table.numbers = <uint16_t *>zeroed(len(numbers), sizeof(uint16_t))
         for i in range(len(numbers)):
             self.table.numbers[i] = numbers[i]
-        self.table.lists = <uint32_t *>allocate(len(lists), sizeof(uint32_t))
+        self.table.lists = <uint32_t *>zeroed(len(lists), sizeof(uint32_t))
         for i in range(len(lists)):
             self.table.lists[i] = lists[i]
-        self.table.text = <uint8_t *>allocate(len(text), 1)
+        self.table.text = <uint8_t *>zeroed(len(text), 1)
         for i in range(len(text)):
             self.table.text[i] = text[i]
-        self.table.prefixes = <RulePrefix *>allocate(len(prefixes), sizeof(RulePrefix))
+        self.table.prefixes = <RulePrefix *>zeroed(len(prefixes), sizeof(RulePrefix))
         for i, (addr, bits) in enumerate(prefixes):
             for j in range(16):
                 self.table.prefixes[i].addr[j] = addr[j]
@@ -187,7 +188,7 @@ cdef class Rules:
         """Asks all questions (keywords of ask()) so many times without the interpreter; how many found a rule.  For the
         benchmark."""
         cdef Py_ssize_t i, n = len(questions), found = 0
-        cdef Question *all_ = <Question *>allocate(n, sizeof(Question))
+        cdef Question *all_ = <Question *>zeroed(n, sizeof(Question))
         cdef bytes host, local, remote
         try:
             for i, asked in enumerate(questions):
@@ -206,13 +207,6 @@ cdef class Rules:
         finally:
             free(all_)
         return found
-
-
-cdef void *allocate(size_t n, size_t size) except NULL:
-    cdef void *p = calloc(n if n else 1, size)
-    if p == NULL:
-        raise MemoryError
-    return p
 
 
 cdef Span run(list pool, values):

@@ -10,7 +10,19 @@ from fuzz.seeds import SEEDS
 ROOT = Path(__file__).resolve().parents[2]
 FUZZ = ROOT / "tests" / "fuzz"
 # What knows flows or whole conversations, and the tools of the others: reached by the targets `flows` and `engine`.
-THROUGH_THE_ENGINE = {"answer", "dialogue", "find", "inspect", "inspector", "ja4", "obfuscated", "quic_frames", "text"}
+THROUGH_THE_ENGINE = {
+    "answer",
+    "dialogue",
+    "find",
+    "first_bytes",
+    "inspect",
+    "inspector",
+    "ja4",
+    "obfuscated",
+    "quic_frames",
+    "ssh",
+    "text",
+}
 
 
 def test_every_dissector_and_reader_is_asked_by_a_target() -> None:

@@ -15,7 +15,7 @@ from dpi.dissect.quic_header cimport quic_looks
 from dpi.dissect.tls cimport tls_client_hello, tls_handshake
 from dpi.dissect.tls_records cimport tls_records
 from dpi.dissect.tls_server cimport tls_server_hello
-from dpi.flow.stream cimport Pool, pool_init
+from dpi.flow.stream cimport STREAM_MAX, Pool, pool_init
 from dpi.fuzz.found cimport check_certificate, check_found, check_server
 from dpi.fuzz.input cimport cut, exact
 from dpi.fuzz.promise cimport check
@@ -148,7 +148,7 @@ cdef void fuzz_quic(const uint8_t *data, uint32_t n) noexcept nogil:
     cdef uint8_t control
     cdef uint8_t *block
     cdef uint16_t length
-    pool_init(&pool, 40000, 0)
+    pool_init(&pool, 40000, STREAM_MAX)
     quic_state_init(&state, &pool)
     while left(&c) > 3:
         control = u8(&c)

@@ -6,7 +6,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from dpi.dissect.answer cimport NO, YES, Answer, Found
-from dpi.dissect.declared cimport declared_find
+from dpi.dissect.declared_table cimport declared_find
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
 from dpi.fuzz.equipped cimport DECLARED
