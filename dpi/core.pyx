@@ -16,6 +16,7 @@ from dpi.conntrack_reports cimport reported_counters, reported_end
 from dpi.decide.disposition cimport ask
 from dpi.decide.labels cimport categorise
 from dpi.decide.shard cimport (
+    LABELS,
     LEARNT,
     TRAIT_CALL,
     TRAIT_MIXED,
@@ -36,6 +37,7 @@ from dpi.flow.events cimport END_FLUSHED, Event, ring_advance, ring_peek, ring_r
 from dpi.flow.flow cimport NONE, Flow
 from dpi.flow.strings cimport String
 from dpi.flow.table cimport packet_of, table_find, table_hash
+from dpi.flow.timers cimport TIMEOUTS
 from dpi.flow_counts cimport decided_by_rule, one_way_flows
 from dpi.flow_tuples cimport event_tuple, flow_tuple
 from dpi.match.hosts cimport Hosts
@@ -100,8 +102,8 @@ cdef class Core:
         push: {label: what its push service is}.  declared: signatures of bytes; what a side has shown of others so far
         is forgotten.  rules: whose disposition is an app's label.  mixed: labels whose owner has others at its addresses.
         """
-        if len(category) > 65536:
-            raise ValueError("there are at most 65536 labels")
+        if len(category) > LABELS:
+            raise ValueError(f"there are at most {LABELS} labels")
         videos = [(<uint16_t>owner, <uint16_t>app) for owner, app in (video or {}).items()]
         talks = [(<uint16_t>owner, <uint16_t>app) for owner, app in (calls or {}).items()]
         pushes = [(<uint16_t>owner, <uint16_t>app) for owner, app in (push or {}).items()]
@@ -115,18 +117,18 @@ cdef class Core:
         self.shard.inspector.declared = &declared.table if declared is not None else NULL
         self.shard.app_rules = &rules.table if rules is not None else NULL
         self.shard.names = names.table
-        memset(self.shard.category, 0, 65536)
+        memset(self.shard.category, 0, LABELS)
         memcpy(self.shard.category, <const uint8_t *>category, len(category))
-        memset(self.shard.video, 0, 65536 * sizeof(uint16_t))
-        memset(self.shard.calls, 0, 65536 * sizeof(uint16_t))
+        memset(self.shard.video, 0, LABELS * sizeof(uint16_t))
+        memset(self.shard.calls, 0, LABELS * sizeof(uint16_t))
         for owner, app in videos:
             self.shard.video[<uint16_t>owner] = app
         for owner, app in talks:
             self.shard.calls[<uint16_t>owner] = app
-        memset(self.shard.push, 0, 65536 * sizeof(uint16_t))
+        memset(self.shard.push, 0, LABELS * sizeof(uint16_t))
         for owner, app in pushes:
             self.shard.push[<uint16_t>owner] = app
-        memset(self.shard.traits, 0, 65536)
+        memset(self.shard.traits, 0, LABELS)
         for label in carriers:
             self.shard.traits[<uint16_t>label] |= TRAIT_SHARED
         for label in owners:
@@ -157,7 +159,7 @@ cdef class Core:
 
     def set_timeout(self, int which, double seconds):
         """which: index in flow.timers.TIMEOUT_NAMES; 0 seconds stands for ever."""
-        if not 0 <= which < 7 or seconds < 0:
+        if not 0 <= which < TIMEOUTS or seconds < 0:
             raise ValueError("no such timeout")
         lock(self.shard)
         self.shard.table.wheel.timeout[which] = <int64_t>(seconds * 1e9)

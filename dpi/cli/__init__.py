@@ -17,7 +17,7 @@ import click
 from dpi import __version__
 from dpi.errors import DpiError
 
-# name: (one line of help, module) in the order of `dpi --help`
+# name: one line of help, in the order of `dpi --help`
 COMMANDS: dict[str, str] = {
     "classify": "Name the flows of capture files.",
     "run": "Run inline: classify, shape and steer what passes.",

@@ -29,12 +29,11 @@ def command(file: Path, folders: tuple[Path, ...], as_json: bool) -> None:
     named so, 2 where the file or a capture cannot be read.
     """
     from dpi.captures import Captures
-    from dpi.match.signatures import load
+    from dpi.match.signatures import load, with_file
 
     if not file.is_file():
         raise UsageError(f"{file}: no such file")
-    within = any(file.resolve().parent == folder.resolve() for folder in folders)
-    signatures = load([*folders] if within else [*folders, file])
+    signatures = load(with_file(folders, file))
     tests = [test for test in signatures.tests if Path(test.where.rsplit(":", 2)[0]).resolve() == file.resolve()]
     if not tests:
         raise UsageError(f"{file}: has no `tests`")

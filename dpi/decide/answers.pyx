@@ -37,8 +37,7 @@ cdef inline uint64_t address_tag(const uint8_t *addr, uint8_t route) noexcept no
     return half[0] ^ half[0] >> 32
 
 
-cdef void steer(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m, uint16_t label,
-                Decision *d) noexcept nogil:
+cdef void steer(Shard *s, const Packet *p, const DnsMessage *m, uint16_t label, Decision *d) noexcept nogil:
     """Tells the control plane addresses that a cache serves, and holds the answer until the kernel knows them.
 
     So the client's first connection already takes the way through the cache.  An address that the kernel has is not
@@ -89,7 +88,7 @@ cdef void steer(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m, u
         ring_commit(&s.ring)
 
 
-cdef void override(Shard *s, const Flow *f, const Packet *p, const DnsMessage *m, Decision *d) noexcept nogil:
+cdef void override(Shard *s, const Packet *p, const DnsMessage *m, Decision *d) noexcept nogil:
     """Holds a query from the LAN for a name of a cache that is found by DNS, and tells the control plane of it.
 
     It answers with the cache's address and has the query dropped; what it leaves alone goes on at its deadline.
@@ -174,7 +173,7 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
         if not m.response:
             open[0] |= bit
             if s.answers and s.routes != NULL and s.hosts != NULL and s.blind != SEES_NONE:
-                override(s, f, p, m, d)
+                override(s, p, m, d)
             return
         if not open[0] & bit:
             return
@@ -204,4 +203,4 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
         names_learn(s.names, p.dst, m.addresses[i].address, name, n, m.addresses[i].ttl, label, s.now, BY_DNS)
         networks_learn(s.names, p.dst, m.addresses[i].address, 0 if s.traits[label] & TRAIT_SHARED else label, s.now)
     if m.n_addresses and s.routes != NULL and s.routes.n:
-        steer(s, f, p, m, label, d)
+        steer(s, p, m, label, d)

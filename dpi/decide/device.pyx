@@ -11,6 +11,7 @@ from libc.string cimport memset
 from dpi.decide.shard cimport Shard
 from dpi.flow.flow cimport NONE, Flow, opener
 from dpi.flow.strings cimport string_drop, string_keep, string_text
+from dpi.wire.hexadecimal cimport HEX
 from dpi.wire.packet cimport Packet
 
 
@@ -25,14 +26,13 @@ cdef bint device_learn(Shard *s, Flow *f, const Packet *p, int side) noexcept no
     """True where the packet tells what was not known yet.  Without knowing where the LAN is, whoever opened is local."""
     cdef int local = f.local if f.local < 2 else opener(f)
     cdef const uint8_t *mac = p.sender if side == local else p.receiver
-    cdef const char *digits = "0123456789abcdef"
     cdef char[18] text
     cdef int i
     if mac == NULL or mac[0] & GROUP:
         return False
     for i in range(MAC):
-        text[3 * i] = digits[mac[i] >> 4]
-        text[3 * i + 1] = digits[mac[i] & 15]
+        text[3 * i] = HEX[mac[i] >> 4]
+        text[3 * i + 1] = HEX[mac[i] & 15]
         text[3 * i + 2] = c":"
     text[TEXT] = 0
     f.mac = string_keep(s.strings, text, TEXT)

@@ -6,4 +6,4 @@ from dpi.match.rule_table cimport Question
 
 
 cdef void question(Shard *shard, const Flow *flow, Question *out) noexcept nogil
-cdef bint ask(Shard *shard, Flow *flow) noexcept nogil
+cdef void ask(Shard *shard, Flow *flow) noexcept nogil

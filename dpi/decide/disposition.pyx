@@ -47,27 +47,25 @@ cdef inline bint is_tunnel(uint16_t protocol) noexcept nogil:
             or protocol == P_L2TP or protocol == P_CAPWAP or protocol == P_MPLS)
 
 
-cdef bint ask(Shard *s, Flow *f) noexcept nogil:
-    """Which rule the flow falls under as it is known now; True where that changes what becomes of it."""
+cdef void ask(Shard *s, Flow *f) noexcept nogil:
+    """Which rule the flow falls under as it is known now, and the mark that says so."""
     cdef Question q
     cdef uint32_t rule
-    cdef uint16_t before = f.disposition
     cdef bint final = f.flags & FLOW_DECIDED != 0
     if s.rules == NULL:
-        return False
+        return
     question(s, f, &q)
     rule = rules_ask(s.rules, &q)
     if rule == NONE and not final:
-        return False                # a better label may yet find one
+        return                      # a better label may yet find one
     f.rule = rule
     f.disposition = s.rules.rules[rule].disposition if rule != NONE else 1
     f.route = s.rules.rules[rule].route if rule != NONE else 0
     f.mark = <uint32_t>f.disposition << s.mark_shift
     if f.tunnel or is_tunnel(f.protocol.id):
-        return f.disposition != before      # the kernel's connection is one for all flows in the tunnel: see process()
+        return                      # the kernel's connection is one for all flows in the tunnel: see process()
     if f.route and (f.app.id == 0 or f.app.confidence >= PROVISIONAL):      # a guess does not move others' traffic
         f.mark |= <uint32_t>f.route * (s.mark_final << 1)       # its bits are right above: the kernel learns the server
     if final and s.offload and not f.needs:
         f.mark |= s.mark_final
         f.flags |= FLOW_OFFLOADED
-    return f.disposition != before

@@ -3,7 +3,7 @@
 And what a call carries once it has got through by STUN, where that did not tell whose it is.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 from dpi.decide.calls cimport call_learn
 from dpi.decide.labels cimport categorise
@@ -12,6 +12,7 @@ from dpi.dissect.protocols cimport P_BULK, P_QUIC, P_SIGNALVOIP, P_STUN, P_TLS, 
 from dpi.flow.evidence cimport BY_BEHAVIOUR, BY_PORT, BY_PREFIX, BY_SIGNATURE, confidence_of, improve
 from dpi.flow.flow cimport FLOW_NAMED, NONE, Flow, opener
 from dpi.match.prefix_table cimport prefix_match
+from dpi.wire.cursor cimport be32
 from dpi.wire.packet cimport IP_TCP, IP_UDP, Packet
 
 
@@ -142,11 +143,9 @@ cdef bint is_speech(uint32_t seen) noexcept nogil:
 
 cdef uint32_t media_source(const Packet *p) noexcept nogil:
     """The source (SSRC) of an RTP or RTCP packet (RFC 3550, 5.1 and 6.4; which of them, RFC 5761, 4); 0 for neither."""
-    cdef const uint8_t *at
     if p.n < 12 or p.payload[0] >> 6 != 2:
         return 0
-    at = p.payload + (4 if 192 <= p.payload[1] <= 223 else 8)
-    return <uint32_t>at[0] << 24 | <uint32_t>at[1] << 16 | <uint32_t>at[2] << 8 | at[3]
+    return be32(p.payload + (4 if 192 <= p.payload[1] <= 223 else 8))
 
 
 cdef bint media_watch(Shard *s, Flow *f, const Packet *p, int side) noexcept nogil:

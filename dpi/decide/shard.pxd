@@ -14,11 +14,7 @@ from dpi.match.name_table cimport NameTable
 from dpi.match.ports cimport PortTable
 from dpi.match.prefix_table cimport PrefixTable
 from dpi.match.rule_table cimport RuleTable
-
-
-cdef extern from "<pthread.h>" nogil:
-    ctypedef struct pthread_mutex_t:
-        pass
+from dpi.wire.mutex cimport pthread_mutex_t
 
 
 cdef enum Wants:            # events beside a flow's end
@@ -31,6 +27,10 @@ cdef enum Blind:            # what of the names that payloads show is left out, 
     SEES_NAMES
     SEES_DNS                # DNS questions and answers alone
     SEES_NONE
+
+
+cdef enum:
+    LABELS = 65536          # numbers that a label may have: it is 16 bits
 
 
 cdef enum Trait:            # of a label
@@ -83,11 +83,11 @@ cdef struct Shard:
     const PortTable *ports
     NameTable *names
     const RuleTable *app_rules  # the signature files' own; NULL: there are none
-    uint8_t *category       # [65536] by label
-    uint16_t *video         # [65536] what a nameless flow of an owner's is when it has the shape of video
-    uint16_t *calls         # [65536] what an app's STUN, DTLS and RTP are
-    uint16_t *push          # [65536] what an owner's push service is
-    uint8_t *traits         # [65536] Trait bits by label
+    uint8_t *category       # [LABELS] by label
+    uint16_t *video         # [LABELS] what a nameless flow of an owner's is when it has the shape of video
+    uint16_t *calls         # [LABELS] what an app's STUN, DTLS and RTP are
+    uint16_t *push          # [LABELS] what an owner's push service is
+    uint8_t *traits         # [LABELS] Trait bits by label
     # What becomes of them; NULL while there is no policy.
     const RuleTable *rules
     const RuleTable *routes

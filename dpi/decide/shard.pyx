@@ -7,13 +7,7 @@ from dpi.dissect.inspector cimport inspector_free, inspector_init, release
 from dpi.flow.events cimport ring_free, ring_init
 from dpi.flow.strings cimport strings_free, strings_new
 from dpi.flow.table cimport table_free, table_new
-
-
-cdef extern from "<pthread.h>" nogil:
-    int pthread_mutex_init(pthread_mutex_t *mutex, const void *attributes)
-    int pthread_mutex_destroy(pthread_mutex_t *mutex)
-    int pthread_mutex_lock(pthread_mutex_t *mutex)
-    int pthread_mutex_unlock(pthread_mutex_t *mutex)
+from dpi.wire.mutex cimport pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock
 
 
 cdef enum:
@@ -29,11 +23,11 @@ cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil:
         return NULL
     s.table = table_new(flows)
     s.strings = strings_new(flows + 64)
-    s.category = <uint8_t *>calloc(65536, 1)
-    s.video = <uint16_t *>calloc(65536, sizeof(uint16_t))
-    s.calls = <uint16_t *>calloc(65536, sizeof(uint16_t))
-    s.push = <uint16_t *>calloc(65536, sizeof(uint16_t))
-    s.traits = <uint8_t *>calloc(65536, 1)
+    s.category = <uint8_t *>calloc(LABELS, 1)
+    s.video = <uint16_t *>calloc(LABELS, sizeof(uint16_t))
+    s.calls = <uint16_t *>calloc(LABELS, sizeof(uint16_t))
+    s.push = <uint16_t *>calloc(LABELS, sizeof(uint16_t))
+    s.traits = <uint8_t *>calloc(LABELS, 1)
     s.learnt = <Learnt *>calloc(LEARNT, sizeof(Learnt))
     s.habits = <Habit *>calloc(HABITS, sizeof(Habit))
     if (s.table == NULL or s.strings == NULL or s.category == NULL

@@ -39,7 +39,7 @@ cdef void write_event(Shard *s, const Flow *f, uint8_t kind, uint8_t reason, Eve
     copy_text(s, e.mac, sizeof(e.mac), f.mac)
 
 
-cdef void emit(Shard *s, Flow *f, uint8_t kind, uint8_t reason) noexcept nogil:
+cdef void emit(Shard *s, const Flow *f, uint8_t kind, uint8_t reason) noexcept nogil:
     cdef Event *e = ring_reserve(&s.ring)
     if e == NULL:
         return

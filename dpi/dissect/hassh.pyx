@@ -13,6 +13,7 @@ from libc.string cimport memchr
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, answer_name
 from dpi.dissect.md5 cimport MD5_CTX, MD5_Final, MD5_Init, MD5_Update
 from dpi.wire.cursor cimport Cursor, alive, over, skip, take, u8, u32
+from dpi.wire.hexadecimal cimport HEX
 
 
 cdef enum:
@@ -70,8 +71,8 @@ cdef Answer hassh(const uint8_t *data, uint32_t n, bint server, char *out) noexc
         return NO
     MD5_Final(digest, &state)
     for i in range(16):
-        out[2 * i] = (<const char *>b"0123456789abcdef")[digest[i] >> 4]
-        out[2 * i + 1] = (<const char *>b"0123456789abcdef")[digest[i] & 15]
+        out[2 * i] = HEX[digest[i] >> 4]
+        out[2 * i + 1] = HEX[digest[i] & 15]
     out[32] = 0
     return YES
 

@@ -21,13 +21,7 @@ from libc.string cimport memcpy
 
 from dpi.dissect.sha256 cimport SHA256_CTX, SHA256_Final, SHA256_Init, SHA256_Update
 from dpi.wire.block cimport block_of
-
-
-cdef extern from *:
-    """
-    static const char DPI_HEX[] = "0123456789abcdef";
-    """
-    const char *HEX "DPI_HEX"
+from dpi.wire.hexadecimal cimport HEX
 
 
 cdef enum:

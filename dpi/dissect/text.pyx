@@ -118,12 +118,3 @@ def host(data: bytes) -> str:
     host_name(block, len(data), out)
     free(block)
     return out.decode()
-
-
-def authority_host(data: bytes) -> str:
-    """authority() of the data."""
-    cdef char out[256]
-    cdef uint8_t *block = block_of(data)
-    authority(block, len(data), out)
-    free(block)
-    return out.decode()

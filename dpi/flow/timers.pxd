@@ -4,11 +4,22 @@ from libc.stdint cimport int64_t, uint32_t
 from dpi.flow.flow cimport Flow
 
 
+cdef enum Timeout:          # TIMEOUT_NAMES has the same order
+    TCP_OPENING
+    TCP_OPEN
+    TCP_CLOSING
+    UDP_ONE_WAY
+    UDP_TWO_WAY
+    ICMP
+    OTHER
+    TIMEOUTS
+
+
 cdef struct Wheel:
     Flow *flows             # the table's
     uint32_t *slots         # first flow of each tick's list
     int64_t tick            # the next to be swept
-    int64_t timeout[8]      # ns, by timeout_of()
+    int64_t timeout[TIMEOUTS]   # ns; 0 stands for ever
 
 
 cdef bint wheel_init(Wheel *w, Flow *flows) noexcept nogil

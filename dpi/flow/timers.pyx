@@ -24,17 +24,6 @@ cdef enum:
     WHEEL = 4096            # slots of 2**30 ns: 73 minutes, beyond which a flow goes round again
 
 
-cdef enum Timeout:
-    TCP_OPENING
-    TCP_OPEN
-    TCP_CLOSING
-    UDP_ONE_WAY
-    UDP_TWO_WAY
-    ICMP
-    OTHER
-    TIMEOUTS
-
-
 # Seconds.  Linux's conntrack forgets at 120, 432000, 120/10, 30, 120, 30, 600: a flow that waits here is undecided or
 # not offloaded, and a record that comes five days late is of no use, so an open TCP connection gets an hour.
 cdef int64_t *SECONDS = [60, 3600, 20, 30, 120, 30, 600]

@@ -6,15 +6,13 @@ IPv4 is mapped (::ffff:a.b.c.d), as everywhere behind the decoder.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memset
 
+from dpi.wire.bits cimport popcount
+
 
 cdef extern from "arpa/inet.h" nogil:
     int inet_pton(int family, const char *text, void *to)
     int AF_INET
     int AF_INET6
-
-
-cdef extern from *:
-    int popcount "__builtin_popcountll"(unsigned long long bits) noexcept nogil
 
 
 cdef inline bint read_address(str text, uint8_t *raw, uint8_t *family, Wide *value):

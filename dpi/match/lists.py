@@ -16,7 +16,7 @@ from dpi.atomic import replace
 from dpi.errors import Finding, FindingsError, UsageError
 from dpi.match import addresses, asn
 from dpi.match.domain_lists import DomainLists
-from dpi.match.signatures import load, sources
+from dpi.match.signatures import load, sources, with_file
 from dpi.match.sources import KINDS, Owners, Source, read_list
 
 MARK = "# Written by `dpi apps update` from here on: what you change below is lost.\n"
@@ -66,9 +66,8 @@ def update(file: Path, folders: list[Path], write: bool = True) -> list[Change]:
         raise FindingsError(findings)
     body = "".join(f"{kind}:\n{text}" for kind, text in texts.items() if text)
     text = head.rstrip("\n") + "\n\n" + MARK + body
-    within = any(file.resolve().parent == folder.resolve() for folder in folders)
     try:
-        load(folders if within else [*folders, file], instead=(file.resolve(), text))
+        load(with_file(folders, file), instead=(file.resolve(), text))
     except FindingsError as error:
         raise UsageError(f"{file}: is left as it is, for with these lists:\n{error}") from error
     if write:

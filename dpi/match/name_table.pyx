@@ -15,6 +15,9 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
 from dpi.wire.keyed cimport random_key
+from dpi.wire.mutex cimport (
+    pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+)
 from dpi.wire.pages cimport map_pages, unmap_pages
 
 

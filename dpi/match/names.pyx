@@ -42,8 +42,6 @@ from dpi.match.name_table cimport (
     key_of,
     names_free,
     names_new,
-    pthread_mutex_lock,
-    pthread_mutex_unlock,
     put,
     shard_of,
     soon,
@@ -57,6 +55,7 @@ from dpi.match.nearby cimport (
     places_find,
     places_learn,
 )
+from dpi.wire.mutex cimport pthread_mutex_lock, pthread_mutex_unlock
 
 
 cdef enum:
@@ -273,17 +272,6 @@ cdef class Names:
     def find_caller(self, address_: bytes, port: int, proto: int, now: int) -> int:
         """The app that called from this end at about that time, 0 for none."""
         return callers_find(self.table, address(address_), port, proto, now)
-
-    def learn_alias(self, client: bytes, alias: str, name: str, label: int, now: int, source: int) -> None:
-        """A DNS answer told a client that a name leads to an alias."""
-        cdef bytes end = alias.encode(), text = name.encode()
-        aliases_learn(self.table, address(client), end, len(end), text, len(text), label, now, source)
-
-    def find_alias(self, client: bytes, alias: str, now: int) -> dict | None:
-        """What aliases_find() finds, like find()."""
-        cdef bytes end = alias.encode()
-        cdef NameHit hit
-        return as_dict(&hit) if aliases_find(self.table, address(client), end, len(end), now, &hit) else None
 
     def learn_network(self, client: bytes, server: bytes, label: int, now: int) -> None:
         """A client found an app (0: none that is known) at an address."""

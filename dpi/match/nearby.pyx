@@ -18,12 +18,11 @@ from dpi.match.name_table cimport (
     Shard,
     key_of,
     lookup,
-    pthread_mutex_lock,
-    pthread_mutex_unlock,
     put,
     shard_of,
     word,
 )
+from dpi.wire.mutex cimport pthread_mutex_lock, pthread_mutex_unlock
 
 
 cdef enum:

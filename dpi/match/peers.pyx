@@ -23,16 +23,12 @@ from dpi.match.name_table cimport (
     NameTable,
     Peer,
     Shard,
-    pthread_mutex_lock,
-    pthread_mutex_unlock,
     shard_of,
     word,
 )
+from dpi.wire.bits cimport popcount
 from dpi.wire.keyed cimport fold
-
-
-cdef extern from *:
-    int popcount "__builtin_popcountll"(unsigned long long bits) noexcept nogil
+from dpi.wire.mutex cimport pthread_mutex_lock, pthread_mutex_unlock
 
 
 cdef enum:

@@ -49,7 +49,7 @@ cdef struct Question:       # what is known of a flow
     uint8_t has_mac
 
 
-cdef struct Span:           # a run of RuleTable.numbers or .prefixes
+cdef struct Span:           # a run of RuleTable.numbers, .prefixes or .lists
     uint32_t at
     uint32_t n
 
@@ -83,7 +83,7 @@ cdef struct Key:            # of the index: kind and value, and which rules have
     uint32_t text           # in RuleTable.text
     uint32_t length
     uint32_t hash
-    Span rules              # of RuleTable.numbers32, ascending
+    Span rules              # of RuleTable.lists, ascending
 
 
 cdef struct RuleTable:

@@ -41,6 +41,12 @@ def load(
         return assemble(reader, BUILT_IN)
 
 
+def with_file(folders: Iterable[Path], file: Path) -> list[Path]:
+    """The folders and a signature file, which is left out where it stands in one of them: it is read with that."""
+    found = list(folders)
+    return found if any(file.resolve().parent == folder.resolve() for folder in found) else [*found, file]
+
+
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """While many objects are made that are all kept, the cyclic collector would go through them again and again."""

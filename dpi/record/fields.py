@@ -95,7 +95,7 @@ class FlowRecord:
     alpn: str | None = field(metadata=says("the first application protocol that the client offers"))
     tls_version: str | None = field(metadata=says("the highest that the client offers"))
     quic_version: str | None = field(metadata=says("as eight hexadecimal digits"))
-    ech: bool = field(metadata=says("the client's hello is encrypted, hostname is its cover"))
+    ech: bool = field(metadata=says("the client's hello has the extension that hides names; hostname may be a cover"))
     agent: str | None = field(metadata=says("user agent, banner or client software"))
     content_type: str | None = field(metadata=says("of the HTTP response that was looked at, else of the request"))
     tunnel: str | None = field(metadata=says("what the flow was taken out of: " + ", ".join(TUNNELS[1:])))

@@ -14,7 +14,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found, answer_name
 from dpi.dissect.probes.sight cimport set_host
 from dpi.wire.block cimport block_of
 
@@ -27,7 +27,7 @@ cdef struct Node:           # of a list; the list's head is a node's number, 0 e
 
 
 cdef enum:
-    NODES = 2048
+    NODES = 2048            # a probe has one for each of its first bytes or ports
 
 
 cdef Node[NODES] nodes
@@ -158,4 +158,4 @@ def probe_messages(messages, *, proto, sport=40000, dport=40001, turn=0, wire=No
         if label:
             break
     host, agent = found.host.decode("latin-1"), found.agent.decode("latin-1")
-    return label, ("no", "more", "yes")[<int>answer], host, agent, found.app
+    return label, answer_name(answer), host, agent, found.app

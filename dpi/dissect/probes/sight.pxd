@@ -7,6 +7,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.text cimport lower
 from dpi.wire.cursor cimport Cursor, over, skip, take, u8, u16, u32
 from dpi.wire.packet cimport IP_UDP
 
@@ -89,10 +90,6 @@ cdef inline uint32_t le32(const Sight *s, uint32_t at) noexcept nogil:
 
 cdef inline bint to_or_from(const Sight *s, uint16_t port) noexcept nogil:
     return s.sport == port or s.dport == port
-
-
-cdef inline uint8_t lower(uint8_t c) noexcept nogil:
-    return c | 0x20 if c'A' <= c <= c'Z' else c
 
 
 cdef inline bint is_digit(uint8_t c) noexcept nogil:
