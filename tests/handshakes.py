@@ -152,3 +152,10 @@ def server_flight(
     except ssl.SSLWantReadError:
         return out.read()
     raise AssertionError("a handshake in one flight")
+
+
+def made_flight() -> tuple[bytes, bytes]:
+    """The messages of a server that speaks TLS 1.2, without records, and the certificate in them."""
+    own = self_signed("example.org", ["*.a.example", "b.example"], "Example Ltd")[0]
+    hello = b"\2" + vector(3, b"\3\3" + bytes(32) + vector(1, bytes(32)) + b"\xc0\x2f\0")
+    return hello + b"\x0b" + vector(3, vector(3, vector(3, own))) + b"\x0c" + vector(3, bytes(90)), own

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 from types import FrameType
 from typing import Any
 
 import click
 
+from dpi.cli.output import progress
 from dpi.errors import DpiError
 
 
@@ -29,14 +29,8 @@ def command(rounds: int, seconds: float, as_json: bool) -> None:
     if os.geteuid() != 0:
         raise DpiError("dpi bench inline: root is needed (network namespaces, queues)")
     signal.signal(signal.SIGTERM, end)
-    watched = sys.stderr.isatty()
-
-    def say(what: str) -> None:
-        if watched:
-            click.echo(f"\r\x1b[K{what}", nl=False, err=True)
-
-    result = measure(rounds, seconds, say=say)
-    say("")
+    result = measure(rounds, seconds, say=progress)
+    progress("")
     click.echo(json.dumps(result, indent=2) if as_json else table(result))
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 
 import click
 
 from dpi.cli.bench_inline import end
-from dpi.cli.output import json_option, print_json, print_table
+from dpi.cli.output import json_option, print_json, print_table, progress
 from dpi.errors import DpiError
 
 
@@ -51,12 +50,8 @@ def command(rules: int, subscribers: int, rounds: int, limit: float, queues: str
         raise DpiError("dpi bench policy: root is needed (network namespaces)")
     signal.signal(signal.SIGTERM, end)
 
-    def say(what: str) -> None:
-        if sys.stderr.isatty():
-            click.echo(f"\r\x1b[K{what}", nl=False, err=True)
-
-    result = measure(rules, subscribers, rounds, limit, say, queues=queues, awake=awake)
-    say("")
+    result = measure(rules, subscribers, rounds, limit, progress, queues=queues, awake=awake)
+    progress("")
     if as_json:
         print_json(result)
         return

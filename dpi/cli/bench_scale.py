@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from dpi.cli.output import json_option, print_json, print_table
+from dpi.cli.output import json_option, print_json, print_table, progress
 
 
 @click.command("scale")
@@ -24,12 +22,8 @@ def command(base: int, rounds: int, most_flows: int, as_json: bool) -> None:
     """
     from dpi.bench.scale import measure
 
-    def say(what: str) -> None:
-        if sys.stderr.isatty():
-            click.echo(f"\r\x1b[K{what}", nl=False, err=True)
-
-    result = measure(base, rounds, most_flows, say)
-    say("")
+    result = measure(base, rounds, most_flows, progress)
+    progress("")
     if as_json:
         print_json(result)
         return

@@ -27,6 +27,12 @@ def is_terminal() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def progress(what: str) -> None:
+    """A word on how far it is, in the place of the last one; nothing where standard error is no terminal."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{what}", nl=False, err=True)
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """One row a line.  A column whose name starts with `>` is set to the right."""
     names = [c.lstrip(">") for c in columns]

@@ -141,7 +141,7 @@ cdef Answer initial(QuicState *s, QuicCrypto *c, const Header *h, const Profile 
     return MORE if got < 0 else quic_frames(s.profile, &s.crypto, c.plain, <uint32_t>got, out)
 
 
-cdef Answer guess(QuicState *s, QuicCrypto *c, const Header *h, const uint8_t *packet, uint32_t n, Cursor *rest,
+cdef Answer guess(QuicState *s, QuicCrypto *c, const Header *h, const uint8_t *packet, const Cursor *rest,
                   bint from_opener, Found *out) noexcept nogil:
     """An Initial of a version that is not known: perhaps it is protected like one that is."""
     cdef const Profile *profile
@@ -215,7 +215,7 @@ cdef Answer packets(QuicState *s, QuicCrypto *c, const uint8_t *data, uint32_t n
             if i == 0 and n >= DATAGRAM_MIN and s.profile == NULL:
                 if s.version == 0 and is_reserved(h.version):
                     s.version = h.version
-                return guess(s, c, &h, data, n, &at, from_opener, out)
+                return guess(s, c, &h, data, &at, from_opener, out)
             break
         if s.version == 0:
             s.version = h.version

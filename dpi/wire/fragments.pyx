@@ -31,8 +31,7 @@ from dpi.wire.view cimport FINE, LOST_FRAGMENT, Faults, View, note, view_of
 cdef enum:
     HEADER_MAX = 320        # IPv4: 60 at most; IPv6 with more than that in front of the fragment header is given up
     DATA_MAX = 65535
-    UNITS = 8192            # of 8 bytes
-    WORDS = 128             # of 64 units
+    WORDS = 128             # of 64 units of 8 bytes: 64 KiB
     BUCKETS = 1024
     NOBODY = 0xffff
     NESTED_MAX = 4          # fragments inside of a datagram that came in fragments

@@ -2,7 +2,7 @@
 
 What is known of a dissector's messages is held in a table of true ones; what is asked of one is asked of all.  The
 Python faces copy to a block of exactly the data's size, so that under a sanitizer build these also show that no byte
-outside is read.  TLS, certificates and HTTP/1 have more in test_hello_any_cut.py, QUIC in test_quic_any_order.py.
+outside is read.  Hellos have more in test_hello_any_cut.py, QUIC in test_quic_any_order.py.
 """
 
 from __future__ import annotations
@@ -14,11 +14,21 @@ import first_bytes
 import peer_messages
 import pytest
 from first_bytes import Known
-from handshakes import client_hello, dtls_fragment, dtls_record, openssl_hello, server_name
+from handshakes import (
+    client_hello,
+    dtls_fragment,
+    dtls_record,
+    made_flight,
+    openssl_hello,
+    records,
+    server_name,
+    words,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpi.dissect import (
+    certificate,
     dns,
     dns_names,
     dtls,
@@ -33,6 +43,8 @@ from dpi.dissect import (
     program,
     shown,
     tls,
+    tls_records,
+    tls_server,
     tor,
 )
 from dpi.dissect.probes.index import probe_bytes
@@ -51,6 +63,14 @@ def text(face: Callable[[str], Any]) -> Face:
     return lambda data: face(data.decode("latin-1"))
 
 
+FLIGHT, CERTIFICATE = made_flight()
+CLIENT = openssl_hello("www.example.org", ["h2", "http/1.1"])
+REQUEST = (
+    b"POST http://a.example/ HTTP/1.1\r\nhOst : b.example:80\r\nUser-Agent:\r\n x/1\r\n"
+    b"Content-Type: a/b;c\r\nX: y\r\n\r\n"
+)
+
+
 # What has come so far of a stream: a face gives its answer first, or alone.
 STREAMS: dict[str, tuple[Face, bytes]] = {
     "dns_stream": (
@@ -64,12 +84,14 @@ STREAMS: dict[str, tuple[Face, bytes]] = {
 }
 # Whole messages, and texts out of them.
 MESSAGES: dict[str, tuple[Face, bytes]] = {
+    "certificate": (certificate.read, CERTIFICATE),
     "dns_question": (dns.message, question("www.example.org")),
     "dns_answer": (dns.message, answer("www.example.org", "192.0.2.1", "192.0.2.2")),
     "dns_names": (text(dns_names.weight), b"qzxwvk7jhq3fjxzqpw0kv9xj2kqzt5.t.example.co.uk"),
     "dns_made_up": (text(dns_names.is_made_up), b"kqzxjvwqpzkx.co.uk"),
     "dtls": (dtls.client, dtls_record(dtls_fragment(HELLO, 0, 30)) + dtls_record(dtls_fragment(HELLO, 30))),
     "gquic": (gquic.dissect, b"\x09" + bytes(8) + b"Q043\1" + bytes(12) + b"\xa0\1\0\x33" + CHLO),
+    "http_fields": (http.request, REQUEST),
     "hpack": (hpack.request, HEADERS),
     "huffman": (hpack.huffman, bytes.fromhex("f1e3c2e5f23a6ba0ab90f4ff")),
     "login_imap": (lambda data: login.in_clear("imap", data), b"a1 LOGIN a b\r\n"),
@@ -86,6 +108,11 @@ MESSAGES: dict[str, tuple[Face, bytes]] = {
     "program_type": (text(program.by_type), b"application/x-msdownload"),
     "shown_fastcgi": (lambda data: shown.name("fastcgi", data), b"\1\4\0\1\0\x0e\0\0\x09\3HTTP_HOSTa.b"),
     "shown_collectd": (lambda data: shown.name("collectd", data), b"\0\0\0\x11node.example\0\0\2\0\4"),
+    "tls_fragments": (tls.client, records(CLIENT[5:], [1, 1, 2, 50, 60])),
+    "tls_handshake": (tls.handshake, CLIENT[5:]),
+    "tls_records": (tls_records.records, records(FLIGHT, [100, 300])),
+    "tls_server": (tls_server.server, records(FLIGHT, [100, 300])),
+    "tls_v2": (tls.client, b"\x80\x2e\1\3\1" + words([21, 0, 16]) + bytes(21) + bytes(16)),
     "tor": (text(tor.name), b"www.abcdefgh2.com"),
 }
 FACES = STREAMS | MESSAGES
