@@ -219,7 +219,7 @@ def named(engine: Captures, path: Path) -> dict[object, tuple[str | None, ...]]:
     """What each flow is called; the first of those between the same ends."""
     out: dict[object, tuple[str | None, ...]] = {}
     for flow in engine.classify(path):
-        ends = frozenset([(flow.src, flow.sport), (flow.dst, flow.dport)])
+        ends = tuple(sorted([(flow.src, flow.sport), (flow.dst, flow.dport)]))
         out.setdefault((flow.l4, flow.vlan, ends), (flow.protocol, flow.app, flow.hostname))
     return out
 
