@@ -9,7 +9,6 @@ from libc.string cimport memset
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.declared_table cimport Declared, declared_find
 from dpi.dissect.dialogue cimport login_risk
-from dpi.dissect.find cimport opened
 from dpi.dissect.inspector cimport Finding, Inspector, Work, work_of
 from dpi.dissect.over_tls cimport upgradable
 from dpi.dissect.probes.index cimport probe
@@ -20,7 +19,7 @@ from dpi.dissect.shown cimport shown_name
 from dpi.dissect.ssh cimport offer_awaited
 from dpi.dissect.tls cimport DTLS_1_0
 from dpi.flow.evidence cimport BY_NOTHING, BY_SIGNATURE, BY_SNI
-from dpi.flow.flow cimport NONE, Flow
+from dpi.flow.flow cimport NONE, Flow, opener
 from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, Packet
 
 
@@ -78,7 +77,7 @@ cdef Answer find_by_first_bytes(Inspector *s, Flow *f, const Packet *p, int side
     cdef Found kept
     sight.data, sight.n, sight.wire = data, n, wire
     sight.sport, sight.dport, sight.proto = p.sport, p.dport, p.proto
-    sight.from_opener = opened(f, p, side)
+    sight.from_opener = side == opener(f)
     sight.turn = f.payloads[side]
     sight.pushed = p.proto != IP_TCP or p.tcp_flags & (TCP_PSH | TCP_FIN) != 0
     sight.mine = &f.isn[side] if p.proto == IP_UDP else NULL        # which only TCP and DNS use otherwise

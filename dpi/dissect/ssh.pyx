@@ -7,18 +7,17 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libc.string cimport memset
 
 from dpi.dissect.answer cimport MORE, NO, Answer
-from dpi.dissect.find cimport opened
 from dpi.dissect.hassh cimport hassh
 from dpi.dissect.inspector cimport Finding, Inspector, Work, work_of
 from dpi.dissect.protocols cimport P_SSH
-from dpi.flow.flow cimport NONE, Flow
+from dpi.flow.flow cimport NONE, Flow, opener
 from dpi.flow.stream cimport stream_bytes, stream_put, stream_ready
 from dpi.wire.packet cimport Packet
 
 
 cdef Answer offer(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n) noexcept nogil:
     """A side's offer, which is the last that is looked at of it; without the client's nothing is waited for."""
-    cdef bint client = opened(f, p, side)
+    cdef bint client = side == opener(f)
     cdef char *text = &s.found.hassh[0] if client else &s.found.hassh_server[0]
     cdef Answer answer = hassh(data, n, not client, text)
     if answer == NO and client:
@@ -44,7 +43,7 @@ cdef bint past_its_offer(const Inspector *s, const Flow *f, const Packet *p, int
     segment, is sent again."""
     cdef int32_t offset = <int32_t>(p.seq - f.isn[side] - 1)
     cdef uint32_t ready = stream_ready(&s.works[f.work].streams[side]) if f.work != NONE else 0
-    if (f.fingerprint if opened(f, p, side) else f.content_type) == NONE:
+    if (f.fingerprint if side == opener(f) else f.content_type) == NONE:
         return False
     return offset > 0 and <uint32_t>offset >= ready
 

@@ -1,10 +1,6 @@
 """Who opened a flow whose beginning was not seen, as far as ports tell: captures and the daemon begin amid flows."""
-from dpi.flow.flow cimport EPHEMERAL
+from dpi.flow.flow cimport EPHEMERAL, SYSTEM_PORTS
 from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_SYN, Packet, is_multicast
-
-
-cdef enum:
-    PRIVILEGED = 1024       # ports below are a system's own services (RFC 6335, 6)
 
 
 cdef inline bint from_server(const Packet *p) noexcept nogil:
@@ -16,5 +12,5 @@ cdef inline bint from_server(const Packet *p) noexcept nogil:
     if p.proto == IP_TCP and not p.tcp_flags & TCP_SYN:
         if (p.sport < EPHEMERAL) != (p.dport < EPHEMERAL):
             return p.sport < EPHEMERAL
-        return p.sport < PRIVILEGED <= p.dport
-    return p.proto == IP_UDP and p.sport < PRIVILEGED <= p.dport and not is_multicast(p.dst)
+        return p.sport < SYSTEM_PORTS <= p.dport
+    return p.proto == IP_UDP and p.sport < SYSTEM_PORTS <= p.dport and not is_multicast(p.dst)
