@@ -10,3 +10,6 @@ from dpi.wire.packet cimport Packet
 
 cdef Answer find_by_first_bytes(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
                                 uint32_t wire, Finding *out) noexcept nogil
+
+
+cdef void find_app_beside(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil

@@ -1,6 +1,6 @@
 """What a flow's first bytes tell by declared signatures and by probes, where no dissector of its own has known them.
 
-TCP: all that a side has sent so far; UDP: one datagram.
+TCP: all that a side has sent so far; UDP: one datagram.  An app's declared bytes may also stand in TLS and HTTP.
 """
 
 from libc.stdint cimport uint8_t, uint32_t
@@ -65,23 +65,44 @@ cdef void stream_goes_on(Inspector *s, Flow *f, const Packet *p, int side, const
         out.complete = 0
 
 
+cdef void see(Sight *sight, Flow *f, int side, const uint8_t *data, uint32_t n, uint32_t wire) noexcept nogil:
+    """data, n: what there is to look at; wire: how many bytes it would be had the capture not cut it."""
+    sight.data, sight.n, sight.wire = data, n, wire
+    sight.sport, sight.dport, sight.proto = f.port[side], f.port[1 - side], f.proto
+    sight.from_opener = side == opener(f)
+    sight.turn = f.payloads[side]
+    sight.pushed = True
+    sight.mine = &f.isn[side] if f.proto == IP_UDP else NULL        # which only TCP and DNS use otherwise
+    sight.theirs = &f.isn[1 - side] if f.proto == IP_UDP else NULL
+
+
+cdef void find_app_beside(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
+    """Whose the bytes of a protocol are that has a dissector of its own, where files declare that."""
+    cdef Sight sight
+    cdef const Declared *d
+    cdef Answer answer
+    cdef Found kept
+    cdef uint32_t half = 0
+    if s.declared == NULL or s.declared.n == 0:
+        return
+    see(&sight, f, side, data, n, n)
+    kept = s.found
+    d = declared_find(s.declared, &sight, 0, &half, &s.found, &answer)
+    s.found = kept
+    if d != NULL and d.app:
+        out.app = d.label
+        out.sure = 1
+
+
 cdef Answer find_by_first_bytes(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
                                 uint32_t wire, Finding *out) noexcept nogil:
-    """A server's name tells the app; one of DHCP or NetBIOS is a machine's own.
-
-    data, n: what there is to look at; wire: how many bytes it would be had the capture not cut it.
-    """
+    """A server's name tells the app; one of DHCP or NetBIOS is a machine's own.  data, n, wire: as for see()."""
     cdef Sight sight
     cdef Answer answer = NO
     cdef Answer declared
     cdef Found kept
-    sight.data, sight.n, sight.wire = data, n, wire
-    sight.sport, sight.dport, sight.proto = p.sport, p.dport, p.proto
-    sight.from_opener = side == opener(f)
-    sight.turn = f.payloads[side]
+    see(&sight, f, side, data, n, wire)
     sight.pushed = p.proto != IP_TCP or p.tcp_flags & (TCP_PSH | TCP_FIN) != 0
-    sight.mine = &f.isn[side] if p.proto == IP_UDP else NULL        # which only TCP and DNS use otherwise
-    sight.theirs = &f.isn[1 - side] if p.proto == IP_UDP else NULL
     memset(&s.found, 0, sizeof(s.found))
     declared = by_declaration(s, f, side, &sight, out)
     if declared == YES and out.protocol:

@@ -16,7 +16,7 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer
 from dpi.dissect.dialogue cimport clear, in_clear, message_ends
 from dpi.dissect.dns cimport dns_by_form, dns_message, dns_stream
 from dpi.dissect.find cimport find_http, find_question, find_quic, find_tls, find_unfinished, server_port
-from dpi.dissect.first_bytes cimport find_by_first_bytes
+from dpi.dissect.first_bytes cimport find_app_beside, find_by_first_bytes
 from dpi.dissect.http cimport http_begun
 from dpi.dissect.inspector cimport (
     NEED_ANSWER,
@@ -133,6 +133,7 @@ cdef bint inspect_next(Inspector *s, Flow *f, const Packet *p, int side, Finding
 cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil:
     """What can be said of a flow that is given up, or has ended."""
     cdef Work *w
+    cdef bint found
     cdef uint32_t n
     cdef int side
     nothing_yet(out)
@@ -146,7 +147,11 @@ cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil:
     elif f.proto == IP_TCP:
         for side in range(2):
             n = stream_ready(&w.streams[side])
-            if n and find_unfinished(s, f, side, stream_bytes(&w.streams[side]), n, out):
+            if n == 0:
+                continue
+            found = find_unfinished(s, f, side, stream_bytes(&w.streams[side]), n, out)
+            find_app_beside(s, f, side, stream_bytes(&w.streams[side]), n, out)
+            if found or out.app:
                 return
 
 
@@ -262,12 +267,14 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     if 0x14 <= data[0] <= 0x18 or f.flags & FLOW_TLS or data[0] & 0x80:
         answer = find_tls(s, f, side, data, n, out)
         if answer == YES:
+            find_app_beside(s, f, side, data, n, out)
             return YES
         more |= answer == MORE
     if f.flags & FLOW_TLS:
         return MORE if more else NO
     answer = find_http(s, f, side, data, n, out)
     if answer == YES:
+        find_app_beside(s, f, side, data, n, out)
         return YES
     if answer == MORE and s.found.alpn[0]:      # HTTP/2 by its preface
         return MORE
@@ -275,6 +282,9 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     if f.protocol.id == P_HTTP:
         return MORE if more else NO
     answer = find_by_first_bytes(s, f, p, side, data, n, n + p.payload_len - p.n, out)
+    if answer == YES and more and out.protocol == 0:
+        nothing_yet(out)                        # an app's bytes alone, in what may become TLS or HTTP
+        return MORE
     if answer == NO and goes_on(p, n):
         answer = MORE
     if answer != YES and f.flags & FLOW_SYN_SEEN << side and expects_text(server_port(f)) and noise(data, n):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from cores import Connection, as_flow, core, datagram, ip
+from cores import ACK, Connection, as_flow, core, datagram, ended, ip
+from handshakes import openssl_hello
 from signature_folders import folder
 
 from dpi.cli.bench_signatures import command as bench
@@ -183,7 +184,10 @@ TEXT = """
 apps:
   our-app:
     category: web
-    signatures: [{transport: udp, bytes: [{at: 0, text: "OURAPP"}]}]
+    signatures:
+      - {transport: udp, bytes: [{at: 0, text: "OURAPP"}]}
+      - {transport: tcp, bytes: [{at: 0, text: "POST /our/api"}]}
+      - {transport: tcp, from: client, bytes: [{at: 0, hex: "16 03"}, {within: 512, text: "our.example"}]}
 protocols:
   our-wire:
     category: network
@@ -225,6 +229,32 @@ def test_an_app_is_named_and_its_protocol_left_to_others(engine: Engine) -> None
     one = engine.cores[0]
     datagram(one, b"OURAPP 1", sport=42000, dport=41000)
     assert labels(engine, one, 42000, UDP)[:2] == (None, "our-app")
+
+
+@pytest.mark.parametrize(
+    ("payload", "protocol", "host"),
+    [
+        (b"POST /our/api HTTP/1.1\r\nHost: www.netflix.com\r\n\r\n", "http", "www.netflix.com"),
+        (openssl_hello("www.our.example"), "tls", "www.our.example"),
+    ],
+)
+def test_an_apps_bytes_may_stand_in_what_has_a_dissector(
+    engine: Engine, payload: bytes, protocol: str, host: str
+) -> None:
+    """Its author knows better than a name whose the request is."""
+    one = engine.cores[0]
+    for cut in (len(payload), 30, 100):
+        connection = Connection(one, sport=44000 + cut, dport=41000).shake()
+        connection.segment(0, 0, payload[:cut])
+        connection.segment(0, cut, payload[cut:])
+        assert labels(engine, one, 44000 + cut, TCP)[:3] == (protocol, "our-app", host), cut
+
+
+def test_an_apps_bytes_name_it_where_the_rest_never_comes(engine: Engine) -> None:
+    one = engine.cores[0]
+    Connection(one, sport=45000, dport=41000).shake().segment(0, 0, b"POST /our/api?to=", flags=ACK)
+    assert labels(engine, one, 45000, TCP)[1] is None
+    assert engine.signatures.labels[ended(one)[0]["app"]].slug == "our-app"
 
 
 def test_both_sides_of_a_connection_agree(engine: Engine) -> None:
