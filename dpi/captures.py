@@ -137,7 +137,15 @@ class Captures(Decider):
         live: flows end as they do inline: soon after they closed or fell silent, and where their ports begin again.
         """
         return self._offline(
-            Core(self.max_flows, merge=not live, risks=True, firsts=first_packet, blind=BLIND.index(blind)), live
+            Core(
+                self.max_flows,
+                merge=not live,
+                risks=True,
+                hearsay=True,
+                firsts=first_packet,
+                blind=BLIND.index(blind),
+            ),
+            live,
         )
 
     def write(

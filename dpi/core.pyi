@@ -25,6 +25,7 @@ class Core:
         merge: bool = False,
         offload: bool = False,
         risks: bool = False,
+        hearsay: bool = False,
         starts: bool = False,
         labels: bool = False,
         firsts: bool = False,

@@ -33,6 +33,7 @@ from dpi.decide.shard cimport (
 )
 from dpi.decide.tell cimport write_event
 from dpi.dissect.declared cimport Declarations
+from dpi.dissect.inspector cimport Work
 from dpi.flow.events cimport END_FLUSHED, Event, ring_advance, ring_peek, ring_restart
 from dpi.flow.flow cimport NONE, Flow
 from dpi.flow.strings cimport String
@@ -67,12 +68,13 @@ cdef class Core:
 
     max_flows: flows at a time.  events: room in the ring.  merge: a 5-tuple is one flow for as long as the source
     lasts.  offload: a decided flow's mark is final.  risks: the server's answer is looked at for them.
+    hearsay: DNS answers whose client is not seen teach, too, which whoever forges one would like.
     starts, labels, firsts: write these events too, not only ends.  blind: 1 leaves out all names that payloads show
     but DNS', 2 these too.  Raises MemoryError.
     """
 
     def __cinit__(self, uint32_t max_flows, *, uint32_t events=4096, bint merge=False, bint offload=False,
-                  bint risks=False, bint starts=False, bint labels=False, bint firsts=False, uint8_t blind=0):
+                  bint risks=False, bint hearsay=False, bint starts=False, bint labels=False, bint firsts=False, uint8_t blind=0):
         if max_flows < 1 or max_flows > 1 << 28:
             raise ValueError("max_flows is 1 to 268435456")
         self.shard = shard_new(max_flows, max(events, 4 * EVENTS_A_PACKET))
@@ -82,6 +84,7 @@ cdef class Core:
         self.shard.merge = merge
         self.shard.offload = offload
         self.shard.risks = risks
+        self.shard.hearsay = hearsay
         self.shard.wants = (WANT_START if starts else 0) | (WANT_LABELLED if labels else 0) | (
             WANT_FIRST if firsts else 0)
         self.shard.blind = blind
@@ -373,6 +376,7 @@ cdef class Core:
         out["string_bytes"] = s.strings.bytes + s.strings.count * (sizeof(String) + sizeof(uint32_t) + MALLOC_OVERHEAD)
         out["strings_refused"] = s.strings.refused
         out["works"] = s.inspector.used
+        out["work_bytes"] = s.inspector.used * sizeof(Work) + s.inspector.pool.used
         out["works_refused"] = s.inspector.refused
         out["stream_bytes"] = s.inspector.pool.used
         out["streams_refused"] = s.inspector.pool.refused

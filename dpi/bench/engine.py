@@ -22,9 +22,9 @@ def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float | 
     cpu_s: of decoding, the flow table and naming.  cpu_with_risks_s: where servers' answers are looked at for risks as
     well, as `dpi classify` and policies that ask for it have it.  parse_cpu_s: of decoding and the flow table alone.
     cost_over_bare: what a packet costs the engine, over what it costs the loop that only counts flows (bare.pyx).
-    packets_per_decision: packets of a flow that a dissector looked at, on average.  bytes_per_flow: of the table,
-    its share of a full index and the names, for the flows that were in it at the end.  start_s: from nothing to an
-    engine with all signatures, in a process of its own.
+    packets_per_decision: packets of a flow that a dissector looked at, on average.  bytes_per_flow: of the table, its
+    share of a full index, the names and what undecided flows are lent, for the flows that were in it at the end.
+    start_s: from nothing to an engine with all signatures, in a process of its own.
     """
     start = statistics.median(started() for _ in range(rounds))
     with Capture(path) as capture:
@@ -60,7 +60,9 @@ def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float | 
         "flows_per_s": round(counters["flows"] / cpu) if cpu else 0,
         "named": round(counters["named"] / max(counters["decided"], 1), 4),
         "packets_per_decision": round(counters["inspected"] / flows, 3),
-        "bytes_per_flow": round((counters["flow_bytes"] + counters["string_bytes"]) / max(counters["active"], 1), 1),
+        "bytes_per_flow": round(
+            sum(counters[f"{kind}_bytes"] for kind in ("flow", "string", "work")) / max(counters["active"], 1), 1
+        ),
         "rss_mb": round(resident() / 1e6, 1),
         "start_s": round(start, 3),
     }

@@ -159,8 +159,9 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
     """Learns which names addresses have from the answers to questions that passed here.
 
     A flow remembers its open questions by a bit each of 64, chosen by the message's id, so that an answer which
-    nobody asked for teaches nothing.
+    nobody asked for teaches nothing; by hearsay (a capture of one direction) as much as if another client had asked.
     """
+    cdef const uint8_t *client = p.dst
     cdef const DnsMessage *m = &s.inspector.dns
     cdef uint32_t *open = &f.isn[m.id >> 5 & 1]
     cdef uint32_t bit = <uint32_t>1 << (m.id & 31)
@@ -176,7 +177,9 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
                 override(s, p, m, d)
             return
         if not open[0] & bit:
-            return
+            if not s.hearsay or p.sport != DNS_PORT or f.packets[0] and f.packets[1]:
+                return
+            client = NULL
         if p.fragment != FRAGMENT_FIRST:            # the whole will come, with all of the answer
             open[0] &= ~bit
     elif not m.response:
@@ -196,11 +199,13 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
     else:
         label = name_label(s, name, n)
     if m.cname_len:
-        aliases_learn(s.names, p.dst, m.cname, m.cname_len, name, n, label, s.now, BY_DNS)
+        if client != NULL:
+            aliases_learn(s.names, client, m.cname, m.cname_len, name, n, label, s.now, BY_DNS)
         if label == 0:
             label = name_label(s, m.cname, m.cname_len)
     for i in range(m.n_addresses):
-        names_learn(s.names, p.dst, m.addresses[i].address, name, n, m.addresses[i].ttl, label, s.now, BY_DNS)
-        networks_learn(s.names, p.dst, m.addresses[i].address, 0 if s.traits[label] & TRAIT_SHARED else label, s.now)
+        names_learn(s.names, client, m.addresses[i].address, name, n, m.addresses[i].ttl, label, s.now, BY_DNS)
+        if client != NULL:
+            networks_learn(s.names, client, m.addresses[i].address, 0 if s.traits[label] & TRAIT_SHARED else label, s.now)
     if m.n_addresses and s.routes != NULL and s.routes.n:
         steer(s, p, m, label, d)

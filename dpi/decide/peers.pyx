@@ -11,7 +11,7 @@ What tells more, the surest first (match/peers.pyx keeps it):
 All of it names flows alone that nobody else knows: no app, no name of the address's, no format, no service's port.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint16_t, uint32_t
 
 from dpi.decide.labels cimport categorise
 from dpi.decide.shard cimport Shard

@@ -53,6 +53,23 @@ def test_an_answer_that_nobody_asked_for_teaches_nothing() -> None:
     assert find(one, 40000, 443)["app"] == 0
 
 
+def test_but_where_its_clients_packets_do_not_come_by_it_does_if_that_is_wanted() -> None:
+    """A capture of one direction: as sure as what another client was told."""
+    one = core(hearsay=True)
+    datagram(one, answer("www.video.example", SERVER), 53, 50000, RESOLVER, CLIENT)
+    Connection(one).segment(0, 0, flags=SYN)
+    flow = find(one, 40000, 443)
+    assert (flow["app"], method(flow["app_method"]), flow["app_confidence"]) == (VIDEO, "dns", 70)
+
+
+def test_and_not_where_they_do() -> None:
+    one = core(hearsay=True)
+    datagram(one, question("www.video.example", 7), 50001, 53, dst=RESOLVER)
+    datagram(one, answer("www.video.example", SERVER, number=8), 53, 50001, RESOLVER, CLIENT)
+    Connection(one).segment(0, 0, flags=SYN)
+    assert find(one, 40000, 443)["app"] == 0
+
+
 def test_the_name_that_a_flow_shows_beats_the_one_its_address_had() -> None:
     one = core()
     resolve(one, "www.video.example", SERVER)
