@@ -43,19 +43,27 @@ cdef enum:
     PCAP_MICRO = 0xa1b2c3d4
     PCAP_NANO = 0xa1b23c4d
     PCAP_MODIFIED = 0xa1b2cd34      # 8 more bytes in front of each packet
+    PCAP_HEAD = 24
 
 
 cdef bint open_pcap(CaptureReader *r, uint32_t magic) noexcept nogil:
-    cdef const uint8_t *h = ahead(r, 24)
+    cdef const uint8_t *h = ahead(r, PCAP_HEAD)
     if h == NULL:
-        blame(r, CAPTURE_CUT, 0)
+        blame(r, CAPTURE_CUT, r.offset)
         return False
     r.old = half(r, h + 6) < 4
     r.linktype = word(r, h + 20) & 0xffff       # above: how long the frame check sequences are
     r.header = 24 if magic == PCAP_MODIFIED else 16
     r.scale = 1 if magic == PCAP_NANO else 1000
-    consume(r, 24)
+    consume(r, PCAP_HEAD)
     return True
+
+
+cdef inline bint begins_another(const CaptureReader *r, const uint8_t *h) noexcept nogil:
+    """Whether a file's head stands where a record's would, as `cat` joins captures; as a time it is in 2055."""
+    cdef uint32_t magic = word(r, h)
+    return (magic == PCAP_MICRO or magic == PCAP_NANO or magic == PCAP_MODIFIED) and (
+        half(r, h + 4) == 2 and half(r, h + 6) == 4 and word(r, h + 8) == 0)
 
 
 cdef bint capture_open(CaptureReader *r, int fd) noexcept nogil:
@@ -83,6 +91,10 @@ cdef bint capture_open(CaptureReader *r, int fd) noexcept nogil:
 cdef int next_pcap(CaptureReader *r, Record *out) noexcept nogil:
     cdef const uint8_t *h = ahead(r, r.header)
     cdef uint32_t caplen, wirelen
+    while h != NULL and begins_another(r, h):
+        if not open_pcap(r, word(r, h)):
+            return 0
+        h = ahead(r, r.header)
     if h == NULL:
         return ended(r)
     caplen = word(r, h + 8)
@@ -113,7 +125,7 @@ cdef bint at_hand(const CaptureReader *r) noexcept nogil:
     cdef const uint8_t *b = r.buffer + r.begin
     cdef size_t n = r.end - r.begin
     if not r.blocks:
-        return n >= r.header and n - r.header >= word(r, b + 8)
+        return n >= r.header and n - r.header >= word(r, b + 8) and not begins_another(r, b)
     return block_at_hand(r, b, n)
 
 

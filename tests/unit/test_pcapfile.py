@@ -68,6 +68,18 @@ def enhanced(ticks: int, data: bytes, order: str = "<", on: int = 0, wirelen: in
     return block(6, head + data, order)
 
 
+def test_captures_that_cat_has_joined_are_read_to_the_end(tmp_path: Path) -> None:
+    """Each with a link type and a resolution of its own; one that is cut says where."""
+    path = tmp_path / "joined"
+    first, second = pcap(), pcap(0xA1B23C4D, linktype=101)
+    path.write_bytes(first + second + pcap()[:24] + second)
+    found = records(path)
+    assert [(time, data) for time, _, _, data in found] == [*PACKETS, *PACKETS, *PACKETS]
+    assert [linktype for _, linktype, _, _ in found] == [1] * 3 + [101] * 6
+    path.write_bytes(first + second[:20])
+    assert until_the_fault(path)[1] == f"{path}:{len(first)}: the capture ends in the middle of a record"
+
+
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("magic", [0xA1B2C3D4, 0xA1B23C4D, 0xA1B2CD34])
 def test_pcap_is_read_in_every_flavour(tmp_path: Path, magic: int, order: str) -> None:
