@@ -22,11 +22,12 @@ from dpi.decide.labels cimport (
 from dpi.decide.near cimport near_learn
 from dpi.decide.peers cimport peer_again, peer_settle, peers_awaited, peers_read
 from dpi.decide.quiet cimport quiet, waits
-from dpi.decide.risks cimport add_risks, answer_awaited, port_risks
+from dpi.decide.risks cimport add_risks, answer_awaited, asked_of, await_login, port_risks
 from dpi.decide.shape cimport shape_begin, shape_end, shape_watch
 from dpi.decide.shard cimport WANT_FIRST, WANT_LABELLED, WANT_START, Shard
 from dpi.decide.tell cimport emit
 from dpi.dissect.answer cimport NO, YES, Answer
+from dpi.dissect.find cimport find_cut_answer
 from dpi.dissect.inspect cimport inspect, inspect_end, inspect_next
 from dpi.dissect.inspector cimport (
     NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PEERS, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, release,
@@ -238,8 +239,8 @@ cdef void begin_again(Shard *s, Flow *f, const Packet *p, int side) noexcept nog
     f.based = <uint8_t>(1 << side)
     f.asked = 0
     if f.needs:
+        let_go(s, f)
         f.spent = 0
-        release(&s.inspector, f)
 
 
 cdef void end(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
@@ -258,9 +259,9 @@ cdef void conclude(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
     name_late(s, f)
     peer_again(s, f)
     shape_end(s, f)
+    let_go(s, f)
     s.counters.ended += 1
     emit(s, f, EVENT_END, reason)
-    release(&s.inspector, f)
 
 
 # What is found in it
@@ -280,6 +281,7 @@ cdef void look(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisio
     cdef Finding finding
     cdef Answer answer
     s.counters.inspected += 1
+    s.inspector.asked = asked_of(s, f)
     answer = inspect(&s.inspector, f, p, side, &finding)
     learn(s, i, f, p, &finding, answer, d)
     while finding.goes_on and f.needs and inspect_next(&s.inspector, f, p, side, &finding, &answer):
@@ -295,6 +297,8 @@ cdef void learn(Shard *s, uint32_t i, Flow *f, const Packet *p, Finding *finding
         answer_learn(s, f, p, d)
     if not first:
         take_answer(s, f, finding)
+        if finding.asks:
+            await_login(f, p)
         if answer == NO or f.spent == 3 or (f.needs & NEED_ANSWER and enough(f)):
             if f.needs & NEED_PEERS:
                 f.needs = NEED_PEERS
@@ -342,7 +346,7 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     f.needs |= NEED_PEERS if peers_awaited(s, f) else 0
     if f.needs == 0:
         f.needs = waits(s, f)
-    release(&s.inspector, f)
+    let_go(s, f)
     table_decided(s.table, i)
     s.counters.decided += 1
     s.counters.decided_at += f.decided_at
@@ -354,9 +358,18 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
 
 cdef void leave(Shard *s, Flow *f) noexcept nogil:
     """Nothing is looked for any more in a decided flow: the kernel may have it."""
+    let_go(s, f)
     f.needs = waits(s, f)
-    release(&s.inspector, f)
     ask(s, f)
+
+
+cdef void let_go(Shard *s, Flow *f) noexcept nogil:
+    """Takes back what the flow was lent, after a last look at what it holds of a certificate."""
+    cdef Finding finding
+    s.inspector.asked = asked_of(s, f)
+    if find_cut_answer(&s.inspector, f, &finding):
+        add_risks(s, f, &finding, f.last)
+    release(&s.inspector, f)
 
 
 cdef void watch(Shard *s, Flow *f, const Packet *p, int side) noexcept nogil:

@@ -4,21 +4,20 @@ dissect/risks.py says what each risk means.  They are only ever added; no rule a
 them never changes what becomes of a flow.
 """
 
-from libc.stdint cimport int64_t, uint16_t, uint32_t
-from libc.string cimport strchr, strlen
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 from dpi.decide.shard cimport Shard
 from dpi.dissect.answer cimport Certificate
 from dpi.dissect.ciphers cimport weak_cipher
 from dpi.dissect.inspector cimport SAID_HTTP, SAID_TLS, Finding
+from dpi.dissect.program cimport verifies
 from dpi.dissect.protocols cimport *
 from dpi.dissect.risks cimport *
-from dpi.dissect.text cimport lower
 from dpi.flow.evidence cimport BY_SIGNATURE
-from dpi.flow.flow cimport FLOW_TLS, Flow, opener
+from dpi.flow.flow cimport FLOW_NAMED, FLOW_SYN_SEEN, FLOW_TLS, Flow, opener
 from dpi.flow.strings cimport string_text
 from dpi.match.ports cimport port_match
-from dpi.wire.packet cimport IP_TCP
+from dpi.wire.packet cimport IP_TCP, Packet
 
 
 cdef enum:
@@ -32,60 +31,27 @@ cdef int64_t NO_CLOCK = 788918400   # s: 1995, before the first certificates; a 
 
 # The certificate
 
-cdef bint covers(const char *name, const char *host, uint32_t n) noexcept nogil:
-    """Whether a certificate's name is the host's: RFC 9525, 6.3.  "*" stands for the first label alone."""
-    cdef const char *rest = host
-    cdef uint32_t length
-    cdef uint32_t i
-    if name[0] == c"*" and name[1] == c".":
-        rest = strchr(host, c".")
-        if rest == NULL:
-            return False
-        n -= <uint32_t>(rest - host)
-        name += 1
-    length = <uint32_t>strlen(name)
-    if length and name[length - 1] == c".":
-        length -= 1
-    if length != n:
-        return False
-    for i in range(n):
-        if lower(name[i]) != <unsigned char>rest[i]:
-            return False
-    return True
-
-
-cdef bint is_name(const char *host, uint32_t n) noexcept nogil:
+cdef bint is_name(const char *host) noexcept nogil:
     """Not an address, nor a word without a dot: for those, certificates have other fields, or none."""
     cdef bint letters = False
     cdef bint dots = False
-    cdef uint32_t i
-    for i in range(n):
-        letters |= c"a" <= host[i] <= c"z"
-        dots |= host[i] == c"."
-        if host[i] == c":":
+    while host[0]:
+        letters |= c"a" <= host[0] <= c"z"
+        dots |= host[0] == c"."
+        if host[0] == c":":
             return False
+        host += 1
     return letters and dots
 
 
-cdef bint mismatch(const Certificate *c, const char *host) noexcept nogil:
-    """Whether no name of the certificate is the host's; the subject's where it has none (RFC 6125, 6.4.4)."""
-    cdef uint32_t n = <uint32_t>strlen(host)
-    cdef const char *name = c.names
-    cdef int _
-    if c.partial or not is_name(host, n):
-        return False
-    if c.n_names == 0:
-        return not covers(c.common_name, host, n)
-    for _ in range(c.n_names):
-        if covers(name, host, n):
-            return False
-        name += strlen(name) + 1
-    return True
+cdef const char *asked_of(const Shard *s, const Flow *f) noexcept nogil:
+    """The name that a flow's payload shows, which its server's certificate is compared with; NULL where there is none."""
+    return string_text(s.strings, f.host) if f.flags & FLOW_NAMED else NULL
 
 
 cdef bint belongs(const Certificate *c, const char *host) noexcept nogil:
-    """Whether a host that is a name may be one of the certificate's."""
-    return is_name(host, <uint32_t>strlen(host)) and not mismatch(c, host)
+    """Whether the host asked for, where it is a name, may be one of the certificate's."""
+    return is_name(host) and (c.covers or c.partial)
 
 
 cdef uint32_t certificate_risks(Shard *s, const Flow *f, const Certificate *c, int64_t seconds) noexcept nogil:
@@ -94,9 +60,14 @@ cdef uint32_t certificate_risks(Shard *s, const Flow *f, const Certificate *c, i
         risks |= RISK_CERTIFICATE_DATES
     if c.self_signed:
         risks |= RISK_SELF_SIGNED
-    if f.asked and mismatch(c, string_text(s.strings, f.host)):
+    if f.asked and not c.covers and not c.partial and is_name(string_text(s.strings, f.host)):
         risks |= RISK_NAME_MISMATCH
     return risks
+
+
+cdef bint is_update(const Shard *s, const Flow *f) noexcept nogil:
+    """Whether who has asked verifies the signature of what comes."""
+    return f.app.id == P_WINDOWSUPDATE or verifies(string_text(s.strings, f.agent))
 
 
 cdef void add_risks(Shard *s, Flow *f, const Finding *finding, int64_t time) noexcept nogil:
@@ -109,7 +80,7 @@ cdef void add_risks(Shard *s, Flow *f, const Finding *finding, int64_t time) noe
             f.risks |= RISK_WEAK_CIPHER
         if s.inspector.server.certificate.present:
             f.risks |= certificate_risks(s, f, &s.inspector.server.certificate, time // SECOND)
-    elif finding.server == SAID_HTTP and s.inspector.server.program:
+    elif finding.server == SAID_HTTP and s.inspector.server.program and not is_update(s, f):
         f.risks |= RISK_PROGRAM
 
 
@@ -122,6 +93,17 @@ cdef bint answer_awaited(Shard *s, Flow *f) noexcept nogil:
         return False
     f.spent |= 1 << client
     return True
+
+
+cdef void await_login(Flow *f, const Packet *p) noexcept nogil:
+    """A server has asked for a password, with p as the last packet of that: what its client says next may show one.
+
+    That begins where the server says that it has read to.
+    """
+    cdef int client = opener(f)
+    f.based |= <uint8_t>(1 << client)
+    f.isn[client] = p.ack - 1
+    f.spent &= <uint8_t>~(1 << client)
 
 
 # The port
@@ -148,16 +130,35 @@ cdef bint akin(uint16_t registered, uint16_t protocol) noexcept nogil:
     return False
 
 
+cdef bint usual(uint16_t protocol, uint16_t port) noexcept nogil:
+    """Ports that IANA has for nobody or for others, and that programs and admins take for a protocol by habit."""
+    if protocol == P_SSH:
+        return port in (222, 2022, 2222, 8022, 22222)
+    if protocol == P_VNC:
+        return 5900 <= port < 6000 or port == 5500  # a display's number is added; a viewer that is called
+    if protocol == P_RDP:
+        return port == 2179                         # a virtual machine's screen, from its host
+    if protocol == P_SMTP:
+        return port == 26 or port == 2525           # where 25 is blocked
+    if protocol == P_FTPCONTROL:
+        return port == 2121
+    return protocol == P_TLS and port == 636        # of LDAP
+
+
 cdef bint foreign(Shard *s, const Flow *f) noexcept nogil:
     cdef uint16_t protocol = f.protocol.id
     cdef uint16_t here = port_match(s.ports, f.proto, f.port[1 - opener(f)])
     cdef uint16_t there = port_match(s.ports, f.proto, f.port[opener(f)])
     if akin(here, protocol) or akin(there, protocol):       # who opened is not always known
         return False
+    if usual(protocol, f.port[0]) or usual(protocol, f.port[1]):
+        return False
     if keeps_its_port(protocol):
         return here < P_RESERVED        # a port that a signature gives to an app of its own is meant
     if not may_hide(protocol) or f.port[1 - opener(f)] >= SYSTEM_PORTS:
         return False
+    if protocol == P_TLS and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
+        return False                    # it may have gone over to TLS before it was seen
     return keeps_its_port(here) or here == P_DNS or here == P_HTTP or here == P_TLS
 
 

@@ -43,10 +43,13 @@ cdef struct Found:
 
 # What a server's own certificate says of it (X.509, RFC 5280).  Text is UTF-8 that may end in mid-character.
 cdef struct Certificate:
+    const char *asked       # given: a host that is looked for among the names, lower case; NULL: none is
+    uint8_t brief           # given: its texts are not kept, only what is beside them
     uint8_t present
     uint8_t self_signed     # issuer and subject are the same
-    uint8_t partial         # it may have more names: it was cut, or they did not fit
-    uint16_t n_names
+    uint8_t partial         # it was cut: it may have more names
+    uint8_t covers          # the host asked for is one of its names
+    uint16_t n_names        # in names[]
     int64_t not_before      # s since 1970
     int64_t not_after
     char common_name[256]   # of the subject, as it is written
@@ -56,6 +59,7 @@ cdef struct Certificate:
 
 
 cdef struct ServerFound:
+    uint8_t last            # given: nothing more comes, so what there is of a certificate counts
     char host[256]          # the certificate's first name, without "*."; "" where none is visible
     uint16_t host_len
     uint16_t tls_version    # negotiated
@@ -64,8 +68,9 @@ cdef struct ServerFound:
     uint16_t status         # HTTP
     char server[64]         # HTTP: the Server field
     char content_type[64]
-    uint8_t program         # HTTP: what is sent is a program, by its type or first bytes
-    uint32_t body           # HTTP: bytes of the body that are there
+    uint8_t program         # HTTP: what is sent is a program, by its type, its file's name or its first bytes
+    uint8_t awaited         # HTTP: what tells a program, or what it asks for, is yet to come
+    uint8_t asks            # HTTP: it asks for a password that the next request would show
     Certificate certificate
 
 

@@ -43,6 +43,7 @@ cdef dict certificate_dict(const Certificate *found):
         "not_after": found.not_after,
         "self_signed": bool(found.self_signed),
         "partial": bool(found.partial),
+        "covers": bool(found.covers),
     }
 
 
@@ -57,5 +58,7 @@ cdef dict server_dict(const ServerFound *found):
         "server": text(found.server),
         "content_type": text(found.content_type),
         "program": bool(found.program),
+        "awaited": bool(found.awaited),
+        "asks": bool(found.asks),
         "certificate": certificate_dict(&found.certificate),
     }

@@ -7,11 +7,11 @@ whoever answers may show any certificate, so what is read here is a hint, and is
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy, memset, strchr, strlen
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Certificate
 from dpi.dissect.answer cimport answer_name, certificate_dict
-from dpi.dissect.text cimport host_name, put_text
+from dpi.dissect.text cimport host_name, lower, put_text
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, alive, left, over, slice, take, u8, u16, u24
 
@@ -135,8 +135,25 @@ cdef int64_t time(Cursor *c) noexcept nogil:
     return ((day - 719468) * 24 + hour) * 3600 + minute * 60 + second
 
 
+cdef bint is_name_of(const uint8_t *name, uint32_t n, const char *host) noexcept nogil:
+    """Whether a certificate's name is the host's: RFC 9525, 6.3.  "*" stands for the first label alone."""
+    cdef uint32_t i
+    if n > 2 and name[0] == 42 and name[1] == 46:
+        host = strchr(host, 46)
+        if host == NULL:
+            return False
+        name += 1
+        n -= 1
+    if n and name[n - 1] == 46:
+        n -= 1
+    for i in range(n):
+        if host[i] == 0 or lower(name[i]) != <uint8_t>host[i]:
+            return False
+    return n > 0 and host[n] == 0
+
+
 cdef void add_name(Cursor *value, Certificate *out, uint32_t *at) noexcept nogil:
-    """Adds a dNSName to the names, at this place in them, where it is a host name or "*." and one."""
+    """Adds a dNSName to the names, at this place in them, where it is a host name or "*." and one, and there is room."""
     cdef char host[256]
     cdef uint32_t wildcard = 0
     cdef uint32_t n
@@ -146,7 +163,6 @@ cdef void add_name(Cursor *value, Certificate *out, uint32_t *at) noexcept nogil
     if n == 0:
         return
     if at[0] + wildcard + n + 1 > sizeof(out.names):
-        out.partial = 1
         return
     if wildcard:
         out.names[at[0]] = 42
@@ -156,22 +172,30 @@ cdef void add_name(Cursor *value, Certificate *out, uint32_t *at) noexcept nogil
     out.n_names += 1
 
 
-cdef void alternative_names(Cursor *value, Certificate *out) noexcept nogil:
-    """Reads a SubjectAltName (RFC 5280, 4.2.1.6)."""
+cdef bint alternative_names(Cursor *value, Certificate *out) noexcept nogil:
+    """Reads a SubjectAltName (RFC 5280, 4.2.1.6).  Whether a dNSName is in it: then the subject is none."""
     cdef Cursor general = expect(value, SEQUENCE)
     cdef Cursor each
     cdef uint32_t at = 0
     cdef uint8_t tag
+    cdef bint named = False
     while left(&general) > 0:
         each = element(&general, &tag)
-        if tag == DNS_NAME and alive(&each):
+        if tag != DNS_NAME or not alive(&each):
+            continue
+        named = True
+        if out.asked != NULL and not out.covers:
+            out.covers = is_name_of(each.p, <uint32_t>left(&each), out.asked)
+        if not out.brief:
             add_name(&each, out, &at)
+    return named
 
 
 cdef Answer certificate(const uint8_t *der, uint32_t n, Certificate *out) noexcept nogil:
     """Reads a certificate's DER.  YES, NO where it is none, MORE where the n bytes end before it does.
 
-    `out` must be zeroed.  present is set, and what can be read stands in out, in all cases where the subject was read.
+    `out` must be zeroed but for what is given.  present is set, and what can be read stands in out, in all cases where
+    the subject was read.
     """
     cdef Cursor c = over(der, n)
     cdef Cursor tbs, issuer, subject, validity, extensions, extension, oid, value
@@ -179,6 +203,7 @@ cdef Answer certificate(const uint8_t *der, uint32_t n, Certificate *out) noexce
     cdef uint8_t tag
     cdef uint32_t length
     cdef bint whole
+    cdef bint named = False
     # the outer two lengths may be larger than what is there
     tag = u8(&c)
     if n and tag != SEQUENCE:
@@ -214,11 +239,12 @@ cdef Answer certificate(const uint8_t *der, uint32_t n, Certificate *out) noexce
     out.self_signed = left(&issuer) == left(&subject) and memcmp(issuer.p, subject.p, left(&issuer)) == 0
     out.not_before = time(&validity)
     out.not_after = time(&validity)
-    name(subject, out.common_name, sizeof(out.common_name), out.organisation, sizeof(out.organisation))
-    organisation[0] = 0
-    name(issuer, out.issuer, sizeof(out.issuer), organisation, sizeof(organisation))
-    if organisation[0]:
-        memcpy(out.issuer, organisation, sizeof(organisation))
+    if not out.brief:
+        name(subject, out.common_name, sizeof(out.common_name), out.organisation, sizeof(out.organisation))
+        organisation[0] = 0
+        name(issuer, out.issuer, sizeof(out.issuer), organisation, sizeof(organisation))
+        if organisation[0]:
+            memcpy(out.issuer, organisation, sizeof(organisation))
     expect(&tbs, SEQUENCE)  # subjectPublicKeyInfo
     while left(&tbs) > 0:
         value = element(&tbs, &tag)
@@ -232,16 +258,23 @@ cdef Answer certificate(const uint8_t *der, uint32_t n, Certificate *out) noexce
                 value = element(&extension, &tag)
                 if tag == 0x01:     # critical
                     value = element(&extension, &tag)
-                alternative_names(&value, out)
+                named |= alternative_names(&value, out)
+    if out.asked != NULL and not named:     # RFC 6125, 6.4.4
+        if out.brief:
+            name(subject, out.common_name, sizeof(out.common_name), out.organisation, sizeof(out.organisation))
+        out.covers = is_name_of(<const uint8_t *>out.common_name, <uint32_t>strlen(out.common_name), out.asked)
     return YES if whole else MORE
 
 
-def read(data: bytes) -> tuple:
-    """("no" | "more" | "yes", fields) of a certificate's DER."""
+def read(data: bytes, asked: str | None = None, brief: bool = False) -> tuple:
+    """("no" | "more" | "yes", fields) of a certificate's DER; asked: a host looked for in it; brief: without its texts."""
     cdef Certificate out
     cdef Answer answer
     cdef uint8_t *block = block_of(data)
+    cdef bytes host = (asked or "").encode()
     memset(&out, 0, sizeof(out))
+    out.asked = <const char *>host if asked is not None else NULL
+    out.brief = brief
     answer = certificate(block, len(data), &out)
     free(block)
     return answer_name(answer), certificate_dict(&out)

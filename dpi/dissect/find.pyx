@@ -46,12 +46,11 @@ from dpi.dissect.tls_server cimport tls_server_hello
 from dpi.dissect.tor cimport tor_certificate, tor_hello, tor_name
 from dpi.flow.evidence cimport BY_CERTIFICATE, BY_DNS_QUERY, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI
 from dpi.flow.flow cimport FLOW_TLS, NONE, Flow, opener
-from dpi.flow.stream cimport STREAM_MAX
+from dpi.flow.stream cimport STREAM_MAX, Stream, stream_bytes, stream_ready
 from dpi.wire.packet cimport Packet
 
 
 cdef enum:
-    BODY_MIN = 4            # bytes of an HTTP body that tell a program
     HTTP2_PATIENCE = 8      # payloads, some of them cut or sent again, after which HTTP/2 is not waited for a request
     ODD_SHARE = 4           # packets of a DNS flow that one odd question explains
 
@@ -93,6 +92,33 @@ cdef bint names_nobody(const char *host) noexcept nogil:
     return not dotted or not letters
 
 
+cdef Answer answered_tls(Inspector *s, const Flow *f, const uint8_t *data, uint32_t n, bint last) noexcept nogil:
+    """Reads what a server has sent; last: it is all that will come.  Of a decided flow only risks are looked for."""
+    memset(&s.server, 0, sizeof(s.server))
+    s.server.last = last
+    s.server.certificate.asked = s.asked
+    s.server.certificate.brief = f.needs & NEED_ANSWER != 0
+    return tls_server_hello(data, n, &s.server)
+
+
+cdef bint find_cut_answer(Inspector *s, const Flow *f, Finding *out) noexcept nogil:
+    """What a TLS server said whose certificate did not come to its end."""
+    cdef const Stream *stream
+    cdef int side
+    if f.work == NONE or not f.flags & FLOW_TLS:
+        return False
+    for side in range(2):
+        stream = &s.works[f.work].streams[side]
+        if f.spent & 1 << side or stream_ready(stream) == 0:
+            continue
+        memset(out, 0, sizeof(Finding))
+        answered_tls(s, f, stream_bytes(stream), stream_ready(stream), True)
+        if s.server.tls_version:
+            out.server = SAID_TLS
+            return True
+    return False
+
+
 cdef Answer find_tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
     """The client's hello names the flow.  Where it is nameless, or was not seen, the server's certificate does."""
     cdef Answer client, server
@@ -109,8 +135,7 @@ cdef Answer find_tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint3
         out.complete = out.app == P_TOR or s.found.host_len > 0 and not names_nobody(s.found.host) and not tor_name(s.found.host)
         f.spent |= <uint8_t>(1 << side)
         return YES
-    memset(&s.server, 0, sizeof(s.server))
-    server = tls_server_hello(data, n, &s.server)
+    server = answered_tls(s, f, data, n, False)
     if s.server.tls_version:
         out.server = SAID_TLS
     if server == YES:
@@ -160,6 +185,8 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
         return YES
     if request == YES:
         out.protocol = request_protocol(&s.found)
+        if f.needs & NEED_ANSWER:               # what was asked for was a password
+            f.spent |= <uint8_t>(1 << side)
         if s.found.credentials:
             out.risks |= RISK_CREDENTIALS
         out.replaces = 1
@@ -175,13 +202,16 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
     response = http_response(data, n, &s.server)
     if response == YES:
         out.server = SAID_HTTP
-        if f.needs & NEED_ANSWER and s.server.status == 200 and s.server.body < BODY_MIN and n < STREAM_MAX:
-            return MORE
+        if f.needs & NEED_ANSWER:
+            if s.server.awaited and n < STREAM_MAX:
+                return MORE
+            out.asks = s.server.asks
         memset(&s.found, 0, sizeof(s.found))
         memcpy(s.found.content_type, s.server.content_type, sizeof(s.found.content_type))
         out.protocol = P_HTTP
         out.client = <uint8_t>(1 - side)
-        out.app = by_answer(data, n, s.server.content_type)
+        if not f.needs & NEED_ANSWER:
+            out.app = by_answer(data, n, s.server.content_type)
         out.complete = s.server.status >= 200 and f.protocol.id == P_HTTP and f.payloads[1 - side] > 0
         f.spent |= <uint8_t>(1 << side)
         return YES

@@ -13,8 +13,8 @@ from libc.string cimport memchr, memcmp, memset
 
 from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer, Found, ServerFound
 from dpi.dissect.answer cimport answer_name, found_dict, server_dict
-from dpi.dissect.login cimport basic_authorization
-from dpi.dissect.program cimport program_bytes, program_type
+from dpi.dissect.login cimport asks_basic, shows_secret
+from dpi.dissect.program cimport names_program, program_bytes, program_type
 from dpi.dissect.text cimport authority, lower, put_text
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, left, over, skip
@@ -40,6 +40,7 @@ cdef enum:
     HEADER_MAX = 16384      # what servers accept at most, usually less; answers are final from there on
     METHOD_MAX = 17
     EMPTY_MAX = 8           # bytes of empty lines before a request
+    BODY_MIN = 4            # bytes of a body that tell a program
     CR = 13
     LF = 10
 
@@ -250,7 +251,7 @@ cdef Answer http_request(const uint8_t *data, uint32_t n, Found *out) noexcept n
         elif same(name, b"upgrade", 7):             # RFC 6455, 4.1
             out.websocket = same(value, b"websocket", 9)
         elif same(name, b"authorization", 13) or same(name, b"proxy-authorization", 19):
-            out.credentials |= basic_authorization(value.p, value.n)
+            out.credentials |= shows_secret(value.p, value.n)
     return YES if ended or out.host_len or n >= HEADER_MAX else MORE
 
 
@@ -261,7 +262,10 @@ cdef Answer http_response(const uint8_t *data, uint32_t n, ServerFound *out) noe
     """
     cdef Cursor c = over(data, n if n < HEADER_MAX else HEADER_MAX)
     cdef Span line, name, value, version
+    cdef uint32_t length = BODY_MIN
     cdef bint ended = False
+    cdef bint chunked = False
+    cdef bint begun
     cdef uint32_t begin = 5 if n > 5 else n
     if n and memcmp(data, <const char *>b"HTTP/", begin) != 0:
         return NO
@@ -281,11 +285,29 @@ cdef Answer http_response(const uint8_t *data, uint32_t n, ServerFound *out) noe
             media_type(value, out.content_type, sizeof(out.content_type))
         elif out.server[0] == 0 and same(name, b"server", 6):
             put_text(value.p, value.n, out.server, sizeof(out.server))
-    if ended:
-        out.body = <uint32_t>left(&c)
+        elif same(name, b"content-length", 14):
+            length = few(value)
+        elif same(name, b"transfer-encoding", 17):
+            chunked = same(value, b"chunked", 7)
+        elif same(name, b"content-disposition", 19):
+            out.program |= names_program(value.p, value.n)
+        elif same(name, b"www-authenticate", 16) or same(name, b"proxy-authenticate", 18):
+            out.asks |= asks_basic(value.p, value.n)
     if out.status == 200 or out.status == 206:
-        out.program = program_type(out.content_type) or (ended and program_bytes(c.p, out.body))
+        out.program |= program_type(out.content_type)
+        begun = ended and (not chunked or next_line(&c, &line, False))      # RFC 9112, 7.1: a chunk's size
+        if begun and not out.program:
+            out.program = program_bytes(c.p, <uint32_t>left(&c))
+        out.awaited = not out.program and length >= BODY_MIN and (not begun or left(&c) < BODY_MIN)
+    else:
+        out.program = 0
+        out.awaited = not ended and (out.status == 401 or out.status == 407)
     return YES if ended or out.content_type[0] or n >= HEADER_MAX else MORE
+
+
+cdef uint32_t few(Span digits) noexcept nogil:
+    """A length as far as it is below BODY_MIN; BODY_MIN for all others, and for what is none."""
+    return digits.p[0] - 48 if digits.n == 1 and 48 <= digits.p[0] < 48 + BODY_MIN else <uint32_t>BODY_MIN
 
 
 cdef bint http_begun(const uint8_t *data, uint32_t n) noexcept nogil:

@@ -279,7 +279,7 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     if answer == MORE and s.found.alpn[0]:      # HTTP/2 by its preface
         return MORE
     more |= answer == MORE
-    if f.protocol.id == P_HTTP:
+    if f.protocol.id == P_HTTP or f.needs & NEED_ANSWER:
         return MORE if more else NO
     answer = find_by_first_bytes(s, f, p, side, data, n, n + p.payload_len - p.n, out)
     if answer == YES and more and out.protocol == 0:

@@ -49,6 +49,7 @@ cdef struct Inspector:      # one a shard
     const DeclaredTable *declared   # NULL: there are none
     QuicCrypto *crypto      # NULL: no libcrypto, QUIC is recognised and not opened
     QuicState quic          # a first datagram's, before it is known to need a Work
+    const char *asked       # the name that the flow's payload has shown; NULL: none
     Found found
     ServerFound server
     DnsMessage dns
@@ -76,6 +77,7 @@ cdef struct Finding:        # what inspect() adds to Inspector.found
     uint8_t replaces        # the protocol takes the place of what was said before
     uint8_t goes_on         # its side's next bytes are a message of its own, to be looked at by themselves
     uint8_t server          # ServerSaid
+    uint8_t asks            # its server asks for a password, which the client's next message may show
     uint32_t risks          # dissect/risks.pxd: those that the payload itself shows
 
 

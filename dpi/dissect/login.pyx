@@ -6,13 +6,18 @@ nothing is looked for after it.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
-from libc.string cimport strlen
+from libc.string cimport memcmp, strlen
 
 from dpi.dissect.protocols cimport (
     P_FTPCONTROL,
     P_IMAP,
+    P_IRC,
     P_JABBER,
+    P_LDAP,
+    P_MQTT,
     P_POP3,
+    P_POSTGRESQL,
+    P_RESP,
     P_SMTP,
     P_TELNET,
     P_UNKNOWN,
@@ -20,12 +25,14 @@ from dpi.dissect.protocols cimport (
 )
 from dpi.dissect.text cimport begins, lower
 from dpi.wire.block cimport block_of
+from dpi.wire.cursor cimport Cursor, alive, over, skip, u8, u16
 
 from dpi.dissect.protocols import IDS
 
 
 cdef enum:
     TAG_MAX = 16            # characters; clients have some four
+    REDIS_MAX = 128         # bytes in which AUTH stands, behind HELLO and a version
 
 
 cdef struct Command:
@@ -50,11 +57,13 @@ cdef Command *LOGINS = [
     Command(b"auth xoauth2", P_SMTP),
     Command(b"auth oauthbearer", P_SMTP),
     Command(b"authinfo user ", P_USENET),       # RFC 4643, 2.3
+    Command(b"pass ", P_IRC),                   # RFC 2812, 3.1.1
     Command(NULL, P_UNKNOWN),
 ]
 # Whom FTP lets in without a password (RFC 1635, 3).
 cdef const char *NOBODY_FTP = b"ftp"
 cdef const char *NOBODY_ANONYMOUS = b"anonymous"
+cdef const char *ASKS_POSTGRESQL = b"R\0\0\0\x08\0\0\0\x03"
 
 
 cdef bint may_be(const uint8_t *p, uint32_t n, const char *text) noexcept nogil:
@@ -97,6 +106,14 @@ cdef bint login_in_clear(uint16_t protocol, const uint8_t *data, uint32_t n) noe
         return True
     if protocol == P_JABBER:
         return plain_sasl(data, n)
+    if protocol == P_LDAP:
+        return simple_bind(data, n)
+    if protocol == P_MQTT:
+        return connects_with_password(data, n)
+    if protocol == P_RESP:
+        return redis_login(data, n)
+    if protocol == P_POSTGRESQL:        # the server's AuthenticationCleartextPassword (PostgreSQL, 55.7)
+        return n >= 9 and memcmp(data, ASKS_POSTGRESQL, 9) == 0
     if protocol == P_IMAP:
         start = behind_tag(data, n)
     while command.text != NULL and start < n:
@@ -110,9 +127,77 @@ cdef bint login_in_clear(uint16_t protocol, const uint8_t *data, uint32_t n) noe
     return False
 
 
-cdef bint basic_authorization(const uint8_t *value, uint32_t n) noexcept nogil:
-    """The value of an Authorization field in HTTP: name and password, only coded (RFC 7617, 2)."""
-    return n > 6 and begins(value, n, b"basic ")
+cdef bint shows_secret(const uint8_t *authorization, uint32_t n) noexcept nogil:
+    """The value of an Authorization field in HTTP: name and password, only coded (RFC 7617, 2), or a token (RFC 6750, 2.1)."""
+    return n > 6 and begins(authorization, n, b"basic ") or n > 7 and begins(authorization, n, b"bearer ")
+
+
+cdef bint asks_basic(const uint8_t *challenge, uint32_t n) noexcept nogil:
+    """Whether a WWW-Authenticate field's schemes (RFC 9110, 11.6.1), parted by commas, have Basic."""
+    cdef uint32_t i
+    cdef bint start = True
+    for i in range(n):
+        if start and begins(challenge + i, n - i, b"basic") and (n - i == 5 or challenge[i + 5] in (32, 44)):
+            return True
+        start = challenge[i] == c"," or (start and challenge[i] == 32)
+    return False
+
+
+cdef bint simple_bind(const uint8_t *p, uint32_t n) noexcept nogil:
+    """LDAP's BindRequest with a password as it is (RFC 4511, 4.2), which an anonymous one leaves empty."""
+    cdef Cursor c = over(p, n)
+    skip_header(&c, 0x30)
+    value(&c, 0x02)                     # messageID
+    skip_header(&c, 0x60)
+    value(&c, 0x02)                     # version
+    value(&c, 0x04)                     # name
+    return u8(&c) == 0x80 and u8(&c) != 0
+
+
+cdef uint32_t skip_header(Cursor *c, uint8_t tag) noexcept nogil:
+    """An element's tag and length, of up to 127 or in up to four bytes as Windows writes all (X.690, 8.1.3); dead where
+    it is another's."""
+    cdef uint32_t length
+    cdef int more
+    if u8(c) != tag:
+        c.p = NULL
+    length = u8(c)
+    if length & 0x80:
+        more = length & 0x7f
+        length = 0
+        if more > 4:
+            c.p = NULL
+        while more > 0 and alive(c):
+            length = length << 8 | u8(c)
+            more -= 1
+    return length
+
+
+cdef void value(Cursor *c, uint8_t tag) noexcept nogil:
+    skip(c, skip_header(c, tag))
+
+
+cdef bint connects_with_password(const uint8_t *p, uint32_t n) noexcept nogil:
+    """MQTT's CONNECT whose flags say that a password follows (MQTT 3.1.1, 3.1.2.9; MQTT 5.0, 3.1.2.9)."""
+    cdef Cursor c = over(p, n)
+    if u8(&c) != 0x10:
+        return False
+    while u8(&c) & 0x80:                # the length
+        pass
+    skip(&c, u16(&c))                   # the protocol's name
+    skip(&c, 1)                         # and version
+    return u8(&c) & 0x40
+
+
+cdef bint redis_login(const uint8_t *p, uint32_t n) noexcept nogil:
+    """Redis' AUTH, or HELLO with one, as an array of strings or in one line (RESP, and the commands of these names)."""
+    cdef uint32_t i
+    if begins(p, n, b"auth "):
+        return True
+    for i in range(n if n < REDIS_MAX else REDIS_MAX):
+        if p[i] == 10 and begins(p + i + 1, n - i - 1, b"auth\r\n"):
+            return True
+    return False
 
 
 def in_clear(str slug, bytes data) -> bool:
@@ -123,9 +208,9 @@ def in_clear(str slug, bytes data) -> bool:
     return found
 
 
-def basic(bytes value) -> bool:
-    """Whether the value of an Authorization field shows a password."""
+def shown(bytes value) -> bool:
+    """Whether the value of an Authorization field shows a password or a token."""
     cdef uint8_t *block = block_of(value)
-    found = bool(basic_authorization(block, len(value)))
+    found = bool(shows_secret(block, len(value)))
     free(block)
     return found

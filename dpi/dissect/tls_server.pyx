@@ -1,12 +1,12 @@
 """TLS: what the server's hello, and up to TLS 1.2 its certificate, say in clear.
 
-With MORE, what could be read so far already stands in `out`; it may be asked again with more bytes.
+With MORE, the hello's part already stands in `out`; it may be asked again with more bytes.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from dpi.dissect.answer cimport MORE, NO, YES, Answer, Certificate, ServerFound, answer_name, server_dict
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, ServerFound, answer_name, server_dict
 from dpi.dissect.certificate cimport certificate
 from dpi.dissect.text cimport host_name
 from dpi.dissect.tls cimport ALPN, SUPPORTED_VERSIONS, TLS_1_3, plain_version, put_alpn
@@ -63,14 +63,15 @@ cdef void certificate_host(ServerFound *out) noexcept nogil:
 
 
 cdef Answer leaf(Cursor c, bint whole, ServerFound *out) noexcept nogil:
-    """The first certificate of a Certificate message (RFC 5246, 7.4.2): the server's own."""
+    """The first certificate of a Certificate message (RFC 5246, 7.4.2): the server's own, read once it is all there."""
     cdef uint32_t n
     cdef Answer answer
     skip(&c, 3)
     n = u24(&c)
     if not alive(&c):
         return YES if whole else MORE   # an empty list
-    memset(&out.certificate, 0, sizeof(Certificate))
+    if left(&c) < n and not whole and not out.last:
+        return MORE
     answer = certificate(c.p, n if n < left(&c) else <uint32_t>left(&c), &out.certificate)
     if out.certificate.present:
         certificate_host(out)
@@ -113,10 +114,10 @@ cdef Answer server_messages(Fragments f, ServerFound *out) noexcept nogil:
 
 
 cdef Answer tls_server_hello(const uint8_t *data, uint32_t n, ServerFound *out) noexcept nogil:
-    """The contiguous start of what a server sends over TCP.  `out` must be cleared.
+    """The contiguous start of what a server sends over TCP.  `out` must be cleared but for what is given.
 
-    MORE with out.tls_version set: the hello has been read, the certificate has not.  From HELLO_MAX bytes on the
-    answer is final.
+    MORE with out.tls_version set: the hello has been read, the certificate is not all there; with out.last, what there is
+    of it stands in `out`.  From HELLO_MAX bytes on the answer is final.
     """
     cdef uint8_t room[HELLO_MAX]
     cdef Fragments f
@@ -125,16 +126,18 @@ cdef Answer tls_server_hello(const uint8_t *data, uint32_t n, ServerFound *out) 
         return NO
     if n > 1 and data[1] != 3:
         return NO
+    out.last |= n >= HELLO_MAX
     f = joined_records(data, n, room, False)
     answer = server_messages(f, out)
     return YES if answer == MORE and n >= HELLO_MAX and out.tls_version else answer
 
 
-def server(data: bytes) -> tuple:
-    """("no" | "more" | "yes", fields) of the start of a server's TCP stream."""
+def server(data: bytes, last: bool = False) -> tuple:
+    """("no" | "more" | "yes", fields) of the start of a server's TCP stream; last: there is no more of it."""
     cdef ServerFound out
     cdef uint8_t *block = block_of(data)
     memset(&out, 0, sizeof(out))
+    out.last = last
     answer = tls_server_hello(block, len(data), &out)
     free(block)
     return answer_name(answer), server_dict(&out)

@@ -13,7 +13,7 @@ from dpi.dissect.gquic cimport gquic_chlo, gquic_datagram, gquic_version
 from dpi.dissect.hassh cimport hassh
 from dpi.dissect.hpack cimport hpack_request
 from dpi.dissect.http cimport http_request
-from dpi.dissect.login cimport basic_authorization, login_in_clear
+from dpi.dissect.login cimport shows_secret, login_in_clear
 from dpi.dissect.noise cimport expects_text, noise
 from dpi.dissect.over_http cimport body_awaited, by_answer, by_body, over_http
 from dpi.dissect.over_tls cimport carried_by_tls, implicit_tls, secured, upgradable, upgrade
@@ -41,7 +41,7 @@ cdef void text_of(const uint8_t *data, uint32_t n, char *out, uint32_t size) noe
 
 
 cdef void fuzz_login(const uint8_t *data, uint32_t n) noexcept nogil:
-    basic_authorization(data, n)
+    shows_secret(data, n)
     if n >= HEAD:
         login_in_clear(label_of(data), data + HEAD, n - HEAD)
 

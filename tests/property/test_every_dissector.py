@@ -97,7 +97,7 @@ MESSAGES: dict[str, tuple[Face, bytes]] = {
     "login_imap": (lambda data: login.in_clear("imap", data), b"a1 LOGIN a b\r\n"),
     "login_ftp": (lambda data: login.in_clear("ftpcontrol", data), b"USER anonymous\r\n"),
     "login_jabber": (lambda data: login.in_clear("jabber", data), b"<auth xmlns='a' mechanism='PLAIN'>"),
-    "login_basic": (login.basic, b"Basic YTpi"),
+    "login_basic": (login.shown, b"Basic YTpi"),
     "noise": (noise.is_noise, bytes(i * 167 & 255 for i in range(130))),
     "over_tls": (lambda data: over_tls.step("imap", data), b"a1 AUTHENTICATE x\r\n"),
     "over_tls_hello": (lambda data: over_tls.step("smtp", data), openssl_hello("a.example")),

@@ -71,4 +71,4 @@ def test_a_login_that_is_cut_or_garbage_is_survived(slug: str) -> None:
         for n in range(len(text)):
             login.in_clear(slug, text[:n])
             login.in_clear(slug, random.Random(n).randbytes(n))
-            login.basic(text[:n])
+            login.shown(text[:n])
