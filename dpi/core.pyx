@@ -83,7 +83,7 @@ cdef class Core:
             raise MemoryError(f"no memory for {max_flows} flows")
         self.shard.merge = merge
         self.shard.offload = offload
-        self.shard.risks = risks
+        self.shard.inspector.risks = risks
         self.shard.hearsay = hearsay
         self.shard.wants = (WANT_START if starts else 0) | (WANT_LABELLED if labels else 0) | (
             WANT_FIRST if firsts else 0)

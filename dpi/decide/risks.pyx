@@ -89,7 +89,7 @@ cdef bint answer_awaited(Shard *s, Flow *f) noexcept nogil:
     cdef int client = opener(f)
     cdef bint tls = f.flags & FLOW_TLS and f.tls_version != 0
     cdef bint http = (f.protocol.id == P_HTTP or f.protocol.id == P_HTTPPROXY) and f.protocol.method == BY_SIGNATURE
-    if not s.risks or f.proto != IP_TCP or not (tls or http) or f.spent & (1 << (1 - client)):
+    if not s.inspector.risks or f.proto != IP_TCP or not (tls or http) or f.spent & (1 << (1 - client)):
         return False
     f.spent |= 1 << client
     return True

@@ -104,7 +104,6 @@ cdef struct Shard:
     uint8_t wants           # Wants
     uint8_t blind           # Blind
     uint8_t hearsay         # a DNS answer teaches where its client's packets do not come by here
-    uint8_t risks           # the server's answer is looked at for risks, where that alone keeps a flow
 
 
 cdef enum:

@@ -101,6 +101,11 @@ cdef Answer answered_tls(Inspector *s, const Flow *f, const uint8_t *data, uint3
     return tls_server_hello(data, n, &s.server)
 
 
+cdef bint answer_begun(const Inspector *s, const Flow *f) noexcept nogil:
+    """Whether a part of what the server says has come, before the client's side was known or out of order."""
+    return f.work != NONE and s.works[f.work].streams[1 - opener(f)].block != NULL
+
+
 cdef bint find_cut_answer(Inspector *s, const Flow *f, Finding *out) noexcept nogil:
     """What a TLS server said whose certificate did not come to its end."""
     cdef const Stream *stream
@@ -185,7 +190,8 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
         return YES
     if request == YES:
         out.protocol = request_protocol(&s.found)
-        if f.needs & NEED_ANSWER:               # what was asked for was a password
+        s.found.unfinished &= s.risks
+        if f.needs & NEED_ANSWER and not s.found.unfinished:    # what was asked for was a password
             f.spent |= <uint8_t>(1 << side)
         if s.found.credentials:
             out.risks |= RISK_CREDENTIALS
@@ -194,8 +200,9 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
         out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
         out.app = over_http(data, n, &s.found)
         out.sure = out.app == P_OCSP
-        out.complete = not (out.app == 0 and out.protocol == P_HTTP and body_awaited(data, n, &s.found))
-        out.goes_on = not out.complete          # with the body
+        out.complete = not s.found.unfinished and not (
+            out.app == 0 and out.protocol == P_HTTP and body_awaited(data, n, &s.found))
+        out.goes_on = not out.complete          # with the rest of the header, or with the body
         return YES
     memset(&s.server, 0, sizeof(s.server))
     out.server = SAID_NOTHING                   # what TLS may have left there is gone

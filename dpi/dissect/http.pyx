@@ -14,7 +14,7 @@ from libc.string cimport memchr, memcmp, memset
 from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer, Found, ServerFound
 from dpi.dissect.answer cimport answer_name, found_dict, server_dict
 from dpi.dissect.login cimport asks_basic, shows_secret
-from dpi.dissect.program cimport names_program, program_bytes, program_type
+from dpi.dissect.program cimport names_program, program_bytes, program_needs, program_type
 from dpi.dissect.text cimport authority, lower, put_text
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, left, over, skip
@@ -40,7 +40,7 @@ cdef enum:
     HEADER_MAX = 16384      # what servers accept at most, usually less; answers are final from there on
     METHOD_MAX = 17
     EMPTY_MAX = 8           # bytes of empty lines before a request
-    BODY_MIN = 4            # bytes of a body that tell a program
+    BODY_MIN = 4            # bytes of the shortest body that is a program
     CR = 13
     LF = 10
 
@@ -209,8 +209,8 @@ cdef Answer request_line(Span line, uint32_t method_len, Found *out) noexcept no
 cdef Answer http_request(const uint8_t *data, uint32_t n, Found *out) noexcept nogil:
     """The contiguous start of what a client sends.  `out` must be cleared.
 
-    YES once the host is known or the header has ended; user agent and content type are there if they came with it.
-    HTTP/2 in clear is YES with alpn "h2c" and no host.  From HEADER_MAX bytes on the answer is final.
+    YES once the host is known or the header has ended; user agent and content type are there if they came with it, and
+    unfinished says that more fields will come.  HTTP/2 in clear is YES with alpn "h2c" and no host.  From HEADER_MAX bytes on the answer is final.
     """
     cdef Cursor c = over(data, n if n < HEADER_MAX else HEADER_MAX)
     cdef Span line, name, value
@@ -252,6 +252,7 @@ cdef Answer http_request(const uint8_t *data, uint32_t n, Found *out) noexcept n
             out.websocket = same(value, b"websocket", 9)
         elif same(name, b"authorization", 13) or same(name, b"proxy-authorization", 19):
             out.credentials |= shows_secret(value.p, value.n)
+    out.unfinished = not ended and n < HEADER_MAX
     return YES if ended or out.host_len or n >= HEADER_MAX else MORE
 
 
@@ -298,10 +299,14 @@ cdef Answer http_response(const uint8_t *data, uint32_t n, ServerFound *out) noe
         begun = ended and (not chunked or next_line(&c, &line, False))      # RFC 9112, 7.1: a chunk's size
         if begun and not out.program:
             out.program = program_bytes(c.p, <uint32_t>left(&c))
-        out.awaited = not out.program and length >= BODY_MIN and (not begun or left(&c) < BODY_MIN)
+        out.awaited = not out.program and length >= BODY_MIN and not (
+            begun and left(&c) >= program_needs(c.p, <uint32_t>left(&c)))
     else:
         out.program = 0
-        out.awaited = not ended and (out.status == 401 or out.status == 407)
+    if out.status == 401 or out.status == 407:
+        out.awaited = not ended
+    else:
+        out.asks = 0
     return YES if ended or out.content_type[0] or n >= HEADER_MAX else MORE
 
 

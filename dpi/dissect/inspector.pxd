@@ -49,6 +49,7 @@ cdef struct Inspector:      # one a shard
     const DeclaredTable *declared   # NULL: there are none
     QuicCrypto *crypto      # NULL: no libcrypto, QUIC is recognised and not opened
     QuicState quic          # a first datagram's, before it is known to need a Work
+    uint8_t risks           # are looked for: in answers of decided flows, and in requests to their header's end
     const char *asked       # the name that the flow's payload has shown; NULL: none
     Found found
     ServerFound server

@@ -16,6 +16,8 @@ cdef enum:
     DOS_HEADER = 64
     PE_HEADER_MAX = 4096    # where the header of a program starts at the latest, stubs being short
     ZIP_HEADER = 30
+    ZIP_NAME = 255          # bytes of a name that are waited for
+    DEBIAN_HEADER = 21
 
 
 # IANA's registry and what servers' tables of file names give.
@@ -59,7 +61,7 @@ cdef struct Magic:
 cdef Magic *MAGICS = [
     Magic(b"\xfe\xed\xfa\xce", 4), Magic(b"\xfe\xed\xfa\xcf", 4), Magic(b"\xce\xfa\xed\xfe", 4),
     Magic(b"\xcf\xfa\xed\xfe", 4), Magic(b"\xca\xfe\xba\xbe", 4), Magic(b"dex\n", 4),
-    Magic(b"!<arch>\ndebian-binary", 21), Magic(b"\xed\xab\xee\xdb", 4), Magic(b"xar!", 4), Magic(NULL, 0),
+    Magic(b"!<arch>\ndebian-binary", DEBIAN_HEADER), Magic(b"\xed\xab\xee\xdb", 4), Magic(b"xar!", 4), Magic(NULL, 0),
 ]
 
 
@@ -127,6 +129,17 @@ cdef bint program_bytes(const uint8_t *data, uint32_t n) noexcept nogil:
     if magic == 0x504B0304:
         return archived(data, n)
     return magic >> 16 == 0x2321 and (data[2] == c"/" or (data[2] == 32 and data[3] == c"/"))
+
+
+cdef uint32_t program_needs(const uint8_t *data, uint32_t n) noexcept nogil:
+    """How many bytes of a body that begins so tell whether it is a program."""
+    cdef Cursor c = over(data, n)
+    cdef uint32_t magic = u32(&c)
+    if magic >> 16 == 0x4D5A:
+        return DOS_HEADER
+    if magic == 0x504B0304:
+        return ZIP_HEADER + min(data[26] | <uint32_t>data[27] << 8, <uint32_t>ZIP_NAME) if n >= ZIP_HEADER else <uint32_t>ZIP_HEADER
+    return DEBIAN_HEADER if magic == 0x213C6172 else 4
 
 
 cdef bint names_program(const uint8_t *disposition, uint32_t n) noexcept nogil:

@@ -109,10 +109,17 @@ cdef void fuzz_dtls(const uint8_t *data, uint32_t n) noexcept nogil:
 
 
 cdef void fuzz_certificate(const uint8_t *data, uint32_t n) noexcept nogil:
-    cdef Certificate out
+    cdef Certificate out, brief
     memset(&out, 0, sizeof(out))
+    out.asked = b"www.example.org"
     certificate(data, n, &out)
     check_certificate(&out)
+    memset(&brief, 0, sizeof(brief))
+    brief.asked = b"www.example.org"
+    brief.brief = 1
+    certificate(data, n, &brief)
+    check_certificate(&brief)
+    check(brief.present == out.present and brief.covers == out.covers and brief.n_names == 0)
 
 
 cdef void check_dns(const DnsMessage *m) noexcept nogil:

@@ -147,7 +147,7 @@ cdef Shard *equipped(uint8_t mode) noexcept nogil:
     check(s.names != NULL)
     memset(s.learnt, 0, LEARNT * sizeof(Learnt))
     s.offload = mode & MODE_OFFLOAD != 0
-    s.risks = mode & MODE_RISKS != 0
+    s.inspector.risks = mode & MODE_RISKS != 0
     s.blind = (mode & MODE_BLIND) >> 2
     if s.blind > SEES_NONE:
         s.blind = 0

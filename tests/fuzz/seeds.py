@@ -296,6 +296,11 @@ LOGINS = {
     "usenet": b"AUTHINFO USER a\r\n",
     "jabber": b"<auth xmlns='a' mechanism='PLAIN'>",
     "telnet": b"\xff\xfd\1",
+    "ldap": bytes.fromhex("3084000000140201016084000000090201030401618001"),
+    "mqtt": b"\x10\x20\0\4MQTT\4\xc2\0\x3c\0\1a\0\1a\0\1b",
+    "resp": b"*2\r\n$4\r\nAUTH\r\n$1\r\na\r\n",
+    "irc": b"PASS a\r\n",
+    "postgresql": b"R\0\0\0\x08\0\0\0\3",
 }
 PROGRAMS = [
     b"MZ" + bytes(58) + b"\x40\0\0\0PE\0\0",
@@ -305,6 +310,10 @@ PROGRAMS = [
     b"PK\3\4" + bytes(22) + b"\x13\0\0\0AndroidManifest.xml",
     b"PK\3\4" + bytes(22) + b"\5\0\0\0a.exe",
     b"application/x-msdownload",
+    b"!<arch>\ndebian-binary",
+    b"libdnf (a)",
+    b'attachment; filename="a.exe"',
+    b"attachment; filename*=UTF-8''a.msi",
 ]
 BODIES = [
     b"POST / HTTP/1.1\r\nSOAPAction: a\r\n\r\n<s:Envelope>",
@@ -386,7 +395,7 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
         for kind in (1, 10, 16)
         for name in (b"www.example.org", b"qzxwvk7jhq3fjxzqpw0kv9xj2kqzt5.t.example.co.uk", b"kqzxjvwqpz.com")
     ],
-    "login": lambda: [*of_protocols(LOGINS), b"Basic YTpi"],
+    "login": lambda: [*of_protocols(LOGINS), b"Basic YTpi", b"Bearer abc", b'Digest realm="a", Basic realm="a"'],
     "shown": lambda: of_protocols({slug: payload for slug, _, _, _, payload in first_bytes.KNOWN}),
     "over_tls": lambda: of_protocols(LOGINS | {"rdp": client_hellos()[0], "tls": b"x-amzn-mqtt-ca"}),
     "over_http": lambda: [REQUEST, PROXY, *BODIES],

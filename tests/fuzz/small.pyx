@@ -13,12 +13,12 @@ from dpi.dissect.gquic cimport gquic_chlo, gquic_datagram, gquic_version
 from dpi.dissect.hassh cimport hassh
 from dpi.dissect.hpack cimport hpack_request
 from dpi.dissect.http cimport http_request
-from dpi.dissect.login cimport shows_secret, login_in_clear
+from dpi.dissect.login cimport asks_basic, login_in_clear, shows_secret
 from dpi.dissect.noise cimport expects_text, noise
 from dpi.dissect.over_http cimport body_awaited, by_answer, by_body, over_http
 from dpi.dissect.over_tls cimport carried_by_tls, implicit_tls, secured, upgradable, upgrade
 from dpi.dissect.peer_lists cimport LIST_MAX, PeerList, peer_list
-from dpi.dissect.program cimport program_bytes, program_type
+from dpi.dissect.program cimport names_program, program_bytes, program_needs, program_type, verifies
 from dpi.dissect.protocols cimport P_COUNT
 from dpi.dissect.shown cimport shown_name
 from dpi.dissect.tor cimport tor_certificate, tor_name
@@ -42,6 +42,7 @@ cdef void text_of(const uint8_t *data, uint32_t n, char *out, uint32_t size) noe
 
 cdef void fuzz_login(const uint8_t *data, uint32_t n) noexcept nogil:
     shows_secret(data, n)
+    asks_basic(data, n)
     if n >= HEAD:
         login_in_clear(label_of(data), data + HEAD, n - HEAD)
 
@@ -82,8 +83,11 @@ cdef void fuzz_over_http(const uint8_t *data, uint32_t n) noexcept nogil:
 cdef void fuzz_program(const uint8_t *data, uint32_t n) noexcept nogil:
     cdef char media_type[64]
     program_bytes(data, n)
+    check(program_needs(data, n) <= 285)
     text_of(data, n, media_type, sizeof(media_type))
     program_type(media_type)
+    verifies(media_type)
+    names_program(data, n)
 
 
 cdef void fuzz_peer_lists(const uint8_t *data, uint32_t n) noexcept nogil:

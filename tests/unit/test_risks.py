@@ -44,6 +44,7 @@ def test_a_score_is_the_sum_and_at_most_100() -> None:
 def with_ports() -> Core:
     one = Core(64)
     ports = [("tcp/22", "ssh"), ("tcp/443", "tls"), ("tcp/80", "http"), ("tcp/25", "smtp"), ("tcp/2022", "ssh")]
+    ports += [("tcp/389", "ldap"), ("tcp/636", "ldap")]
     entries = [(text, IDS[slug]) for text, slug in ports]
     label_by(one, ports=[*entries, ("tcp/7022", 700)])
     return one
@@ -61,6 +62,7 @@ GET = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
         (443, SSH, True),
         (50022, SSH, True),
         (7022, SSH, False),  # the user has said what runs there
+        (2222, SSH, False),
         (80, GET, False),
         (8080, GET, False),
         (443, GET, True),
@@ -68,6 +70,8 @@ GET = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
         (443, None, False),
         (8443, None, False),
         (25, None, True),
+        (389, None, True),
+        (636, None, False),
         (80, None, True),
     ],
 )
@@ -77,6 +81,13 @@ def test_a_known_protocol_on_a_port_of_another_is_foreign(port: int, payload: by
     connection.segment(1, 0, SSH)
     (flow,) = ended(connection.core)
     assert (risks_of(flow) == {"foreign-port"}) is expected
+
+
+def test_tls_that_is_joined_late_may_have_begun_in_clear() -> None:
+    connection = Connection(with_ports(), dport=25)
+    connection.segment(0, 500, openssl_hello(NAME))
+    (flow,) = ended(connection.core)
+    assert risks_of(flow) == set() and flow["host"] == NAME
 
 
 # Noise

@@ -47,6 +47,7 @@ def test_a_login_in_clear_is_seen(port: int, server: bytes, client: bytes, expec
         (b"Proxy-Authorization: Basic YWxpY2U6c2VjcmV0", True),
         (b'Authorization: Digest username="alice"', False),
         (b"Authorization: Basic", False),
+        (b"Authorization: Bearer eyJhbGciOiJIUzI1NiJ9", True),
         (b"X-Authorization: Basic YWxpY2U6c2VjcmV0", False),
     ],
 )
@@ -54,6 +55,90 @@ def test_basic_authorization_is_a_login_in_clear(field: bytes, expected: bool) -
     connection = Connection(core(), dport=80).shake()
     connection.segment(0, 0, b"GET / HTTP/1.1\r\nHost: example.org\r\n" + field + b"\r\n\r\n")
     assert risks_of(connection.flow()) == ({"clear-text-credentials"} if expected else set())
+
+
+GET = b"GET / HTTP/1.1\r\nHost: example.org\r\n"
+BASIC = b"Authorization: Basic YWxpY2U6c2VjcmV0\r\n"
+CHALLENGE = b'HTTP/1.1 401 Unauthorized\r\nContent-Type: text/html\r\nWWW-Authenticate: Basic realm="a"\r\n\r\nno, and no'
+
+
+@pytest.mark.parametrize("step", [7, 40, 1400])
+@pytest.mark.parametrize(
+    ("challenge", "request_", "expected"),
+    [
+        (CHALLENGE, GET + BASIC + b"\r\n", True),
+        (CHALLENGE.replace(b"401", b"407").replace(b"WWW", b"Proxy"), GET + b"Proxy-" + BASIC + b"\r\n", True),
+        (CHALLENGE.replace(b"Basic", b'Digest realm="b", nonce="c", basic'), GET + BASIC + b"\r\n", True),
+        (CHALLENGE, GET + b'Authorization: Digest username="alice"\r\n\r\n', False),
+        (CHALLENGE.replace(b"Basic", b"Digest"), GET + BASIC + b"\r\n", False),  # which no client would answer so
+        (CHALLENGE.replace(b"401", b"200"), GET + BASIC + b"\r\n", False),
+    ],
+)
+def test_a_password_that_the_server_asks_for_is_awaited(
+    step: int, challenge: bytes, request_: bytes, expected: bool
+) -> None:
+    connection = Connection(core(risks=True), dport=80).shake()
+    connection.segment(0, 0, GET + b"\r\n")
+    for at in range(0, len(challenge), 60):
+        connection.segment(1, at, challenge[at : at + 60])
+    waits = connection.flow()["needs"] != 0
+    for at in range(0, len(request_), step):
+        connection.segment(0, len(GET) + 2 + at, request_[at : at + step])
+    assert risks_of(connection.flow()) == ({"clear-text-credentials"} if expected else set())
+    assert connection.flow()["needs"] == 0 and waits == (b"asic" in challenge and b"200" not in challenge)
+
+
+def test_an_answer_is_not_waited_on_for_ever_that_asks_for_a_password() -> None:
+    connection = Connection(core(risks=True), dport=80).shake()
+    connection.segment(0, 0, GET + b"\r\n")
+    connection.segment(1, 0, CHALLENGE)
+    for i in range(70):
+        connection.segment(1, len(CHALLENGE) + i * 1400, bytes(1400))
+    assert connection.flow()["needs"] == 0 and connection.flow()["risks"] == 0
+
+
+@pytest.mark.parametrize("step", [1, 20, 90])
+def test_a_login_at_the_end_of_a_header_is_seen_however_that_is_cut(step: int) -> None:
+    """The name is known before: only where risks are asked for does the rest of the header matter."""
+    text = GET + b"Cookie: " + b"c" * 100 + b"\r\n" + BASIC + b"\r\n"
+    for risks, expected in ((True, {"clear-text-credentials"}), (False, set())):
+        connection = Connection(core(risks=risks), dport=80).shake()
+        start = 0
+        for end in [*range(len(GET) + 1, len(text), max(step, len(text) // 30)), len(text)]:
+            connection.segment(0, start, text[start:end])
+            start = end
+            assert connection.flow()["host"] == "example.org"
+        assert risks_of(connection.flow()) == expected
+
+
+SIMPLE = bytes.fromhex("301d0201016018020103040a636e3d6d652c64633d788007") + b"secret!"
+
+
+@pytest.mark.parametrize(
+    ("slug", "data", "expected"),
+    [
+        ("ldap", SIMPLE, True),
+        ("ldap", bytes.fromhex("308400000021020101608400000018020103040a636e3d6d652c64633d788007"), True),
+        ("ldap", bytes.fromhex("300c020101600702010304008000"), False),  # anonymous
+        ("ldap", bytes.fromhex("3014020101600f0201030400a3080406475353415049"), False),  # SASL
+        ("ldap", bytes.fromhex("300c0201014207"), False),
+        ("mqtt", b"\x10\x17\0\4MQTT\4\xc2\0\x3c\0\1a\0\2me\0\6secret", True),
+        ("mqtt", b"\x10\x0d\0\4MQTT\4\x02\0\x3c\0\1a", False),
+        ("resp", b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n", True),
+        ("resp", b"*5\r\n$5\r\nHELLO\r\n$1\r\n3\r\n$4\r\nauth\r\n$2\r\nme\r\n$6\r\nsecret\r\n", True),
+        ("resp", b"AUTH secret\r\n", True),
+        ("resp", b"*1\r\n$4\r\nPING\r\n", False),
+        ("resp", b"*3\r\n$3\r\nSET\r\n$6\r\nauthor\r\n$1\r\na\r\n", False),
+        ("irc", b"PASS secret\r\nNICK me\r\n", True),
+        ("irc", b"NICK me\r\n", False),
+        ("postgresql", b"R\0\0\0\x08\0\0\0\3", True),
+        ("postgresql", b"R\0\0\0\x0c\0\0\0\5abcd", False),  # MD5
+    ],
+)
+def test_a_login_to_a_server_of_data_is_in_clear(slug: str, data: bytes, expected: bool) -> None:
+    assert login.in_clear(slug, data) is expected
+    for n in range(len(data)):
+        assert not login.in_clear(slug, data[:n]) or expected
 
 
 def test_telnet_xmpp_and_news_log_in_in_clear() -> None:
@@ -65,7 +150,7 @@ def test_telnet_xmpp_and_news_log_in_in_clear() -> None:
     assert login.in_clear("usenet", b"AUTHINFO USER alice\r\n") and not login.in_clear("usenet", b"MODE READER\r\n")
 
 
-@pytest.mark.parametrize("slug", ["ftpcontrol", "pop3", "imap", "smtp", "jabber", "usenet", "http"])
+@pytest.mark.parametrize("slug", [*"ftpcontrol pop3 imap smtp jabber usenet http ldap mqtt resp irc postgresql".split()])
 def test_a_login_that_is_cut_or_garbage_is_survived(slug: str) -> None:
     for text in (b"a1 AUTHENTICATE PLAIN\r\n", b"AUTH PLAIN x\r\n", b"USER anonymous\r\n", b"<auth mechanism='PLAIN'>"):
         for n in range(len(text)):

@@ -41,6 +41,9 @@ PROGRAMS = [
     (archive("setup.EXE"), True),
     (archive("[Content_Types].xml", "word/document.xml"), False),
     (archive("mimetype", "META-INF/container.xml"), False),
+    (b"!<arch>\ndebian-binary   1342943816", True),
+    (b"!<arch>\nlib.o/          1342943816", False),
+    (b"\xed\xab\xee\xdb\3\0", True),
     (b"<!DOCTYPE html>", False),
     (b"\x89PNG\r\n\x1a\n", False),
 ]
@@ -79,3 +82,65 @@ def test_programs_that_are_cut_are_survived() -> None:
     for body, _ in PROGRAMS:
         for n in range(len(body)):
             program.by_bytes(body[:n])
+
+
+@pytest.mark.parametrize(
+    ("disposition", "expected"),
+    [
+        (b'attachment; filename="Setup 1.2.EXE"', True),
+        (b"attachment; filename=setup.msi", True),
+        (b"attachment; filename = setup.msi ; size=3", True),
+        (b"attachment; filename*=UTF-8''setup%201.dmg", True),
+        (b'inline; filename="report.pdf"', False),
+        (b'attachment; filename="example.com"', False),
+        (b'attachment; filename="jquery.js"', False),
+        (b"attachment; filename=.exe", False),
+        (b"attachment; filename", False),
+        (b"attachment", False),
+    ],
+)
+def test_a_program_is_told_by_the_name_of_its_file(disposition: bytes, expected: bool) -> None:
+    assert program.by_name(disposition) is expected
+    for n in range(len(disposition)):
+        program.by_name(disposition[:n])
+    connection = Connection(core(risks=True), dport=80).shake()
+    connection.segment(0, 0, GET)
+    connection.segment(1, 0, b"HTTP/1.1 200 OK\r\nContent-Disposition: " + disposition + b"\r\n\r\n\x1f\x8b\x08\0")
+    assert ("program-over-http" in risks_of(connection.flow())) is expected
+
+
+@pytest.mark.parametrize("cut", [0, 3, 30, 80])
+@pytest.mark.parametrize("status", [b"200", b"206"])
+def test_a_program_in_chunks_or_in_parts_is_one(cut: int, status: bytes) -> None:
+    body = portable_executable()
+    text = b"HTTP/1.1 " + status + b" OK\r\nTransfer-Encoding: chunked\r\n\r\n%x;a=b\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+    connection = Connection(core(risks=True), dport=80).shake()
+    connection.segment(0, 0, GET)
+    connection.segment(1, 0, text[:cut])
+    connection.segment(1, cut, text[cut:])
+    assert risks_of(connection.flow()) == {"program-over-http"}
+
+
+def test_an_answer_without_a_body_is_not_waited_on() -> None:
+    connection = Connection(core(risks=True), dport=80).shake()
+    connection.segment(0, 0, GET)
+    connection.segment(1, 0, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert connection.flow()["needs"] == 0 and connection.flow()["risks"] == 0
+
+
+@pytest.mark.parametrize(
+    ("agent", "expected"),
+    [
+        ("Debian APT-HTTP/1.3 (2.6.1)", False),
+        ("libdnf (Fedora Linux 40; server; Linux.x86_64)", False),
+        ("Microsoft-Delivery-Optimization/10.0", False),
+        ("Mozilla/5.0", True),
+        ("curl/8", True),
+    ],
+)
+def test_who_verifies_signatures_may_get_programs_over_http(agent: str, expected: bool) -> None:
+    assert program.signed_for(agent) is not expected
+    connection = Connection(core(risks=True), dport=80).shake()
+    connection.segment(0, 0, GET.replace(b"Host", b"User-Agent: " + agent.encode() + b"\r\nHost"))
+    connection.segment(1, 0, b"HTTP/1.1 200 OK\r\n\r\n" + portable_executable())
+    assert risks_of(connection.flow()) == ({"program-over-http"} if expected else set())

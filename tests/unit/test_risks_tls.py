@@ -11,7 +11,7 @@ import pytest
 from scapy.layers.tls.crypto.suites import _tls_cipher_suites
 
 from dpi.dissect import ciphers
-from tests.cores import SECOND, Connection, core, risks_of
+from tests.cores import SECOND, Connection, core, ended, risks_of
 from tests.handshakes import (
     NOT_AFTER,
     NOT_BEFORE,
@@ -87,7 +87,8 @@ def test_a_certificate_is_judged_by_the_packets_own_time(tmp_path: Path, time: i
         (None, ["other.example"], False),
         ("localhost", ["other.example"], False),
         ("server.example", [], True),
-        (NAME, [f"{'x' * 50}.{i:03}.example" for i in range(40)], False),  # not all of them are kept
+        (NAME, [f"{'x' * 50}.{i:03}.example" for i in range(40)], True),
+        (NAME, [*(f"{'x' * 50}.{i:03}.example" for i in range(40)), NAME], False),
     ],
 )
 def test_a_certificate_covers_the_name_that_was_asked_for_or_it_does_not(
@@ -199,3 +200,34 @@ def test_garbage_and_cut_answers_are_survived_and_give_no_more_than_the_whole(tm
         for at in range(0, len(damaged), 500):
             other.segment(1, at, bytes(damaged[at : at + 500]))
         other.segment(1, len(damaged), chance.randbytes(500))
+
+
+@pytest.mark.parametrize("part", [0.5, 0.9])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_certificate_that_does_not_come_to_its_end_counts_as_far_as_it_does(
+    tmp_path: Path, part: float, known: bool
+) -> None:
+    one = core(risks=True)
+    connection = Connection(one)
+    connection.clock = int(NOT_AFTER.timestamp() + 1) * SECOND
+    connection.shake()
+    answer = flight(tmp_path, ["other.example"])
+    certificate = answer.index(b"\x0b", 60)  # behind the server's hello
+    if known:
+        connection.segment(0, 0, openssl_hello(NAME, highest=ssl.TLSVersion.TLSv1_2))
+    length = int.from_bytes(answer[certificate + 1 : certificate + 4], "big")
+    connection.segment(1, 0, answer[: certificate + 4 + int(length * part)])
+    assert risks_of(connection.flow()) == set()
+    (flow,) = ended(one)
+    assert risks_of(flow) == {"certificate-dates", "certificate-self-signed"}  # of its names not all are known
+
+
+def test_an_answer_whose_second_half_comes_before_the_question_is_put_together(tmp_path: Path) -> None:
+    connection = Connection(core(risks=True))
+    connection.clock = GOOD_TIME * SECOND
+    connection.shake()
+    answer = flight(tmp_path, ["other.example"])
+    connection.segment(1, 300, answer[300:])
+    connection.segment(0, 0, openssl_hello(NAME, highest=ssl.TLSVersion.TLSv1_2))
+    connection.segment(1, 0, answer[:300])
+    assert risks_of(connection.flow()) == {"certificate-self-signed", "certificate-name"}
