@@ -45,6 +45,7 @@ def test_long_coded_names_are_a_tunnel_at_once_and_shorter_ones_together() -> No
         "e4478.a.akamaiedge.net",
         "ec2-203-0-113-25.eu-central-1.compute.amazonaws.com",
         "rr3---sn-4g5ednsd.googlevideo.com",
+        "szczebrzeszyn.pl",
         "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
         "44d88612fea8a8f36de82e1278abb02f.hashes.example.com",
         "some-really-long-but-human-chosen-name-of-a-service.department.example.co.uk",
