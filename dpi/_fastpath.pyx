@@ -27,7 +27,7 @@ from dpi.decide.shape cimport shape_begin, shape_end, shape_watch
 from dpi.decide.shard cimport WANT_FIRST, WANT_LABELLED, WANT_START, Shard
 from dpi.decide.tell cimport emit
 from dpi.dissect.answer cimport NO, YES, Answer
-from dpi.dissect.find cimport answer_begun, find_cut_answer
+from dpi.dissect.find cimport begun, find_cut_answer
 from dpi.dissect.inspect cimport inspect, inspect_end, inspect_next
 from dpi.dissect.inspector cimport (
     NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PEERS, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, release,
@@ -298,7 +298,7 @@ cdef void learn(Shard *s, uint32_t i, Flow *f, const Packet *p, Finding *finding
     if not first:
         take_answer(s, f, finding)
         if finding.asks:
-            await_login(f, p)
+            await_login(s, f, p)
         if answer == NO or f.spent == 3 or (f.needs & NEED_ANSWER and enough(f)):
             if f.needs & NEED_PEERS:
                 f.needs = NEED_PEERS
@@ -346,7 +346,7 @@ cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     f.needs |= NEED_PEERS if peers_awaited(s, f) else 0
     if f.needs == 0:
         f.needs = waits(s, f)
-    if not (f.needs & NEED_ANSWER and answer_begun(&s.inspector, f)):
+    if not f.needs & NEED_ANSWER or not begun(&s.inspector, f, 0) and not begun(&s.inspector, f, 1):
         let_go(s, f)
     table_decided(s.table, i)
     s.counters.decided += 1

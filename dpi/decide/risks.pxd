@@ -14,4 +14,4 @@ cdef const char *asked_of(const Shard *shard, const Flow *flow) noexcept nogil
 cdef bint belongs(const Certificate *certificate, const char *host) noexcept nogil
 cdef void port_risks(Shard *shard, Flow *flow) noexcept nogil
 cdef bint answer_awaited(Shard *shard, Flow *flow) noexcept nogil
-cdef void await_login(Flow *flow, const Packet *packet) noexcept nogil
+cdef void await_login(Shard *shard, Flow *flow, const Packet *packet) noexcept nogil

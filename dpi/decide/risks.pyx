@@ -9,6 +9,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from dpi.decide.shard cimport Shard
 from dpi.dissect.answer cimport Certificate
 from dpi.dissect.ciphers cimport weak_cipher
+from dpi.dissect.dialogue cimport clear
+from dpi.dissect.find cimport begun
 from dpi.dissect.inspector cimport SAID_HTTP, SAID_TLS, Finding
 from dpi.dissect.program cimport verifies
 from dpi.dissect.protocols cimport *
@@ -85,17 +87,19 @@ cdef void add_risks(Shard *s, Flow *f, const Finding *finding, int64_t time) noe
 
 
 cdef bint answer_awaited(Shard *s, Flow *f) noexcept nogil:
-    """Whether a decided flow's server has yet to say what risks can be told from; the client's side is done with."""
+    """Whether a decided flow's server has yet to say what risks can be told from; the client's side is done with, but for
+    the rest of a header."""
     cdef int client = opener(f)
     cdef bint tls = f.flags & FLOW_TLS and f.tls_version != 0
     cdef bint http = (f.protocol.id == P_HTTP or f.protocol.id == P_HTTPPROXY) and f.protocol.method == BY_SIGNATURE
     if not s.inspector.risks or f.proto != IP_TCP or not (tls or http) or f.spent & (1 << (1 - client)):
         return False
-    f.spent |= 1 << client
+    if not begun(&s.inspector, f, client):
+        f.spent |= 1 << client
     return True
 
 
-cdef void await_login(Flow *f, const Packet *p) noexcept nogil:
+cdef void await_login(Shard *s, Flow *f, const Packet *p) noexcept nogil:
     """A server has asked for a password, with p as the last packet of that: what its client says next may show one.
 
     That begins where the server says that it has read to.
@@ -104,6 +108,7 @@ cdef void await_login(Flow *f, const Packet *p) noexcept nogil:
     f.based |= <uint8_t>(1 << client)
     f.isn[client] = p.ack - 1
     f.spent &= <uint8_t>~(1 << client)
+    clear(&s.inspector, f, client)
 
 
 # The port

@@ -101,9 +101,9 @@ cdef Answer answered_tls(Inspector *s, const Flow *f, const uint8_t *data, uint3
     return tls_server_hello(data, n, &s.server)
 
 
-cdef bint answer_begun(const Inspector *s, const Flow *f) noexcept nogil:
-    """Whether a part of what the server says has come, before the client's side was known or out of order."""
-    return f.work != NONE and s.works[f.work].streams[1 - opener(f)].block != NULL
+cdef bint begun(const Inspector *s, const Flow *f, int side) noexcept nogil:
+    """Whether a side is not done with, and a part of its message is kept: a header that was cut, an answer out of order."""
+    return f.work != NONE and not f.spent & 1 << side and s.works[f.work].streams[side].block != NULL
 
 
 cdef bint find_cut_answer(Inspector *s, const Flow *f, Finding *out) noexcept nogil:
@@ -191,8 +191,6 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
     if request == YES:
         out.protocol = request_protocol(&s.found)
         s.found.unfinished &= s.risks
-        if f.needs & NEED_ANSWER and not s.found.unfinished:    # what was asked for was a password
-            f.spent |= <uint8_t>(1 << side)
         if s.found.credentials:
             out.risks |= RISK_CREDENTIALS
         out.replaces = 1
@@ -200,9 +198,10 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
         out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
         out.app = over_http(data, n, &s.found)
         out.sure = out.app == P_OCSP
-        out.complete = not s.found.unfinished and not (
-            out.app == 0 and out.protocol == P_HTTP and body_awaited(data, n, &s.found))
-        out.goes_on = not out.complete          # with the rest of the header, or with the body
+        out.complete = not (out.app == 0 and out.protocol == P_HTTP and body_awaited(data, n, &s.found))
+        out.goes_on = not out.complete or s.found.unfinished    # with the body, or with the rest of the header
+        if not out.goes_on or f.needs & NEED_ANSWER and not s.found.unfinished:
+            f.spent |= <uint8_t>(1 << side)
         return YES
     memset(&s.server, 0, sizeof(s.server))
     out.server = SAID_NOTHING                   # what TLS may have left there is gone
@@ -213,6 +212,7 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
             if s.server.awaited and n < STREAM_MAX:
                 return MORE
             out.asks = s.server.asks
+            f.spent = 3                         # the request was read
         memset(&s.found, 0, sizeof(s.found))
         memcpy(s.found.content_type, s.server.content_type, sizeof(s.found.content_type))
         out.protocol = P_HTTP

@@ -113,7 +113,8 @@ def test_a_program_is_told_by_the_name_of_its_file(disposition: bytes, expected:
 @pytest.mark.parametrize("status", [b"200", b"206"])
 def test_a_program_in_chunks_or_in_parts_is_one(cut: int, status: bytes) -> None:
     body = portable_executable()
-    text = b"HTTP/1.1 " + status + b" OK\r\nTransfer-Encoding: chunked\r\n\r\n%x;a=b\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+    head = b"HTTP/1.1 %s OK\r\nTransfer-Encoding: chunked\r\n\r\n%x;a=b\r\n" % (status, len(body))
+    text = head + body + b"\r\n0\r\n\r\n"
     connection = Connection(core(risks=True), dport=80).shake()
     connection.segment(0, 0, GET)
     connection.segment(1, 0, text[:cut])
