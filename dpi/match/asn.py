@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from dpi.errors import UsageError
 from dpi.match.sources import Owners, check_size
@@ -25,23 +25,24 @@ ALIASES = [IPv6Network(each) for each in ("::ffff:0:0/96", "2001::/32", "2002::/
 LARGEST = 1 << 30  # bytes
 
 Network = IPv4Network | IPv6Network
+Whose = TypeVar("Whose")
 _DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError, MemoryError)  # what bad bytes lead to
 
 
-def announced(path: Path, wanted: Mapping[str, Owners], skipped: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """The prefixes of each label's systems, as few as say the same: IPv4's first, in order.
+def announced(path: Path, wanted: Mapping[Whose, Owners], skipped: Mapping[Whose, list[str]]) -> dict[Whose, list[str]]:
+    """The prefixes of each one's systems, as few as say the same: IPv4's first, in order.
 
-    skipped: by label, where what is not in the database is noted.  Raises UsageError where it is none, or damaged.
+    skipped: where what is not in the database is noted.  Raises UsageError where it is none, or damaged.
     """
-    by_number: dict[int, list[str]] = {}
-    by_name: list[tuple[re.Pattern[str], str, str]] = []
+    by_number: dict[int, list[Whose]] = {}
+    by_name: list[tuple[re.Pattern[str], Whose, str]] = []
     for label, owners in wanted.items():
         for number in owners.numbers:
             by_number.setdefault(number, []).append(label)
         by_name += [(_pattern(name), label, name) for name in owners.organisations]
-    known: dict[tuple[int, str], list[str]] = {}
-    seen: set[tuple[str, int | str]] = set()
-    found: dict[str, list[Network]] = {label: [] for label in wanted}
+    known: dict[tuple[int, str], list[Whose]] = {}
+    seen: set[tuple[Whose, int | str]] = set()
+    found: dict[Whose, list[Network]] = {label: [] for label in wanted}
     for network, number, organisation in _networks(path):
         labels = known.get((number, organisation))
         if labels is None:

@@ -10,15 +10,18 @@ both wants them apart.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from dpi.errors import Finding
+from dpi.errors import Finding, UsageError
 from dpi.match import hosts
 from dpi.match.sources import LONGEST, read_list
 
+NAME_MAX = 255  # bytes of a file's name
 DEEPEST = 64  # lists that include each other
 WORDS = {"domain": "{}", "full": "={}", "keyword": "*{}*"}  # as `hosts` has them
 Entry = tuple[str, frozenset[str]]  # a word of `hosts`, and its attributes
@@ -26,82 +29,96 @@ Line = tuple[Path, int, str, list[str]]  # where it stands, its rule, what stand
 
 
 class DomainLists:
-    """The lists of folders, each file read once.
+    """The lists of folders.  labels: whose own a list is, by its real path."""
 
-    findings: where what is wrong with the lists that are asked for goes.  labels: whose own a list is.
-    """
-
-    def __init__(self, findings: list[Finding], labels: Mapping[Path, str]) -> None:
-        self._findings = findings
+    def __init__(self, labels: Mapping[str, Sequence[str]]) -> None:
         self._labels = labels
         self._shared: dict[Path, dict[str, list[Line]]] = {}  # by folder and list: the lines that other lists share
 
-    def words(self, path: Path, skipped: list[str]) -> list[str]:
-        """The entries of a list as words of `hosts`.  skipped: where what these cannot say is noted.
+    def words(self, path: Path, label: str, findings: list[Finding], skipped: list[str]) -> list[str]:
+        """The entries of a list, for a label, as words of `hosts`.
 
-        Raises UsageError where it, or one that it includes, cannot be read.
+        findings: where what is wrong with it, and with what it includes, goes.  skipped: where what words cannot say,
+        and what is left to another label, is noted.  Raises UsageError where the list itself cannot be read.
         """
-        return list(dict.fromkeys(word for word, _ in self._entries(path, skipped, (), {})))
+        return list(dict.fromkeys(word for word, _ in _Reading(self, label, findings, skipped).entries(path, (), {})))
 
-    def _another(self, path: Path, within: tuple[Path, ...]) -> bool:
-        """Whether a list is another label's own than the one that is asked for, which `within` begins with."""
-        return path in self._labels and self._labels[path] != self._labels.get(within[0])
+    def owner(self, path: Path, label: str) -> str | None:
+        """The other label whose own a list is; None where it is nobody's, or this one's too."""
+        owners = self._labels.get(os.path.realpath(path), ())
+        return owners[0] if owners and label not in owners else None
 
-    def _entries(
-        self, path: Path, skipped: list[str], within: tuple[Path, ...], done: dict[Path, list[Entry]]
-    ) -> list[Entry]:
-        """The entries of a list and of those that it includes, each read once however often it is included."""
+    def shared(self, path: Path) -> list[Line]:
+        """The lines that other lists of its folder share with a list."""
+        if path.parent not in self._shared:
+            self._shared[path.parent] = shared(path.parent)
+        return [line for line in self._shared[path.parent].get(path.name.lower(), []) if line[0] != path]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One list being read for a label, with those that it includes."""
+
+    lists: DomainLists
+    label: str
+    findings: list[Finding]
+    skipped: list[str]
+
+    def entries(self, path: Path, within: tuple[Path, ...], done: dict[Path, list[Entry]]) -> list[Entry]:
+        """The entries of a list and of those that it includes, each read once however often it is included.
+
+        Raises UsageError where the list itself cannot be read.
+        """
         if path in done:
             return done[path]
         found: dict[Entry, None] = {}
         within = (*within, path)
-        for line in self._lines(path, within):
+        for line in self._lines(path):
             if line[2].startswith("include:"):
-                if other := self._included(line, within, skipped):
-                    found |= dict.fromkeys(_chosen(self._entries(other, skipped, within, done), line[3]))
-            elif entry := self._entry(line, skipped):
+                found |= dict.fromkeys(self._included(line, within, done))
+            elif entry := self._entry(line):
                 found[entry] = None
         done[path] = list(found)
         return done[path]
 
-    def _lines(self, path: Path, within: tuple[Path, ...]) -> Iterator[Line]:
+    def _lines(self, path: Path) -> Iterator[Line]:
         """Its own lines, and those that other lists of the folder share with it."""
-        if path.parent not in self._shared:
-            self._shared[path.parent] = shared(path.parent)
-        others = self._shared[path.parent].get(path.name.lower(), [])
-        if path.exists() or not others:
+        others = self.lists.shared(path)
+        if not others or path.exists():
             yield from lines(path, read_list(path))
-        yield from (line for line in others if line[0] != path and not self._another(line[0], within))
+        yield from (line for line in others if not self.lists.owner(line[0], self.label))
 
-    def _included(self, line: Line, within: tuple[Path, ...], skipped: list[str]) -> Path | None:
-        """The list that is meant, None where there may be none or it is another label's."""
-        where, number, rule, _ = line
+    def _included(self, line: Line, within: tuple[Path, ...], done: dict[Path, list[Entry]]) -> Iterator[Entry]:
+        """The entries of the list that a line includes: none where it is another label's, or wrong."""
+        where, number, rule, behind = line
         name = rule.removeprefix("include:")
         other = where.parent / name
         wrong = ""
-        if not name or "/" in name or "\0" in name or other in within:
+        if not name or len(name.encode()) > NAME_MAX or "/" in name or "\0" in name or other in within:
             wrong = "not a list beside this one, or a circle"
-        elif self._another(other, within):
-            skipped.append(f"{where}:{number}: {rule}: left to {self._labels[other]}")
-            return None
+        elif owner := self.lists.owner(other, self.label):
+            self.skipped.append(f"{where}:{number}: {rule}: left to {owner}")
         elif len(within) > DEEPEST:
             wrong = f"more than {DEEPEST} lists within each other"
+        else:
+            try:
+                yield from _chosen(self.entries(other, within, done), behind)
+            except UsageError as error:
+                wrong = str(error)
         if wrong:
-            self._findings.append(Finding(str(where), number, 1, "", f"{rule}: {wrong}"))
-            return None
-        return other
+            self.findings.append(Finding(str(where), number, 1, "", f"{rule}: {wrong}"))
 
-    def _entry(self, line: Line, skipped: list[str]) -> Entry | None:
+    def _entry(self, line: Line) -> Entry | None:
         where, number, rule, behind = line
         kind, colon, value = rule.partition(":")
         if not colon:
             kind, value = "domain", rule
         if kind not in WORDS or (kind == "keyword" and hosts.problem(f"*{value.lower()}*")):
-            skipped.append(f"{where}:{number}: {rule}")
+            self.skipped.append(f"{where}:{number}: {rule}")
             return None
         word = WORDS[kind].format(value.lower())
         if wrong := hosts.problem(word) or ("a * stands here" if kind != "keyword" and "*" in value else ""):
-            self._findings.append(Finding(str(where), number, 1, "", f"{value}: {wrong}"))
+            self.findings.append(Finding(str(where), number, 1, "", f"{value}: {wrong}"))
         return word, frozenset(each[1:] for each in behind if each.startswith("@"))
 
 

@@ -128,7 +128,7 @@ class Reader(Nodes):
             self.label_uses += slugs
         for slug, pair in self._section(file, sections, "sources").items():
             self.label_uses.append((file, pair.key, "sources", slug))
-            self.sources += label_sources(self, file, slug, pair.value)
+            self.sources += label_sources(self, self.words, file, slug, pair.value)
         for key in LISTS:
             for slug, pair in self._section(file, sections, key).items():
                 self.more_lists.append((file, key, slug, pair.value))

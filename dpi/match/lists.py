@@ -1,140 +1,75 @@
-"""Host and prefix lists that others keep, and the part of a signature file that is written from them.
-
-A file with `sources` names lists for labels, by paths relative to it.  What stands below MARK in it is written by
-`dpi apps update`; what stands above is its author's and stays as it is.
-"""
+"""Reads the lists that `sources` name into entries: hosts, prefixes, or whose networks a database has."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network, summarize_address_range
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from dpi.atomic import replace
-from dpi.errors import Finding, FindingsError, UsageError
-from dpi.match import addresses, asn
+from dpi.errors import Finding, UsageError
+from dpi.match import asn
 from dpi.match.domain_lists import DomainLists
-from dpi.match.signatures import load, sources, with_file
-from dpi.match.sources import KINDS, Owners, Source, read_list
-
-MARK = "# Written by `dpi apps update` from here on: what you change below is lost.\n"
+from dpi.match.prefix_lists import prefix_list, spelled
+from dpi.match.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What an update does to one list of one label."""
+class Listed:
+    """What a list says.  skipped: what entries cannot say, or it has not, as FILE:LINE: text or FILE: text."""
 
-    label: str
-    kind: str
-    added: tuple[str, ...]
-    removed: tuple[str, ...]
-    total: int
-    skipped: tuple[str, ...]  # what signatures cannot say, or the database has not, as FILE:LINE: text or FILE: text
+    words: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)  # why it cannot be taken
 
 
-def update(file: Path, folders: list[Path], write: bool = True) -> list[Change]:
-    """Reads the file's sources again and writes it whole, or not at all.
+class Lists:
+    """The lists of all sources.  A host list that is a label's own is left out of others' that include it."""
 
-    Raises FindingsError with all that is wrong with the file and its lists, UsageError where one cannot be read.
-    """
-    content = read_list(file)
-    head = content.partition(MARK)[0]
-    wanted, before = sources(file), _words(file)
-    changes, texts = [], dict.fromkeys(KINDS, "")
-    findings: list[Finding] = []
-    skipped: dict[str, list[str]] = {source.label: [] for source in wanted if source.owners}
-    announced = _announced(wanted, skipped)
-    domains = DomainLists(findings, {source.path: source.label for source in wanted if source.kind == "hosts"})
-    for source in sorted(wanted, key=lambda source: source.kind):
-        label, kind = source.label, source.kind
-        left_out = skipped[label] if source.owners else []
-        if source.owners:
-            words = announced[label]
-        elif kind == "hosts":
-            words = domains.words(source.path, left_out)
-        else:
-            words = list(dict.fromkeys(prefix_list(source.path, findings)))
-        if not words and not findings:  # what a download leaves that failed
-            raise UsageError(f"{source.path}: has no {kind} for {label}; leave the source out where it shall have none")
-        old = before.get((kind, label), [])
-        added, removed = (sorted(set(a) - set(b)) for a, b in ((words, old), (old, words)))
-        changes.append(Change(label, kind, tuple(added), tuple(removed), len(words), tuple(left_out)))
-        texts[kind] += f"  {label}: |\n" + "".join(f"    {word}\n" for word in words)
-    if findings:
-        raise FindingsError(findings)
-    body = "".join(f"{kind}:\n{text}" for kind, text in texts.items() if text)
-    text = head.rstrip("\n") + "\n\n" + MARK + body
-    try:
-        load(with_file(folders, file), instead=(file.resolve(), text))
-    except FindingsError as error:
-        raise UsageError(f"{file}: is left as it is, for with these lists:\n{error}") from error
-    if write:
-        if read_list(file) != content:  # somebody's editor, or another update
-            raise UsageError(f"{file}: was changed meanwhile, and is left as it is; run this again")
-        replace(file, text.encode())
-    return changes
+    def __init__(self, sources: Sequence[Source]) -> None:
+        owners: dict[str, list[str]] = {}
+        self._databases: dict[Path, dict[Source, Listed] | UsageError] = {}
+        self._of_database: dict[Path, list[Source]] = {}
+        for source in sources:
+            if source.kind == "hosts":
+                owners.setdefault(os.path.realpath(source.path), []).append(source.label)
+            elif source.owners:
+                self._of_database.setdefault(source.path, []).append(source)
+        self._hosts = DomainLists(owners)
 
+    def read(self, source: Source) -> Listed:
+        """What the list of a source says."""
+        try:
+            if source.owners:
+                return self._announced(source)
+            listed = Listed()
+            if source.kind == "hosts":
+                found = self._hosts.words(source.path, source.label, listed.findings, listed.skipped)
+            else:
+                found = list(dict.fromkeys(prefix_list(source.path, listed.findings)))
+            listed.words.extend(found)
+            return listed
+        except UsageError as error:
+            return Listed(findings=[source.finding(str(error))])
 
-def _announced(wanted: list[Source], skipped: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The prefixes of labels whose source is a database; each is read once."""
-    by_path: dict[Path, dict[str, Owners]] = {}
-    for source in wanted:
-        if source.owners:
-            by_path.setdefault(source.path, {})[source.label] = source.owners
-    found: dict[str, list[str]] = {}
-    for path, owners in by_path.items():
-        found |= asn.announced(path, owners, skipped)
-    return found
+    def with_all_included(self, source: Source) -> list[str]:
+        """What a list of hosts would say were no list another label's."""
+        return DomainLists({}).words(source.path, source.label, [], [])
 
+    def _announced(self, source: Source) -> Listed:
+        """Each database is read once for all.  Raises UsageError."""
+        if source.path not in self._databases:
+            self._databases[source.path] = self._read(source.path)
+        known = self._databases[source.path]
+        if isinstance(known, UsageError):
+            raise known
+        return known[source]
 
-def prefix_list(path: Path, findings: list[Finding]) -> Iterator[str]:
-    """Prefixes, addresses and FIRST-LAST, with blanks, commas or line ends between; # or ; starts a comment.
-
-    They come as the shortest that says the same, in the order of the list.
-    """
-    for number, line in enumerate(read_list(path).splitlines(), 1):
-        for found in re.finditer(r"[^\s,]+", re.split("[#;]", line, maxsplit=1)[0]):
-            first, dash, last = found[0].partition("-")
-            if wrong := addresses.problem(first) or (addresses.problem(last) if dash else ""):
-                findings.append(Finding(str(path), number, found.start() + 1, "", f"{found[0]}: {wrong}"))
-                continue
-            try:
-                prefixes = list(_range(first, last)) if dash else [_spelled(first)]
-                if any(prefix.endswith("/0") for prefix in prefixes):
-                    wrong = "is every address, which is nobody's"
-                    findings.append(Finding(str(path), number, found.start() + 1, "", f"{found[0]} {wrong}"))
-                    continue
-                yield from prefixes
-            except (ValueError, TypeError):
-                wrong = "a range is of two addresses of one kind, the lower first"
-                findings.append(Finding(str(path), number, found.start() + 1, "", f"{found[0]}: {wrong}"))
-
-
-def _range(first: str, last: str) -> Iterator[str]:
-    """The prefixes from one address to another.  Raises ValueError, TypeError where these are none."""
-    return map(_spelled, summarize_address_range(ip_address(first), ip_address(last)))
-
-
-def _spelled(prefix: str | IPv4Network | IPv6Network) -> str:
-    """A prefix as all others of its kind are written; a mask that a length can say is one."""
-    try:
-        network = ip_network(prefix)
-    except ValueError:  # a mask with gaps
-        return str(prefix)
-    return str(network if network.prefixlen < network.max_prefixlen else network.network_address)
-
-
-def _words(file: Path) -> dict[tuple[str, str], list[str]]:
-    """What an earlier update has written."""
-    found: dict[tuple[str, str], list[str]] = {}
-    kind = label = ""
-    for line in read_list(file).partition(MARK)[2].splitlines():
-        if line in [f"{each}:" for each in KINDS]:
-            kind = line[:-1]
-        elif line.startswith("    "):
-            found.setdefault((kind, label), []).append(line.strip())
-        elif line.startswith("  "):
-            label = line.strip().partition(":")[0]
-    return found
+    def _read(self, path: Path) -> dict[Source, Listed] | UsageError:
+        wanted = {source: source.owners for source in self._of_database[path] if source.owners}
+        skipped: dict[Source, list[str]] = {source: [] for source in wanted}
+        try:
+            found = asn.announced(path, wanted, skipped)
+        except UsageError as error:
+            return error
+        return {source: Listed(list(map(spelled, found[source])), skipped[source]) for source in wanted}

@@ -8,36 +8,37 @@ is reported at once.  Files are read into drafts (drafts.py), which are put toge
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from dpi.errors import FindingsError, UsageError
+from dpi.errors import UsageError
 from dpi.match.assemble import assemble
 from dpi.match.drafts import Reader
 from dpi.match.labels import Signatures
-from dpi.match.sources import Source
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "signatures"
+ENDINGS = (".yaml", ".yml")
 Stamp = tuple[tuple[str, int, int], ...]  # path, mtime in ns, size
 
 
 def load(
     directories: Iterable[str | Path] = (),
     keep: Signatures | None = None,
-    instead: tuple[Path, str] | None = None,
+    instead: Mapping[str, str] | None = None,
 ) -> Signatures:
     """Reads the built-in signatures, then every *.yaml of the user's directories in name order, or a file of theirs.
 
     keep: what was loaded before; its labels and categories have the same numbers again, and no other gets them.
-    instead: a file, resolved, and what is to stand in it.
+    instead: what is to stand in files, by their real paths.
     Raises FindingsError with every finding as FILE:LINE:COL, UsageError where a directory cannot be read.
     """
     reader = Reader(keep)
     with _uncollected():
         for layer, directory in enumerate([BUILT_IN, *map(Path, directories)]):
-            for path in _files(directory):
-                reader.read(path, layer, instead[1] if instead and path.resolve() == instead[0] else None)
+            for path in files(directory):
+                reader.read(path, layer, instead.get(os.path.realpath(path)) if instead else None)
         return assemble(reader, BUILT_IN)
 
 
@@ -59,23 +60,12 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def sources(file: Path) -> list[Source]:
-    """The lists that one file names.  Raises FindingsError, UsageError."""
-    reader = Reader()
-    reader.read(file, 0)
-    if reader.findings:
-        raise FindingsError(reader.findings)
-    if not reader.sources:
-        raise UsageError(f"{file}: has no `sources`")
-    return reader.sources
-
-
 def stamp(directories: Iterable[str | Path]) -> Stamp:
     """Changes when a file of the user's does, or comes, or goes."""
     found = []
     for directory in map(Path, directories):
         try:
-            for path in _files(directory):
+            for path in files(directory):
                 stat = path.stat()
                 found.append((str(path), stat.st_mtime_ns, stat.st_size))
         except (OSError, UsageError):
@@ -83,10 +73,11 @@ def stamp(directories: Iterable[str | Path]) -> Stamp:
     return tuple(found)
 
 
-def _files(directory: Path) -> list[Path]:
+def files(directory: Path) -> list[Path]:
+    """The signature files of a directory in the order in which they are read; of a file itself."""
     if directory.is_file():
         return [directory]
     try:
-        return sorted(path for path in directory.iterdir() if path.suffix in (".yaml", ".yml"))
+        return sorted(path for path in directory.iterdir() if path.suffix in ENDINGS)
     except OSError as error:
         raise UsageError(f"{directory}: {error.strerror}") from error

@@ -1,25 +1,28 @@
 """Reads `sources` of a signature file: lists that others keep, and which labels they are for.
 
-`dpi apps update` reads the lists (lists.py, asn.py); for all else their paths are only checked for being paths.
+`dpi apps update` reads the lists (update.py); for all else their paths are only checked for being paths.
 """
 
 from __future__ import annotations
 
 import re
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import yaml
 
-from dpi.errors import UsageError
+from dpi.errors import Finding, UsageError
+from dpi.match import addresses, hosts
 from dpi.match.nodes import Nodes, Pair
-from dpi.match.words import SourceFile
+from dpi.match.words import SourceFile, Words
 
-KINDS: tuple[Literal["hosts"], Literal["prefixes"]] = ("hosts", "prefixes")
+Kind = Literal["hosts", "prefixes"]
+KINDS: tuple[Kind, ...] = ("hosts", "prefixes")
 DATABASE = ".mmdb"
-_KEYS = (*KINDS, "asn", "organisations")
+_KEYS = (*KINDS, "asn", "organisations", "except")
 LONGEST = 64 << 20  # bytes of a list
 _WORDS_MAX = 10_000
 _NUMBER = re.compile(r"(?:AS)?(\d{1,10})", re.A | re.I)
@@ -36,12 +39,27 @@ class Owners:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One list for one label.  owners: it is a database, and these systems' prefixes are meant; None: a text."""
+    """One list for one label.  owners: it is a database, and these systems' prefixes are meant; None: a text.
+
+    file, line, column: where it is named.  excluded: the entries of its kind that the label does not take, by the
+    line on which each stands.
+    """
 
     label: str
-    kind: Literal["hosts", "prefixes"]
+    kind: Kind
     path: Path
+    file: str
+    line: int
+    column: int
     owners: Owners | None = None
+    excluded: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def where(self) -> str:
+        return f"{self.file}:{self.line}"
+
+    def finding(self, message: str) -> Finding:
+        return Finding(self.file, self.line, self.column, f"sources.{self.label}.{self.kind}", message)
 
 
 def check_size(path: Path, most: int) -> None:
@@ -69,11 +87,20 @@ def read_list(path: Path) -> str:
         raise UsageError(f"{path}: not UTF-8 at byte {error.start}") from error
 
 
-def label_sources(nodes: Nodes, file: SourceFile, slug: str, node: yaml.Node) -> list[Source]:
-    """The lists of one label.  A path is relative to the file."""
+def label_sources(
+    nodes: Nodes,
+    words: Callable[[SourceFile, yaml.Node, str], Words],
+    file: SourceFile,
+    slug: str,
+    node: yaml.Node,
+) -> list[Source]:
+    """The lists of one label.  A path is relative to the file.  words: reads words as all of the file's are."""
     where = f"sources.{slug}"
     pairs = nodes.mapping(file, node, where, _KEYS)
     owners = _owners(nodes, file, pairs, where)
+    excluded: dict[Kind, list[tuple[str, int]]] = {kind: [] for kind in KINDS}
+    if "except" in pairs:
+        _exclude(nodes, words(file, pairs["except"].value, f"{where}.except"), f"{where}.except", excluded)
     found = []
     for kind in KINDS:
         if kind not in pairs:
@@ -84,10 +111,24 @@ def label_sources(nodes: Nodes, file: SourceFile, slug: str, node: yaml.Node) ->
             nodes.finding(file, value, f"{where}.{kind}", "a file's path is needed here")
         if kind == "prefixes" and text.endswith(DATABASE) and owners is None:
             nodes.finding(file, value, f"{where}.{kind}", "of a database, `asn` or `organisations` say whose networks")
-        found.append(Source(slug, kind, Path(file.path).parent / text, owners if kind == "prefixes" else None))
+        path, mark = Path(file.path).parent / text, value.start_mark
+        whose = owners if kind == "prefixes" else None
+        out = tuple(excluded[kind])
+        found.append(Source(slug, kind, path, file.path, mark.line + 1, mark.column + 1, whose, out))
     if owners is not None and "prefixes" not in pairs:
         nodes.finding(file, node, where, "`asn` and `organisations` choose from the database that `prefixes` names")
     return found
+
+
+def _exclude(nodes: Nodes, words: Words, path: str, into: dict[Kind, list[tuple[str, int]]]) -> None:
+    """Entries are told apart by how they are spelled: what is no prefix has to be a host."""
+    for place, word in enumerate(words.words):
+        if not addresses.problem(word):
+            into["prefixes"].append((word, words.lines[place]))
+        elif not hosts.problem(word):
+            into["hosts"].append((word, words.lines[place]))
+        else:
+            nodes.finding_at(words.file, *words.spot(place), path, f"{word}: neither an entry of hosts nor a prefix")
 
 
 def _owners(nodes: Nodes, file: SourceFile, pairs: dict[str, Pair], where: str) -> Owners | None:

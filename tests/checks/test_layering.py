@@ -24,7 +24,7 @@ MAY_KNOW = {
     "capture": "errors wire",
     "flow": "errors wire",
     "dissect": "errors wire flow",  # flow.stream: a stream's first bytes; flow.evidence: how sure a find is
-    "match": "errors atomic wire dissect flow signatures",
+    "match": "errors atomic flock wire dissect flow signatures",
     "signatures": "",
     "decide": "wire capture dissect flow match",
     "_fastpath": "wire capture dissect flow match decide",

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from dpi.cli.apps import command
 from dpi.errors import FindingsError, UsageError
-from dpi.match import lists
-from dpi.match.lists import MARK
+from dpi.match import signatures
+from dpi.match.generated import MARK
 from tests.apps_update import entries, run
 
 HEAD = """# mine
@@ -75,11 +75,21 @@ def test_a_dry_run_writes_nothing(file: Path) -> None:
         ("data/ours", "include:../nets.txt\n", "data/ours:1:1: "),
     ],
 )
-def test_a_mistake_in_a_list_is_told_and_the_file_stays(file: Path, name: str, text: str, said: str) -> None:
+def test_a_mistake_in_a_list_is_told_and_its_label_stays_as_it_was(file: Path, name: str, text: str, said: str) -> None:
+    run(str(file))
+    before = file.read_text()
     (file.parent / name).write_text(text)
     with pytest.raises(FindingsError) as caught:
         run(str(file))
-    assert said in str(caught.value) and file.read_text() == HEAD
+    assert said in str(caught.value) and file.read_text() == before
+
+
+def test_a_list_that_cannot_be_taken_does_not_keep_the_others_from_it(file: Path) -> None:
+    (file.parent / "nets.txt").write_text("nonsense\n")
+    result = CliRunner().invoke(command, ["update", str(file)])
+    assert isinstance(result.exception, FindingsError) and result.exception.exit_code == 2
+    assert "ours hosts: 4 added" in result.stdout and "ours prefixes: not taken: 0 added" in result.stdout
+    assert len(entries(file, "ours", "hosts")) == 4 and not entries(file, "ours", "prefixes")
 
 
 def test_lists_that_contradict_the_file_are_refused(file: Path) -> None:
@@ -137,8 +147,8 @@ def test_what_an_editor_wrote_meanwhile_is_not_lost(file: Path, monkeypatch: pyt
         file.write_text("# mine\n" + file.read_text())
         return load(*given, **named)
 
-    load = lists.load
-    monkeypatch.setattr(lists, "load", edited_meanwhile)
+    load = signatures.load
+    monkeypatch.setattr(signatures, "load", edited_meanwhile)
     with pytest.raises(UsageError, match="was changed meanwhile"):
         run(str(file))
     assert file.read_text().startswith("# mine\n")
@@ -207,10 +217,10 @@ def test_ranges_that_are_none_are_told(file: Path, text: str) -> None:
         run(str(file))
 
 
-def test_what_was_written_before_a_file_that_is_wrong_is_told(file: Path) -> None:
-    result = CliRunner().invoke(command, ["update", str(file), str(file.parent / "absent.yaml")])
-    assert isinstance(result.exception, UsageError)
-    assert "ours hosts: 4 added" in result.stdout and MARK in file.read_text()
+def test_where_one_file_is_not_there_none_is_written(file: Path) -> None:
+    with pytest.raises(UsageError, match=r"absent\.yaml: No such file"):
+        run(str(file), str(file.parent / "absent.yaml"))
+    assert file.read_text() == HEAD
 
 
 def test_a_symbolic_link_stays_one_and_nothing_is_left_beside_it(file: Path) -> None:
@@ -221,11 +231,3 @@ def test_a_symbolic_link_stays_one_and_nothing_is_left_beside_it(file: Path) -> 
     run(str(file))
     assert file.is_symlink() and MARK in target.read_text()
     assert list(target.parent.iterdir()) == [target]
-
-
-def test_with_its_folder_given_it_is_held_against_the_other_files_there(file: Path) -> None:
-    (file.parent / "other.yaml").write_text("hosts:\n  netflix: ours.example\n")
-    run(str(file), "--dry-run")
-    with pytest.raises(UsageError, match="already listed under"):
-        run(str(file), "--signatures", str(file.parent))
-    assert file.read_text() == HEAD
