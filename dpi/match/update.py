@@ -129,7 +129,7 @@ def _read(wanted: set[str], layers: Sequence[Path]) -> tuple[list[_File], list[S
                 text, before = generated.apart(whole)
                 mine.append(_File(path, number, whole, text, before, {}, []))
             reader.read(path, number, text)
-        taken.append(_taken(reader, number))
+        taken.append(_taken(reader, number) if number else {})
     if reader.findings:
         raise FindingsError(reader.findings)
     for file in mine:

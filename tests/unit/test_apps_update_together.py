@@ -1,4 +1,4 @@
-"""dpi apps update of lists that overlap: one label keeps an entry, the admin's word counts most, and all of it loads."""
+"""dpi apps update of lists that overlap: one label keeps each entry, the admin's word counts most, all of it loads."""
 
 from __future__ import annotations
 
