@@ -82,7 +82,7 @@ FLOORS = {
         "drafts",
         "assemble",
         "signatures",
-        "kept lists",
+        "kept update",
     ),
     "enforce/nft": (
         "view",
