@@ -95,7 +95,7 @@ class Captures(Decider):
         min_confidence: labels that are less sure are left out.  blind: as if payloads showed no names but those of
         DNS ("names"), or not even these ("dns").  first_packet: each flow as it is known when its first packet is
         through, in the order in which they begin.  Raises CaptureError (`FILE:OFFSET: …`) where the file is none,
-        and at the end where it was damaged.
+        and at the end where it was damaged or has packets that nothing reads.
         """
         kind = "first" if first_packet else "end"
         least = round(min_confidence * 100)
@@ -191,7 +191,7 @@ class Captures(Decider):
         return core
 
     def _events(self, core: Core, capture: Capture) -> Iterator[tuple[Any, ...]]:
-        """All events of one capture.  Raises CaptureError at its end where it was damaged."""
+        """All events of one capture.  Raises CaptureError at its end, as classify()."""
         for _ in chain(self._read(core, capture), self._end(core)):
             while events := core.drain(256):
                 yield from events

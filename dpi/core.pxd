@@ -1,5 +1,5 @@
 """A shard with its Python face; see core.pyx."""
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from dpi.decide.shard cimport Shard
 from dpi.match.prefixes cimport Prefixes
@@ -13,6 +13,7 @@ cdef class Core:
     cdef object names
     cdef object rules
     cdef object routes
+    cdef uint64_t records   # of captures, taken through
     cdef Faults faults      # packets that could not be decoded, by reason
     cdef FragmentTable *fragments
     cdef Prefixes local     # what is behind the LAN, for a source that does not tell; None where nobody knows

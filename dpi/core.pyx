@@ -211,8 +211,10 @@ cdef class Core:
         context.shard, context.fragments, context.faults = self.shard, self.fragments, &self.faults
         context.local = &self.local.table if self.local is not None else NULL
         capture.reader.turns = True
+        self.records -= capture.reader.records
         with nogil:
             more = take_records(&context, &capture.reader, limit, until)
+        self.records += capture.reader.records
         return more or capture.reader.error == EINTR
 
     def now(self):
@@ -381,6 +383,7 @@ cdef class Core:
         out["stream_bytes"] = s.inspector.pool.used
         out["streams_refused"] = s.inspector.pool.refused
         out["events_lost"] = s.ring.lost
+        out["records"] = self.records
         for i in range(len(FAULT_NAMES)):
             out[FAULT_NAMES[i]] = self.faults.count[i]
         unlock(s)

@@ -21,7 +21,8 @@ class UsageError(DpiError):
 
 
 class CaptureError(UsageError):
-    """A capture cannot be read.  Its text starts with `FILE:OFFSET: `."""
+    """A capture, or a part of it, cannot be read.  Its text starts with `FILE:OFFSET: `, or with `FILE: ` where packets
+    have a link type that nothing reads."""
 
 
 @dataclass(frozen=True, order=True)

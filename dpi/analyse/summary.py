@@ -15,6 +15,7 @@ FIELDS = (
     *("protocol", "app", "category", "src", "dst", "hostname", "risks"),
     *("packets_up", "bytes_up", "packets_down", "bytes_down", "start", "end"),
 )
+FACTS = ("named", "with_app", "start", "end", "captured", "not_ip", "fragments", "unread")
 KINDS = ("apps", "protocols", "categories", "clients", "servers", "risks")
 NAMES_MAX = 1 << 16  # of a kind that are kept; beyond it the smaller half is forgotten
 
@@ -48,6 +49,9 @@ class Summary:
 
     An app is the protocol where there is no app, a server its address where it has no name.  named: flows with an app
     or a protocol.  start, end: seconds since 1970 of the first and the last packet, None where there was none.
+    captured: packets of the captures.  Of these no flow has those that are not IP (not_ip), fragments but the first,
+    and those that could not be read (unread): cut in a header that is needed, with a header that contradicts itself, of
+    a link type that is not known.
     """
 
     total: Sums = field(default_factory=Sums)
@@ -56,6 +60,17 @@ class Summary:
     with_app: int = 0
     start: float | None = None
     end: float | None = None
+    captured: int = 0
+    not_ip: int = 0
+    fragments: int = 0
+    unread: int = 0
+
+    def took(self, counters: dict[str, int]) -> None:
+        """What a core has counted that took captures through, and takes no more."""
+        self.captured += counters["records"]
+        self.not_ip += counters["not_ip"]
+        self.fragments += counters["later_fragment"]
+        self.unread += counters["records"] - counters["packets"] - counters["not_ip"] - counters["later_fragment"]
 
     def write(self, data: memoryview) -> int:
         for flow in json.loads(b"[" + b",".join(bytes(data).splitlines()) + b"]"):
@@ -93,7 +108,7 @@ class Summary:
     def as_dict(self, n: int) -> dict[str, Any]:
         """All of it as JSON has it, of each kind the n largest."""
         kinds = {kind: [{"name": name} | sums.as_dict() for name, sums in self.largest(kind, n)] for kind in KINDS}
-        facts = {each: getattr(self, each) for each in ("named", "with_app", "start", "end")}
+        facts = {each: getattr(self, each) for each in FACTS}
         return self.total.as_dict() | facts | kinds
 
 

@@ -16,7 +16,7 @@ from dpi.decider import Decider
 from dpi.match.names import Names
 
 
-def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float | None]:
+def measure(capture: Capture, rounds: int, max_flows: int) -> dict[str, int | float | None]:
     """Medians over the rounds, each with a table of its own; CPU seconds of one thread.
 
     cpu_s: of decoding, the flow table and naming.  cpu_with_risks_s: where servers' answers are looked at for risks as
@@ -27,8 +27,7 @@ def measure(path: Path, rounds: int, max_flows: int) -> dict[str, int | float | 
     start_s: from nothing to an engine with all signatures, in a process of its own.
     """
     start = statistics.median(started() for _ in range(rounds))
-    with Capture(path) as capture:
-        replay = Replay(capture)
+    replay = Replay(capture)
     decider = Decider()
     parses: list[float] = []
     bares: list[tuple[float, int, int]] = []

@@ -19,3 +19,4 @@ cdef class Capture:
     cdef object unpacked            # what unpacks the file, None where it is not compressed
 
     cdef object fault(self)
+    cdef object unread(self)

@@ -24,7 +24,8 @@ class Capture:
 
     @property
     def warning(self) -> str | None:
-        """The first fault met so far, as `FILE:OFFSET: message`, or None."""
+        """What is wrong so far, or None: the file's first fault, as `FILE:OFFSET: message`; and, on a line of its own,
+        as `FILE: message`, that packets have a link type that nothing reads."""
 
     def __new__(cls, path: str | os.PathLike[str]) -> Self: ...
     def skim(self) -> tuple[int, int]:

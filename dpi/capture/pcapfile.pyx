@@ -29,12 +29,14 @@ from dpi.capture.reader cimport (
     reader_open,
     word,
 )
+from dpi.wire.link cimport link_is_read
 from dpi.wire.prefetch cimport prefetch
 
 import os
 import stat
 import sys
 
+from dpi.capture.link_types import link_type_name
 from dpi.capture.unpacked import packed, unpacked
 from dpi.errors import CaptureError
 
@@ -117,8 +119,21 @@ cdef int next_pcap(CaptureReader *r, Record *out) noexcept nogil:
     return 1
 
 
+cdef void note_unread(CaptureReader *r, uint32_t linktype) noexcept nogil:
+    if not r.unread:
+        r.unread_type = linktype
+    elif linktype != r.unread_type:
+        r.unread_others = True
+    r.unread += 1
+
+
 cdef int next_record(CaptureReader *r, Record *out) noexcept nogil:
-    return next_block(r, out) if r.blocks else next_pcap(r, out)
+    if not (next_block(r, out) if r.blocks else next_pcap(r, out)):
+        return 0
+    r.records += 1
+    if not link_is_read(out.linktype):
+        note_unread(r, out.linktype)
+    return 1
 
 
 cdef bint at_hand(const CaptureReader *r) noexcept nogil:
@@ -142,8 +157,9 @@ MESSAGES = {
 cdef class Capture:
     """An open capture; `-` is standard input.  Raises CaptureError (`FILE:OFFSET: message`) where it is none.
 
-    A file that is compressed is unpacked on the way (unpacked.py): offsets in messages are then of what is in it.  The loop calls next_record() on .reader.  For everybody else it is an iterator of (time in ns, link type,
-    bytes on the wire, bytes captured), which raises CaptureError at its end where something was wrong with the file.
+    A file that is compressed is unpacked on the way (unpacked.py): offsets in messages are then of what is in it.
+    The loop calls next_record() on .reader.  For everybody else it is an iterator of (time in ns, link type, bytes on
+    the wire, bytes captured), which raises CaptureError at its end where something was wrong with the file.
     """
 
     def __cinit__(self, path: str | os.PathLike[str]):
@@ -190,8 +206,8 @@ cdef class Capture:
         with nogil:
             got = next_record(&self.reader, &record)
         if not got:
-            if self.warning:
-                raise CaptureError(self.warning)
+            if fault := self.fault():
+                raise CaptureError(fault)
             raise StopIteration
         return record.time, record.linktype, record.wirelen, (<const char *>record.data)[:record.caplen]
 
@@ -219,6 +235,14 @@ cdef class Capture:
             message += f" (it starts with {start[:4].hex(' ')}" + (f", as {packed(start)} does)" if packed(start) else ")")
         return f"{self.path}:{self.reader.fault_at}: {message}"
 
+    cdef object unread(self):
+        cdef CaptureReader *r = &self.reader
+        if not r.unread:
+            return None
+        first = link_type_name(r.unread_type)
+        what = f"link types that are not read, {first} the first" if r.unread_others else f"link type {first}, which is not read"
+        return f"{self.path}: {r.unread} of {r.records} packets have {what}"
+
     @property
     def size(self):
         """Bytes of the file; None of what is none, as a pipe."""
@@ -232,5 +256,6 @@ cdef class Capture:
 
     @property
     def warning(self):
-        """The first fault met so far, as `FILE:OFFSET: message`, or None."""
-        return self.fault()
+        """What is wrong so far, or None: the file's first fault, as `FILE:OFFSET: message`; and, on a line of its own,
+        as `FILE: message`, that packets have a link type that nothing reads."""
+        return "\n".join(filter(None, (self.fault(), self.unread()))) or None

@@ -1,5 +1,5 @@
 """A capture's bytes, as the formats read them; see reader.pyx."""
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef enum:
@@ -51,6 +51,10 @@ cdef struct CaptureReader:
     Interface *interfaces
     uint32_t n_interfaces
     int64_t last            # time of the last packet: simple packet blocks have none
+    uint64_t records        # given so far
+    uint64_t unread         # … of a link type that dpi.wire does not read
+    uint32_t unread_type    # the first such link type
+    bint unread_others      # there are others beside it
     # the first fault, and where
     CaptureFault fault
     int64_t fault_at

@@ -235,6 +235,8 @@ def write(
                         click.echo(str(error), err=True)
             if stop.wanted or n == len(paths) or not joined:
                 classifier.end(core, path, lines, first_packet=first_packet)
+                if summary:
+                    summary.took(core.counters())
                 core = None
             if stop.wanted:
                 code = 130

@@ -22,6 +22,11 @@ def tell(summary: Summary, top: int, as_json: bool) -> None:
         f"{total.flows:,} flows, {total.packets:,} packets, {size(total.bytes)}{_when(summary)}\n"
         f"{_share(summary.named, total.flows)} of the flows have a name, {_share(summary.with_app, total.flows)} an app"
     )
+    if summary.not_ip or summary.fragments or summary.unread:
+        click.echo(
+            f"{summary.captured:,} packets were captured; in no flow are: not IP {summary.not_ip:,}, "
+            f"fragments but the first {summary.fragments:,}, unreadable {summary.unread:,}"
+        )
     spell = STYLES["table"].spell
     for kind, head in HEADS.items():
         rows = [

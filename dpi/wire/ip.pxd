@@ -75,6 +75,15 @@ cdef inline void copy_addresses(const IpHeader *h, uint8_t *src, uint8_t *dst) n
         memcpy(dst, h.addresses + 16, 16)
 
 
+cdef inline uint32_t claims(const Cursor *c) noexcept nogil:
+    """The length that the IP header at c says it has with all behind it; 0 where there is none."""
+    if left(c) < 20:
+        return 0
+    if c.p[0] >> 4 == 4:
+        return be16(c.p + 2)
+    return 40 + be16(c.p + 4) if c.p[0] >> 4 == 6 else 0
+
+
 cdef inline Fault ipv4(View *v, IpHeader *h) noexcept nogil:
     cdef Cursor c = v.c
     cdef const uint8_t *q = take(&c, 20)

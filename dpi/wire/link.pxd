@@ -6,8 +6,11 @@ function chains (NSH), and the Ethernet inside of MPLS pseudowires.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from dpi.wire.cursor cimport Cursor, alive, left, skip, u8, u16, u24, u32
-from dpi.wire.view cimport BAD_HEADER, FINE, NOT_IP, TOO_DEEP, TRUNCATED, UNKNOWN_LINK, Fault, View, on_wire, trim
+from dpi.wire.cursor cimport Cursor, alive, be16, left, skip, take, u8, u16, u24, u32
+from dpi.wire.ip cimport claims
+from dpi.wire.view cimport (
+    BAD_HEADER, FINE, NOT_IP, TOO_DEEP, TRUNCATED, UNKNOWN_LINK, Fault, View, on_wire, trim, view_of,
+)
 
 
 cdef enum:
@@ -21,12 +24,19 @@ cdef enum:
     LINK_RAW = 101
     LINK_CHDLC = 104
     LINK_802_11 = 105
+    LINK_FRELAY = 107
     LINK_LOOP = 108
     LINK_SLL = 113
+    LINK_PFLOG = 117
     LINK_RADIOTAP = 127
     LINK_PPI = 192
+    LINK_PPP_DIRECTED = 204     # these three have a byte in front: sent or received
+    LINK_CHDLC_DIRECTED = 205
+    LINK_FRELAY_DIRECTED = 206
     LINK_IPV4 = 228
     LINK_IPV6 = 229
+    LINK_NFLOG = 239
+    LINK_PKTAP = 258
     LINK_SLL2 = 276
 
     ETHER_LENGTHS = 0x0600  # below, the field is an 802.3 length
@@ -49,15 +59,35 @@ cdef enum:
     NOTHING = 0             # no EtherType: not IP
     RAW_IP = 1              # no EtherType: the version nibble tells
 
+    NLPID_IPV6 = 0x8e       # ISO/IEC TR 9577
+    NLPID_SNAP = 0x80
+    NLPID_IPV4 = 0xcc
+    NLPID_PPP = 0xcf
+
+    AF_INET = 2             # Linux's
+    AF_INET6 = 10
+    NFULA_PACKET_HDR = 1    # linux/netfilter/nfnetlink_log.h
+    NFULA_PAYLOAD = 9
+
+    NFLOG_ATTRIBUTES_MAX = 32
     SHIMS_MAX = 8
     LABELS_MAX = 16
+
+
+cdef inline uint32_t snap(Cursor *c) noexcept nogil:
+    """An EtherType; or a bridge's Ethernet frame, with its check sequence or without (RFC 2427, 4.2)."""
+    cdef uint32_t owner = u24(c)
+    cdef uint32_t kind = u16(c)
+    if owner == 0:
+        return kind
+    return ETHER_TEB if owner == 0x0080c2 and (kind == 1 or kind == 7) else NOTHING
 
 
 cdef inline uint32_t llc(Cursor *c) noexcept nogil:
     """802.2 LLC, and SNAP where it names an EtherType (RFC 1042)."""
     cdef uint32_t access = u24(c)
     if access == 0xaaaa03:
-        return u16(c) if u24(c) == 0 else <uint32_t>NOTHING
+        return snap(c)
     return ETHER_IPV4 if access == 0x060603 else NOTHING
 
 
@@ -169,6 +199,11 @@ cdef inline uint32_t u16_little(Cursor *c) noexcept nogil:
     return v >> 8 | (v & 0xff) << 8
 
 
+cdef inline uint32_t u32_little(Cursor *c) noexcept nogil:
+    cdef uint32_t v = u16_little(c)
+    return u16_little(c) << 16 | v
+
+
 cdef inline uint32_t radiotap(Cursor *c) noexcept nogil:
     cdef uint32_t length
     skip(c, 2)
@@ -178,21 +213,101 @@ cdef inline uint32_t radiotap(Cursor *c) noexcept nogil:
 
 
 cdef inline uint32_t ppi(Cursor *c) noexcept nogil:
-    """Per-packet information: its length, then the link type of what follows, little-endian."""
+    """Per-packet information: its length, then the link type of what follows, which it returns, little-endian."""
     cdef uint32_t length, linktype
     skip(c, 2)
     length = u16_little(c)
     linktype = u16_little(c)
     skip(c, <Py_ssize_t>length - 6)
-    if linktype == LINK_802_11:
-        return wifi(c)
-    return ethernet(c) if linktype == LINK_ETHERNET else NOTHING
+    return linktype
+
+
+cdef inline uint32_t pktap(Cursor *c) noexcept nogil:
+    """macOS' header with the process: its length, the kind of record, the link type of what follows, little-endian."""
+    cdef uint32_t length = u32_little(c)
+    cdef uint32_t linktype
+    skip(c, 4)
+    linktype = u32_little(c)
+    skip(c, <Py_ssize_t>length - 12)
+    return linktype
+
+
+cdef inline uint32_t pflog(Cursor *c) noexcept nogil:
+    """The log of the BSDs' pf: the header's length without its padding to four bytes, the address family."""
+    cdef uint32_t length = u8(c)
+    cdef uint32_t af = u8(c)
+    skip(c, <Py_ssize_t>((length + 3) & 0x1fc) - 2)
+    return family(af)
+
+
+cdef inline uint32_t nflog(View *v) noexcept nogil:
+    """Linux' netfilter log: address family, version, group; then attributes: length, type, value, padded to four bytes.
+
+    They are in the order of the writer's bytes, which the type tells: it is below 64, but for flags in its two high bits.
+    What is logged may be less than there was, and only its own header says so.  Other families' (a bridge's, a device's)
+    EtherType is in the first attribute.
+    """
+    cdef uint32_t af = u8(&v.c)
+    cdef uint32_t kind = NOTHING
+    cdef uint32_t length, what
+    cdef const uint8_t *q
+    cdef int _i
+    skip(&v.c, 3)
+    for _i in range(NFLOG_ATTRIBUTES_MAX):
+        q = take(&v.c, 4)
+        if q == NULL:
+            return NOTHING
+        if q[3] & 0x3f:
+            length = be16(q)
+            what = q[3]
+        else:
+            length = <uint32_t>q[1] << 8 | q[0]
+            what = q[2]
+        if length < 4:
+            return NOTHING
+        if what == NFULA_PAYLOAD:
+            break
+        if what == NFULA_PACKET_HDR and left(&v.c) >= 2:
+            kind = be16(v.c.p)
+        skip(&v.c, <Py_ssize_t>((length + 3) & 0x1fffc) - 4)
+    else:
+        return NOTHING
+    trim(v, length - 4)
+    if af == AF_INET or af == AF_INET6:
+        length = claims(&v.c)
+        if length > on_wire(v):
+            v.beyond = length - <uint32_t>left(&v.c)
+        return RAW_IP
+    return kind
 
 
 cdef inline uint32_t hdlc(Cursor *c) noexcept nogil:
     """Cisco HDLC: address, control, EtherType."""
     skip(c, 2)
     return u16(c)
+
+
+cdef inline uint32_t frame_relay(Cursor *c) noexcept nogil:
+    """Q.922's address of two to four bytes, the last one odd; then RFC 2427's NLPID (3), or Cisco's EtherType."""
+    cdef uint32_t kind
+    cdef int size = 1
+    while not u8(c) & 1 and size < 5:
+        size += 1
+    if not 2 <= size <= 4:
+        return NOTHING
+    kind = u8(c)
+    if kind != 0x03:        # unnumbered information
+        return kind << 8 | u8(c)
+    kind = u8(c)
+    if kind == 0:           # padding
+        kind = u8(c)
+    if kind == NLPID_SNAP:
+        return snap(c)
+    if kind == NLPID_PPP:   # RFC 1973
+        return ppp(c)
+    if kind == NLPID_IPV4:
+        return ETHER_IPV4
+    return ETHER_IPV6 if kind == NLPID_IPV6 else NOTHING
 
 
 cdef inline uint32_t cooked(Cursor *c) noexcept nogil:
@@ -238,6 +353,12 @@ cdef inline Fault shims(View *v, uint32_t kind, uint16_t *vlan) noexcept nogil:
 cdef inline Fault link(View *v, uint32_t linktype, uint16_t *vlan) noexcept nogil:
     """Leaves v at the IP header."""
     cdef uint32_t kind
+    if linktype == LINK_PPI:
+        linktype = ppi(&v.c)
+    elif linktype == LINK_PKTAP:
+        linktype = pktap(&v.c)
+    if linktype in (LINK_PPP_DIRECTED, LINK_CHDLC_DIRECTED, LINK_FRELAY_DIRECTED):
+        skip(&v.c, 1)
     if linktype == LINK_ETHERNET:
         kind = ethernet(&v.c)
     elif linktype in (LINK_RAW, LINK_RAW_BSD, LINK_RAW_OPENBSD, LINK_IPV4, LINK_IPV6):
@@ -248,15 +369,19 @@ cdef inline Fault link(View *v, uint32_t linktype, uint16_t *vlan) noexcept nogi
         kind = cooked2(&v.c)
     elif linktype in (LINK_NULL, LINK_LOOP):
         kind = family(u32(&v.c))
-    elif linktype in (LINK_PPP, LINK_PPP_SERIAL):
+    elif linktype in (LINK_PPP, LINK_PPP_SERIAL, LINK_PPP_DIRECTED):
         # The first byte is HDLC's address: 0x0f and 0x8f are Cisco's unicast and multicast.
         kind = hdlc(&v.c) if left(&v.c) and v.c.p[0] in (0x0f, 0x8f) else ppp(&v.c)
     elif linktype == LINK_PPP_ETHER:
         kind = ETHER_PPPOE
-    elif linktype == LINK_CHDLC:
+    elif linktype in (LINK_CHDLC, LINK_CHDLC_DIRECTED):
         kind = hdlc(&v.c)
-    elif linktype == LINK_PPI:
-        kind = ppi(&v.c)
+    elif linktype in (LINK_FRELAY, LINK_FRELAY_DIRECTED):
+        kind = frame_relay(&v.c)
+    elif linktype == LINK_NFLOG:
+        kind = nflog(v)
+    elif linktype == LINK_PFLOG:
+        kind = pflog(&v.c)
     elif linktype == LINK_RADIOTAP:
         kind = radiotap(&v.c)
     elif linktype == LINK_802_11:
@@ -264,3 +389,10 @@ cdef inline Fault link(View *v, uint32_t linktype, uint16_t *vlan) noexcept nogi
     else:
         return UNKNOWN_LINK
     return shims(v, kind, vlan)
+
+
+cdef inline bint link_is_read(uint32_t linktype) noexcept nogil:
+    """Whether link() knows it: asked with a packet of no bytes, so that there is one list of them."""
+    cdef View nothing = view_of(NULL, 0, 0)
+    cdef uint16_t vlan = 0
+    return link(&nothing, linktype, &vlan) != UNKNOWN_LINK
