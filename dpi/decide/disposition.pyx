@@ -11,7 +11,7 @@ from libc.string cimport strlen
 from dpi.decide.device cimport device_read
 from dpi.decide.fingerprint cimport ja4_of
 from dpi.decide.shard cimport Shard
-from dpi.dissect.protocols cimport P_CAPWAP, P_DNS, P_GENEVE, P_GRE, P_GTP, P_IPIP, P_L2TP, P_MPLS, P_VXLAN
+from dpi.dissect.protocols cimport P_CAPWAP, P_DNS, P_GENEVE, P_GRE, P_GTP, P_IPIP, P_L2TP, P_MPLS, P_TZSP, P_VXLAN
 from dpi.flow.evidence cimport PROVISIONAL
 from dpi.flow.flow cimport FLOW_DECIDED, FLOW_OFFLOADED, NONE, Flow, opener
 from dpi.flow.strings cimport string_text
@@ -44,7 +44,7 @@ cdef void question(Shard *s, const Flow *f, Question *q) noexcept nogil:
 cdef inline bint is_tunnel(uint16_t protocol) noexcept nogil:
     """Whether flows may be found in it: what shows none (ARP, a keepalive) must not take the others out of the queue."""
     return (protocol == P_GRE or protocol == P_IPIP or protocol == P_VXLAN or protocol == P_GENEVE or protocol == P_GTP
-            or protocol == P_L2TP or protocol == P_CAPWAP or protocol == P_MPLS)
+            or protocol == P_L2TP or protocol == P_CAPWAP or protocol == P_MPLS or protocol == P_TZSP)
 
 
 cdef void ask(Shard *s, Flow *f) noexcept nogil:

@@ -34,7 +34,7 @@ _PROTOCOLS = """
     spotify srt srtp ssdp ssh starcraft statsd steam steamdatagramrelay stomp stun subversion
     syncthing syslog tacacs tailscale tarantool targusdataspeed teamspeak teamviewer teeworlds
     telegram telnet tencentgames teredo tesonline tftp threema thrift tinc tivoconnect tls tocaboca
-    tox tplinkshp trdp truphone tuyalp ubntac2 udt uftp ultrasurf usenet v2g viber visca vmware vnc
+    tox tplinkshp trdp truphone tuyalp tzsp ubntac2 udt uftp ultrasurf usenet v2g viber visca vmware vnc
     voice vqp vxlan wakeonlan wccp webex websocket whatsapp whoisdas wireguard worldofwarcraft wsd
     xdmcp xiaomi yggdrasil yojimbo z3950 zabbix zephyr zerotier zmtp zookeeper zoom zug
 """

@@ -30,7 +30,9 @@ METHODS: tuple[str, ...] = (
     "rule",
 )
 STATES: tuple[str, ...] = ("new", "two-way", "opening", "established", "closing", "closed")
-TUNNELS: tuple[str, ...] = ("", "gre", "ipip", "gtp", "vxlan", "capwap", "geneve", "mpls", "l2tp", "ethernet")
+TUNNELS: tuple[str, ...] = (
+    *("", "gre", "ipip", "gtp", "vxlan", "capwap", "geneve", "mpls", "l2tp", "ethernet", "erspan", "tzsp"),
+)
 TLS_VERSIONS: dict[int, str] = {
     0x0002: "SSL 2.0",
     0x0300: "SSL 3.0",

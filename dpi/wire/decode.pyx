@@ -18,8 +18,8 @@ from dpi.wire.cursor cimport alive, be32, left, skip, take, u8, u16
 from dpi.wire.ip cimport IpHeader, copy_addresses, ip
 from dpi.wire.link cimport LINK_ETHERNET, link
 from dpi.wire.packet cimport (
-    FRAGMENT_FIRST, FRAGMENT_LATER, FRAGMENT_NONE, IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, IP_UDP, TUNNEL_GRE, TUNNEL_IPIP,
-    TUNNEL_NONE, Packet, Tunnel,
+    FRAGMENT_FIRST, FRAGMENT_LATER, FRAGMENT_NONE, IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, IP_UDP, TUNNEL_ERSPAN, TUNNEL_GRE,
+    TUNNEL_IPIP, TUNNEL_NONE, Packet, Tunnel,
 )
 from dpi.wire.tunnel cimport announced, opened
 from dpi.wire.view cimport (
@@ -148,7 +148,7 @@ cdef inline bint layers(View *v, Packet *out, Faults *faults) noexcept nogil:
         inner.tunnel = tunnel
         if not opened(v, out, tunnel, &inner.vlan):
             return True
-        fault = layer(v, &inner, tunnel != TUNNEL_GRE and tunnel != TUNNEL_IPIP)
+        fault = layer(v, &inner, tunnel != TUNNEL_GRE and tunnel != TUNNEL_IPIP and tunnel != TUNNEL_ERSPAN)
         if fault != FINE and fault != LATER_FRAGMENT:
             return True
         out[0] = inner

@@ -34,6 +34,8 @@ cdef enum Tunnel:
     TUNNEL_MPLS             # MPLS in IP, MPLS in UDP
     TUNNEL_L2TP             # version 2: PPP
     TUNNEL_ETHERNET         # Ethernet in IP: EtherIP, segment routing's (SRv6)
+    TUNNEL_ERSPAN           # what a switch mirrors, in GRE
+    TUNNEL_TZSP             # what a router's sniffer mirrors, in UDP
 
 
 cdef enum Fragment:

@@ -8,12 +8,12 @@ L2TP's version 3 is left closed: how long its cookie is, and whether a sublayer 
 """
 from libc.stdint cimport uint16_t, uint32_t
 
-from dpi.wire.cursor cimport Cursor, be16, left, skip, u8, u16, u24, u32
-from dpi.wire.ip cimport NEXT_ETHERIP, NEXT_ETHERNET, NEXT_GRE, NEXT_IPIP, NEXT_IPV6, NEXT_MPLS
+from dpi.wire.cursor cimport Cursor, be16, skip, u8, u16, u24, u32
+from dpi.wire.ip cimport NEXT_ETHERIP, NEXT_ETHERNET, NEXT_GRE, NEXT_IPIP, NEXT_IPV6, NEXT_MPLS, claims
 from dpi.wire.link cimport ETHER_PPP, ETHER_TEB, NOTHING, RAW_IP, by_next, ethernet, mpls, shims, wifi
 from dpi.wire.packet cimport (
-    IP_TCP, IP_UDP, TUNNEL_CAPWAP, TUNNEL_ETHERNET, TUNNEL_GENEVE, TUNNEL_GRE, TUNNEL_GTP, TUNNEL_IPIP, TUNNEL_L2TP,
-    TUNNEL_MPLS, TUNNEL_NONE, TUNNEL_VXLAN, Packet, Tunnel,
+    IP_TCP, IP_UDP, TUNNEL_CAPWAP, TUNNEL_ERSPAN, TUNNEL_ETHERNET, TUNNEL_GENEVE, TUNNEL_GRE, TUNNEL_GTP, TUNNEL_IPIP,
+    TUNNEL_L2TP, TUNNEL_MPLS, TUNNEL_NONE, TUNNEL_TZSP, TUNNEL_VXLAN, Packet, Tunnel,
 )
 from dpi.wire.view cimport FINE, View, on_wire, trim
 
@@ -27,8 +27,12 @@ cdef enum:
     PORT_GENEVE = 6081
     PORT_MPLS = 6635
     PORT_VXLAN_LINUX = 8472     # the kernel's own default, from before there was a standard
+    PORT_TZSP = 37008           # 0x9090, where MikroTik's sniffer sends what it sees
     HASHED_PORT_MIN = 49152     # of MPLS in UDP (RFC 7510, 3)
     GTP_EXTENSIONS_MAX = 8
+    TZSP_TAGS_MAX = 32
+    GRE_ERSPAN = 0x88be         # types I and II
+    GRE_ERSPAN_III = 0x22eb
 
 
 cdef inline uint32_t gre(Cursor *c) noexcept nogil:
@@ -47,6 +51,30 @@ cdef inline uint32_t gre(Cursor *c) noexcept nogil:
     if version == 1 and flags & 0x0080:     # acknowledgment number
         skip(c, 4)
     return kind
+
+
+cdef inline uint32_t erspan(Cursor *c) noexcept nogil:
+    """What a switch mirrors (draft-foschiano-erspan-03, 4): type I is the frame right behind GRE's header; II and III
+    have a sequence number, and headers of 8 and 12 bytes, III's with 8 more where its last bit (O) says so."""
+    cdef uint32_t flags = u16(c)
+    cdef uint32_t kind = u16(c)
+    cdef uint32_t version, last
+    if kind == GRE_ERSPAN and flags == 0:
+        return ETHER_TEB
+    skip(c, 4)
+    version = u16(c) >> 12
+    if flags != 0x1000 or version != (1 if kind == GRE_ERSPAN else 2):
+        return NOTHING
+    skip(c, 6)              # session; index or time
+    if kind == GRE_ERSPAN:
+        return ETHER_TEB
+    skip(c, 2)              # security group
+    last = u16(c)
+    if last & 1:
+        skip(c, 8)
+    if last >> 10 & 0x1f == 2:
+        return RAW_IP
+    return ETHER_TEB if last >> 10 & 0x1f == 0 else NOTHING
 
 
 cdef inline uint32_t gtp(View *v) noexcept nogil:
@@ -110,11 +138,7 @@ cdef inline uint32_t labels(View *v, bint whole) noexcept nogil:
     cdef uint32_t kind = mpls(&v.c)
     if kind != RAW_IP or not whole:
         return kind
-    if left(&v.c) < 20:
-        return NOTHING
-    if v.c.p[0] >> 4 == 4:
-        return RAW_IP if be16(v.c.p + 2) == on_wire(v) else NOTHING
-    return RAW_IP if be16(v.c.p + 4) + 40 == on_wire(v) else <uint32_t>NOTHING
+    return RAW_IP if claims(&v.c) == on_wire(v) else NOTHING
 
 
 cdef inline uint32_t l2tp(Cursor *c) noexcept nogil:
@@ -155,13 +179,34 @@ cdef inline uint32_t capwap(Cursor *c) noexcept nogil:
     return ethernet(c)
 
 
+cdef inline uint32_t tzsp(Cursor *c) noexcept nogil:
+    """TaZmen Sniffer Protocol: version 1, a packet received (0) or to be sent (1), what it is; tags, each with its length
+    but padding (0) and the end (1), which must be there."""
+    cdef uint32_t head = u32(c)
+    cdef uint32_t tag
+    cdef int _i
+    if head >> 17 != 0x80:
+        return NOTHING
+    for _i in range(TZSP_TAGS_MAX):
+        tag = u8(c)
+        if tag == 1:
+            break
+        if tag:
+            skip(c, <Py_ssize_t>u8(c))
+    else:
+        return NOTHING
+    if head & 0xffff == 1:
+        return ETHER_TEB
+    return wifi(c) if head & 0xffff == 18 else NOTHING
+
+
 cdef inline bint by_port(const Packet *p, uint16_t port) noexcept nogil:
     return p.sport == port or p.dport == port
 
 
 cdef inline bint near_ports(uint16_t port) noexcept nogil:
     """Whether it may be one of PORT_*: nearly all packets of UDP are let go by this alone."""
-    return PORT_L2TP <= port <= PORT_VXLAN_LINUX
+    return PORT_L2TP <= port <= PORT_VXLAN_LINUX or port == PORT_TZSP
 
 
 cdef inline Tunnel announced(const Packet *p) noexcept nogil:
@@ -180,12 +225,14 @@ cdef inline Tunnel announced(const Packet *p) noexcept nogil:
             return TUNNEL_VXLAN
         if p.dport == PORT_GENEVE:
             return TUNNEL_GENEVE
+        if p.dport == PORT_TZSP:
+            return TUNNEL_TZSP
         if p.dport == PORT_MPLS and p.sport >= HASHED_PORT_MIN:
             return TUNNEL_MPLS
     elif p.proto == NEXT_IPIP or p.proto == NEXT_IPV6:
         return TUNNEL_IPIP
     elif p.proto == NEXT_GRE:
-        return TUNNEL_GRE
+        return TUNNEL_ERSPAN if p.n >= 4 and be16(p.payload + 2) in (GRE_ERSPAN, GRE_ERSPAN_III) else TUNNEL_GRE
     elif p.proto == NEXT_MPLS:
         return TUNNEL_MPLS
     elif p.proto == NEXT_ETHERIP or p.proto == NEXT_ETHERNET:
@@ -204,6 +251,10 @@ cdef inline bint opened(View *v, const Packet *p, Tunnel tunnel, uint16_t *vlan)
         kind = capwap(&v.c)
     elif tunnel == TUNNEL_GRE:
         kind = gre(&v.c)
+    elif tunnel == TUNNEL_ERSPAN:
+        kind = erspan(&v.c)
+    elif tunnel == TUNNEL_TZSP:
+        kind = tzsp(&v.c)
     elif tunnel == TUNNEL_GENEVE:
         kind = geneve(&v.c)
     elif tunnel == TUNNEL_MPLS:

@@ -49,6 +49,8 @@ KNOWN = [
     ("vxlan", UDP, True, 8472, b"\x88\x48\0\7\0\0\5\0" + bytes(60)),
     ("vxlan", UDP, True, 4790, b"\x0c\0\0\3\0\0\5\0" + bytes(60)),
     ("geneve", UDP, True, 6081, b"\1\x40\x65\x58\0\0\5\0\1\2\x80\0" + bytes(60)),
+    ("tzsp", UDP, True, 37008, b"\1\0\0\1\1" + bytes(60)),
+    ("tzsp", UDP, True, 37008, b"\1\4\0\0\1"),
     ("vqp", UDP, True, 1589, b"\1\1\0\1" + pack(">IIH", 7, 0xC01, 4) + bytes(4)),
     ("vqp", UDP, True, 1589, b"\1\2\3\0\0\0\0\7"),
     ("dlep", UDP, True, 854, b"DLEP\0\1\0\4" + bytes(4)),

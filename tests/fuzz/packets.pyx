@@ -41,13 +41,13 @@ cdef extern from "<unistd.h>" nogil:
 cdef extern from *:
     """
     static const uint32_t FUZZ_LINKS[] = {1, 0, 9, 12, 14, 50, 51, 101, 104, 105, 108, 113, 127, 192, 228, 229, 276,
-                                          99999};
+                                          99999, 107, 117, 204, 205, 206, 239, 258};
     """
-    const uint32_t LINKS "FUZZ_LINKS"[18]
+    const uint32_t LINKS "FUZZ_LINKS"[25]
 
 
 cdef enum:
-    LINK_TYPES = 18
+    LINK_TYPES = 25
 
 
 cdef void check_packet(const Packet *p, const uint8_t *data, uint32_t n) noexcept nogil:

@@ -46,7 +46,17 @@ PROXY = b"CONNECT video.example:443 HTTP/1.1\r\nhOsT : video.example\r\n folded\
 RESPONSE = b"HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: video/mp4\r\n\r\n"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 CUT_TO = 24  # bytes of a payload that is cut short
-LINKS = {"ethernet": 0, "raw": 7, "cooked": 11}  # places in the table of packets.pyx
+LINKS = {  # places in the table of packets.pyx
+    "ethernet": 0,
+    "raw": 7,
+    "cooked": 11,
+    "ppi": 13,
+    "frame relay": 18,
+    "pflog": 19,
+    "ppp with direction": 20,
+    "nflog": 23,
+    "pktap": 24,
+}
 
 
 def client_hellos() -> list[bytes]:
@@ -107,10 +117,29 @@ def frames() -> list[tuple[str, Packet]]:
         ("ethernet", Ether() / IP() / UDP(sport=50000, dport=6635) / MPLS(s=1) / inner),
         ("ethernet", Ether() / IP() / UDP(sport=1701, dport=1701) / L2TP(hdr="length+offset", pad=b"") / PPP() / inner),
         ("ethernet", Ether() / IP(proto=97) / Raw(b"\x30\0") / Ether() / inner),
+        ("ethernet", Ether() / IP() / GRE(proto=0x88BE) / Ether() / inner),
+        ("ethernet", Ether() / IP() / GRE(proto=0x88BE, seqnum_present=1) / Raw(b"\x10" + bytes(7)) / Ether() / inner),
+        (
+            "ethernet",
+            Ether()
+            / IP()
+            / GRE(proto=0x22EB, seqnum_present=1)
+            / Raw(b"\x20" + bytes(10) + b"\1" + bytes(8))
+            / Ether()
+            / inner,
+        ),
+        ("ethernet", Ether() / IP() / UDP(dport=37008) / Raw(b"\1\0\0\1\x0a\1\xc8\0\1") / Ether() / inner),
         ("ethernet", Ether() / IP(flags="MF", frag=0) / udp),
         ("ethernet", Ether() / IPv6() / IPv6ExtHdrHopByHop() / IPv6ExtHdrFragment(m=1) / udp),
         ("raw", IP() / IPv6() / tcp),
         ("cooked", CookedLinux(proto=0x0800) / IP() / udp),
+        ("ppi", Raw(b"\0\0\x08\0\1\0\0\0") / Ether() / IP() / udp),
+        ("frame relay", Raw(b"\x18\x41\x03\0\x80\0\x80\xc2\0\7") / Ether() / IP() / udp),
+        ("pflog", Raw(b"\x3d\2" + bytes(62)) / IP() / udp),
+        ("ppp with direction", Raw(b"\0\xff\3") / PPP() / IP() / udp),
+        ("nflog", Raw(b"\2\0\0\5\x08\0\1\0\x08\0\1\0\x27\0\x09\0") / IP() / udp),
+        ("nflog", Raw(b"\7\0\0\5\0\x08\0\1\x08\0\1\0\0\x27\0\x09") / IP() / udp),
+        ("pktap", Raw(b"\x20\0\0\0\1\0\0\0\1\0\0\0" + bytes(20)) / Ether() / IP() / udp),
     ]
 
 

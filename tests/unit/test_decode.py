@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ from dpi.wire.decode import Decoded, decode_bytes
 SRC, DST = "192.0.2.1", "198.51.100.2"
 SRC6, DST6 = "2001:db8::1", "2001:db8::2"
 MAC = b"\x02\0\0\0\0\1\x02\0\0\0\0\2"
-GRE_, IPIP, GTP, VXLAN_, CAPWAP, GENEVE_, MPLS_, L2TP_, ETHERNET = range(1, len(TUNNELS))
+GRE_, IPIP, GTP, VXLAN_, CAPWAP, GENEVE_, MPLS_, L2TP_, ETHERNET, ERSPAN, TZSP = range(1, len(TUNNELS))
 
 
 def ethernet(**fields: Any) -> Packet:
@@ -91,6 +92,31 @@ def gpe(following: int, flags: int = 0x0C) -> bytes:
     return bytes((flags, 0, 0, following, 0, 0, 5, 0))
 
 
+def nflog(payload: bytes, order: str = "<", af: int = 2, header: bytes = b"\x08\0\1\0") -> bytes:
+    """As Linux hands it out: what it is and which hook, a prefix, a nested attribute, and the packet as the last."""
+    out = bytes([af, 0, 0, 5])
+    for kind, value in ((1, header), (10, b"seen\0"), (0x8000 | 20, bytes(16)), (9, payload)):
+        out += struct.pack(order + "HH", len(value) + 4, kind) + value + bytes(-len(value) % 4)
+    return out
+
+
+def pflog(af: int, length: int = 61) -> bytes:
+    return bytes([length, af]) + bytes(((length + 3) & ~3) - 2)
+
+
+def pktap(link: int, frame: bytes) -> bytes:
+    return struct.pack("<III", 108, 1, link) + b"en0".ljust(96, b"\0") + frame
+
+
+def erspan(flags: int, kind: int, header: bytes = b"") -> bytes:
+    return struct.pack(">HH", flags, kind) + (bytes(4) if flags else b"") + header
+
+
+def third(last: int) -> bytes:
+    """A header of ERSPAN's type III."""
+    return struct.pack(">HHIHH", 2 << 12 | 7, 5, 0x01020304, 0, last)
+
+
 LINKS = {
     "ethernet": (1, ethernet() / v4()),
     "802.3 with SNAP": (1, MAC + b"\0\x40\xaa\xaa\x03\0\0\0\x08\0" + bytes(v4())),
@@ -126,6 +152,25 @@ LINKS = {
     "ppi 802.11": (192, ppi(105, wifi())),
     "ppi ethernet": (192, ppi(1, bytes(ethernet() / v4()))),
     "radiotap": (127, b"\0\0\x0a\0" + bytes(6) + wifi()),
+    "ppi raw": (192, ppi(101, bytes(v4()))),
+    "ppp with direction": (204, b"\0\xff\x03\0\x21" + bytes(v4())),
+    "ppp with direction, no framing": (204, b"\1\0\x21" + bytes(v4())),
+    "cisco hdlc with direction": (205, b"\1\x0f\0\x08\0" + bytes(v4())),
+    "frame relay": (107, b"\x18\x41\x03\xcc" + bytes(v4())),
+    "frame relay with a long address": (107, b"\x18\x40\x02\x05\x03\xcc" + bytes(v4())),
+    "frame relay with SNAP": (107, b"\x18\x41\x03\0\x80\0\0\0\x08\0" + bytes(v4())),
+    "frame relay, bridged": (107, b"\x18\x41\x03\0\x80\0\x80\xc2\0\x07" + bytes(ethernet() / v4())),
+    "frame relay with ppp": (107, b"\x18\x41\x03\xcf\0\x21" + bytes(v4())),
+    "cisco's frame relay": (107, b"\x18\x41\x08\0" + bytes(v4())),
+    "frame relay with direction": (206, b"\0\x18\x41\x03\xcc" + bytes(v4())),
+    "pflog": (117, pflog(2) + bytes(v4())),
+    "pflog, openbsd's": (117, pflog(2, 100) + bytes(v4())),
+    "nflog": (239, nflog(bytes(v4()))),
+    "nflog, big-endian": (239, nflog(bytes(v4()), ">")),
+    "nflog of a bridge": (239, nflog(bytes(v4()), af=7)),
+    "nflog of a bridge, vlan": (239, nflog(b"\0\7\x08\0" + bytes(v4()), af=7, header=b"\x81\0\1\0")),
+    "pktap": (258, pktap(1, bytes(ethernet() / v4()))),
+    "pktap raw": (258, pktap(12, bytes(v4()))),
     "network layer": (None, v4()),
 }
 
@@ -151,6 +196,10 @@ def test_a_link_layer_is_taken_off(name: str) -> None:
         (51, PPPoE() / PPP(proto=0x57) / v6()),
         (1, ethernet() / MPLS(s=1) / v6()),
         *[(0, bytes([af, 0, 0, 0]) + bytes(v6())) for af in (10, 24, 28, 30)],
+        *[(117, pflog(af) + bytes(v6())) for af in (24, 28, 30)],
+        (204, b"\0\0\x57" + bytes(v6())),
+        (107, b"\x18\x41\x03\x8e" + bytes(v6())),
+        (239, nflog(bytes(v6()), af=10)),
     ],
 )
 def test_ipv6_is_found_in_every_link_layer(linktype: int, frame: Packet | bytes) -> None:
@@ -158,6 +207,28 @@ def test_ipv6_is_found_in_every_link_layer(linktype: int, frame: Packet | bytes)
 
     assert (found.version, found.src[:4], found.src[-1], found.dst[-1]) == (6, b"\x20\1\x0d\xb8", 1, 2)
     assert (found.sport, found.dport, found.payload, found.length) == (4000, 443, b"payload", 55)
+
+
+def test_what_is_logged_in_part_is_as_long_as_it_says() -> None:
+    whole = bytes(v4(b"x" * 400))
+    for version, packet in ((4, whole), (6, bytes(v6(b"x" * 400)))):
+        found = decoded(nflog(packet[:128], af=2 if version == 4 else 10), 239)
+        assert (found.length, found.payload_len) == (len(packet), 400)
+        assert found.payload == b"x" * (128 - len(packet) + 400)
+    found = decoded(nflog(whole)[:-300], 239, wirelen=len(nflog(whole)))  # … and where the capture cuts it as well
+    assert (found.length, found.payload_len, len(found.payload)) == (428, 400, 100)
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_frame_cut_at_any_length_is_itself_or_nothing(name: str) -> None:
+    linktype, frame = LINKS[name]
+    data = bytes(frame)
+    for cut in range(len(data)):
+        found = decode_bytes(data[:cut], linktype, len(data))
+        if isinstance(found, Decoded):
+            assert (found.src, found.dst, found.sport, found.length) == (mapped(SRC), mapped(DST), 4000, 35), cut
+        else:
+            assert found in ("truncated", "not_ip"), cut
 
 
 TUNNELS = {
@@ -209,6 +280,20 @@ TUNNELS = {
         ETHERNET,
         IPv6(src=SRC6, dst=DST6) / IPv6ExtHdrRouting(nh=143, addresses=["::1"]) / Raw(bytes(ethernet() / v4())),
     ),
+    "erspan i": (ERSPAN, outer(proto=47) / Raw(erspan(0, 0x88BE) + bytes(ethernet() / v4()))),
+    "erspan ii": (
+        ERSPAN,
+        outer(proto=47) / Raw(erspan(0x1000, 0x88BE, b"\x10\7" + bytes(6)) + bytes(ethernet() / v4())),
+    ),
+    "erspan iii": (ERSPAN, outer(proto=47) / Raw(erspan(0x1000, 0x22EB, third(0)) + bytes(ethernet() / v4()))),
+    "erspan iii with a platform's own": (
+        ERSPAN,
+        outer(proto=47) / Raw(erspan(0x1000, 0x22EB, third(1) + bytes(8)) + bytes(ethernet() / v4())),
+    ),
+    "erspan iii with ip": (ERSPAN, outer(proto=47) / Raw(erspan(0x1000, 0x22EB, third(2 << 10)) + bytes(v4()))),
+    "tzsp": (TZSP, hashed(37008) / Raw(b"\1\0\0\1\1" + bytes(ethernet() / v4()))),
+    "tzsp with tags": (TZSP, hashed(37008) / Raw(b"\1\1\0\1\0\x0a\1\xc8\x28\4abcd\1" + bytes(ethernet() / v4()))),
+    "tzsp, 802.11": (TZSP, hashed(37008) / Raw(b"\1\0\0\x12\x0a\1\xc8\1" + wifi())),
     "geneve over vxlan": (
         GENEVE_,
         hashed(4789) / VXLAN(flags="Instance") / ethernet() / hashed(6081) / GENEVE(vni=1) / ethernet() / v4(),
@@ -276,6 +361,13 @@ NOT_TUNNELS = {
     "l2tp control": outer_udp(1701) / Raw(b"\xc8\2\0\x0c" + bytes(8)),
     "l2tp of version 3": outer_udp(1701) / Raw(b"\0\3\0\0\0\0\0\1" + bytes(v4())),
     "l2tp with ppp's own": outer_udp(1701) / L2TP(hdr=0) / PPP(proto=0xC021) / Raw(bytes(8)),
+    "tzsp's answers": outer() / UDP(sport=37008, dport=1) / Raw(b"\1\0\0\1\1" + bytes(ethernet() / v4())),
+    "tzsp of another version": hashed(37008) / Raw(b"\2\0\0\1\1" + bytes(ethernet() / v4())),
+    "tzsp to keep alive": hashed(37008) / Raw(b"\1\4\0\1\1" + bytes(ethernet() / v4())),
+    "tzsp of something else": hashed(37008) / Raw(b"\1\0\0\2\1" + bytes(ethernet() / v4())),
+    "tzsp without an end of tags": hashed(37008) / Raw(b"\1\0\0\1" + bytes(80)),
+    "tzsp with no ip": hashed(37008) / Raw(b"\1\0\0\1\1" + bytes(ethernet() / ARP())),
+    "tzsp with a packet longer than it": hashed(37008) / Raw(b"\1\0\0\1\1" + bytes(ethernet() / v4())[:-1]),
     "teredo": outer_udp(3544) / v6(),
 }
 
@@ -298,6 +390,28 @@ def test_gre_without_ip_is_gre() -> None:
     found = decoded(outer() / GRE(proto=0x88BE) / Raw(bytes(40)), None)
 
     assert (found.proto, found.sport, found.tunnel, found.payload_len) == (47, 0, 0, 44)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        erspan(0x1000, 0x88BE, b"\x20\7" + bytes(6)),
+        erspan(0x2000, 0x88BE, b"\x10\7" + bytes(6)),
+        erspan(0, 0x22EB, third(0)),
+        erspan(0x1000, 0x22EB, b"\x10" + third(0)[1:]),
+        erspan(0x1000, 0x22EB, third(1 << 10)),
+    ],
+)
+def test_what_only_looks_like_erspan_is_gre(header: bytes) -> None:
+    found = decoded(outer(proto=47) / Raw(header + bytes(ethernet() / v4())), None)
+
+    assert (found.proto, found.tunnel, found.src) == (47, 0, mapped("10.0.0.1"))
+
+
+def test_what_a_switch_mirrors_in_part_is_opened_all_the_same() -> None:
+    found = decoded(outer(proto=47) / Raw(erspan(0, 0x88BE) + bytes(ethernet() / v4(b"x" * 400))[:100]), None)
+
+    assert (found.tunnel, found.src, found.sport) == (ERSPAN, mapped(SRC), 4000)
 
 
 def test_four_ip_headers_are_opened_and_no_more() -> None:
@@ -439,6 +553,20 @@ def test_lengths_left_to_the_network_card_mean_what_is_there() -> None:
         (IPv6(nh=0, plen=4) / Raw(b"\x11\0\0\0"), None, "bad_header"),
         (IPv6(nh=44, plen=4) / Raw(b"\x11\0\0\0"), None, "bad_header"),
         (ethernet(type=0x8847) / Raw(bytes(80)), 1, "not_ip"),
+        (ppi(250, bytes(40)), 192, "unknown_link"),
+        (ppi(192, bytes(40)), 192, "unknown_link"),
+        (pktap(258, bytes(200)), 258, "unknown_link"),
+        (nflog(b"\0\1\x08\0\6\4\0\1" + bytes(20), af=3), 239, "not_ip"),
+        (nflog(bytes(40), af=7, header=b"\x08\6\1\0"), 239, "not_ip"),
+        (bytes([2, 0, 0, 5]) + b"\3\0\1\0" + bytes(40), 239, "not_ip"),
+        (bytes([2, 0, 0, 5]) + b"\4\0\2\0" * 40, 239, "not_ip"),
+        (bytes([2, 0, 0, 5]) + b"\4\0\2\0" * 4, 239, "truncated"),
+        (pflog(16) + bytes(v4()), 117, "not_ip"),
+        (b"\0\2" + bytes(60), 117, "truncated"),
+        (b"\x19\x03\xcc" + bytes(v4()), 107, "not_ip"),
+        (b"\x18\x40\x02\x04\x05\x03\xcc" + bytes(v4()), 107, "not_ip"),
+        (b"\0\1\x03\x08\0\x75" + bytes(20), 107, "not_ip"),
+        (b"\x18\x41\x03\0\x80\0\x80\xc2\0\x0e" + bytes(40), 107, "not_ip"),
     ],
 )
 def test_what_is_not_decoded_says_why(packet: Packet | bytes, linktype: int | None, why: str) -> None:

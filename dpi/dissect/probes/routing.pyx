@@ -256,6 +256,16 @@ cdef Answer geneve(const Sight *s, Found *out) noexcept nogil:
                and 8 + 4 * <uint32_t>s.data[0] <= s.wire)
 
 
+cdef Answer tzsp(const Sight *s, Found *out) noexcept nogil:
+    """TaZmen Sniffer Protocol where what is inside is not IP: version 1; a packet (0, 1), Ethernet's, or with a radio's
+    tags (18, 119, 127), or neither (4: a keepalive)."""
+    if s.n < 4 or s.data[0] != 1:
+        return NO
+    if s.data[1] == 4:
+        return yes(s.wire <= 5)
+    return yes(s.data[1] <= 1 and be16(s, 2) in (1, 18, 119, 127) and s.n >= 5)
+
+
 cdef Answer vqp(const Sight *s, Found *out) noexcept nogil:
     """Cisco's VMPS: version 1, an operation, an error, the number of items, the first item's type."""
     if s.n < 8 or s.data[0] != 1 or not 1 <= s.data[1] <= 4 or s.data[2] > 5:
@@ -303,6 +313,7 @@ at_ports(UDP, P_WCCP, wccp, (2048,))
 at_ports(TCP, P_FPM, fpm, (2620,))
 at_ports(UDP, P_VXLAN, vxlan, (4789, 4790, 8472))
 at_ports(UDP, P_GENEVE, geneve, (6081,))
+at_ports(UDP, P_TZSP, tzsp, (37008,))
 at_ports(UDP, P_VQP, vqp, (1589,))
 at_ports(BOTH, P_LDP, ldp, (646,))
 at_ports(BOTH, P_DLEP, dlep, (854,))
