@@ -249,7 +249,8 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
                 label = name_label(s, found.host, found.host_len)
             improve(&f.app, label, finding.method, confidence_of(finding.method))
             server = 1 - opener(f)
-            if s.names != NULL and finding.method != BY_DNS_QUERY and finding.method != BY_CERTIFICATE:
+            if s.names != NULL and finding.method != BY_DNS_QUERY and finding.method != BY_CERTIFICATE \
+                    and f.protocol.id != P_SOCKS:       # a proxy is not whom it connects to
                 servers_learn(s.names, f.addr[server], f.port[server], f.proto, found.host, found.host_len,
                               f.app.id, s.now, finding.method)
                 networks_learn(s.names, f.addr[1 - server], f.addr[server],

@@ -13,7 +13,7 @@ from dpi.dissect.inspector cimport Finding, Inspector, Work, work_of
 from dpi.dissect.over_tls cimport upgradable
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
-from dpi.dissect.protocols cimport P_DTLS, P_FASTCGI, P_NETBIOS, P_SDRTN, P_SMTP, P_SSH, P_STUN
+from dpi.dissect.protocols cimport P_DTLS, P_FASTCGI, P_NETBIOS, P_SDRTN, P_SMTP, P_SOCKS, P_SSH, P_STUN
 from dpi.dissect.risks cimport RISK_OBSOLETE_TLS
 from dpi.dissect.shown cimport shown_name
 from dpi.dissect.ssh cimport offer_awaited
@@ -57,6 +57,9 @@ cdef void stream_goes_on(Inspector *s, Flow *f, const Packet *p, int side, const
     elif out.protocol == P_FASTCGI and s.found.host_len == 0:           # its parameters come next
         out.complete = 0
         out.goes_on = 1
+    elif out.protocol == P_SOCKS and s.found.unfinished:                # a greeting: the request is the next message
+        out.goes_on = 1
+        s.found.unfinished = 0
     elif out.protocol == P_NETBIOS and out.app == 0:                    # what the session is for (RFC 1002, 4.3.1)
         out.complete = 0
         out.goes_on = 1
@@ -128,6 +131,6 @@ cdef Answer find_by_first_bytes(Inspector *s, Flow *f, const Packet *p, int side
     if s.found.host_len:
         if out.protocol == P_DTLS:
             out.method = BY_SNI
-        elif out.protocol == P_STUN or out.protocol == P_SMTP or out.protocol == P_SDRTN:
+        elif out.protocol in (P_STUN, P_SMTP, P_SDRTN, P_SOCKS):
             out.method = BY_SIGNATURE
     return YES

@@ -40,11 +40,13 @@ from dpi.dissect.protocols cimport (
     P_MEGACO,
     P_QUIC,
     P_SCTP,
+    P_SOCKS,
     P_SSH,
     P_STUN,
 )
 from dpi.dissect.risks cimport RISK_ENTROPY
 from dpi.dissect.shown cimport shown_name
+from dpi.dissect.socks cimport find_request
 from dpi.dissect.ssh cimport find_offer, past_its_offer
 from dpi.dissect.tls_records cimport RECORD_HEADER, begins_hello
 from dpi.flow.flow cimport FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow
@@ -264,6 +266,8 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
         return YES
     if f.protocol.id == P_SSH:
         return find_offer(s, f, p, side, data, n, out)
+    if f.protocol.id == P_SOCKS:
+        return find_request(s, f, side, data, n, out)
     if 0x14 <= data[0] <= 0x18 or f.flags & FLOW_TLS or data[0] & 0x80:
         answer = find_tls(s, f, side, data, n, out)
         if answer == YES:

@@ -24,6 +24,7 @@ KNOWN = [
     ("socks", TCP, True, 1080, b"\x05\x01\x00"),
     ("socks", TCP, True, 1080, b"\x05\x02\0\x80"),
     ("socks", TCP, True, 1081, b"\x05\x01\0\x05\x01\0\x03\x0bexample.org\0\x50"),
+    ("socks", TCP, True, 1080, b"\x05\x02\0\2\x05\1\0\1\xc0\0\2\1\0\x50"),
     ("socks", TCP, True, 9997, pack(">BBHI", 4, 1, 8000, 0xC0000201) + b"\0"),
     ("socks", TCP, True, 1080, pack(">BBHI", 4, 1, 80, 0xC0000201) + b"me\0"),
     ("socks", TCP, True, 9997, pack(">BBHI", 4, 1, 80, 1) + b"me\0example.org\0"),

@@ -21,6 +21,7 @@ from dpi.dissect.peer_lists cimport LIST_MAX, PeerList, peer_list
 from dpi.dissect.program cimport names_program, program_bytes, program_needs, program_type, verifies
 from dpi.dissect.protocols cimport P_COUNT
 from dpi.dissect.shown cimport shown_name
+from dpi.dissect.socks cimport socks_request
 from dpi.dissect.tor cimport tor_certificate, tor_name
 from dpi.fuzz.found cimport check_found
 from dpi.fuzz.promise cimport check
@@ -53,6 +54,13 @@ cdef void fuzz_shown(const uint8_t *data, uint32_t n) noexcept nogil:
     if n >= HEAD:
         shown_name(label_of(data), data + HEAD, n - HEAD, &found)
         check_found(&found)
+
+
+cdef void fuzz_socks(const uint8_t *data, uint32_t n) noexcept nogil:
+    cdef Found found
+    memset(&found, 0, sizeof(found))
+    socks_request(data, n, &found)
+    check_found(&found)
 
 
 cdef void fuzz_over_tls(const uint8_t *data, uint32_t n) noexcept nogil:

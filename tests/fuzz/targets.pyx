@@ -39,6 +39,7 @@ from dpi.fuzz.small cimport (
     fuzz_peer_lists,
     fuzz_program,
     fuzz_shown,
+    fuzz_socks,
     fuzz_tor,
 )
 
@@ -90,6 +91,7 @@ row("peer_lists", fuzz_peer_lists)
 row("program", fuzz_program)
 row("noise", fuzz_noise)
 row("hassh", fuzz_hassh)
+row("socks", fuzz_socks)
 row("tor", fuzz_tor)
 row("flows", flows)
 row("engine", engine)

@@ -76,6 +76,17 @@ CONVERSATIONS: dict[str, tuple[int, Packets]] = {
         139,
         packets((CLIENT, SESSION), (SERVER, b"\x82\0\0\0"), (CLIENT, b"\0\0\0\x2f\xffSMBr" + bytes(42))),
     ),
+    "socks": (
+        1080,
+        packets(
+            (CLIENT, b"\x05\x02\0\2"),
+            (SERVER, b"\x05\2"),
+            (CLIENT, b"\1\2me\6secret"),
+            (SERVER, b"\1\0"),
+            (CLIENT, b"\x05\1\0\3\x11www.video.example\1\xbb"),
+            (SERVER, b"\x05\0\0\1" + bytes(6)),
+        ),
+    ),
     "smtps": (
         25,
         packets(
@@ -105,7 +116,8 @@ def test_in_order_they_tell() -> None:
     assert WHOLE["fastcgi"]["host"] == WHOLE["stun"]["host"] == "www.video.example"
     assert (WHOLE["http"]["app"], WHOLE["netbios"]["app"]) == (IDS["jsonrpc"], IDS["smbv1"])
     assert WHOLE["ssh"]["hassh"] != WHOLE["ssh"]["hassh_server"] is not None
-    assert WHOLE["smtps"]["app"] == VIDEO
+    assert WHOLE["smtps"]["app"] == WHOLE["socks"]["app"] == VIDEO
+    assert WHOLE["socks"]["host"] == "www.video.example"
 
 
 @given(st.sampled_from(sorted(CONVERSATIONS)), st.data())

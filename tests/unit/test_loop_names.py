@@ -306,3 +306,36 @@ def test_diameter_without_a_number_of_its_own_is_told_by_port_and_version(port: 
     one.feed(src=ip(CLIENT), sport=2905, dst=ip(SERVER), dport=port, proto=132, payload=payload, time=SECOND)
     (flow,) = ended(one)
     assert flow["protocol"] == IDS[slug]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [b"\x05\1\0", b"\x05\1\0\3\x11WWW.video.example\1\xbb"],
+        [b"\x05\1\0\x05\1\0\3\x11www.video.example\1\xbb"],
+        [b"\x05\2\0\2", b"\1\2me\6secret\x05\1\0\3\x11www.video.example\1\xbb"],
+        [struct.pack(">BBHI", 4, 1, 443, 7) + b"me\0www.video.example\0"],
+    ],
+)
+def test_whom_socks_is_to_connect_to_names_the_flow_and_not_the_proxy(messages: list[bytes]) -> None:
+    one = core(names=Names(64))
+    connection = Connection(one, dport=1080).shake()
+    sent = 0
+    for message in messages:
+        connection.segment(0, sent, message)
+        sent += len(message)
+    flow = connection.flow()
+    assert (flow["protocol"], flow["app"], flow["host"]) == (IDS["socks"], VIDEO, "www.video.example")
+    assert (method(flow["app_method"]), flow["needs"]) == ("signature", 0)
+    other = Connection(one, 40001, 1080).shake()
+    other.segment(0, 0, b"\x05\1\0\x05\1\0\1\xc0\0\2\1\1\xbb")
+    assert other.flow()["app"] != VIDEO
+
+
+def test_socks_to_an_address_has_no_name() -> None:
+    connection = Connection(core(), dport=1080, dst="203.0.113.9").shake()
+    connection.segment(0, 0, b"\x05\1\0")
+    connection.segment(1, 0, b"\x05\0")
+    connection.segment(0, 3, b"\x05\1\0\1\xc0\0\2\1\1\xbb")
+    flow = connection.flow()
+    assert (flow["protocol"], flow["app"], flow["host"], flow["needs"]) == (IDS["socks"], 0, None, 0)

@@ -6,6 +6,7 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport TCP, at_first
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
+from dpi.dissect.socks cimport socks_request
 
 
 cdef Answer http2(const Sight *s, Found *out) noexcept nogil:
@@ -84,17 +85,24 @@ cdef Answer websocket(const Sight *s, Found *out) noexcept nogil:
     return YES
 
 
-cdef bint socks4_ends(const Sight *s) noexcept nogil:
+cdef bint socks4_ends(const Sight *s, Found *out) noexcept nogil:
     """SOCKS4 and 4A: behind the address a user's name, and where that is 0.0.0.x a host's; a zero ends each, and all."""
     cdef uint32_t at = 8
+    cdef uint32_t start = 0
     cdef uint32_t names = 2 if be32(s, 4) < 256 else 1
     while at < s.n and names:
         if s.data[at] == 0:
             names -= 1
+            if names == 1:
+                start = at + 1
         elif not is_print(s.data[at]):
             return False
         at += 1
-    return names == 0 and at == s.n
+    if names or at != s.n:
+        return False
+    if start:
+        set_host(out, s.data + start, at - start - 1)
+    return True
 
 
 cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
@@ -107,10 +115,11 @@ cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
         for i in range(2, end):                 # IANA, SOCKS Methods; private ones fix too little alone
             if s.data[i] > 9 and (s.data[i] < 0x80 or end == s.n and not to_or_from(s, 1080)):
                 return NO
-        return yes(end == s.n or byte_at(s, end) == 5 and 1 <= byte_at(s, end + 1) <= 3 and s.n >= end + 7
-                   and s.data[end + 2] == 0 and s.data[end + 3] in (1, 3, 4))
+        out.unfinished = end == s.n             # the request comes next
+        return YES if end == s.n else socks_request(s.data + end, s.n - end, out)
     if s.from_opener and s.data[0] == 4 and 9 <= s.n < 512 and 1 <= s.data[1] <= 2 and be16(s, 2):
-        return yes(socks4_ends(s) and (to_or_from(s, 1080) or 0 < s.data[4] < 224 or be32(s, 4) < 256 and be32(s, 4) != 0))
+        return yes(socks4_ends(s, out) and (to_or_from(s, 1080) or 0 < s.data[4] < 224
+                                            or be32(s, 4) < 256 and be32(s, 4) != 0))
     return NO
 
 

@@ -1,0 +1,12 @@
+"""What SOCKS' clients want to be connected to; see socks.pyx."""
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from dpi.dissect.answer cimport Answer, Found
+from dpi.dissect.inspector cimport Finding, Inspector
+from dpi.flow.flow cimport Flow
+
+
+cdef Answer socks_request(const uint8_t *data, uint32_t n, Found *out) noexcept nogil
+cdef Answer find_request(Inspector *s, const Flow *f, int side, const uint8_t *data, uint32_t n,
+                         Finding *out) noexcept nogil
