@@ -15,7 +15,7 @@ _PROTOCOLS = """
     controllerareanetwork corba cpha crynetwork cvs dccp dcerpc dhcp dhcpv6 diameter dicom dingtalk
     directconnect discord distcc dlep dnp3 dns dnscrypt dohdot doip drbd drda dropbox dtls dtn eaq
     edonkey eigrp elasticsearch enet epicgames esphome ethereum ethernetglobaldata ethernetip
-    ethersbus ethersio fastcgi finger fins firebird fix flute fpm ftpcontrol ftpdata ftps
+    ethersbus ethersio fastcgi fastd finger fins firebird fix flute fpm ftpcontrol ftpdata ftps
     gaijinentertainment gamespy ganglia gearman gelf geneve genshinimpact git glbp gnutella google
     gopher gtp gvcp h323 hadoop halflife2 haproxy hartip hazelcast heroesofthestorm hip hislip hl7
     hncp hpvirtgrp hsms hsrp http http2 httpconnect httpproxy i3d iax ibmmq ident iec60870 iec62056

@@ -29,7 +29,24 @@ ZEROTIER_HELLO = (
     + bytes(8)
 )
 
+FASTD = b"".join(
+    pack("<HH", kind, len(value)) + value
+    for kind, value in (
+        (0, b"\1"),
+        (3, b"\1"),
+        (4, b"\1"),
+        (13, b"v22"),
+        (5, b"ec25519-fhmqvc"),
+        (6, bytes(range(32))),
+        (7, bytes(range(32, 64))),
+        (8, bytes(range(64, 96))),
+    )
+)
+FASTD = b"\1\0" + pack(">H", len(FASTD)) + FASTD
+
 KNOWN = [
+    ("fastd", UDP, True, 10000, FASTD),
+    ("fastd", UDP, True, 10001, b"\xc8\3\0\x0c" + bytes(8) + FASTD),
     ("wireguard", UDP, True, 51820, b"\x01\0\0\0" + bytes(range(144))),
     ("wireguard", UDP, False, 51820, b"\x02\0\0\0" + bytes(range(88))),
     ("wireguard", UDP, True, 443, b"\x01\0\0\0" + bytes(range(128)) + bytes(16)),

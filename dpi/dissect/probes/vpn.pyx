@@ -175,7 +175,7 @@ cdef Answer l2tp(const Sight *s, Found *out) noexcept nogil:
         if not 6 <= be16(s, 2) <= s.wire:
             return NO
         at = 4
-    if be16(s, at) == 0:
+    if be16(s, at) == 0 or be16(s, at + 2) == 0:        # a tunnel and a session
         return NO
     at += 8 if flags & 0x0800 else 4            # sequence numbers
     if flags & 0x0200:                          # an offset
@@ -216,6 +216,22 @@ cdef Answer softether(const Sight *s, Found *out) noexcept nogil:
 cdef Answer cisco_vpn(const Sight *s, Found *out) noexcept nogil:
     """Cisco's IPsec over UDP: the magic of its keepalive, both ports 10000."""
     return yes(be32(s, 0) == 0xFE577E2BU)
+
+
+cdef Answer fastd(const Sight *s, Found *out) noexcept nogil:
+    """fastd's handshake (its documentation, protocol): 1, 0, the length of the rest, big-endian; records, little-endian, that
+    fill it, of which the first is its kind (1 to 3).  From version 22 on also behind a control header of L2TPv3 (RFC 3931)."""
+    cdef uint32_t start = 12 if has(s, 0, b"\xc8\3\0\x0c\0\0\0\0\0\0\0\0", 12) else 0
+    cdef uint32_t at = start + 4
+    if not has(s, start, b"\1\0", 2) or be16(s, start + 2) + at != s.wire or not has(s, at, b"\0\0\1\0", 4):
+        return NO
+    if not 1 <= byte_at(s, at + 4) <= 3:
+        return NO
+    while at + 4 <= s.n:
+        if le16(s, at) > 32:
+            return NO
+        at += 4 + le16(s, at + 2)
+    return yes(at == s.wire or at < s.wire and s.n < s.wire or at > s.n and at <= s.wire)
 
 
 cdef Answer tailscale(const Sight *s, Found *out) noexcept nogil:
@@ -323,6 +339,7 @@ at_first(TCP, P_ULTRASURF, ultrasurf, b"\xcc")
 at_first(UDP, P_WIREGUARD, wireguard, b"\x01\x02\x03\x04")
 at_first(UDP, P_SOFTETHER, softether, b"\x00IA")
 at_first(UDP, P_CISCOVPN, cisco_vpn, b"\xfe")
+at_first(UDP, P_FASTD, fastd, b"\x01\xc8")
 at_first(UDP, P_TAILSCALE, tailscale, b"T")
 at_first(UDP, P_OPENVPN, openvpn, b"\x38\x40\x50")
 at_first(UDP, P_NEBULAVPN, nebula, b"\x10")
