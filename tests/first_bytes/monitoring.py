@@ -5,6 +5,9 @@ from struct import pack
 TCP, UDP = 6, 17
 SNMP = bytes.fromhex("301902010104067075626c6963a00c0201010201000201003001ff")
 DIGITS = bytes(ord("0") + i % 10 for i in range(24, 1470))  # iperf 2's filling, behind what it counts
+IPERF21 = (
+    pack(">IIIIIi", 0x40010078, 1, 5001, 0x2000, 0, 40960) + bytes(12) + pack(">IIIIII", 0x20001, 0x80003, *[0] * 4)
+)
 SNMP3 = bytes.fromhex("300e020103300902010702020fff04010004")
 
 KNOWN = [
@@ -35,6 +38,12 @@ KNOWN = [
         5001,
         pack(">III", 1, 1700000000, 5) + pack(">IIIIIi", 0, 0, 5001, 0, 1 << 20, -1000) + DIGITS,
     ),
+    ("iperf", TCP, True, 5001, IPERF21),
+    ("iperf", TCP, True, 5001, IPERF21 + bytes(1400)),
+    ("iperf", TCP, True, 5001, b"\xc0\1\0\x79" + IPERF21[4:]),
+    ("iperf", TCP, True, 5001, DIGITS),
+    ("iperf", UDP, True, 5001, pack(">IIII", 1, 1700000000, 5, 0) + b"\x48\1\0\x98" + IPERF21[4:] + bytes(1000)),
+    ("iperf", UDP, True, 5001, pack(">III", 1, 1700000000, 5) + pack(">IIIIIi", 0, 1, 5001, 100, 0, 0) + DIGITS[:64]),
     ("ganglia", UDP, True, 8649, pack(">II", 133, 6) + b"node-1\0\0" + pack(">I", 9) + b"heartbeat\0\0\0" + bytes(12)),
     (
         "ganglia",

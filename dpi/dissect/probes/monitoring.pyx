@@ -1,6 +1,7 @@
 """How machines and networks are watched."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport strlen
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first, at_ports
@@ -179,12 +180,29 @@ cdef Answer iperf3(const Sight *s, Found *out) noexcept nogil:
     return yes(same < 12)                       # they are drawn at random
 
 
+cdef bint iperf2_test(const Sight *s, uint32_t at) noexcept nogil:
+    """iperf 2.1's header for a test: flags that there are a length and more fields, the length, threads, a port, …, a version 2."""
+    cdef uint32_t flags = be32(s, at)
+    return (s.n >= at + 44 and flags & 0x40010000 == 0x40010000 and 56 <= (flags >> 1 & 0xFF) and 1 <= be32(s, at + 4) <= 512
+            and 1 <= be32(s, at + 8) <= 0xFFFF and be16(s, at + 36) == 2 and be16(s, at + 38) < 16)
+
+
 cdef Answer iperf2(const Sight *s, Found *out) noexcept nogil:
-    """iperf 2: a header, whose length differs among the versions, then the ten digits over and over."""
+    """iperf 2: a header, then the ten digits over and over, or from 2.1 on zeros; over UDP a number and a time before it.
+
+    The older's length differs among the versions, and a client of one test over TCP sends none.
+    """
+    cdef uint32_t at = 128
     cdef uint32_t i
-    if s.n < 160 or not is_digit(s.data[128]):
+    if iperf2_test(s, 0) or s.proto == UDP and be32(s, 8) < 1000000 and iperf2_test(s, 16):
+        return YES
+    if s.n < 160:
+        if s.proto != UDP or s.n < 68 or s.n != s.wire or be32(s, 8) >= 1000000 or be32(s, 16) > 512:
+            return NO
+        at = s.n - 32
+    if not is_digit(s.data[at]):
         return NO
-    for i in range(129, 160):
+    for i in range(at + 1, at + 32):
         if s.data[i] != (c'0' if s.data[i - 1] == c'9' else s.data[i - 1] + 1):
             return NO
     return YES
@@ -281,11 +299,22 @@ cdef Answer statsd_elsewhere(const Sight *s, Found *out) noexcept nogil:
     return yes(i == s.n or s.data[i] == 10 or s.data[i] == c'|' and byte_at(s, i + 1) in (c'@', c'#', c'c', c'T'))
 
 
+cdef const char **NUT_ASKED = [
+    b"LIST UPS\n", b"LIST VAR ", b"LIST RW ", b"LIST CMD ", b"LIST ENUM ", b"LIST RANGE ", b"LIST CLIENT ",
+    b"GET VAR ", b"GET TYPE ", b"GET DESC ", b"GET CMDDESC ", b"GET UPSDESC ", b"GET NUMLOGINS ", b"GET TRACKING",
+    b"USERNAME ", b"STARTTLS\n", b"VER\n", b"NETVER\n", b"PROTVER\n", b"INSTCMD ", b"SET VAR ", b"LOGIN ", NULL]
+cdef const char **NUT_ANSWERED = [
+    b"BEGIN LIST ", b"OK STARTTLS", b"OK Goodbye", b"OK TRACKING ", b"VAR ", b"UPSDESC ", b"NUMLOGINS ",
+    b"ERR ACCESS-DENIED", b"ERR ALREADY-", b"ERR DATA-STALE", b"ERR DRIVER-NOT-", b"ERR FEATURE-NOT-", b"ERR INVALID-",
+    b"ERR UNKNOWN-", b"ERR VAR-NOT-", b"ERR CMD-NOT-", b"ERR USERNAME-REQ", b"ERR PASSWORD-REQ", NULL]
+
+
 cdef Answer nut(const Sight *s, Found *out) noexcept nogil:
-    """Network UPS Tools (RFC 9271): commands and answers, a line each."""
-    return yes(has(s, 0, b"LIST ", 5) or has(s, 0, b"USERNAME ", 9) or has(s, 0, b"STARTTLS", 8) or has(s, 0, b"VER\n", 4)
-               or has(s, 0, b"GET ", 4) or has(s, 0, b"LOGIN ", 6) or has(s, 0, b"BEGIN LIST ", 11)
-               or has(s, 0, b"OK", 2) or has(s, 0, b"ERR ", 4))
+    """Network UPS Tools (RFC 9271, 4.2): commands and answers, a line each, with what they are about; OK alone tells nothing."""
+    cdef const char **word = NUT_ASKED if s.from_opener else NUT_ANSWERED
+    while word[0] != NULL and not has(s, 0, word[0], <uint32_t>strlen(word[0])):
+        word += 1
+    return yes(word[0] != NULL)
 
 
 cdef Answer apcupsd(const Sight *s, Found *out) noexcept nogil:
