@@ -40,6 +40,8 @@ KNOWN = [
     ("rocketmq", TCP, True, 9876, pack(">II", 100, 96) + b'{"code":105,"flag":0,"language":"JAVA"'.ljust(96)),
     ("beanstalk", TCP, True, 11300, b"put 0 0 60 5\r\nhello\r\n"),
     ("beanstalk", TCP, False, 11300, b"INSERTED 1\r\n"),
+    ("beanstalk", TCP, True, 11300, b"use mail\r\n"),
+    ("beanstalk", TCP, False, 11300, b"OK 16\r\n---\n- default\n\r\n"),
     ("beanstalk", TCP, True, 40002, b"put 4294967295 0 120 3\r\nabc\r\n"),
     ("beanstalk", TCP, True, 40002, b"reserve-with-timeout 10\r\n"),
     ("beanstalk", TCP, False, 40002, b"WATCHING 2\r\n"),

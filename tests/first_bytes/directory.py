@@ -21,5 +21,5 @@ KNOWN = [
     ("radius", UDP, True, 1812, b"\x01\x05\x00\x14" + bytes(16)),
     ("radius", UDP, True, 1700, b"\x2b\x05\x00\x19" + bytes(16) + b"\x01\x05bob"),
     ("radius", UDP, True, 18120, b"\x01\x05\x00\x1b" + bytes(16) + b"\x01\x07alice"),
-    ("kerberos", UDP, True, 464, pack(">HHH", 26, 1, 20) + bytes(20)),
+    ("kerberos", UDP, True, 464, pack(">HHH", 26, 1, 20) + b"\x6e\x12" + bytes(18)),
 ]

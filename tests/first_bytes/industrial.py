@@ -28,6 +28,8 @@ KNOWN = [
     ("opcua", TCP, True, 4840, b"MSGC" + pack("<IIIII", 8192, 1, 1, 52, 2) + bytes(40)),
     ("fins", TCP, True, 9600, b"FINS" + pack(">IIII", 12, 0, 0, 0)),
     ("fins", UDP, True, 9600, b"\x80\0\x02\0\1\0\0\2\0\1\x05\x01"),
+    ("fins", UDP, True, 9600, b"\x80\0\2\0\1\0\0\2\0\2\1\1" + b"\x82\0\x64\0\0\2"),
+    ("fins", UDP, False, 9600, b"\xc0\0\2\0\2\0\0\1\0\2\1\1" + b"\0\0\0\1\0\2"),
     ("hislip", TCP, True, 4880, b"HS\0\0" + pack(">IQ", 0x01005858, 6) + b"hislip"),
     ("iec60870", TCP, True, 2404, b"\x68\x04\x07\0\0\0"),
     ("iec60870", TCP, True, 12404, b"\x68\x0e\0\0\0\0\x64\x01\x06\0\x01\0\0\0\0\x14"),

@@ -28,4 +28,11 @@ KNOWN = [
     ("usenet", TCP, False, 119, b"502 You have no permission to talk. Goodbye.\r\n"),
     ("usenet", TCP, False, 1119, b"400 NNTP server unavailable.\r\n"),
     ("whoisdas", TCP, True, 43, b"example.org\r\n"),
+    ("whoisdas", TCP, True, 43, b"-T dn,ace example.de\r\n"),
+    ("whoisdas", TCP, True, 43, b"domain example.com\r\n"),
+    ("whoisdas", TCP, True, 43, b"n + 192.0.2.1\r\n"),
+    ("whoisdas", TCP, True, 43, b"2001:db8::/32\r\n"),
+    ("whoisdas", TCP, True, 43, b"AS64496\r\n"),
+    ("whoisdas", TCP, False, 43, b"% This is the database query service.\r\n"),
+    ("whoisdas", TCP, False, 43, b"   Domain Name: EXAMPLE.COM\r\n"),
 ]

@@ -10,12 +10,13 @@ from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u8, u16, u32
 
 
 cdef Answer mqtt(const Sight *s, Found *out) noexcept nogil:
-    """MQTT 5.0, 3.1: CONNECT, its length of up to four bytes, the protocol's name; 3.2: CONNACK of 3.1.1."""
+    """MQTT 5.0, 3.1: CONNECT, its length of up to four bytes, the protocol's name; 3.2: CONNACK of 3.1.1, or with properties."""
     cdef Cursor c = over(s.data, s.n)
     cdef int i = 0
     cdef uint16_t n
     if byte_at(s, 0) == 0x20:
-        return yes(to_or_from(s, 1883) and s.n >= 4 and s.data[1] >= 2 and s.data[2] <= 1 and s.data[3] <= 5)
+        return yes(to_or_from(s, 1883) and s.n >= 4 and s.data[2] <= 1 and (
+            s.data[1] == 2 and s.data[3] <= 5 or s.data[1] > 2 and byte_at(s, 4) + 3 == s.data[1]))
     if u8(&c) != 0x10:
         return NO
     while i < 4 and u8(&c) & 0x80:
@@ -196,10 +197,18 @@ cdef Answer rocketmq(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer beanstalk(const Sight *s, Found *out) noexcept nogil:
-    """beanstalkd's commands and answers, a line each."""
-    return yes(has(s, 0, b"put ", 4) or has(s, 0, b"use ", 4) or has(s, 0, b"watch ", 6) or has(s, 0, b"reserve", 7)
-               or has(s, 0, b"stats", 5) or has(s, 0, b"list-tube", 9) or has(s, 0, b"INSERTED ", 9)
-               or has(s, 0, b"USING ", 6) or has(s, 0, b"WATCHING ", 9) or has(s, 0, b"RESERVED ", 9))
+    """beanstalkd's protocol.txt: commands and answers, a line each; what is asked in one word is told by its answer."""
+    cdef uint32_t i = 3
+    if not s.from_opener and has(s, 0, b"OK ", 3):          # a length, a document in YAML
+        while is_digit(byte_at(s, i)):
+            i += 1
+        return yes(i > 3 and has(s, i, b"\r\n---", 5))
+    if beanstalk_elsewhere(s, out) == YES:
+        return YES
+    if not s.from_opener:
+        return yes(has(s, 0, b"USING ", 6) or has(s, 0, b"RESERVED ", 9))
+    return yes((has(s, 0, b"use ", 4) or has(s, 0, b"watch ", 6) or has(s, 0, b"reserve\r\n", 9)
+                or has(s, 0, b"stats-job ", 10) or has(s, 0, b"peek-", 5)) and contains(s, b"\r\n", 2, 256))
 
 
 cdef Answer beanstalk_elsewhere(const Sight *s, Found *out) noexcept nogil:

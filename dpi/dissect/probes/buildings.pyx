@@ -107,7 +107,7 @@ cdef Answer lorawan(const Sight *s, Found *out) noexcept nogil:
     if kind == 3 and byte_at(s, 4) == c'{':
         return yes(contains(s, b'"txpk"', 6, 32))
     if to_or_from(s, 1700):
-        return yes(kind == 2 and s.wire == 12 or kind in (1, 4) and s.wire == 4)
+        return yes(kind == 2 and s.wire == 12 or not s.from_opener and kind in (1, 4) and s.wire == 4)
     if kind == 2 and s.wire == 12 and s.mine != NULL and s.mine[0] == 0:
         s.mine[0] = mark
     return yes(kind == 4 and s.wire == 4 and s.theirs != NULL and s.theirs[0] == mark)

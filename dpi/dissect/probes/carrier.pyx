@@ -32,9 +32,14 @@ cdef Answer gtp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer pfcp(const Sight *s, Found *out) noexcept nogil:
-    """3GPP TS 29.244, 7.2.2: version 1, a message's type, the length of the rest."""
-    return yes(s.n >= 8 and s.data[0] >> 5 == 1 and (1 <= s.data[1] <= 15 or 50 <= s.data[1] <= 59)
-               and be16(s, 2) + 4 <= s.wire)
+    """3GPP TS 29.244, 7.2.2: version 1, two bits that are 0, a message's type, the length of the rest, behind which another
+    may follow (FO); messages of sessions have these' number (S)."""
+    cdef uint32_t end = be16(s, 2) + 4
+    if s.n < 8 or s.data[0] & 0xF8 != 0x20 or end > s.wire or end != s.wire and not s.data[0] & 4:
+        return NO
+    if s.data[0] & 1:
+        return yes(50 <= s.data[1] <= 59 and end >= 16)
+    return yes(1 <= s.data[1] <= 15)
 
 
 cdef Answer diameter(const Sight *s, Found *out) noexcept nogil:
@@ -160,26 +165,57 @@ cdef Answer ras(const Sight *s, Found *out) noexcept nogil:
     return yes(contains(s, b"\x06\x00\x08\x91\x4a\x00", 6, 24))
 
 
+cdef bint skinny_body(const Sight *s, uint32_t id, uint32_t n) noexcept nogil:
+    """What a phone's message has behind its number, n bytes: a register and a request for a token (0x29) the phone's name, an alarm
+    a severity and text, capabilities 16 bytes for each; others a few numbers."""
+    if id == 0x01 or id == 0x29:
+        return n >= 24 and printable(s, 12, 3)
+    if id == 0x20:
+        return n >= 12 and le32(s, 12) <= 10 and printable(s, 16, 3)
+    if id == 0x10:
+        return 1 <= le32(s, 12) <= 18 and n >= 4 + 16 * le32(s, 12)
+    if id in (0x04, 0x22, 0x23, 0x2A, 0x2B, 0x2D, 0x30, 0x34, 0x43, 0x44):
+        return n >= 4
+    return n <= 28
+
+
 cdef Answer skinny(const Sight *s, Found *out) noexcept nogil:
-    """Cisco's SCCP: the length less 8, a version, a message's id, all little-endian."""
+    """Cisco's SCCP: the length less 8, a version, a message's id, all little-endian; phones' ids are low, the others' above."""
     cdef uint32_t length = le32(s, 0)
     cdef uint32_t id = le32(s, 8)
-    if s.n < 12 or not 4 <= length <= 4096 or le32(s, 4) > 24 or id > 0x0160 and id not in (0x8000, 0x8100, 0x8101):
+    if s.n < 12 or not 4 <= length <= 4096 or le32(s, 4) > 24 or s.n < length + 8:
         return NO
-    if s.n < length + 8:
+    if s.from_opener and id not in (0x8000, 0x8100, 0x8101) and not (id <= 0x60 and skinny_body(s, id, length - 4)):
+        return NO
+    if not s.from_opener and not 0x81 <= id <= 0x0160:
         return NO
     return yes(s.n == length + 8 or le32(s, length + 12) == le32(s, 4) and 4 <= le32(s, length + 8) <= 4096)
 
 
+cdef bint iax_subclass(const Sight *s) noexcept nogil:
+    """RFC 5456, 8.2 to 8.4: whether a full frame that is no control of IAX' own has a subclass of its kind: a digit, a codec (a bit,
+    or its number), what happens to a call, none."""
+    cdef uint8_t subclass = s.data[11]
+    cdef uint8_t kind = s.data[10]
+    if kind == 1 or kind == 12:
+        return s.wire == 12 and is_print(subclass)
+    if kind == 2:
+        return s.wire > 12 and (0x80 <= subclass < 0xC0 or subclass & (subclass - 1) == 0) and subclass != 0
+    if kind == 4:
+        return s.wire == 12 and 1 <= subclass <= 20
+    return (kind == 5 or kind == 10) and s.wire == 12
+
+
 cdef Answer iax(const Sight *s, Found *out) noexcept nogil:
-    """RFC 5456, 8.1.1: a full frame: F bit, call numbers, type, subclass; the first is IAX control, number 0."""
+    """RFC 5456, 8.1.1: a full frame: F bit, call numbers, type, subclass; the first is IAX control, number 0;
+    whoever sends it has given the call a number."""
     cdef uint8_t kind = byte_at(s, 10)
-    if s.n < 12 or not s.data[0] & 0x80 or not 1 <= kind <= 12:
+    if s.n < 12 or not s.data[0] & 0x80 or be16(s, 0) == 0x8000:
         return NO
     if kind == 6:
         return yes(1 <= s.data[11] <= 40 and (s.n == 12 or s.n >= 14 and 1 <= s.data[12] <= 55
                                               and byte_at(s, 13) + 14 <= s.wire))
-    return yes(s.data[8] > 0 or s.data[9] > 0)
+    return yes((s.data[8] > 0 or s.data[9] > 0) and iax_subclass(s))
 
 
 cdef Answer iax_begins(const Sight *s, Found *out) noexcept nogil:

@@ -74,7 +74,7 @@ cdef Answer viber_tcp(const Sight *s, Found *out) noexcept nogil:
         end += le16(s, end)
     if end == 0 or end != s.n:
         return NO
-    return yes(be16(s, 6) == 0xFCFF and s.data[9] == 0x80 or s.data[3] == 0 and be16(s, 4) == 0 or s.data[7] == 0x80)
+    return yes(be16(s, 6) == 0xFCFF and s.data[9] == 0x80 or s.data[3] == 0 and be16(s, 4) == 0 and not zeros(s, 6, 4) or s.data[7] == 0x80)
 
 
 cdef Answer viber_session(const Sight *s, Found *out) noexcept nogil:

@@ -126,7 +126,7 @@ cdef Answer tds(const Sight *s, Found *out) noexcept nogil:
     if s.n < 9 or s.data[1] & 0xE0 or s.data[7] or be16(s, 2) < 9:
         return NO
     if kind == 0x12:
-        return yes(be16(s, 2) == s.n and s.data[8] <= 6 and be16(s, 9) <= s.n or to_or_from(s, 1433))
+        return yes(be16(s, 2) == s.n and s.data[8] <= 6 and be16(s, 9) <= s.n or to_or_from(s, 1433) and s.data[1] & 1 and fills(s, be16(s, 2), 0, 1))
     if kind == 0x10:
         return yes(be16(s, 2) >= 94 and 86 <= le32(s, 8) <= 1 << 17 and 0x70 <= byte_at(s, 15) <= 0x74
                    and (s.data[1] & 1 == 0 or le32(s, 8) + 8 >= be16(s, 2)))
@@ -137,7 +137,14 @@ cdef Answer tds(const Sight *s, Found *out) noexcept nogil:
     # What is asked later begins with its transaction (2.2.5.3: 22 bytes of headers, one of 18 bytes, of type 2).
     if kind in (1, 3, 14) and le32(s, 8) == 22 and le32(s, 12) == 18 and le16(s, 16) == 2:
         return YES
-    return yes(to_or_from(s, 1433) and kind in (1, 2, 3, 4, 6, 7, 14, 17) and be16(s, 2) <= 32768)
+    # At its port: a message that ends with this packet (status 1) does so here; one that goes on fills its packets.
+    if not to_or_from(s, 1433) or be16(s, 2) > 32768 or kind == 1 and not (is_print(s.data[8]) or 9 <= s.data[8] <= 13):
+        return NO
+    if kind == 3 and not (le16(s, 8) == 0xFFFF or 1 <= le16(s, 8) <= 128 and is_print(byte_at(s, 10)) and byte_at(s, 11) == 0):
+        return NO                               # a procedure's number or name
+    if s.data[1] & 1:
+        return yes(kind in (1, 2, 3, 4, 6, 7, 14, 17) and (be16(s, 2) >= s.n or fills(s, be16(s, 2), 0, 1)))
+    return yes(kind in (1, 2, 3, 4, 7) and be16(s, 2) >= 512)
 
 
 cdef Answer oracle(const Sight *s, Found *out) noexcept nogil:
@@ -183,11 +190,18 @@ cdef bint memcached_frame(const Sight *s, Sight *inner) noexcept nogil:
     return True
 
 
+cdef bint needs_key(const Sight *s) noexcept nogil:
+    """Whether it asks for what has a key, and has none."""
+    return s.data[0] == 0x80 and be16(s, 2) == 0 and byte_at(s, 1) < 7
+
+
 cdef Answer memcached(const Sight *s, Found *out) noexcept nogil:
     """protocol.txt and BinaryProtocolRevamped: a command and a key, or a header of 24 bytes; UDP has 8 in front."""
     cdef Sight inner
     cdef const char **word = MEMCACHED_WORDS
     if not memcached_frame(s, &inner):
+        return NO
+    if needs_key(&inner):
         return NO
     if inner.data[0] == 0x80 or inner.data[0] == 0x81:
         return yes(inner.n >= 24 and inner.data[1] <= 0x48 and inner.data[5] == 0
@@ -235,7 +249,7 @@ cdef Answer memcached_elsewhere(const Sight *s, Found *out) noexcept nogil:
         return memcached(s, out)
     if inner.data[0] != 0x80 and inner.data[0] != 0x81:
         return yes(memcached_line(&inner))
-    if inner.data[0] == 0x80 and be32(&inner, 8) == 0 and byte_at(&inner, 1) < 7:    # what needs a key
+    if needs_key(&inner):
         return NO
     return yes(inner.n >= 24 and inner.data[1] <= 0x48 and inner.data[5] == 0 and be16(&inner, 6) <= 0x88
                and byte_at(&inner, 4) + be16(&inner, 2) <= be32(&inner, 8) and be32(&inner, 8) < 1 << 20

@@ -64,12 +64,14 @@ cdef Answer kerberos(const Sight *s, Found *out) noexcept nogil:
     """RFC 4120, 7.2.1 and 7.2.2: as it is, or behind its length over TCP; RFC 3244, 2: a change of password."""
     cdef Cursor c = over(s.data, s.n)
     cdef uint32_t n = s.wire
+    cdef uint32_t length
     if s.proto == TCP:
         n = u32(&c)
         if n >> 24:
             return NO
     if to_or_from(s, 464) and u16(&c) == (n & 0xFFFF) and u16(&c) in (1, 0xFF80):
-        return YES
+        length = u16(&c)                        # of AP-REQ or AP-REP; 0: KRB-ERROR instead
+        return yes(length + 6 <= n and (u8(&c) == 0x7E if length == 0 else u8(&c) & 0xFE == 0x6E) and alive(&c))
     c = over(s.data, s.n)
     if s.proto == TCP:
         skip(&c, 4)

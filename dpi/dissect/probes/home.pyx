@@ -126,12 +126,21 @@ cdef Answer lifx(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer esphome(const Sight *s, Found *out) noexcept nogil:
-    """ESPHome's API: 0, a length, a type (hello and its answer), protobuf; or 1, a length, Noise, which begins empty."""
+    """ESPHome's API: 0, a length, a type (hello and its answer), protobuf: a client's name, a version, 1; or 1, a length, Noise:
+    an empty frame and a handshake's of 48 bytes behind a 0, what a server is called."""
+    cdef uint32_t end = byte_at(s, 1) + 3
+    cdef uint32_t i = 4
+    if be16(s, 0) == 0x0100 and s.from_opener:
+        return yes(s.n == 3 and s.data[2] == 0 or has(s, 2, b"\0\1\0\x31\0", 5))
+    if be16(s, 0) == 0x0100:
+        while is_print(byte_at(s, i)):
+            i += 1
+        return yes(i > 4 and s.data[3] == 1 and (i == be16(s, 1) + 3 or i < s.n and s.data[i] == 0))
+    if s.n < 5 or s.data[0] or s.data[1] >= 0x80 or end > s.n or s.n > end and s.data[end]:
+        return NO
     if s.from_opener:
-        return yes(s.n >= 3 and (be16(s, 0) == 0x0100 and s.data[2] == 0
-                                 or s.data[0] == 0 and s.data[1] < 0x80 and s.data[2] == 1 and s.data[1] + 3U <= s.n))
-    return yes(s.n >= 4 and (be16(s, 0) == 0x0100 and s.data[3] == 1
-                             or s.data[0] == 0 and s.data[1] < 0x80 and s.data[2] == 2 and s.data[3] == 0x08))
+        return yes(s.data[2] == 1 and s.data[3] == 0x0A and printable(s, 5, min(<uint32_t>s.data[4], end - 5)))
+    return yes(s.data[2] == 2 and has(s, 3, b"\x08\1", 2))
 
 
 cdef Answer mpd(const Sight *s, Found *out) noexcept nogil:

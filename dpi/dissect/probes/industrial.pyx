@@ -137,6 +137,8 @@ cdef Answer ethernet_ip(const Sight *s, Found *out) noexcept nogil:
         return NO
     if le32(s, 8) > 0x70 or not fills(s, le16(s, 2) + 24, 0, 2):
         return NO
+    if s.proto == UDP and command not in (0x04, 0x63, 0x64):    # 2-2.2: the others need a session
+        return NO
     return yes(to_or_from(s, 44818) or command >= 0x63 and (command < 0x66) == (le32(s, 4) == 0 or command == 0x65))
 
 
@@ -155,6 +157,8 @@ cdef Answer hart_ip(const Sight *s, Found *out) noexcept nogil:
     cdef uint32_t n = be16(s, 6)
     if s.n < 8 or n < 8 or not 1 <= s.data[0] <= 2 or s.data[1] > 2 and s.data[1] != 15 or s.data[2] > 5 or not fills(s, n, 0, 2):
         return NO
+    if s.data[1] == 2 and s.data[2] not in (3, 4):      # only what devices say is published
+        return NO
     if to_or_from(s, 5094):
         return YES
     if s.data[1] > 2 or s.data[1] == 0 and s.data[3]:
@@ -171,10 +175,28 @@ cdef Answer fins_tcp(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 16 and has(s, 0, b"FINS", 4) and 8 <= be32(s, 4) <= 1 << 16 and be32(s, 8) <= 6)
 
 
+cdef bint fins_command(uint32_t command) noexcept nogil:
+    """W342 (FINS commands), 5-1: what controllers are asked: memory, parameters, programs, modes, state, the time, …"""
+    cdef uint32_t second = command & 0xFF
+    command >>= 8
+    if command in (0x01, 0x21):                 # memory; errors
+        return 1 <= second <= (5 if command == 1 else 3)
+    if command == 0x02 or command == 0x04 or command == 0x05 or command == 0x07:
+        return 1 <= second <= 3 or command == 2 and second in (8, 0x20)
+    if command == 0x03:
+        return 4 <= second <= 8
+    if command == 0x06 or command == 0x09:
+        return second == 0x20 or command == 6 and second == 1
+    if command == 0x08 or command == 0x0C:
+        return 1 <= second <= (3 if command == 0x0C else 1)
+    return command == 0x22 and 1 <= second <= 0x20 or command == 0x23 and second in (1, 2, 10) or command == 0x26 and 1 <= second <= 3
+
+
 cdef Answer fins(const Sight *s, Found *out) noexcept nogil:
-    """Omron's FINS: a command or a response through gateways, reserved 0, hops, addresses, a command that there is."""
-    return yes(s.n >= 12 and s.data[0] in (0x80, 0x81, 0xC0, 0xC1) and s.data[1] == 0 and s.data[2] <= 7
-               and (s.data[10] <= 9 or 0x20 <= s.data[10] <= 0x23) and s.data[11] <= 0x34)
+    """Omron's FINS over UDP: a command or a response (whose code follows) through gateways, reserved 0, hops, a network of at
+    most 127, a node and a unit of either side, a number, a command that there is."""
+    return yes(s.n >= (14 if s.data[0] & 0x40 else 12) and s.data[0] in (0x80, 0x81, 0xC0, 0xC1) and s.data[1] == 0
+               and s.data[2] <= 7 and s.data[3] <= 127 and s.data[6] <= 127 and fins_command(be16(s, 10)))
 
 
 cdef Answer beckhoff_ads(const Sight *s, Found *out) noexcept nogil:
@@ -268,7 +290,7 @@ at_first(BOTH, P_MELSEC, melsec, b"PT\xd0\xd45D")
 at_first(TCP, P_MODBUS, modbus_ascii, b":")
 at_ports(TCP, P_MODBUS, modbus_rtu, (502,))
 at_ports(UDP, P_MODBUS, modbus, (502,))
-at_ports(BOTH, P_FINS, fins, (9600,))
+at_ports(UDP, P_FINS, fins, (9600,))
 at_ports(UDP, P_ETHERNETGLOBALDATA, ethernet_global_data, (18246,))
 at_ports(UDP, P_GVCP, gvcp, (3956,))
 at_any(TCP, P_MODBUS, modbus)

@@ -19,6 +19,8 @@ cdef Answer smtp(const Sight *s, Found *out) noexcept nogil:
     if not s.from_opener and starts(s, b"220", 3) == YES and s.n > 4:
         if not (mentions(s, b"smtp", 4) or to_or_from(s, 25) or to_or_from(s, 587)) or mentions(s, b"ftp", 3):
             return NO
+        if contains(s, b"\n331 ", 5, LINE_MAX):         # asks for a password at once, as FTP does
+            return NO
         while i < s.n and s.data[i] > 0x20:
             dot |= s.data[i] == c'.'
             i += 1
@@ -108,16 +110,36 @@ cdef Answer usenet(const Sight *s, Found *out) noexcept nogil:
                or mentions(s, b"posting", 7))
 
 
+cdef bint asks_registry(const Sight *s, uint32_t end) noexcept nogil:
+    """Whether a line ends in a name, an address or the number of an AS, alone or behind flags or what kind of thing is meant."""
+    cdef uint32_t i = end
+    cdef bint dotted = False
+    while i and s.data[i - 1] != c' ':
+        i -= 1
+        dotted = dotted or s.data[i] == c'.' and i + 1 < end or s.data[i] == c':'
+        if not (is_digit(s.data[i]) or c'a' <= lower(s.data[i]) <= c'z' or s.data[i] in (c'.', c':', c'-', c'_', c'/')
+                or s.data[i] >= 0x80):
+            return False
+    if not dotted and not (end - i > 2 and lower(s.data[i]) == c'a' and lower(s.data[i + 1]) == c's' and is_digit(s.data[i + 2])):
+        return False
+    return (i == 0 or s.data[0] == c'-' or says(s, b"domain ", 7) or says(s, b"n ", 2) or says(s, b"a ", 2)
+            or says(s, b"dom ", 4)) and s.data[i] not in (c'/', c'.')
+
+
 cdef Answer whois(const Sight *s, Found *out) noexcept nogil:
-    """RFC 3912, 2: a question is one line."""
+    """RFC 3912, 2: a question is one line; what registries are asked for has a form, and so have their answers."""
     cdef uint32_t i = 0
     if not s.from_opener:
-        return NO
-    while i < s.n and i < 256 and is_print(s.data[i]):
+        if s.data[0] == c'%' or s.data[0] == c'#':      # remarks come first (RIPE Database, ARIN)
+            return yes(byte_at(s, 1) in (c' ', c'\r', c'\n', c'%', c'#'))
+        return yes(says(s, b"domain:", 7) or says(s, b"domain name:", 12) or says(s, b"   domain name:", 15)
+                   or says(s, b"no match for", 12) or says(s, b"not found", 9) or says(s, b"inetnum:", 8)
+                   or says(s, b"refer:", 6))
+    while i < s.n and i < 256 and (is_print(s.data[i]) or s.data[i] >= 0x80):
         i += 1
     if i == s.n:
         return MORE
-    return yes(i > 1 and i + 2 == s.n and has(s, i, b"\r\n", 2))
+    return yes(i > 1 and i + 2 == s.n and has(s, i, b"\r\n", 2) and asks_registry(s, i))
 
 
 at_first(TCP, P_SMTP, smtp, b"245EHLehl")

@@ -144,15 +144,23 @@ cdef Answer gearman(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer git(const Sight *s, Found *out) noexcept nogil:
-    """gitprotocol-pack(5): a pkt-line with the service's name, or a server's first reference."""
-    cdef int i
+    """gitprotocol-pack(5): a pkt-line with the service's name, or a server's first reference, whose number has 40 digits or 64."""
+    cdef uint32_t i
     if s.n < 12:
         return MORE if s.n < 4 and s.from_opener and to_or_from(s, 9418) else NO
     for i in range(4):
         if not (is_digit(s.data[i]) or c'a' <= lower(s.data[i]) <= c'f'):
             return NO
-    return yes(has(s, 4, b"git-upload-", 11) or has(s, 4, b"git-receive", 11) or has(s, 4, b"version ", 8)
-               or to_or_from(s, 9418) and not s.from_opener)
+    if has(s, 4, b"git-upload-", 11) or has(s, 4, b"git-receive", 11) or has(s, 4, b"version ", 8):
+        return YES
+    if s.from_opener or not to_or_from(s, 9418):
+        return NO
+    i = 4
+    while is_digit(byte_at(s, i)) or c'a' <= byte_at(s, i) <= c'f':
+        i += 1
+    if i == s.n and i < 68:
+        return MORE
+    return yes(has(s, 4, b"ERR ", 4) or (i == 44 or i == 68) and byte_at(s, i) == c' ')
 
 
 cdef Answer fix(const Sight *s, Found *out) noexcept nogil:
@@ -225,7 +233,7 @@ cdef Answer rx(const Sight *s, Found *out) noexcept nogil:
         return yes(s.from_opener and be32(s, 0) > 900000000 and s.data[20] == 1 and s.data[21] & 1
                    and s.data[21] <= 0x2F and be32(s, 8) == 1
                    and be32(s, 12) == 1 and be32(s, 16) == 1 and be16(s, 26) != 0)
-    return yes(be32(s, 12) < 65536 and be32(s, 16) < 65536 and (be16(s, 26) or s.data[20] in (8, 13)))     # debugging, version
+    return yes(be32(s, 8) < 1 << 24 and be32(s, 12) < 65536 and be32(s, 16) < 65536 and (be16(s, 26) or s.data[20] in (8, 13)))     # debugging, version
 
 
 cdef uint32_t varint(Cursor *c) noexcept nogil:

@@ -16,8 +16,9 @@ cdef Answer ntp(const Sight *s, Found *out) noexcept nogil:
     cdef uint8_t mode = byte_at(s, 0) & 7
     if s.wire < 8 or s.n < 4 or not 1 <= version <= 4:
         return NO
-    if mode == 6:
-        return yes(s.data[0] >> 6 == 0 and s.wire >= 12 and be16(s, 10) + 12 <= s.wire)
+    if mode == 6:                               # an operation that there is; the data, padding, perhaps a digest
+        return yes(s.data[0] >> 6 == 0 and s.n >= 12 and (1 <= s.data[1] & 31 <= 12 or s.data[1] & 31 == 31)
+                   and be16(s, 10) + 12 <= s.wire <= be16(s, 10) + 12 + 31)
     if mode == 7:
         return yes(s.data[2] <= 3 and be16(s, 6) >> 12 == 0)
     return yes(mode and s.wire >= 48 and s.wire % 4 == 0 and s.data[1] <= 16 and s.data[2] <= 17
@@ -50,9 +51,9 @@ cdef Answer dhcp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer dhcpv6(const Sight *s, Found *out) noexcept nogil:
-    """RFC 8415, 8: a kind, a transaction; 21.1: options that fill the datagram."""
+    """RFC 8415, 8: a kind, a transaction; 21.1: options that fill the datagram, of which each message has one."""
     cdef uint32_t at = 34 if byte_at(s, 0) in (12, 13) else 4     # 9: what a relay puts before it
-    if s.n < at or not 1 <= s.data[0] <= 23:
+    if s.n < at or s.wire < at + 4 or not 1 <= s.data[0] <= 23:
         return NO
     while at + 4 <= s.n:
         if not 1 <= be16(s, at) <= 150:
@@ -102,9 +103,20 @@ cdef Answer netbios(const Sight *s, Found *out) noexcept nogil:
     return YES
 
 
+cdef bint coap_code(uint32_t code) noexcept nogil:
+    """IANA, CoAP Codes: empty, seven methods, answers of three classes."""
+    if code >> 5 == 4:
+        return code & 31 <= 6 or code & 31 in (8, 9, 12, 13, 15, 22, 29)
+    if code >> 5 == 5:
+        return code & 31 <= 5 or code & 31 == 8
+    return code <= 7 or 0x41 <= code <= 0x45 or code == 0x5F
+
+
 cdef bint coap_options(const Sight *s, uint32_t at) noexcept nogil:
-    """RFC 7252, 3 and 4.2, 4.3: an empty message is a header and no more; else options, and a payload behind 0xFF."""
+    """RFC 7252, 3 and 4.2, 4.3: an empty message is a header and no more; else options, the first of which has a number (12.2:
+    0 is none), and a payload behind 0xFF."""
     cdef uint32_t part, n
+    cdef uint32_t first = at
     cdef int i
     if s.data[1] == 0:
         return s.wire == 4 and at == 4
@@ -115,7 +127,7 @@ cdef bint coap_options(const Sight *s, uint32_t at) noexcept nogil:
             return at + 1 < s.wire
         n = s.data[at] & 15
         part = s.data[at] >> 4
-        if n == 15 or part == 15:
+        if n == 15 or part == 15 or part == 0 and at == first:
             return False
         at += 1
         for i in range(2):                      # 13 and 14: one or two bytes more, first of the number, then of the length
@@ -140,7 +152,7 @@ cdef Answer coap(const Sight *s, Found *out) noexcept nogil:
     cdef uint32_t option = 0
     cdef uint32_t n
     cdef int _
-    if s.n < 4 or s.data[0] >> 6 != 1 or s.data[0] & 0x0F > 8 or kind not in (0, 2, 4, 5) or s.data[1] & 0x1F > 31:
+    if s.n < 4 or s.data[0] >> 6 != 1 or s.data[0] & 0x0F > 8 or not coap_code(s.data[1]):
         return NO
     if to_or_from(s, 5683) or to_or_from(s, 5684):
         return yes(coap_options(s, at))
@@ -187,8 +199,10 @@ cdef Answer teredo(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer nat_pmp(const Sight *s, Found *out) noexcept nogil:
-    """RFC 6886, 3.2 and 3.3: version 0; RFC 6887, 7: PCP, version 2; the sizes that there are."""
+    """RFC 6886, 3.2 and 3.3: version 0; RFC 6887, 7: PCP, version 2; the sizes that there are; 5351 is who answers."""
     cdef uint8_t kind = byte_at(s, 1)
+    if (s.sport if kind & 0x80 else s.dport) != 5351:
+        return NO
     if s.n < 2 or s.data[0] == 0 and kind & 0x7F > 2:
         return NO
     if s.data[0] == 0 and kind & 0x80:          # a result, then what was asked for
@@ -196,6 +210,8 @@ cdef Answer nat_pmp(const Sight *s, Found *out) noexcept nogil:
     if s.data[0] == 0:
         return yes(s.wire == 2 if kind == 0 else s.wire == 12 and be16(s, 2) == 0)
     if s.data[0] != 2 or kind & 0x7F > 4 or s.n < 24 or s.wire % 4 or s.wire > 1100 or s.data[2]:
+        return NO
+    if kind == 1 and s.wire < 60 or kind == 2 and s.wire < 80:      # RFC 6887, 11.1 and 12.1
         return NO
     if kind & 0x80:
         return yes(s.data[3] <= 13 and be32(s, 12) == 0 and be32(s, 16) == 0 and be32(s, 20) == 0)
@@ -212,13 +228,16 @@ cdef Answer wsd(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer slp(const Sight *s, Found *out) noexcept nogil:
-    """RFC 2608, 8: version 2, a function, the length, no more than three flags; RFC 2165: version 1."""
-    if s.n < 12:
+    """RFC 2608, 8: version 2, a function, the length, no more than three flags, a language; RFC 2165, 4: version 1, four
+    flags, no dialect, a language of two letters."""
+    cdef uint32_t n = be32(s, 1) & 0xFFFFFF
+    if s.n < 14:
         return NO
     if s.data[0] == 2:
-        return yes(1 <= s.data[1] <= 11 and be32(s, 1) & 0xFFFFFF <= s.wire + (s.n if s.proto == TCP else 0)
-                   and byte_at(s, 6) == 0)
-    return yes(s.data[0] == 1 and 1 <= s.data[1] <= 10 and be16(s, 2) == s.wire)
+        return yes(1 <= s.data[1] <= 11 and 14 < n <= s.wire + (s.n if s.proto == TCP else 0) and be16(s, 5) & 0x1FFF == 0
+                   and 1 <= be16(s, 12) <= 16 and printable(s, 14, min(be16(s, 12), s.n - 14)))
+    return yes(s.data[0] == 1 and 1 <= s.data[1] <= 10 and be16(s, 2) == s.wire and s.data[4] & 0x0F == 0 and s.data[5] == 0
+               and c'a' <= lower(s.data[6]) <= c'z' and c'a' <= lower(s.data[7]) <= c'z')
 
 
 cdef Answer ptp(const Sight *s, Found *out) noexcept nogil:
@@ -261,14 +280,14 @@ cdef Answer mikrotik_discovery(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 18 and be16(s, 0) == 0 and be32(s, 4) == 0x00010006 and be16(s, 14) == 5)
 
 
-cdef bint one_line(const Sight *s) noexcept nogil:
-    """Whether it is one line of text, ended as RFC 742 and others have it."""
-    return 2 <= s.n <= 512 and s.data[s.n - 2] == 13 and s.data[s.n - 1] == 10 and printable(s, 0, s.n - 2)
-
-
 cdef Answer finger(const Sight *s, Found *out) noexcept nogil:
-    """RFC 1288, 2.3: a question, or an empty line."""
-    return yes(s.from_opener and one_line(s))
+    """RFC 1288, 2.3: a question for more (/W); else the answer tells, in fields or a table's head as fingerd(8) has them, or
+    that there is nobody."""
+    if s.from_opener:
+        return yes(says(s, b"/w\r\n", 4) or says(s, b"/w ", 3) and has(s, s.n - 2, b"\r\n", 2) and printable(s, 0, s.n - 2))
+    if contains(s, b"Login", 5, 128):
+        return yes(contains(s, b"Name", 4, 256) or contains(s, b"name:", 5, 256) or contains(s, b"Tty", 3, 256))
+    return yes(says(s, b"no one logged on", 16) or contains(s, b": no such user", 14, 256))
 
 
 cdef Answer ident(const Sight *s, Found *out) noexcept nogil:
@@ -282,16 +301,21 @@ cdef Answer ident(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer gopher(const Sight *s, Found *out) noexcept nogil:
-    """RFC 1436, 2: a selector; a menu's first line has a kind, and three tabs between what it says."""
+    """RFC 1436, 2 and 3.8: a menu's first line: a kind, and between three tabs what it says, a selector, a server, its port.
+
+    A selector may be any line, so the answer tells.
+    """
     cdef uint32_t i
     cdef uint32_t tabs = 0
-    if s.from_opener:
-        return yes(one_line(s))
+    if s.from_opener or not is_print(s.data[0]):
+        return NO
     for i in range(min(s.n, 512)):
-        if s.data[i] == 10:
-            break
+        if s.data[i] in (13, 10):
+            return yes(tabs == 3 and is_digit(s.data[i - 1]) or tabs == 4 and s.data[i - 1] == c'+')
         tabs += s.data[i] == 9
-    return yes(tabs >= 3 and is_print(s.data[0]))
+        if tabs >= 3 and s.data[i] != 9 and not is_digit(s.data[i]) and s.data[i] != c'+':
+            return NO
+    return MORE if s.n < 512 else NO
 
 
 cdef Answer aruba_papi(const Sight *s, Found *out) noexcept nogil:

@@ -60,7 +60,7 @@ cdef Answer rdp(const Sight *s, Found *out) noexcept nogil:
     if u8(&c) & 0xE0 != 0xC0 and byte_at(s, 5) & 0xF0 != 0xE0:      # 0xE0 request, 0xD0 confirm
         return NO if alive(&c) else MORE
     if to_or_from(s, 3389):
-        return YES
+        return yes(byte_at(s, 11) not in (0xC0, 0xC1, 0xC2))        # X.224's own parameters (13.3.4): of other protocols
     skip(&c, 5)
     if length >= 19 and left(&c) >= 8 and memcmp(c.p, b"Cookie: ", 8) == 0:
         return YES

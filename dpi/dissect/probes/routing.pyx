@@ -14,22 +14,48 @@ cdef bint carries_ip(const Sight *s, uint32_t at) noexcept nogil:
             or byte_at(s, at) >> 4 == 6 and be16(s, at + 4) + at + 40 == s.wire)
 
 
+cdef uint32_t lisp_address(const Sight *s, uint32_t at) noexcept nogil:
+    """Where an address behind its family ends (RFC 9301, 5.1): none, IPv4, IPv6, or LISP's own (RFC 8060, 3); 0: there is none."""
+    cdef uint32_t family = be16(s, at)
+    cdef uint32_t end = at + 2
+    if family == 16387:
+        end += 6 + be16(s, at + 6)
+        return end if byte_at(s, at + 2) == 0 and byte_at(s, at + 4) <= 20 and end <= s.wire else 0
+    end += 0 if family == 0 else 4 if family == 1 else 16
+    return end if family <= 2 and end <= s.wire else 0
+
+
+cdef bint lisp_record(const Sight *s, uint32_t at) noexcept nogil:
+    """What an answer or a registration has of a prefix (RFC 9301, 5.4): reserved bits are 0, its length fits its family."""
+    return be16(s, at + 10) != 0 and lisp_address(s, at + 10) != 0 and be16(s, at + 6) & 0x07FF == 0 and byte_at(s, at + 5) <= (
+        32 if be16(s, at + 10) == 1 else 128)
+
+
 cdef Answer lisp(const Sight *s, Found *out) noexcept nogil:
     """RFC 9301, 5 (4342: control; RFC 8111, 6 and its draft on NAT: 6, 7), RFC 9300, 5.1 (4341: IP behind 8 bytes)."""
     cdef uint32_t kind = byte_at(s, 0) >> 4
+    cdef uint32_t at, _
     if to_or_from(s, 4341):
         return yes(s.n >= 28 and carries_ip(s, 8))
-    if kind == 8:
-        return yes(carries_ip(s, 4))
+    if kind == 8:                               # another message in IP and UDP (5.8)
+        return yes(byte_at(s, 0) & 3 == 0 and carries_ip(s, 4))
     if s.n < 16:
-        return yes(s.n >= 12 and kind == 2 and be32(s, 0) == 0x20000000)
-    if kind == 1:                               # records, and who asks: a family of addresses
-        return yes(s.data[3] != 0 and be16(s, 12) in (0, 1, 2, 16387))
+        return yes(s.wire == 12 and s.n == 12 and kind == 2 and be32(s, 0) == 0x20000000)
+    if kind == 1:                               # who asks, where to answer (1 to 32), and the prefix that is asked for
+        at = lisp_address(s, 12)
+        for _ in range((be32(s, 0) >> 8 & 31) + 1):
+            at = lisp_address(s, at) if at and be16(s, at) else 0
+        return yes(s.data[3] != 0 and at != 0 and byte_at(s, at) == 0 and byte_at(s, at + 1) <= 128
+                   and be16(s, at + 2) != 0 and lisp_address(s, at + 2) != 0)
     if kind == 2 or kind == 6:
-        return yes(be32(s, 0) & 0x01FFFF00 == 0)
-    # How it is authenticated (5.6): a key's number, an algorithm, the length of its digest.
-    return yes((3 <= kind <= 5 or kind == 7 and be32(s, 0) & 0x07FFFFFF == 0) and s.data[13] <= 4
-               and be16(s, 14) in (0, 16, 20, 32))
+        return yes(be32(s, 0) & 0x01FFFF00 == 0 and s.data[3] != 0 and lisp_record(s, 12))
+    # How it is authenticated (5.6): a key's number, an algorithm, the length of its digest; then records, or a prefix.
+    at = 16 + be16(s, 14)
+    if s.data[13] > 4 or be16(s, 14) not in (0, 16, 20, 32):
+        return NO
+    if kind == 7:
+        return yes(be32(s, 0) & 0x07FFFFFF == 0 and byte_at(s, at + 4) == 0 and lisp_address(s, at + 6) != 0)
+    return yes(3 <= kind <= 5 and s.data[3] != 0 and lisp_record(s, at))
 
 
 cdef Answer lisp_tcp(const Sight *s, Found *out) noexcept nogil:
@@ -49,16 +75,17 @@ cdef Answer hsrp(const Sight *s, Found *out) noexcept nogil:
         return yes(be16(s, 2) == 1 and be16(s, 4) + 6 <= s.wire)
     if s.data[0] == 0:
         return yes(s.data[1] <= 2 and s.data[2] in (0, 1, 2, 4, 8, 16) and s.data[7] == 0 and s.wire in (20, 50)
-                   and be32(s, 16) != 0)
+                   and be32(s, 16) != 0 and (s.data[1] or s.data[3] <= s.data[4] and s.data[4]))       # a hello's and a hold time
     if s.data[0] == 2:                          # the interface's state comes first
         return yes(s.data[1] == 4 and s.wire >= 6)
     return yes(be16(s, 0) == 0x0128 and s.data[2] == 2 and s.data[3] <= 3 and s.data[4] <= 6 and s.data[5] in (4, 6))
 
 
 cdef Answer bfd(const Sight *s, Found *out) noexcept nogil:
-    """RFC 5880, 4.1: version 1, the length, a detection multiplier and a discriminator that are not zero, one bit that is."""
+    """RFC 5880, 4.1: version 1, the length, a detection multiplier, a discriminator and an interval that are not zero, one
+    bit that is."""
     cdef uint8_t n = byte_at(s, 3)
-    if s.n < 24 or s.data[0] >> 5 != 1 or s.data[2] == 0 or be32(s, 4) == 0 or s.data[1] & 1:
+    if s.n < 24 or s.data[0] >> 5 != 1 or s.data[2] == 0 or be32(s, 4) == 0 or be32(s, 12) == 0 or s.data[1] & 1:
         return NO
     if n != 24 and not (s.data[1] & 4 and 26 <= n <= 60):       # authentication (4.2 to 4.4)
         return NO
@@ -132,7 +159,9 @@ cdef Answer aodv(const Sight *s, Found *out) noexcept nogil:
 cdef Answer hncp(const Sight *s, Found *out) noexcept nogil:
     """RFC 7787, 7 and RFC 7788, 10: TLVs, padded to four bytes, from a request or an endpoint to the very end."""
     cdef uint32_t at = 0
-    if s.n < 4 or not 1 <= be16(s, 0) <= 10:
+    cdef uint32_t n = be16(s, 2)
+    if not (be16(s, 0) == 1 and n == 0 or be16(s, 0) == 2 and n == 4 or be16(s, 0) == 3 and n == 8
+            or 4 <= be16(s, 0) <= 10 and n >= 4) or s.n < 4:
         return NO
     while at + 4 <= s.n:
         if not 1 <= be16(s, at) <= 1023:
@@ -153,16 +182,33 @@ cdef Answer lsp_ping(const Sight *s, Found *out) noexcept nogil:
                and s.data[6] <= 40)
 
 
+cdef bint rpki_fits(uint32_t kind, uint32_t n) noexcept nogil:
+    """RFC 8210, 5 (and draft-ietf-sidrops-8210bis for 11): whether a type has that length."""
+    if kind == 0 or kind == 1:                  # Serial Notify, Serial Query
+        return n == 12
+    if kind == 2 or kind == 3 or kind == 8:     # Reset Query, Cache Response, Cache Reset
+        return n == 8
+    if kind == 4 or kind == 6:                  # a prefix of IPv4, of IPv6
+        return n == (20 if kind == 4 else 32)
+    return kind == 7 and (n == 12 or n == 24) or (kind == 9 or kind == 10 or kind == 11) and 16 <= n <= 1 << 16
+
+
 cdef Answer rpki(const Sight *s, Found *out) noexcept nogil:
-    """RFC 8210, 5: a version, a type that opens or answers, its length."""
-    cdef uint32_t n = be32(s, 4)
-    if s.n < 8 or s.data[0] > 2:
+    """RFC 8210, 5 and 8: a version, what a router asks or a cache says, its length; what follows is of the same version."""
+    cdef uint32_t kind = byte_at(s, 1)
+    cdef uint32_t at = be32(s, 4)
+    cdef int _
+    if s.n < 8 or s.data[0] > 2 or not rpki_fits(kind, at) or at > s.n:
         return NO
-    if s.data[1] == 0 or s.data[1] == 1:        # Serial Notify, Serial Query
-        return yes(n == 12)
-    if s.data[1] == 2 or s.data[1] == 8:        # Reset Query, Cache Reset
-        return yes(n == 8 and be16(s, 2) == 0)
-    return yes(s.data[1] == 3 and n == 8 or s.data[1] == 10 and 16 <= n <= 1 << 16)
+    if kind != 10 and s.from_opener != (kind == 1 or kind == 2) or (kind == 2 or kind == 8) and be16(s, 2):
+        return NO
+    for _ in range(4):
+        if s.n < at + 8:
+            break
+        if s.data[at] != s.data[0] or not rpki_fits(byte_at(s, at + 1), be32(s, at + 4)):
+            return NO
+        at += be32(s, at + 4)
+    return yes(kind <= 3 or kind == 8 or kind == 10)
 
 
 cdef Answer fpm(const Sight *s, Found *out) noexcept nogil:
@@ -208,11 +254,21 @@ cdef Answer wccp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer openflow(const Sight *s, Found *out) noexcept nogil:
-    """OpenFlow 1.5, 7.1 and 7.5.1: HELLO: version, type 0, a length of exactly what is there."""
-    if s.n < 8 or not 1 <= s.data[0] <= 6 or be16(s, 2) < 8 or be16(s, 2) > s.n:
+    """OpenFlow 1.5, 7.1 and 7.5.1: HELLO: version, type 0, a length of exactly what is there.
+
+    At its ports any message, whose HELLO has elements that fit, and what follows is another one.
+    """
+    cdef uint32_t n = be16(s, 2)
+    if s.n < 8 or not 1 <= s.data[0] <= 6 or n < 8 or n > s.n:
         return NO
     if to_or_from(s, 6633) or to_or_from(s, 6653):
-        return yes(s.data[1] <= 35)
+        if s.data[1] == 0 and n > 8 and not (1 <= be16(s, 8) <= 2 and 4 <= be16(s, 10) <= n - 8):
+            return NO
+        if s.data[1] == 1 and (n < 12 or 20 < be16(s, 8) < 0xFFFF):     # an error has a kind (7.5.4)
+            return NO
+        if s.data[1] in (5, 7) and n != 8 or s.data[1] in (8, 9) and n != 12:       # features and settings (7.3)
+            return NO
+        return yes(s.data[1] <= 35 and (s.n < n + 4 or 1 <= s.data[n] <= 6 and s.data[n + 1] <= 35 and be16(s, n + 2) >= 8))
     if has(s, 4, b"\x02\xf0\x80", 3):          # data of X.224 in a TPKT (RFC 1006, 6), whose version is 3
         return NO
     if s.n > 8 and be16(s, 2) == 8 and not (s.data[8] == s.data[0] and byte_at(s, 9) <= 35 and be16(s, 10) >= 8):
@@ -221,24 +277,39 @@ cdef Answer openflow(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer dlep(const Sight *s, Found *out) noexcept nogil:
-    """RFC 8175, 11: a signal begins with a prefix; 12: a message has a type of at most 16 and its length; 11.3: items."""
+    """RFC 8175, 11: a signal begins with a prefix; 12: a message has a type of at most 16 and its length; 11.3: items,
+    which fill it."""
+    cdef uint32_t end = be16(s, 2) + 4
+    cdef uint32_t at = 4
     if s.proto == UDP:
         return yes(has(s, 0, b"DLEP", 4) and be16(s, 6) + 8 == s.wire)
-    return yes(s.n >= 4 and 1 <= be16(s, 0) <= 16 and be16(s, 2) + 4 <= s.n
-               and (be16(s, 2) == 0 or 1 <= be16(s, 4) <= 30 and be16(s, 6) + 4 <= be16(s, 2)))
+    if s.n < 4 or not 1 <= be16(s, 0) <= 16 or end > s.n:
+        return NO
+    while at + 4 <= end:
+        if not 1 <= be16(s, at) <= 30 or be16(s, at + 2) == 0:
+            return NO
+        at += 4 + be16(s, at + 2)
+    return yes(at == end and (end > 4 or be16(s, 0) == 6 or be16(s, 0) == 16))     # the end's answer, a heartbeat
 
 
 cdef Answer capwap(const Sight *s, Found *out) noexcept nogil:
     """RFC 5415, 4.3: version 0, a header of 8 bytes or more, what radio it is (5 bits), three flags that are 0, a fragment's
-    place only where it is one, or 4.2: DTLS behind four bytes."""
-    cdef uint32_t flags
+    place only where it is one, whatever flags say that the header has; 4.5.1.1: of control a kind, the length, 0.  4.2: DTLS
+    behind four bytes."""
+    cdef uint32_t flags = be16(s, 2)
+    cdef uint32_t at = byte_at(s, 1) >> 3 << 2
     if s.n < 8:
         return NO
     if s.data[0] == 1:
         return yes(be32(s, 0) == 0x01000000 and 20 <= s.data[4] <= 23 and s.data[5] == 0xFE)
-    flags = be16(s, 2)
-    return yes(s.data[0] == 0 and 2 <= s.data[1] >> 3 <= 8 and flags >> 9 & 0x1F <= 4 and flags & 7 == 0
-               and be16(s, 6) & 7 == 0 and (flags & 0x80 or be16(s, 6) == 0))
+    if s.data[0] or not 8 <= at <= 32 or flags >> 9 & 0x1F > 4 or flags & 7 or be16(s, 6) & 7:
+        return NO
+    if flags & 0x80 == 0 and be16(s, 6) or flags & 0x30 and at < 12 or flags & 0x08 and flags & 0x01B0:
+        return NO                               # a fragment; a radio's address, its measurements; a keep-alive, which is alone
+    if not to_or_from(s, 5246) or flags & 0x80 and be16(s, 6) >> 3:
+        return yes(flags & 0x0100 == 0 or flags & 0x3E00)       # a frame of a radio that is told
+    return yes(be32(s, at) >> 8 in (0, 13277) and 1 <= byte_at(s, at + 3) <= 26 and byte_at(s, at + 7) == 0
+               and (flags & 0x80 or be16(s, at + 5) + at + 5 <= s.wire))
 
 
 cdef Answer vxlan(const Sight *s, Found *out) noexcept nogil:
@@ -251,8 +322,10 @@ cdef Answer vxlan(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer geneve(const Sight *s, Found *out) noexcept nogil:
-    """RFC 8926, 3.4, where what is inside is not IP: version 0, zeros, options that fit, an EtherType."""
-    return yes(s.n >= 8 and be16(s, 0) & 0xC03F == 0 and be16(s, 2) >= 0x0600 and s.data[7] == 0
+    """RFC 8926, 3.4, where what is inside is not IP: version 0, zeros, options that fit, an EtherType of what is tunnelled:
+    Ethernet, IP, MPLS, NSH, IS-IS' or ARP."""
+    return yes(s.n >= 8 and be16(s, 0) & 0xC03F == 0 and s.data[7] == 0
+               and be16(s, 2) in (0x6558, 0x0800, 0x86DD, 0x8847, 0x8848, 0x894F, 0x22F4, 0x0806)
                and 8 + 4 * <uint32_t>s.data[0] <= s.wire)
 
 
@@ -274,10 +347,22 @@ cdef Answer vqp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer ubiquiti(const Sight *s, Found *out) noexcept nogil:
-    """Ubiquiti's discovery: version 1 or 2, a command, the length of the rest, then fields."""
+    """Ubiquiti's discovery: version 1 or 2, a command, the length of the rest, then fields that fill it: a kind, a length;
+    hardware addresses (1), those with IPv4's (2) and uptimes (10) have one of their own.  A question has no fields."""
+    cdef uint32_t at = 4
+    cdef uint32_t n
     if s.n < 4 or not 1 <= s.data[0] <= 2 or s.data[1] > 11 or be16(s, 2) + 4 != s.wire:
         return NO
-    return yes(s.wire == 4 or s.n >= 7 and be16(s, 5) + 7 <= s.wire)
+    if s.data[0] == 1 and s.data[1]:            # it has one command, asked and answered
+        return NO
+    if s.data[0] == 2 and has(s, 2, b"\0\4\1\0\0\1", 6):       # how programs ask for version 2
+        return YES
+    while at + 3 <= s.n:
+        n = be16(s, at + 1)
+        if s.data[at] == 0 or s.data[at] == 1 and n != 6 or s.data[at] == 2 and n != 10 or s.data[at] == 10 and n != 4:
+            return NO
+        at += 3 + n
+    return yes(at == s.wire or at < s.wire and s.n < s.wire or at > s.n and at <= s.wire)
 
 
 cdef Answer meraki(const Sight *s, Found *out) noexcept nogil:

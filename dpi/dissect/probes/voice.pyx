@@ -168,7 +168,7 @@ cdef Answer rtmp(const Sight *s, Found *out) noexcept nogil:
     if s.n > 1537 and (s.from_opener or be32(s, 5)) and not here:
         return NO
     if here and s.n >= 200:
-        return YES
+        return yes(be32(s, 5) == 0 or s.data[5] >= 9)       # players' versions begin there
     if not here and (be32(s, 1) and be32(s, 5) or s.n >= 200 and not drawn(s, 9, 191)):
         return NO
     return MORE if s.n < 1537 else YES
