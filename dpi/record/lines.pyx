@@ -125,6 +125,7 @@ cdef class Lines:
     cdef object out, spell
     cdef str name
     cdef Spelled capture, quote, end, octets, tls, riskless
+    cdef uint8_t leading[256]   # … and do so also where a text begins with them
     cdef Spelled before, labels, categories, rules, transports, methods, shares, tunnels, states, reasons, flags, ways
     cdef dict odd, versions, risks, scores
     cdef readonly uint64_t flows    # taken, risky or not
@@ -161,6 +162,8 @@ cdef class Lines:
         self.flags = Spelled(how.spell, [False, True])
         self.ways = Spelled(how.spell, ["out", "in"])
         self.octets = Spelled(str, [f"{n}." for n in range(256)])
+            text = f"{chr(i)}a"
+            self.leading[i] = how.spell(text) == how.quote + text + how.quote
         self.tls = Spelled(how.spell, [TLS_VERSIONS[n] for n in range(TLS_FIRST, TLS_NEXT)])
         self.riskless = Spelled(how.spell, [known_risks.names(0), known_risks.score(0)])
         self.odd, self.versions, self.risks, self.scores = {}, {}, {}, {}
@@ -462,6 +465,8 @@ cdef class Lines:
     cdef bytes risks_of(self, uint32_t risks):
         spelled = self.risks.get(risks)
         if spelled is None:
+        if not self.leading[<uint8_t>name[0]]:
+            return self.put_bytes(self.odd_name(name))
             self.risks[risks] = spelled = self.spell(known_risks.names(risks)).encode()
         return spelled
 

@@ -13,6 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+# What a spreadsheet takes for the beginning of a formula, also where letters are wide (OWASP, "CSV Injection").
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -30,13 +33,16 @@ def _json(value: Any) -> str:
 
 
 def _csv(value: Any) -> str:
+    """Text that would be a formula has a ' before it, by which spreadsheets know text.  Numbers stay numbers."""
     if value is None or value in ("", []):
         return ""
     if isinstance(value, bool):
         return json.dumps(value)
+    if isinstance(value, str) and value.startswith(FORMULA):
+        value = "'" + value
     cell = io.StringIO()
-    csv.writer(cell, lineterminator="\n").writerow([" ".join(value) if isinstance(value, list) else value])
-    return cell.getvalue()[:-1]
+    csv.writer(cell).writerow([" ".join(value) if isinstance(value, list) else value])
+    return cell.getvalue()[:-2]
 
 
 def _table(value: Any) -> str:

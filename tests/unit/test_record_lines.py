@@ -71,13 +71,37 @@ def records_of(engine: Captures, core: Core, least: int = 0) -> list[FlowRecord]
 
 
 def as_csv(record: FlowRecord) -> str:
+    """A text that begins as a formula does has a ' before it; a test's own list of such beginnings."""
     out = io.StringIO()
     values = [
-        " ".join(value) if isinstance(value, list) else json.dumps(value) if isinstance(value, bool) else value
+        " ".join(value)
+        if isinstance(value, list)
+        else json.dumps(value)
+        if isinstance(value, bool)
+        else "'" + value
+        if isinstance(value, str) and value[:1] in [*"=+-@\t\r\n＝＋－＠"]
+        else value
         for value in record.as_dict().values()
     ]
-    csv.writer(out, lineterminator="\n").writerow(values)
-    return out.getvalue()
+    csv.writer(out).writerow(values)
+    return out.getvalue()[:-2] + "\n"
+
+
+@pytest.mark.parametrize("first", [*"=+-@\t\r\n＝＋－＠"])
+def test_no_text_is_a_formula_to_a_spreadsheet_and_numbers_stay_numbers(first: str) -> None:
+    spell = STYLES["csv"].spell
+    assert next(csv.reader([spell(first + "1+2")], strict=True))[0].startswith("'")
+    assert (spell(-1), spell(0.5), spell("a=b"), spell("a-b")) == ("-1", "0.5", "a=b", "a-b")
+    assert STYLES["jsonl"].spell("=1") == '"=1"' and STYLES["table"].spell("=1") == "=1"
+
+
+def test_names_that_are_copied_are_no_formulas_either(engine: Captures) -> None:
+    core = shard(engine)
+    base = {"version": 4, "vlan": 0, "time": 1_700_000_000_000_000_000, "sport": 40000, "dport": 80}
+    src, dst = (bytes(10) + b"\xff\xff" + each for each in (b"\x0a\0\0\x01", b"\xc0\0\x02\x0a"))
+    feed(core, {**base, "src": src, "dst": dst}, b'GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: =HYPERLINK("x")\r\n\r\n')
+    (line,) = lines_of(engine, core, "csv")
+    assert next(csv.reader([line]))[tuple(FIELDS).index("agent")] == '\'=HYPERLINK("x")'
 
 
 def shard(engine: Captures) -> Core:
