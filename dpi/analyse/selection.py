@@ -1,88 +1,168 @@
-"""Which flows are meant: by app or protocol, by an address at either end or the server's name."""
+"""Which flows are meant: by app or protocol, category, port, and an address at either end or the server's name."""
 
 from __future__ import annotations
 
-import json
-import select
-from collections.abc import Sequence
+import re
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from operator import itemgetter
-from typing import Any, Self
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from operator import attrgetter
+from typing import Self
 
 from dpi.errors import UsageError
-from dpi.record.spelling import STYLES
 
-STYLE = "jsonl"
-ASKED = ("app", "protocol", "src", "dst", "hostname")  # fields of a record, as takes() is given them
-_asked = itemgetter(*ASKED)
+# In place of an app; no slug has an @.
+NO_APP = "@no-app"
+UNNAMED = "@unnamed"
+WORDS = (NO_APP, UNNAMED)
+UNKNOWN = "unknown"  # the protocol of a flow of which none is known, and the category of one without
+
+ASKED = ("app", "protocol", "category", "l4", "src", "sport", "dst", "dport", "hostname")
+asked = attrgetter(*ASKED)  # of a record, as takes() has them
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*{_LABEL}", re.A)
+_PORTS = re.compile(r"(?:(tcp|udp|sctp)/)?([0-9]{1,5})(?:-([0-9]{1,5}))?", re.A | re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """addresses: as records spell them.  names: whole ones.  below: what names end with, from a dot on."""
+
+    addresses: frozenset[str]
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    names: frozenset[str]
+    below: tuple[str, ...]
+
+    @classmethod
+    def of(cls, words: Collection[str]) -> Self:
+        """As people write them; names as policies have them, `.example.org` is `*.example.org`.  Raises UsageError."""
+        addresses, networks, names, below = set(), [], set(), []
+        for word in words:
+            host = word.strip().lower()
+            bare = host.removeprefix("[").removesuffix("]")
+            with suppress(ValueError):
+                address = ip_address(bare)
+                addresses.add(str(getattr(address, "ipv4_mapped", None) or address))
+                continue
+            with suppress(ValueError):
+                if "/" in host:
+                    networks.append(ip_network(host, strict=False))
+                    continue
+            only_below = host.startswith(("*.", "."))
+            name = _name(re.sub(r"^(\*?\.|=)", "", host), word)
+            if not only_below:
+                names.add(name)
+            if not host.startswith("="):
+                below.append("." + name)
+        return cls(frozenset(addresses), tuple(networks), frozenset(names), tuple(below))
+
+    def takes(self, src: str, dst: str, hostname: str | None) -> bool:
+        if src in self.addresses or dst in self.addresses:
+            return True
+        if hostname and (hostname in self.names or hostname.endswith(self.below)):
+            return True
+        return any(_address(src) in network or _address(dst) in network for network in self.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """A port or some that follow each other, of one transport or ("") any."""
+
+    l4: str
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, word: str) -> Self:
+        """`443`, `tcp/443`, `8000-8100`.  Raises UsageError."""
+        found = _PORTS.fullmatch(word.strip())
+        if found:
+            first = int(found[2])
+            last = int(found[3] or first)
+            if 1 <= first <= last <= 65535:
+                return cls((found[1] or "").lower(), first, last)
+        raise UsageError(f"{word!r} is no port; write 443, 8000-8100, or tcp/443 (udp/, sctp/)")
+
+    def takes(self, l4: str, sport: int, dport: int) -> bool:
+        return (not self.l4 or l4 == self.l4) and (self.first <= sport <= self.last or self.first <= dport <= self.last)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """app: slug of an app or a protocol.  host: an address, or a host name with all below it.  "": any.
+    """All of these hold, of each any one; what is empty holds for every flow.
 
-    network: where a prefix was given, which host then is not.
+    apps: slugs of apps and protocols, and WORDS.  categories: slugs.
     """
 
-    app: str
-    host: str
-    network: IPv4Network | IPv6Network | None = None
+    apps: frozenset[str]
+    categories: frozenset[str]
+    ports: tuple[Ports, ...]
+    hosts: Hosts | None
 
     @classmethod
-    def of(cls, app: str | None, host: str | None) -> Self:
-        """As people write them: an address in any spelling, a name in any case, a prefix.  Raises UsageError."""
-        given = host
-        host = (host or "").lower().rstrip(".")
-        if "/" in host:
-            try:
-                return cls((app or "").lower(), "", ip_network(host, strict=False))
-            except ValueError:
-                host = ""
-        if given and not host:
-            raise UsageError(f"{given!r} is neither a host name nor an address nor a prefix")
-        with suppress(ValueError):
-            host = str(ip_address(host))
-        return cls((app or "").lower(), host)
+    def of(
+        cls,
+        apps: Collection[str] = (),
+        hosts: Collection[str] = (),
+        ports: Collection[str] = (),
+        categories: Collection[str] = (),
+    ) -> Self:
+        """As people write them; that there are such apps and categories is the caller's to know.  Raises UsageError."""
+        return cls(
+            frozenset(app.lower() for app in apps),
+            frozenset(category.lower() for category in categories),
+            tuple(Ports.of(port) for port in ports),
+            Hosts.of(hosts) if hosts else None,
+        )
 
-    def takes(self, app: str | None, protocol: str, src: str, dst: str, hostname: str | None) -> bool:
-        if self.app and self.app not in (app, protocol):
+    def __bool__(self) -> bool:
+        return bool(self.apps or self.categories or self.ports or self.hosts)
+
+    def takes(
+        self,
+        app: str | None,
+        protocol: str,
+        category: str | None,
+        l4: str,
+        src: str,
+        sport: int,
+        dst: str,
+        dport: int,
+        hostname: str | None,
+    ) -> bool:
+        """Of a record's fields."""
+        if self.apps and app not in self.apps and protocol not in self.apps and not self._without(app, protocol):
             return False
-        if self.network:
-            return ip_address(src) in self.network or ip_address(dst) in self.network
-        name = hostname or ""
-        return not self.host or self.host in (src, dst, name) or name.endswith("." + self.host)
+        if self.categories and (category or UNKNOWN) not in self.categories:
+            return False
+        if self.ports and not any(each.takes(l4, sport, dport) for each in self.ports):
+            return False
+        return self.hosts is None or self.hosts.takes(src, dst, hostname)
+
+    def _without(self, app: str | None, protocol: str) -> bool:
+        return app is None and (NO_APP in self.apps or (UNNAMED in self.apps and protocol == UNKNOWN))
 
 
-class Selected:
-    """An `out` of record.lines.Lines with STYLE: hands the flows that are meant on to another, in the style wanted.
+def _name(text: str, given: str) -> str:
+    """A host name as records have it.  Raises UsageError where it is none; what ends with a number is an address."""
+    name = text.removesuffix(".")
+    if not name.isascii():
+        with suppress(UnicodeError):
+            name = name.encode("idna").decode()
+    if _NAME.fullmatch(name) and not name.rpartition(".")[2].isdecimal():
+        return name
+    hint = ""
+    octets = name.split(".")
+    with suppress(ValueError):
+        if 1 < len(octets) < 4:
+            whole = ".".join([*octets, "0", "0"][:4])
+            hint = f"; did you mean {ip_network(f'{whole}/{8 * len(octets)}')}?"
+    raise UsageError(f"{given!r} is neither a host name nor an address nor a prefix{hint}")
 
-    fields: with ASKED among them.
-    """
 
-    def __init__(self, selection: Selection, style: str, fields: Sequence[str], out: Any) -> None:
-        self._selection = selection
-        self._style = STYLES[style]
-        self._before = [(self._style.before(n, name), name) for n, name in enumerate(fields)]
-        self._out = out
-        self._waiting = self._style.head(fields).encode()
-        self._parts = [json.dumps(word, ensure_ascii=False)[1:-1].encode() for word in (selection.app, selection.host)]
-
-    def write(self, data: memoryview) -> int:
-        app, host = self._parts
-        likely = [json.loads(line) for line in bytes(data).splitlines() if app in line and host in line]
-        text = "".join(self._line(flow) for flow in likely if self._selection.takes(*_asked(flow)))
-        rest = memoryview(self._waiting + text.encode("utf-8", "replace"))
-        self._waiting = b""
-        while rest:
-            n = self._out.write(rest)
-            if n is None:  # somebody has made it non-blocking
-                select.select([], [self._out], [])
-            else:
-                rest = rest[n:]
-        return len(data)
-
-    def _line(self, flow: dict[str, Any]) -> str:
-        spell = self._style.spell
-        return "".join(before + spell(flow[name]) for before, name in self._before) + self._style.end
+@lru_cache(1 << 16)
+def _address(text: str) -> IPv4Address | IPv6Address:
+    return ip_address(text)

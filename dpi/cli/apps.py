@@ -15,7 +15,7 @@ from dpi.cli.signatures import signatures_option
 from dpi.errors import UsageError
 
 if TYPE_CHECKING:
-    from dpi.match.labels import Category, Label, Match, Signatures
+    from dpi.match.labels import Category, Label, Match, Signatures, Tables
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?\.?")
 
@@ -56,7 +56,7 @@ def list_(category: str | None, folders: tuple[Path, ...], as_json: bool) -> Non
     from dpi.dissect.told_by import told_by
 
     signatures = load(folders)
-    wanted = _within(signatures, category) if category else None
+    wanted = within(signatures, category) if category else None
     counts = {kind: Counter(label.id for label in signatures.owners(kind)) for kind in ("hosts", "prefixes", "ports")}
     labels = [
         label
@@ -194,14 +194,15 @@ def categories(folders: tuple[Path, ...], as_json: bool) -> None:
     )
 
 
-def _within(signatures: Signatures, slug: str) -> set[str]:
+def within(tables: Tables, slug: str) -> set[str]:
     """The slugs of a category and of those within it.  Raises UsageError where there is none."""
-    known: dict[str, Category] = signatures.category_by_slug
+    known: dict[str, Category] = tables.category_by_slug
+    slug = slug.lower()
     if slug not in known:
         raise UsageError(f"there is no category {slug!r}{close_to(slug, list(known))}")
     wanted = {slug}
     for _ in known:
-        wanted |= {each.slug for each in signatures.categories if each.within in wanted}
+        wanted |= {each.slug for each in tables.categories if each.within in wanted}
     return wanted
 
 

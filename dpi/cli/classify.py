@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import click
 
 from dpi.cli.bar import Bar
+from dpi.cli.classify_selection import known, selection, selection_options
 from dpi.cli.signatures import signatures_option
 from dpi.errors import DpiError, UsageError
 
 if TYPE_CHECKING:
+    from dpi.analyse.selection import Selection
     from dpi.captures import Captures
     from dpi.match.labels import Tables
     from dpi.record.lines import Lines
@@ -66,14 +68,11 @@ class Classify(click.Command):
 @click.option(
     "--summary",
     is_flag=True,
-    help="Not the flows but what they come to: by app, protocol, category, client, server and risk.",
+    help="Not the flows but what they come to: by app, protocol, category, method, client, device, server, VLAN, risk "
+    "and over time.",
 )
 @click.option("--top", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Rows a table of --summary.")
-@click.option("--app", help="Only flows of this app or protocol.")
-@click.option(
-    "--host",
-    help="Only flows with this address (or one in this prefix) at either end, or this host name (or one below it).",
-)
+@selection_options
 @signatures_option
 @click.option(
     "--min-confidence",
@@ -118,8 +117,10 @@ def command(
     as_json: bool,
     summary: bool,
     top: int,
-    app: str | None,
-    host: str | None,
+    apps: tuple[str, ...],
+    categories: tuple[str, ...],
+    hosts: tuple[str, ...],
+    ports: tuple[str, ...],
     folders: tuple[Path, ...],
     min_confidence: float,
     risky: bool,
@@ -157,8 +158,7 @@ def command(
             folders,
             policy,
             max_flows,
-            app=app,
-            host=host,
+            meant=selection(apps, categories, hosts, ports),
             min_confidence=min_confidence,
             risky=risky,
             blind=blind,
@@ -179,8 +179,7 @@ def write(
     policy: Path | None,
     max_flows: int,
     *,
-    app: str | None,
-    host: str | None,
+    meant: Selection,
     min_confidence: float,
     risky: bool,
     blind: Blind | None,
@@ -189,18 +188,12 @@ def write(
     live: bool,
 ) -> int:
     """The exit code.  top: rows a table of a summary in place of flows, 0 for flows."""
-    from dpi.analyse.selection import STYLE as SELECTED
-    from dpi.analyse.selection import Selected, Selection
-    from dpi.analyse.summary import FIELDS as SUMMED
-    from dpi.analyse.summary import STYLE, Summary
     from dpi.errors import CaptureError
+    from dpi.record.counts import Counts
     from dpi.record.fields import FIELDS
 
     classifier = named_by(folders, policy, max_flows)
-    if app and app.lower() not in classifier.tables.by_slug:
-        from dpi.cli.apps import close_to
-
-        raise UsageError(f"there is no app or protocol {app!r}{close_to(app, list(classifier.tables.by_slug))}")
+    meant = known(meant, classifier.tables)
     gc.freeze()  # what there is now stays to the end: to look for garbage in it costs a tenth of a start
     paths = list(files(captures))
     if joined:
@@ -208,22 +201,19 @@ def write(
 
         paths.sort(key=begins)
     code = 0
-    summary = Summary() if top else None
     with Bar(paths) as bar, Stop() as stop:
         fields: Sequence[str] = TABLE_FIELDS if style == "table" else tuple(FIELDS)
-        out: Any = Output(bar, aligned=style == "table")
-        spelled = style
-        if summary:
-            spelled, fields, out = STYLE, SUMMED, summary
-        if app or host:
-            spelled, out = SELECTED, Selected(Selection.of(app, host), spelled, fields, out)
-        lines = classifier.lines(spelled, fields, out, min_confidence=min_confidence, risky=risky)
+        out = Output(bar, aligned=style == "table")
+        lines = classifier.lines("jsonl" if top else style, fields, out, min_confidence=min_confidence, risky=risky)
+        lines.wanted = meant.takes if meant else None
+        lines.counts = counts = Counts() if top else None
 
         def watch(offset: int) -> bool:
             bar.at(offset)
             return stop.wanted
 
         core = None
+        took: list[dict[str, int]] = []
         for n, path in enumerate(bar.over(paths), 1):
             core = core or classifier.classifier(blind or "", first_packet=first_packet, live=live)
             try:
@@ -235,17 +225,25 @@ def write(
                         click.echo(str(error), err=True)
             if stop.wanted or n == len(paths) or not joined:
                 classifier.end(core, path, lines, first_packet=first_packet)
-                if summary:
-                    summary.took(core.counters())
+                took.append(core.counters())
                 core = None
             if stop.wanted:
                 code = 130
                 break
         lines.flush()
-    if summary:
+    said: list[str] = []
+    if counts or sys.stderr.isatty():
+        from dpi.cli.classify_hints import hints
+
+        said = hints(lines, paths)
+    if counts:
+        from dpi.analyse.summary import Outside, Summary
         from dpi.cli.classify_summary import tell
 
-        tell(summary, top, style == "jsonl")
+        tell(Summary(counts, Outside.of(took)), top, said, style == "jsonl")
+    else:
+        for each in said:
+            click.echo(f"note: {each}", err=True)
     if first_packet:
         click.echo(f"at the first packet: {share(lines)}", err=True)
     return code
@@ -281,8 +279,9 @@ def tables(folders: Sequence[str | Path]) -> Tables:
 
 def share(lines: Lines) -> str:
     """How many of the flows taken have a name."""
-    named, apps = (f"{n} ({100 * n / max(lines.flows, 1):.1f} %)" for n in (lines.named, lines.apps))
-    return f"of {lines.flows} flows {named} had a name, {apps} an app"
+    counts = (lines.named, lines.guessed, lines.apps)
+    named, guessed, apps = (f"{n} ({100 * n / max(lines.flows, 1):.1f} %)" for n in counts)
+    return f"of {lines.flows} flows {named} had a name, {guessed} by nothing but a port, {apps} an app"
 
 
 def files(captures: Iterable[Path]) -> Iterator[Path]:

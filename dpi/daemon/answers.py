@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dpi import enforce
-from dpi.analyse.selection import Selection
+from dpi.analyse.selection import Selection, asked
 from dpi.control import Handler
 from dpi.daemon import count, status
 from dpi.daemon.events import catch_up
@@ -93,11 +93,12 @@ class Answers:
     def _flows(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         state = self._state
         limit = int(request.get("limit") or 100)
-        meant, class_ = Selection.of(request.get("app"), request.get("host")), request.get("class_")
+        app, host, class_ = (request.get(each) for each in ("app", "host", "class_"))
+        meant = Selection.of([app] if app else [], [host] if host else [])
         risky = bool(request.get("risky"))
         found = []
         for record in state.engine.flows():
-            if not meant.takes(record.app, record.protocol, record.src, record.dst, record.hostname):
+            if not meant.takes(*asked(record)):
                 continue
             if class_ and state.class_of(record) != class_:
                 continue

@@ -1,9 +1,10 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, Self
 
 from typing_extensions import disjoint_base
 
 from dpi.core import Core
+from dpi.record.counts import Counts
 
 FIELD_NAMES: tuple[str, ...]
 
@@ -16,6 +17,8 @@ class Spelled:
 
 @disjoint_base
 class Lines:
+    wanted: Callable[..., bool] | None
+    counts: Counts | None
     def __new__(
         cls,
         style: str,
@@ -33,6 +36,16 @@ class Lines:
     @property
     def named(self) -> int: ...
     @property
+    def guessed(self) -> int: ...
+    @property
     def apps(self) -> int: ...
+    @property
+    def carrying(self) -> int: ...
+    @property
+    def one_way(self) -> int: ...
+    @property
+    def even(self) -> int: ...
+    @property
+    def lengths(self) -> int: ...
     def take(self, core: Core, capture: str, first: bool = False) -> None: ...
     def flush(self) -> None: ...

@@ -13,8 +13,11 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, strlen
 
 from dpi.core cimport Core
+from dpi.flow.evidence cimport BY_PORT
 from dpi.flow.events cimport EVENT_END, EVENT_FIRST, Event, ring_advance, ring_peek
-from dpi.flow.flow cimport Flow, opener
+from dpi.flow.flow cimport CARRYING, Flow, one_way, opener
+from dpi.flow_tuples cimport address
+from dpi.record.counts cimport Counts
 
 import select
 
@@ -43,6 +46,7 @@ cdef enum:
     FIELDS_MAX = 64
     NAME = 256              # bytes that a name in an event may have
     SPARE = FIELDS_MAX * (NAME + 4 * PIECE)     # more than the values of all fields need but for longer pieces
+    TCP = 6
     TLS_FIRST = 0x0300
     TLS_NEXT = 0x0305       # after the newest
 
@@ -109,13 +113,19 @@ cdef class Lines:
     """Records of the events that it takes, as lines of a style (a name in STYLES), written to `out` in large pieces.
 
     fields: names in FIELD_NAMES, in order.  labels, categories, rules: names by number, None for none.  out: has
-    write(), which may take a part, as a raw file's does; it may raise before it has written anything, and be asked again.  least: labels that are less sure (0 to 100) are left out.  risky: only flows with a risk.
+    write(), which may take a part, as a raw file's does; it may raise before it has written anything, and be asked again.
+    least: labels that are less sure (0 to 100) are left out.  risky: only flows with a risk.
+
+    wanted: where it is set, only flows become lines for which it is true.  It is called with what a record has as app,
+    protocol, category, l4, src, sport, dst, dport and hostname.  counts: where it is set, flows are added up there and do
+    not become lines.  The numbers here are of all flows.
     """
     cdef char *buffer
     cdef size_t size
     cdef size_t room
     cdef size_t done            # of these bytes are written
     cdef uint8_t plain[256]     # bytes that stand for themselves
+    cdef uint8_t leading[256]   # … and do so also where a text begins with them
     cdef uint8_t odd_bytes[ODD_MAX]     # printable ones that do not
     cdef int n_odd
     cdef uint8_t order[FIELDS_MAX]      # Field
@@ -123,14 +133,21 @@ cdef class Lines:
     cdef uint8_t least
     cdef bint risky
     cdef object out, spell
+    cdef public object wanted
+    cdef public Counts counts
+    cdef tuple label_names, category_names, transport_names
     cdef str name
     cdef Spelled capture, quote, end, octets, tls, riskless
-    cdef uint8_t leading[256]   # … and do so also where a text begins with them
     cdef Spelled before, labels, categories, rules, transports, methods, shares, tunnels, states, reasons, flags, ways
     cdef dict odd, versions, risks, scores
     cdef readonly uint64_t flows    # taken, risky or not
     cdef readonly uint64_t named    # of these, with an app or a protocol
+    cdef readonly uint64_t guessed  # of those named, by nothing but a port
     cdef readonly uint64_t apps
+    cdef readonly uint64_t carrying     # TCP connections that carry something
+    cdef readonly uint64_t one_way      # of these, those of which one side alone is seen
+    cdef readonly uint64_t even         # of these, those whose sides both have sent even numbers of packets and bytes
+    cdef readonly uint64_t lengths      # bit n % 64 is set where one of these has n packets
 
     def __cinit__(self, str style, fields, *, labels, categories, rules, out, uint8_t least=0, bint risky=False):
         cdef int i
@@ -145,15 +162,19 @@ cdef class Lines:
         for i in range(0x20, 0x7F):
             text = f"a{chr(i)}a"
             self.plain[i] = how.spell(text) == how.quote + text + how.quote
+            text = f"{chr(i)}a"
+            self.leading[i] = how.spell(text) == how.quote + text + how.quote
             if not self.plain[i]:
                 self.n_odd += 1
                 if self.n_odd <= ODD_MAX:
                     self.odd_bytes[self.n_odd - 1] = <uint8_t>i
         self.before = Spelled(str, [how.before(n, name) for n, name in enumerate(fields)])
-        self.labels = Spelled(how.spell, labels)
-        self.categories = Spelled(how.spell, categories)
+        self.label_names, self.category_names = tuple(labels), tuple(categories)
+        self.transport_names = tuple([TRANSPORTS.get(n) or str(n) for n in range(256)])
+        self.labels = Spelled(how.spell, self.label_names)
+        self.categories = Spelled(how.spell, self.category_names)
         self.rules = Spelled(how.spell, rules)
-        self.transports = Spelled(how.spell, [TRANSPORTS.get(n) or str(n) for n in range(256)])
+        self.transports = Spelled(how.spell, self.transport_names)
         self.methods = Spelled(how.spell, [method or None for method in METHODS])
         self.shares = Spelled(how.spell, [n / 100.0 for n in range(256)])
         self.tunnels = Spelled(how.spell, [tunnel or None for tunnel in TUNNELS])
@@ -162,8 +183,6 @@ cdef class Lines:
         self.flags = Spelled(how.spell, [False, True])
         self.ways = Spelled(how.spell, ["out", "in"])
         self.octets = Spelled(str, [f"{n}." for n in range(256)])
-            text = f"{chr(i)}a"
-            self.leading[i] = how.spell(text) == how.quote + text + how.quote
         self.tls = Spelled(how.spell, [TLS_VERSIONS[n] for n in range(TLS_FIRST, TLS_NEXT)])
         self.riskless = Spelled(how.spell, [known_risks.names(0), known_risks.score(0)])
         self.odd, self.versions, self.risks, self.scores = {}, {}, {}, {}
@@ -227,9 +246,27 @@ cdef class Lines:
             method, confidence = f.app.method, f.app.confidence
         self.flows += 1
         self.named += method != 0
+        self.guessed += method == BY_PORT
         self.apps += app != 0
+        if f.proto == TCP and f.packets[0] + f.packets[1] >= CARRYING:
+            self.carrying += 1
+            self.one_way += one_way(f) >= 0
+            self.even += not ((f.packets[0] | f.packets[1] | f.bytes[0] | f.bytes[1]) & 1)
+            self.lengths |= 1ULL << ((f.packets[0] + f.packets[1]) & 63)
         if self.risky and not f.risks:
             return 0
+        if self.wanted is not None and not self.wanted(
+            self.label_names[app] if app else None, self.label_names[protocol],
+            self.category_names[category] if category else None, self.transport_names[f.proto],
+            address(f.addr[up], f.version), f.port[up], address(f.addr[down], f.version), f.port[down],
+            (<const char *>e.host).decode("utf-8", "replace") if e.host[0] else None,
+        ):
+            return 0
+        if self.counts is not None:
+            return self.counts.add(
+                e, up, self.label_names[protocol], self.label_names[app] if app else None,
+                self.category_names[category] if category else None, METHODS[method] or None,
+            )
         self.make_room(SPARE)
         for i in range(self.n_fields):
             self.put(self.before.of(i))
@@ -402,15 +439,15 @@ cdef class Lines:
             micro //= 10
         return 0
 
-    cdef int put_address(self, const uint8_t *address, int version) except -1:
+    cdef int put_address(self, const uint8_t *addr, int version) except -1:
         cdef int i
         self.put(self.quote.of(0))
         if version == 4:
             for i in range(12, 16):
-                self.put(self.octets.of(address[i]))
+                self.put(self.octets.of(addr[i]))
             self.size -= 1                      # the last one's dot
         else:
-            inet_ntop(AF_INET6, address, self.buffer + self.size, NAME)
+            inet_ntop(AF_INET6, addr, self.buffer + self.size, NAME)
             self.size += strlen(self.buffer + self.size)
         return self.put(self.quote.of(0))
 
@@ -428,6 +465,8 @@ cdef class Lines:
         cdef uint64_t eight
         if name[0] == 0:
             return self.put(self.labels.of(<size_t>-1))
+        if not self.leading[<uint8_t>name[0]]:
+            return self.put_bytes(self.odd_name(name))
         self.put(self.quote.of(0))
         memcpy(&eight, name, 8)
         while self.n_odd <= ODD_MAX and not self.odd_among(eight):
@@ -465,8 +504,6 @@ cdef class Lines:
     cdef bytes risks_of(self, uint32_t risks):
         spelled = self.risks.get(risks)
         if spelled is None:
-        if not self.leading[<uint8_t>name[0]]:
-            return self.put_bytes(self.odd_name(name))
             self.risks[risks] = spelled = self.spell(known_risks.names(risks)).encode()
         return spelled
 

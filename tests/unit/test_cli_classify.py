@@ -209,7 +209,8 @@ def test_the_first_packet_has_a_record_of_its_own_and_a_share(capture: Path) -> 
         ("netflix", "dns-query", 1, 0),
         ("netflix", "dns", 1, 0),
     ]
-    assert result.stderr == "at the first packet: of 2 flows 2 (100.0 %) had a name, 2 (100.0 %) an app\n"
+    named = "2 (100.0 %) had a name, 0 (0.0 %) by nothing but a port, 2 (100.0 %) an app"
+    assert result.stderr == f"at the first packet: of 2 flows {named}\n"
 
 
 def test_a_reader_that_goes_away_is_no_error_message(many: Path) -> None:
@@ -397,3 +398,17 @@ def test_a_table_on_a_terminal_is_aligned_beside_the_bar(capture: Path) -> None:
 def test_a_narrow_terminal_loses_nothing(capture: Path) -> None:
     _, _, shown = on_terminal(capture, stdout=0, columns=80)
     assert "…" not in shown
+
+
+def test_a_terminal_is_told_where_packets_were_cut(capture: Path) -> None:
+    whole = capture.read_bytes()
+    cut = bytearray(whole[:24])
+    at = 24
+    while at < len(whole):
+        time_of, kept = whole[at : at + 8], int.from_bytes(whole[at + 8 : at + 12], "little")
+        cut += time_of + min(kept, 60).to_bytes(4, "little") + whole[at + 12 : at + 16 + min(kept, 60)]
+        at += 16 + kept
+    capture.write_bytes(cut)
+    _, _, shown = on_terminal(capture)
+    assert "note: visit.pcap: " in shown and "names may be missing" in shown
+    assert classify(capture).stderr == ""

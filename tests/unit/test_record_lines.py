@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dpi.captures import Captures
 from dpi.core import Core
 from dpi.match.names import Names
+from dpi.record.counts import Counts
 from dpi.record.fields import FIELDS, FlowRecord
 from dpi.record.lines import FIELD_NAMES, Lines
 from dpi.record.spelling import STYLES
@@ -146,6 +147,32 @@ def test_lines_say_what_records_say(engine: Captures, flows: list[tuple[dict[str
     assert lines_of(engine, second, "jsonl") == [record.as_json() + "\n" for record in records]
     spelled = "".join(lines_of(engine, third, "csv"))
     assert list(csv.reader(io.StringIO(spelled))) == list(csv.reader(io.StringIO("".join(map(as_csv, records)))))
+
+
+@given(st.lists(st.tuples(flow(), ODD), min_size=1, max_size=9))
+def test_counts_are_what_records_add_up_to_whatever_times_and_names(
+    engine: Captures, flows: list[tuple[dict[str, Any], bytes]]
+) -> None:
+    first, second = (shard(engine) for _ in range(2))
+    for one in (first, second):
+        for each, host in flows:
+            feed(one, each, b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+    records = records_of(engine, first)
+    lines = engine.lines("jsonl", (), None)
+    lines.counts = counts = Counts()
+    second.flush(0)
+    lines.take(second, "a.pcap")
+    lines.flush()
+    total = counts.total
+    assert (total.flows, total.packets) == (len(records), sum(r.packets_up + r.packets_down for r in records))
+    assert (total.bytes_up, total.bytes_down) == (sum(r.bytes_up for r in records), sum(r.bytes_down for r in records))
+    assert (counts.start, counts.end) == (min(r.start for r in records), max(r.end for r in records))
+    rows = counts.times.rows_told()
+    assert len(rows) <= 25
+    assert tuple(sum(column) for column in zip(*rows, strict=True))[1:] == tuple(total.as_dict().values())
+    assert {name for name, _ in counts.by_whom("servers")} == {r.hostname or r.dst for r in records}
+    assert {name for name, _ in counts.by_whom("clients")} == {r.src for r in records}
+    assert {what[:4] for what, _ in counts.by_what()} == {(r.protocol, r.app, r.category, r.method) for r in records}
 
 
 def various(engine: Captures) -> Core:
