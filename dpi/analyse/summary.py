@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 from typing import Any, Literal, Self
@@ -29,15 +29,10 @@ class Outside:
     unread: int = 0
 
     @classmethod
-    def of(cls, took: Iterable[dict[str, int]]) -> Self:
-        """By what the cores have counted that took the captures through."""
-        outside = cls()
-        for counters in took:
-            outside.captured += counters["records"]
-            outside.not_ip += counters["not_ip"]
-            outside.fragments += counters["later_fragment"]
-            outside.unread += counters["records"] - counters["packets"] - counters["not_ip"] - counters["later_fragment"]
-        return outside
+    def of(cls, counters: Mapping[str, int]) -> Self:
+        """By what the cores have counted together that took the captures through."""
+        captured, not_ip, fragments = (counters[each] for each in ("records", "not_ip", "later_fragment"))
+        return cls(captured, not_ip, fragments, captured - counters["packets"] - not_ip - fragments)
 
 
 class Summary:

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
 from pathlib import Path
@@ -213,7 +214,7 @@ def write(
             return stop.wanted
 
         core = None
-        took: list[dict[str, int]] = []
+        took = Counter[str]()
         for n, path in enumerate(bar.over(paths), 1):
             core = core or classifier.classifier(blind or "", first_packet=first_packet, live=live)
             try:
@@ -225,7 +226,7 @@ def write(
                         click.echo(str(error), err=True)
             if stop.wanted or n == len(paths) or not joined:
                 classifier.end(core, path, lines, first_packet=first_packet)
-                took.append(core.counters())
+                took.update(core.counters())
                 core = None
             if stop.wanted:
                 code = 130
