@@ -75,4 +75,11 @@ class Summary:
         kinds = {kind: [{"name": name} | sums.as_dict() for name, sums in self.largest(kind, n)] for kind in KINDS}
         times = [{"start": start} | sums.as_dict() for start, sums in self.times]
         span = {"start": counts.start, "end": counts.end}
-        return self.total.as_dict() | facts | span | asdict(self.outside) | kinds | {"interval": self.interval, "times": times}
+        return (
+            self.total.as_dict()
+            | facts
+            | span
+            | asdict(self.outside)
+            | kinds
+            | {"interval": self.interval, "times": times}
+        )
