@@ -13,7 +13,7 @@ from dpi.dissect.inspector cimport Finding, Inspector, Work, work_of
 from dpi.dissect.over_tls cimport upgradable
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
-from dpi.dissect.protocols cimport P_DTLS, P_FASTCGI, P_NETBIOS, P_SDRTN, P_SMTP, P_SOCKS, P_SSH, P_STUN
+from dpi.dissect.protocols cimport P_DTLS, P_FASTCGI, P_NETBIOS, P_SDRTN, P_SMTP, P_SOCKS, P_SSH, P_STUN, P_WHOISDAS
 from dpi.dissect.risks cimport RISK_OBSOLETE_TLS
 from dpi.dissect.shown cimport shown_name
 from dpi.dissect.ssh cimport offer_awaited
@@ -118,7 +118,7 @@ cdef Answer find_by_first_bytes(Inspector *s, Flow *f, const Packet *p, int side
     out.protocol = probe(&sight, &s.found, &answer)
     if answer != YES:
         return MORE if declared == MORE else answer
-    if s.found.host_len == 0:
+    if s.found.host_len == 0 and (sight.from_opener or out.protocol != P_WHOISDAS):     # an answer's line asks for nothing
         shown_name(out.protocol, data, n, &s.found)
     out.app = s.found.app
     out.complete = not s.found.unfinished

@@ -71,7 +71,7 @@ cdef uint32_t payloads_max(const Inspector *s, const Flow *f, const Packet *p, i
         return PAYLOADS_MAX
     stream = &s.works[f.work].streams[side]
     ready = stream_ready(stream)
-    if f.protocol.id == P_SSH or goes_on(p, ready) or p.seq + p.n - f.isn[side] - 1 > ready or (
+    if f.protocol.id == P_SSH or f.protocol.id == P_SOCKS or goes_on(p, ready) or p.seq + p.n - f.isn[side] - 1 > ready or (
             f.protocol.id == 0 and answer == MORE and ready < UNFINISHED_MAX):
         return BEGUN_PAYLOADS
     if ready <= RECORD_HEADER:

@@ -183,11 +183,13 @@ cdef Answer skinny(const Sight *s, Found *out) noexcept nogil:
     """Cisco's SCCP: the length less 8, a version, a message's id, all little-endian; phones' ids are low, the others' above."""
     cdef uint32_t length = le32(s, 0)
     cdef uint32_t id = le32(s, 8)
-    if s.n < 12 or not 4 <= length <= 4096 or le32(s, 4) > 24 or s.n < length + 8:
+    if s.n < 12 or not 4 <= length <= 4096 or le32(s, 4) > 24:
         return NO
-    if s.from_opener and id not in (0x8000, 0x8100, 0x8101) and not (id <= 0x60 and skinny_body(s, id, length - 4)):
+    if not (id <= 0x60 or id in (0x8000, 0x8100, 0x8101) if s.from_opener else 0x81 <= id <= 0x0160):
         return NO
-    if not s.from_opener and not 0x81 <= id <= 0x0160:
+    if s.n < length + 8:
+        return MORE
+    if s.from_opener and id <= 0x60 and not skinny_body(s, id, length - 4):
         return NO
     return yes(s.n == length + 8 or le32(s, length + 12) == le32(s, 4) and 4 <= le32(s, length + 8) <= 4096)
 

@@ -85,7 +85,7 @@ cdef Answer websocket(const Sight *s, Found *out) noexcept nogil:
     return YES
 
 
-cdef bint socks4_ends(const Sight *s, Found *out) noexcept nogil:
+cdef Answer socks4_ends(const Sight *s, Found *out) noexcept nogil:
     """SOCKS4 and 4A: behind the address a user's name, and where that is 0.0.0.x a host's; a zero ends each, and all."""
     cdef uint32_t at = 8
     cdef uint32_t start = 0
@@ -96,13 +96,13 @@ cdef bint socks4_ends(const Sight *s, Found *out) noexcept nogil:
             if names == 1:
                 start = at + 1
         elif not is_print(s.data[at]):
-            return False
+            return NO
         at += 1
     if names or at != s.n:
-        return False
+        return MORE if names else NO
     if start:
         set_host(out, s.data + start, at - start - 1)
-    return True
+    return YES
 
 
 cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
@@ -118,8 +118,8 @@ cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
         out.unfinished = end == s.n             # the request comes next
         return YES if end == s.n else socks_request(s.data + end, s.n - end, out)
     if s.from_opener and s.data[0] == 4 and 9 <= s.n < 512 and 1 <= s.data[1] <= 2 and be16(s, 2):
-        return yes(socks4_ends(s, out) and (to_or_from(s, 1080) or 0 < s.data[4] < 224
-                                            or be32(s, 4) < 256 and be32(s, 4) != 0))
+        if to_or_from(s, 1080) or 0 < s.data[4] < 224 or be32(s, 4) < 256 and be32(s, 4) != 0:
+            return socks4_ends(s, out)
     return NO
 
 
