@@ -297,7 +297,7 @@ def test_flows_end_as_on_the_router_where_that_is_asked_for() -> None:
         told = [json.loads(process.stdout.readline()) for _ in range(3)]
         assert [(flow["sport"], flow["start"], flow["reason"]) for flow in told] == [
             (5000, 1000.0, "reused"),
-            (443, 1001.0, "closed"),
+            (5001, 1001.0, "closed"),
             (6000, 1005.0, "idle"),
         ]
         rest, _ = process.communicate()
