@@ -62,6 +62,6 @@ USER = range(147, 163)  # anybody's own
 
 
 def link_type_name(number: int) -> str:
-    """`239 (NFLOG)`; the number alone where it has no name here."""
+    """`143 (DOCSIS)`; the number alone where it has no name here."""
     name = f"USER{number - USER.start}" if number in USER else NAMES.get(number)
     return f"{number} ({name})" if name else str(number)

@@ -239,8 +239,9 @@ cdef class Capture:
         cdef CaptureReader *r = &self.reader
         if not r.unread:
             return None
-        first = link_type_name(r.unread_type)
-        what = f"link types that are not read, {first} the first" if r.unread_others else f"link type {first}, which is not read"
+        name = link_type_name(r.unread_type)
+        what = f"link types that are not read, {name} the first" if r.unread_others else (
+            f"link type {name}, which is not read")
         return f"{self.path}: {r.unread} of {r.records} packets have {what}"
 
     @property
