@@ -8,6 +8,10 @@ from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
 
 
+cdef enum:
+    TZSP_TAGS_MAX = 32      # in front of a packet
+
+
 cdef bint carries_ip(const Sight *s, uint32_t at) noexcept nogil:
     """Whether an IP packet stands there to the very end."""
     return (byte_at(s, at) >> 4 == 4 and be16(s, at + 2) + at == s.wire
@@ -331,12 +335,25 @@ cdef Answer geneve(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer tzsp(const Sight *s, Found *out) noexcept nogil:
     """TaZmen Sniffer Protocol where what is inside is not IP: version 1; a packet (0, 1), Ethernet's, or with a radio's
-    tags (18, 119, 127), or neither (4: a keepalive)."""
+    tags (18, 119, 127), or neither (4: a keepalive).  Tags are padding (0), an end (1), or have a length of a few bytes."""
+    cdef uint32_t at = 4
+    cdef int _
     if s.n < 4 or s.data[0] != 1:
         return NO
     if s.data[1] == 4:
         return yes(s.wire <= 5)
-    return yes(s.data[1] <= 1 and be16(s, 2) in (1, 18, 119, 127) and s.n >= 5)
+    if s.data[1] > 1 or be16(s, 2) not in (1, 18, 119, 127):
+        return NO
+    for _ in range(TZSP_TAGS_MAX):
+        if byte_at(s, at) == 1:
+            return yes(at < s.n and s.wire > at + 8)
+        if byte_at(s, at) == 0:
+            at += 1
+        elif byte_at(s, at) in (0x0A, 0x0B, 0x0C, 0x0D, 0x0F, 0x10, 0x11, 0x12, 0x28, 0x29, 0x3C):
+            at += 2 + byte_at(s, at + 1)
+        else:
+            return NO
+    return NO
 
 
 cdef Answer vqp(const Sight *s, Found *out) noexcept nogil:
