@@ -367,6 +367,8 @@ cdef void leave(Shard *s, Flow *f) noexcept nogil:
 cdef void let_go(Shard *s, Flow *f) noexcept nogil:
     """Takes back what the flow was lent, after a last look at what it holds of a certificate."""
     cdef Finding finding
+    if f.work == NONE:
+        return
     s.inspector.asked = asked_of(s, f)
     if find_cut_answer(&s.inspector, f, &finding):
         add_risks(s, f, &finding, f.last)

@@ -127,11 +127,18 @@ cdef void note_unread(CaptureReader *r, uint32_t linktype) noexcept nogil:
     r.unread += 1
 
 
+cdef void ask_link(CaptureReader *r, uint32_t linktype) noexcept nogil:
+    r.asked_type = linktype
+    r.asked_is_read = link_is_read(linktype)
+
+
 cdef int next_record(CaptureReader *r, Record *out) noexcept nogil:
     if not (next_block(r, out) if r.blocks else next_pcap(r, out)):
         return 0
+    if r.records == 0 or out.linktype != r.asked_type:      # nearly all records have the type of the one before
+        ask_link(r, out.linktype)
     r.records += 1
-    if not link_is_read(out.linktype):
+    if not r.asked_is_read:
         note_unread(r, out.linktype)
     return 1
 

@@ -55,6 +55,8 @@ cdef struct CaptureReader:
     uint64_t unread         # … of a link type that dpi.wire does not read
     uint32_t unread_type    # the first such link type
     bint unread_others      # there are others beside it
+    uint32_t asked_type     # the last link type that was asked about
+    bint asked_is_read      # … and whether dpi.wire reads it
     # the first fault, and where
     CaptureFault fault
     int64_t fault_at

@@ -15,16 +15,12 @@ from dpi.dissect.inspector cimport SAID_HTTP, SAID_TLS, Finding
 from dpi.dissect.program cimport verifies
 from dpi.dissect.protocols cimport *
 from dpi.dissect.risks cimport *
+from dpi.dissect.tls cimport TLS_1_2
 from dpi.flow.evidence cimport BY_SIGNATURE
-from dpi.flow.flow cimport FLOW_NAMED, FLOW_SYN_SEEN, FLOW_TLS, Flow, opener
+from dpi.flow.flow cimport FLOW_NAMED, FLOW_SYN_SEEN, FLOW_TLS, SYSTEM_PORTS, Flow, opener
 from dpi.flow.strings cimport string_text
 from dpi.match.ports cimport port_match
 from dpi.wire.packet cimport IP_TCP, Packet
-
-
-cdef enum:
-    TLS_1_2 = 0x0303
-    SYSTEM_PORTS = 1024     # RFC 6335, 6
 
 
 cdef int64_t SECOND = 1000000000
@@ -48,7 +44,7 @@ cdef bint is_name(const char *host) noexcept nogil:
 
 cdef const char *asked_of(const Shard *s, const Flow *f) noexcept nogil:
     """The name that a flow's payload shows, which its server's certificate is compared with; NULL where there is none."""
-    return string_text(s.strings, f.host) if f.flags & FLOW_NAMED else NULL
+    return string_text(s.strings, f.host) if f.flags & FLOW_NAMED and f.flags & FLOW_TLS else NULL
 
 
 cdef bint belongs(const Certificate *c, const char *host) noexcept nogil:

@@ -353,12 +353,13 @@ cdef inline Fault shims(View *v, uint32_t kind, uint16_t *vlan) noexcept nogil:
 cdef inline Fault link(View *v, uint32_t linktype, uint16_t *vlan) noexcept nogil:
     """Leaves v at the IP header."""
     cdef uint32_t kind
-    if linktype == LINK_PPI:
-        linktype = ppi(&v.c)
-    elif linktype == LINK_PKTAP:
-        linktype = pktap(&v.c)
-    if linktype in (LINK_PPP_DIRECTED, LINK_CHDLC_DIRECTED, LINK_FRELAY_DIRECTED):
-        skip(&v.c, 1)
+    if linktype != LINK_ETHERNET:       # what nearly all captures have
+        if linktype == LINK_PPI:
+            linktype = ppi(&v.c)
+        elif linktype == LINK_PKTAP:
+            linktype = pktap(&v.c)
+        if linktype in (LINK_PPP_DIRECTED, LINK_CHDLC_DIRECTED, LINK_FRELAY_DIRECTED):
+            skip(&v.c, 1)
     if linktype == LINK_ETHERNET:
         kind = ethernet(&v.c)
     elif linktype in (LINK_RAW, LINK_RAW_BSD, LINK_RAW_OPENBSD, LINK_IPV4, LINK_IPV6):
