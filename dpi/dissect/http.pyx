@@ -210,7 +210,8 @@ cdef Answer http_request(const uint8_t *data, uint32_t n, Found *out) noexcept n
     """The contiguous start of what a client sends.  `out` must be cleared.
 
     YES once the host is known or the header has ended; user agent and content type are there if they came with it, and
-    unfinished says that more fields will come.  HTTP/2 in clear is YES with alpn "h2c" and no host.  From HEADER_MAX bytes on the answer is final.
+    unfinished says that more fields will come.  HTTP/2 in clear is YES with alpn "h2c" and no host.  From HEADER_MAX bytes
+    on the answer is final.
     """
     cdef Cursor c = over(data, n if n < HEADER_MAX else HEADER_MAX)
     cdef Span line, name, value

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -277,8 +278,8 @@ def test_what_would_not_load_with_the_rest_of_the_folder_is_not_written(sig: Pat
 
 
 def test_a_file_beside_it_that_is_edited_meanwhile_counts_too(sig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def edited_meanwhile(*given: object, **named: object) -> object:
-        loaded = load(*given, **named)  # type: ignore[arg-type]
+    def edited_meanwhile(*given: Any, **named: Any) -> Any:
+        loaded = load(*given, **named)
         (sig / "z.yaml").write_text("hosts: {netflix: gg.example}\n")
         return loaded
 
