@@ -13,7 +13,7 @@ from dpi.flow.events cimport EVENT_ASKED, EVENT_LEARNT, Event, ring_commit, ring
 from dpi.flow.evidence cimport BY_DNS, BY_DNS_QUERY, BY_PREFIX, confidence_of, improve
 from dpi.flow.flow cimport NONE, Flow
 from dpi.flow.strings cimport string_drop, string_keep
-from dpi.match.name_table cimport NameHit
+from dpi.match.name_table cimport CARRIED, NameHit
 from dpi.match.names cimport aliases_find, aliases_learn, names_learn
 from dpi.match.nearby cimport networks_learn
 from dpi.match.rule_table cimport Question, rules_ask
@@ -166,6 +166,8 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
     cdef uint32_t *open = &f.isn[m.id >> 5 & 1]
     cdef uint32_t bit = <uint32_t>1 << (m.id & 31)
     cdef uint16_t label = 0
+    cdef uint16_t end = 0       # what the end of the chain of aliases is
+    cdef uint8_t source = BY_DNS
     cdef uint32_t i
     cdef NameHit first
     cdef const char *name = m.qname
@@ -196,15 +198,19 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
         return
     if aliases_find(s.names, p.dst, name, n, s.now, &first):
         name, n, label = first.name, first.n, first.label
+        end = name_label(s, m.qname, m.qname_len)
     else:
         label = name_label(s, name, n)
     if m.cname_len:
         if client != NULL:
             aliases_learn(s.names, client, m.cname, m.cname_len, name, n, label, s.now, BY_DNS)
+        end = name_label(s, m.cname, m.cname_len)
         if label == 0:
-            label = name_label(s, m.cname, m.cname_len)
+            label = end
+    if s.traits[end] & TRAIT_SHARED:
+        source |= CARRIED
     for i in range(m.n_addresses):
-        names_learn(s.names, client, m.addresses[i].address, name, n, m.addresses[i].ttl, label, s.now, BY_DNS)
+        names_learn(s.names, client, m.addresses[i].address, name, n, m.addresses[i].ttl, label, s.now, source)
         if client != NULL:
             networks_learn(s.names, client, m.addresses[i].address, 0 if s.traits[label] & TRAIT_SHARED else label, s.now)
     if m.n_addresses and s.routes != NULL and s.routes.n:

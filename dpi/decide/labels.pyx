@@ -12,7 +12,7 @@ from dpi.decide.by_program cimport by_program
 from dpi.decide.device cimport device_forget
 from dpi.decide.name_label cimport name_label
 from dpi.decide.near cimport near_find
-from dpi.decide.risks cimport belongs
+from dpi.decide.risks cimport belongs, lookup_risks
 from dpi.decide.shard cimport SEES_DNS, SEES_NAMES, TRAIT_CALL, TRAIT_MIXED, TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate, Found
 from dpi.dissect.inspector cimport NOBODY, SAID_HTTP, Finding
@@ -27,6 +27,7 @@ from dpi.flow.evidence cimport (
     BY_NOTHING,
     BY_PORT,
     BY_PREFIX,
+    BY_QUIC_SNI,
     BY_SIGNATURE,
     BY_SNI,
     Label,
@@ -216,6 +217,8 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     """Copies what the inspector found into the flow, and names the app by the name."""
     cdef Found *found = &s.inspector.found
     cdef uint16_t label = 0
+    cdef uint32_t before
+    cdef bint another
     cdef int server
     if s.blind != SEES_NAMES:
         hide_name(s, finding)
@@ -238,8 +241,10 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
         if f.app.id or belongs(&s.inspector.server.certificate, string_text(s.strings, f.host)):
             label = 0                               # of many that share it, it is the one asked for
     if found.host_len:
-        string_drop(s.strings, f.host)
+        before = f.host
         f.host = string_keep(s.strings, found.host, found.host_len)
+        another = before != NONE and before != f.host
+        string_drop(s.strings, before)
         f.asked = finding.method == BY_SNI and f.proto == IP_TCP
         if finding.method != BY_NOTHING:
             f.flags |= FLOW_NAMED
@@ -248,6 +253,8 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
             if finding.method != BY_CERTIFICATE and s.hosts != NULL:
                 label = name_label(s, found.host, found.host_len)
             improve(&f.app, label, finding.method, confidence_of(finding.method))
+            if another and (finding.method == BY_SNI or finding.method == BY_QUIC_SNI):
+                f.risks |= lookup_risks(s, f, label)
             server = 1 - opener(f)
             if s.names != NULL and finding.method != BY_DNS_QUERY and finding.method != BY_CERTIFICATE \
                     and f.protocol.id != P_SOCKS:       # a proxy is not whom it connects to

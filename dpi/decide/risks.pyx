@@ -5,8 +5,9 @@ them never changes what becomes of a flow.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.string cimport strcmp, strlen
 
-from dpi.decide.shard cimport Shard
+from dpi.decide.shard cimport TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate
 from dpi.dissect.ciphers cimport weak_cipher
 from dpi.dissect.dialogue cimport clear
@@ -19,7 +20,10 @@ from dpi.dissect.tls cimport TLS_1_2
 from dpi.flow.evidence cimport BY_SIGNATURE
 from dpi.flow.flow cimport FLOW_NAMED, FLOW_SYN_SEEN, FLOW_TLS, SYSTEM_PORTS, Flow, opener
 from dpi.flow.strings cimport string_text
+from dpi.match.name_table cimport NameHit
+from dpi.match.names cimport names_find
 from dpi.match.ports cimport port_match
+from dpi.match.prefix_table cimport prefix_match
 from dpi.wire.packet cimport IP_TCP, Packet
 
 
@@ -105,6 +109,55 @@ cdef void await_login(Shard *s, Flow *f, const Packet *p) noexcept nogil:
     f.isn[client] = p.ack - 1
     f.spent &= <uint8_t>~(1 << client)
     clear(&s.inspector, f, client)
+
+
+# The lookup
+
+cdef bint is_private(const uint8_t *address, int version) noexcept nogil:
+    """Where no server of the Internet is: RFC 1918, 6598, 3927; RFC 4193, 4291 (2.5.6)."""
+    cdef const uint8_t *v4 = address + 12
+    if version == 6:
+        return address[0] & 0xFE == 0xFC or address[0] == 0xFE and address[1] & 0xC0 == 0x80
+    return (v4[0] == 10 or v4[0] == 172 and v4[1] & 0xF0 == 16 or v4[0] == 192 and v4[1] == 168
+            or v4[0] == 100 and v4[1] & 0xC0 == 64 or v4[0] == 169 and v4[1] == 254)
+
+
+cdef const char *domain(const char *name) noexcept nogil:
+    """A name's last two labels."""
+    cdef size_t at = strlen(name)
+    cdef int dots = 0
+    while at:
+        dots += name[at - 1] == c"."
+        if dots == 2:
+            break
+        at -= 1
+    return name + at
+
+
+cdef uint32_t lookup_risks(Shard *s, const Flow *f, uint16_t label) noexcept nogil:
+    """Whether a hello's name, now the flow's, and its app are of something else than what this client looked up.
+
+    Addresses of CDNs, clouds and owners of several services have many names, of which some are looked up before we see
+    it, or elsewhere.  So it is asked only of what one name alone led to, for anybody; and it must be an app that the
+    client claims to want, which those in the path may treat in a way of its own.
+    """
+    cdef const uint8_t *server = f.addr[1 - opener(f)]
+    cdef NameHit own, anyone
+    if f.protocol.id != P_TLS and f.protocol.id != P_QUIC:      # mail's names come from other records than addresses
+        return 0
+    if label == 0 or s.traits[label] & TRAIT_SHARED or s.names == NULL:
+        return 0
+    if not names_find(s.names, f.addr[opener(f)], server, s.now, &own) or not own.own or own.ambiguous or own.carried:
+        return 0
+    if own.label == label or s.traits[own.label] & TRAIT_SHARED or strcmp(domain(own.name), domain(string_text(s.strings, f.host))) == 0:
+        return 0
+    if own.label and s.category[own.label] == s.category[label]:
+        return 0                            # of one owner, perhaps
+    if not names_find(s.names, NULL, server, s.now, &anyone) or anyone.ambiguous:
+        return 0
+    if s.prefixes != NULL and prefix_match(s.prefixes, server) or is_private(server, f.version):
+        return 0
+    return RISK_LOOKED_UP
 
 
 # The port

@@ -13,3 +13,4 @@ cdef enum Risk:
     RISK_MADE_UP_NAME = 0x100
     RISK_PROGRAM = 0x200
     RISK_ENTROPY = 0x400
+    RISK_LOOKED_UP = 0x800

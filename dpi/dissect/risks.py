@@ -30,6 +30,9 @@ RISKS: tuple[Risk, ...] = (
     Risk("made-up-name", 40, "a question to DNS for a domain that looks as if a program had made it up"),
     Risk("program-over-http", 30, "a program or a script comes over plain HTTP"),
     Risk("unexpected-noise", 30, "bytes like noise at a port where text is spoken"),
+    Risk(
+        "dns-name", 40, "the client looked the server up under a name of something else than the app that it asks for"
+    ),
 )
 BY_SLUG: dict[str, Risk] = {risk.slug: risk for risk in RISKS}
 

@@ -18,6 +18,7 @@ cdef enum:
     SECOND = 1000000000
     PEER_WAYS = 4           # peers in a set: a cache line
     CROWDS = 256            # hosts in a shard; another one takes the place of whoever has it
+    CARRIED = 0x80          # of an entry's source: the name leads to one of a network's that carries others
 
 
 cdef enum Kind:
@@ -40,7 +41,7 @@ cdef struct Entry:          # three cache lines, the key and the times in the fi
     uint16_t label
     uint8_t proto
     uint8_t kind
-    uint8_t source
+    uint8_t source          # flow/evidence.pxd, and CARRIED
     uint8_t n
     char name[128]          # NAME_MAX and a NUL
 
@@ -91,6 +92,7 @@ cdef struct NameHit:
     uint16_t label          # of the app, 0 for none
     uint8_t source          # flow/evidence.pxd: how it was learnt
     uint8_t own             # this client's own lookup, rather than another's
+    uint8_t carried         # the name leads to one of a network's that carries others
     uint8_t ambiguous       # another app, or an unknown name, had the address at the same time
     int64_t learnt          # ns: when last
 

@@ -135,7 +135,8 @@ cdef bint take(NameTable *t, Shard *shard, const Entry *key, int64_t now, NameHi
     memcpy(out.name, e.name, e.n + 1)
     out.n = e.n
     out.label = e.label
-    out.source = e.source
+    out.source = e.source & ~<uint8_t>CARRIED
+    out.carried = e.source & CARRIED
     out.own = e.kind == OWN
     out.ambiguous = e.shared > now
     out.learnt = e.learnt

@@ -25,6 +25,7 @@ from dpi.match.name_table cimport (
     ALIAS,
     ANYONE,
     CALLER,
+    CARRIED,
     CHUNK,
     NAME_MAX,
     NETWORK,
@@ -86,7 +87,8 @@ cdef void names_learn(NameTable *t, const uint8_t *client, const uint8_t *server
                       uint32_t ttl, uint16_t label, int64_t now, uint8_t source) noexcept nogil:
     """A DNS answer: `client` (NULL: not known) was told that `name` is at `server`.
 
-    Addresses are 16 bytes (wire/packet.pxd), ttl is in seconds, now in ns; source is a Method of flow/evidence.pxd.
+    Addresses are 16 bytes (wire/packet.pxd), ttl is in seconds, now in ns; source is a Method of flow/evidence.pxd, with
+    CARRIED where the name leads to one of a network's that carries others.
     """
     cdef Shard *shard = shard_of(t, server)
     cdef Entry key
@@ -312,7 +314,7 @@ cdef class Names:
                         "proto": some[i].proto,
                         "name": some[i].name[:some[i].n].decode("ascii", "replace"),
                         "label": some[i].label,
-                        "source": some[i].source,
+                        "source": some[i].source & ~<uint8_t>CARRIED,
                         "learnt": some[i].learnt,
                         "expires": some[i].expires,
                         "ambiguous": some[i].shared > time,
