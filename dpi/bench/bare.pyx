@@ -2,9 +2,10 @@
 
 Ethernet with VLAN tags, IPv4 and IPv6, TCP and UDP; a flow is a 5-tuple in either direction.  It is written to be fast,
 not to be a straw man: one hash table with open addressing whose entry is one cache line, found by one multiplication,
-grown by doubling; and the same look ahead that the engine has (replay.pyx): a batch is parsed and its slots are asked for
-before the first of them is counted.  What it leaves out is what a router needs beside that: no tunnels, fragments or other
-link types, no ends of flows, no bound on memory, no defence against chosen collisions, no payload.
+grown by doubling.  Either one packet after another, as such loops are written, or with the look ahead that the engine has
+(replay.pyx): a batch is parsed and its slots are asked for before the first of them is counted.  What it leaves out is what
+a router needs beside that: no tunnels, fragments or other link types, no ends of flows, no bound on memory, no defence
+against chosen collisions, no payload.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -138,6 +139,20 @@ cdef inline bint count(Counts *c, const Key *k, uint64_t hash, uint32_t length) 
 
 
 cdef bint run(Replay replay, Counts *c) noexcept nogil:
+    """One packet after another."""
+    cdef Key key
+    cdef uint32_t length
+    cdef const Held *h
+    cdef uint64_t i
+    for i in range(replay.n):
+        h = &replay.held[i]
+        if h.linktype == LINK_ETHERNET and parse(replay.bytes + h.at, h.caplen, &key, &length):
+            if not count(c, &key, hash_of(&key), length):
+                return False
+    return True
+
+
+cdef bint run_ahead(Replay replay, Counts *c) noexcept nogil:
     cdef Key keys[AHEAD]
     cdef uint64_t hashes[AHEAD]
     cdef uint32_t lengths[AHEAD]
@@ -161,7 +176,7 @@ cdef bint run(Replay replay, Counts *c) noexcept nogil:
     return True
 
 
-def bare(Replay replay not None):
+def bare(Replay replay not None, bint ahead=False):
     """(CPU seconds, packets counted, flows).  Raises MemoryError."""
     cdef Counts c
     cdef int64_t start
@@ -170,7 +185,7 @@ def bare(Replay replay not None):
     c.mask = c.flows = c.packets = 0
     with nogil:
         start = cpu_ns()
-        good = grow(&c) and run(replay, &c)
+        good = grow(&c) and (run_ahead(replay, &c) if ahead else run(replay, &c))
         start = cpu_ns() - start
     free(c.entries)
     if not good:

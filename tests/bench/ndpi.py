@@ -3,7 +3,7 @@
 Wants gcc and Debian's package libndpi-dev, and says so where they are not there.  CAPTURE is a pcap of Ethernet.  Both
 are run in turn, as a machine is not the same from second to second; medians of CPU seconds are printed as JSON, and
 what they are over `ndpi_parse_cpu_s`, the loop around nDPI when nDPI is not called: it parses packets and finds their
-flows in a hash table, plainly.  (`bare_cpu_s` is such a loop too, made fast by looking ahead: dpi/bench/bare.pyx.)
+flows in a hash table, plainly.  (`bare_cpu_s` is our such loop, `bare_ahead_cpu_s` looks ahead: dpi/bench/bare.pyx.)
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def main(arguments: list[str]) -> int:
                 "ndpi_first_label_cpu_s": median(theirs, "first_cpu_s"),
                 "dpi_cpu_s": median(ours, "cpu_s"),
                 "bare_cpu_s": median(ours, "bare_cpu_s"),
+                "bare_ahead_cpu_s": median(ours, "bare_ahead_cpu_s"),
                 "ndpi_over_parse": over("cpu_s", theirs),
                 "dpi_over_parse": over("cpu_s", ours),
                 "ndpi_over_dpi": round(

@@ -32,8 +32,8 @@ def test_the_engine_beside_a_bare_loop_that_sees_the_same_packets_and_flows(tmp_
     packets = [*known, packet(CLIENT, 5000, SERVER, 5001, UDP, b"x" * 40)]
     capture.write_bytes(pcap([ETHERNET + each for each in packets], link_type=1))
     found = run("engine", capture, "--rounds", "1")
-    assert {"cpu_s", "parse_cpu_s", "bare_cpu_s", "cost_over_bare", "packets_per_decision", "bytes_per_flow", "rss_mb",
-            "start_s"} <= found.keys()  # fmt: skip
+    assert {"cpu_s", "parse_cpu_s", "bare_cpu_s", "bare_ahead_cpu_s", "cost_over_bare", "packets_per_decision",
+            "bytes_per_flow", "rss_mb", "start_s"} <= found.keys()  # fmt: skip
     assert (found["packets"], found["flows"]) == (found["bare_packets"], found["bare_flows"]) == (11, 4)
 
 
