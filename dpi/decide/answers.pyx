@@ -11,7 +11,7 @@ from dpi.decide.shard cimport LEARNT, SEES_NONE, TRAIT_SHARED, Learnt, Shard
 from dpi.dissect.dns cimport DNS_A, DNS_AAAA, DNS_HTTPS, DnsMessage
 from dpi.flow.events cimport EVENT_ASKED, EVENT_LEARNT, Event, ring_commit, ring_reserve
 from dpi.flow.evidence cimport BY_DNS, BY_DNS_QUERY, BY_PREFIX, confidence_of, improve
-from dpi.flow.flow cimport NONE, Flow
+from dpi.flow.flow cimport HOST_ANSWERED, NONE, Flow
 from dpi.flow.strings cimport string_drop, string_keep
 from dpi.match.name_table cimport CARRIED, NameHit
 from dpi.match.names cimport aliases_find, aliases_learn, names_learn
@@ -188,8 +188,8 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
         return
     if m.qname_len == 0 or s.names == NULL or s.hosts == NULL:
         return
-    if m.answers and not f.asked:
-        f.asked = 1
+    if m.answers and f.asked != HOST_ANSWERED:
+        f.asked = HOST_ANSWERED
         if s.blind != SEES_NONE:
             name_by_answer(s, f, m)
         name_by_addresses(s, f, m)

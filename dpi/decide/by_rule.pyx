@@ -1,10 +1,11 @@
 """The app that a rule of the signature files gives a flow, by all that is known of it together.
 
-A rule is its author's word and stands above all other evidence.  It is asked again whenever more is known; the first
-rule in the order of the files that holds is the one.
+A rule is its author's word and stands above all other evidence, as far as what it asks for is sure: by a host that only
+another client looked up, or another flow showed, it is as sure as that is.  It is asked again whenever more is known; the
+first rule in the order of the files that holds is the one.
 """
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport strlen
 
 from dpi.decide.disposition cimport question
@@ -12,27 +13,41 @@ from dpi.decide.labels cimport categorise
 from dpi.decide.shard cimport Shard
 from dpi.dissect.protocols cimport P_DNS
 from dpi.flow.evidence cimport BY_RULE, confidence_of
-from dpi.flow.flow cimport NONE, Flow, opener
+from dpi.flow.flow cimport FLOW_NAMED, HOST_LOOKED_UP, NONE, Flow, opener
 from dpi.flow.strings cimport string_text
 from dpi.match.rule_table cimport Question, rules_ask
+
+
+cdef enum:
+    BY_HEARSAY = 70         # what another client's lookup counts
+
+
+cdef inline void ask_host(Question *q, const char *host) noexcept nogil:
+    q.host = host
+    q.host_len = <uint32_t>strlen(host)
 
 
 cdef void by_rule(Shard *s, Flow *f) noexcept nogil:
     cdef Question q
     cdef uint32_t rule
+    cdef bint sure
+    cdef uint8_t confidence = confidence_of(BY_RULE)
     cdef int client = opener(f)
     if s.app_rules == NULL or s.app_rules.n == 0:
         return
     question(s, f, &q)
-    if f.protocol.id != P_DNS:      # the name that its record shows, sure or not: the author knows more than we
-        q.host = string_text(s.strings, f.host)
-        q.host_len = <uint32_t>strlen(q.host)
     q.local = f.addr[client]
     q.remote = f.addr[1 - client]
+    sure = f.flags & FLOW_NAMED or f.asked == HOST_LOOKED_UP
+    ask_host(&q, string_text(s.strings, f.host if sure and f.protocol.id != P_DNS else <uint32_t>NONE))
     rule = rules_ask(s.app_rules, &q)
-    if rule == NONE:
+    if rule == NONE and not sure and f.host != NONE and f.protocol.id != P_DNS:
+        ask_host(&q, string_text(s.strings, f.host))
+        rule = rules_ask(s.app_rules, &q)
+        confidence = BY_HEARSAY
+    if rule == NONE or confidence < f.app.confidence:
         return
     f.app.id = s.app_rules.rules[rule].disposition
     f.app.method = BY_RULE
-    f.app.confidence = confidence_of(BY_RULE)
+    f.app.confidence = confidence
     categorise(s, f)

@@ -10,10 +10,11 @@ from libc.string cimport strlen
 
 from dpi.decide.device cimport device_read
 from dpi.decide.fingerprint cimport ja4_of
+from dpi.decide.labels cimport is_servers
 from dpi.decide.shard cimport Shard
 from dpi.dissect.protocols cimport P_CAPWAP, P_DNS, P_GENEVE, P_GRE, P_GTP, P_IPIP, P_L2TP, P_MPLS, P_TZSP, P_VXLAN
 from dpi.flow.evidence cimport PROVISIONAL
-from dpi.flow.flow cimport FLOW_DECIDED, FLOW_OFFLOADED, NONE, Flow, opener
+from dpi.flow.flow cimport FLOW_DECIDED, FLOW_NAMED, FLOW_OFFLOADED, HOST_LOOKED_UP, NONE, Flow, opener
 from dpi.flow.strings cimport string_text
 from dpi.match.rule_table cimport OPENED_IN, OPENED_OUT, Question, rules_ask
 
@@ -27,7 +28,7 @@ cdef void question(Shard *s, const Flow *f, Question *q) noexcept nogil:
     q.app = f.app.id if sure and not dns else 0
     q.protocol = f.protocol.id
     q.category = s.category[q.app] if q.app else s.category[q.protocol]
-    q.host = string_text(s.strings, f.host if sure and not dns else <uint32_t>NONE)
+    q.host = string_text(s.strings, f.host if (sure or f.asked == HOST_LOOKED_UP) and not dns else <uint32_t>NONE)
     q.host_len = <uint32_t>strlen(q.host)
     q.ja4 = string_text(s.strings, ja4_of(f))
     q.alpn = string_text(s.strings, f.alpn)
@@ -47,6 +48,11 @@ cdef inline bint is_tunnel(uint16_t protocol) noexcept nogil:
             or protocol == P_L2TP or protocol == P_CAPWAP or protocol == P_MPLS or protocol == P_TZSP)
 
 
+cdef bint moves_others(const Shard *s, const Flow *f) noexcept nogil:
+    """Whether a flow's name is good enough for the connections of others to the same server: no guess, and no mere claim."""
+    return (f.app.id == 0 or f.app.confidence >= PROVISIONAL) and (not f.flags & FLOW_NAMED or is_servers(s, f))
+
+
 cdef void ask(Shard *s, Flow *f) noexcept nogil:
     """Which rule the flow falls under as it is known now, and the mark that says so."""
     cdef Question q
@@ -64,7 +70,7 @@ cdef void ask(Shard *s, Flow *f) noexcept nogil:
     f.mark = <uint32_t>f.disposition << s.mark_shift
     if f.tunnel or is_tunnel(f.protocol.id):
         return                      # the kernel's connection is one for all flows in the tunnel: see process()
-    if f.route and (f.app.id == 0 or f.app.confidence >= PROVISIONAL):      # a guess does not move others' traffic
+    if f.route and moves_others(s, f):
         f.mark |= <uint32_t>f.route * (s.mark_final << 1)       # its bits are right above: the kernel learns the server
     if final and s.offload and not f.needs:
         f.mark |= s.mark_final

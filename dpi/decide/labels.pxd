@@ -11,6 +11,7 @@ from dpi.wire.packet cimport Packet
 cdef uint16_t header_label(const Packet *packet) noexcept nogil
 cdef void categorise(Shard *shard, Flow *flow) noexcept nogil
 cdef void name_by_address(Shard *shard, Flow *flow) noexcept nogil
+cdef bint is_servers(const Shard *shard, const Flow *flow) noexcept nogil
 cdef void take_over(Shard *shard, Flow *flow, Finding *finding) noexcept nogil
 cdef void take_answer(Shard *shard, Flow *flow, const Finding *finding) noexcept nogil
 cdef uint16_t service_at(Shard *shard, const uint8_t *address) noexcept nogil

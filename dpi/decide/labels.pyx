@@ -34,20 +34,21 @@ from dpi.flow.evidence cimport (
     confidence_of,
     improve,
 )
-from dpi.flow.flow cimport FLOW_NAMED, FLOW_OPENER, FLOW_SYN_SEEN, NONE, Flow, opener
+from dpi.flow.flow cimport HOST_LOOKED_UP, HOST_IN_HELLO, FLOW_NAMED, FLOW_OPENER, FLOW_SYN_SEEN, NONE, Flow, opener
 from dpi.flow.strings cimport string_drop, string_keep, string_text
 from dpi.match.hosts cimport HostHit, HostTable, host_match
 from dpi.match.name_table cimport NameHit
 from dpi.match.names cimport names_find, servers_find, servers_learn
 from dpi.match.nearby cimport networks_learn
 from dpi.match.ports cimport port_match
-from dpi.match.prefix_table cimport prefix_told
+from dpi.match.prefix_table cimport prefix_match, prefix_told
 from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, Packet
 
 
 cdef enum:
     BY_OTHERS = 15          # confidence that a name loses where it was another client's lookup …
     BY_MANY = 25            # … and where several apps share the address
+    BY_CLAIM = 5            # … that another flow showed, at an address that is not the app's own: no rule acts on that at once
 
 
 # What the IP header's protocol number alone tells (IANA, Protocol Numbers); 0: nothing.
@@ -87,6 +88,8 @@ cdef void name_by_address(Shard *s, Flow *f) noexcept nogil:
             confidence -= BY_OTHERS
     elif servers_find(s.names, f.addr[server], f.port[server], f.proto, s.now, &hit):
         confidence = confidence_of(BY_KNOWN_SERVER)
+        if s.prefixes == NULL or prefix_match(s.prefixes, f.addr[server]) != hit.label:
+            confidence -= BY_CLAIM
     else:
         return
     if hit.ambiguous:
@@ -97,6 +100,8 @@ cdef void name_by_address(Shard *s, Flow *f) noexcept nogil:
         categorise(s, f)
     if f.host == NONE and hit.n:
         f.host = string_keep(s.strings, hit.name, hit.n)
+        if hit.own and not hit.ambiguous:
+            f.asked = HOST_LOOKED_UP
 
 
 cdef void replace(Shard *s, uint32_t *string, const char *text) noexcept nogil:
@@ -213,6 +218,17 @@ cdef inline void take_fields(Shard *s, Flow *f, const Found *found) noexcept nog
     f.ech |= found.ech
 
 
+cdef bint is_servers(const Shard *s, const Flow *f) noexcept nogil:
+    """Whether a name that a flow shows may be taken for its server's by others.
+
+    A proxy is not whom it connects to, and what nobody has answered anybody may have sent; of UDP, whose first packet
+    mostly shows the name, that is not known.
+    """
+    if f.protocol.id == P_SOCKS or f.protocol.id == P_HTTPPROXY or f.protocol.id == P_HTTPCONNECT:
+        return False
+    return f.proto != IP_TCP or f.packets[1 - opener(f)] or s.hearsay
+
+
 cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     """Copies what the inspector found into the flow, and names the app by the name."""
     cdef Found *found = &s.inspector.found
@@ -245,7 +261,7 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
         f.host = string_keep(s.strings, found.host, found.host_len)
         another = before != NONE and before != f.host
         string_drop(s.strings, before)
-        f.asked = finding.method == BY_SNI and f.proto == IP_TCP
+        f.asked = HOST_IN_HELLO if finding.method == BY_SNI and f.proto == IP_TCP else 0
         if finding.method != BY_NOTHING:
             f.flags |= FLOW_NAMED
             if f.app.method == BY_DNS or f.app.method == BY_KNOWN_SERVER:
@@ -256,8 +272,7 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
             if another and (finding.method == BY_SNI or finding.method == BY_QUIC_SNI):
                 f.risks |= lookup_risks(s, f, label)
             server = 1 - opener(f)
-            if s.names != NULL and finding.method != BY_DNS_QUERY and finding.method != BY_CERTIFICATE \
-                    and f.protocol.id != P_SOCKS:       # a proxy is not whom it connects to
+            if s.names != NULL and finding.method != BY_DNS_QUERY and is_servers(s, f):
                 servers_learn(s.names, f.addr[server], f.port[server], f.proto, found.host, found.host_len,
                               f.app.id, s.now, finding.method)
                 networks_learn(s.names, f.addr[1 - server], f.addr[server],

@@ -18,7 +18,7 @@ from dpi.dissect.protocols cimport *
 from dpi.dissect.risks cimport *
 from dpi.dissect.tls cimport TLS_1_2
 from dpi.flow.evidence cimport BY_SIGNATURE
-from dpi.flow.flow cimport FLOW_NAMED, FLOW_SYN_SEEN, FLOW_TLS, SYSTEM_PORTS, Flow, opener
+from dpi.flow.flow cimport HOST_IN_HELLO, FLOW_NAMED, FLOW_SYN_SEEN, FLOW_TLS, SYSTEM_PORTS, Flow, opener
 from dpi.flow.strings cimport string_text
 from dpi.match.name_table cimport NameHit
 from dpi.match.names cimport names_find
@@ -62,7 +62,7 @@ cdef uint32_t certificate_risks(Shard *s, const Flow *f, const Certificate *c, i
         risks |= RISK_CERTIFICATE_DATES
     if c.self_signed:
         risks |= RISK_SELF_SIGNED
-    if f.asked and not c.covers and not c.partial and is_name(string_text(s.strings, f.host)):
+    if f.asked == HOST_IN_HELLO and not c.covers and not c.partial and is_name(string_text(s.strings, f.host)):
         risks |= RISK_NAME_MISMATCH
     return risks
 

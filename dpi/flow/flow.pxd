@@ -36,6 +36,12 @@ cdef enum FlowFlag:
     FLOW_TLS = 0x80         # what it carries is TLS, or has gone over to it
 
 
+cdef enum Asked:            # what else is known of a flow's host
+    HOST_IN_HELLO = 1       # it is what the client asked for in TLS
+    HOST_LOOKED_UP = 2      # this client looked it up, and nothing else that the server's address has
+    HOST_ANSWERED = 3       # of DNS: the question was answered
+
+
 # Three cache lines.  Side 0 is who sent the first packet seen; who opened is FLOW_OPENER.  For isn[] only TCP has a use:
 # of UDP probes keep a word there for each side (dissect/probes/sight.pxd), of DNS it has the open questions
 # (decide/answers.pyx), and of a flow that is settled what was seen of its shape (decide/shape.pyx).
@@ -48,7 +54,7 @@ cdef struct Flow:
     uint8_t state           # State
     uint8_t flags           # FlowFlag
     uint16_t needs          # dissect/inspector.pxd: what is still looked for; 0: no more work
-    uint8_t asked           # its host is the name that the client asked for in TLS; DNS: that was answered
+    uint8_t asked           # Asked
     uint8_t odd             # DNS: how much its questions look like data (dissect/dns_names.pxd); unknown: decide/peers.pyx
     uint16_t decided_at     # packets seen when it was decided
     int64_t last            # ns: newest packet
