@@ -22,6 +22,7 @@ from dpi.wire.packet cimport FRAGMENT_FIRST, IP_UDP, ORIGIN_LAN, Packet
 
 cdef enum:
     DNS_PORT = 53
+    TOLD_ANSWER = 32        # addresses of an answer that the control plane is told at a time; the rest with the next one
     SETTLE = 50000000       # ns: what is held is let go after as much
     TOLD_MAX = 60           # seconds after which the kernel may have lost it: somebody flushed its sets
     TTL_MIN = 30            # seconds
@@ -33,7 +34,8 @@ cdef inline uint64_t address_tag(const uint8_t *addr, uint8_t route) noexcept no
     cdef uint64_t half[2]
     memcpy(half, addr, 16)
     half[0] = (half[0] ^ route) * <uint64_t>0x9E3779B97F4A7C15ULL
-    half[0] = (half[0] ^ half[0] >> 29 ^ half[1]) * <uint64_t>0xBF58476D1CE4E5B9ULL
+    half[0] ^= half[0] >> 29 ^ half[1]
+    half[0] = (half[0] ^ half[0] >> 32) * <uint64_t>0xBF58476D1CE4E5B9ULL      # an address ends in the highest bits
     return half[0] ^ half[0] >> 32
 
 
@@ -47,6 +49,7 @@ cdef void steer(Shard *s, const Packet *p, const DnsMessage *m, uint16_t label, 
     cdef Learnt *known
     cdef Event *e
     cdef uint32_t i, rule
+    cdef uint32_t told = 0
     cdef uint64_t tag
     cdef int64_t ttl
     memset(&q, 0, sizeof(q))
@@ -64,9 +67,10 @@ cdef void steer(Shard *s, const Packet *p, const DnsMessage *m, uint16_t label, 
         known = &s.learnt[tag & (LEARNT - 1)]
         if known.tag == tag and known.settled <= s.now < known.until:
             continue
-        e = ring_reserve(&s.ring)
+        e = ring_reserve(&s.ring) if told < TOLD_ANSWER else NULL
         if e == NULL:
             return                      # nobody listens: the packet goes on
+        told += 1
         ttl = max(min(<int64_t>m.addresses[i].ttl, TTL_MAX), TTL_MIN)
         if known.tag != tag or s.now >= known.until:
             known.tag = tag

@@ -10,7 +10,7 @@ cdef enum:
     DNS_AAAA = 28
     DNS_SVCB = 64
     DNS_HTTPS = 65
-    DNS_ADDRESSES_MAX = 32
+    DNS_ADDRESSES_MAX = 1024    # 16 bytes each at least, where a stream of 16 KiB is looked at
 
 
 cdef struct DnsAddress:
@@ -36,7 +36,7 @@ cdef struct DnsMessage:
     char qname[256]         # lower case, dotted, no trailing dot; "" is the root
     char cname[256]         # the last alias that the answer leads to, "" where there is none
     uint32_t n_addresses
-    DnsAddress addresses[DNS_ADDRESSES_MAX]
+    DnsAddress addresses[DNS_ADDRESSES_MAX]     # the first n_addresses are told; the rest is not cleared
 
 
 cdef bint dns_by_form(const uint8_t *data, uint32_t n) noexcept nogil

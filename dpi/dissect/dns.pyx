@@ -5,8 +5,8 @@ told anything.  They are found by following the aliases from the question's name
 A message is told from other payloads by its question, which must be there whole and sane.
 
 A message's cost is bounded: compression pointers lead backwards and are followed a few times a name (else 64 KiB of
-pointers would be walked for each of them), each record's name is read once, and so many records and aliases are
-looked at.
+pointers would be walked for each of them), each record's name is read twice at the most, and so many records and
+aliases are looked at.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
@@ -21,7 +21,8 @@ from dpi.wire.cursor cimport Cursor, alive, left, over, skip, slice, take, u8, u
 cdef enum:
     HEADER = 12
     NAME_MAX = 253          # as text: 255 bytes with its lengths and the root (RFC 1035, 2.3.4)
-    RECORDS_MAX = 64        # of the answer that are looked at
+    RECORDS_MAX = 1024      # of the answer that are looked at; the stream that is looked at has no room for more
+    FORM_RECORDS_MAX = 64   # … of any section, where their number is a part of what tells DNS
     ALIASES_MAX = 16        # that are followed
     JUMPS_MAX = 16          # a name; compressors need one, some two
     QUESTIONS_MAX = 32
@@ -36,11 +37,29 @@ cdef struct Name:
 
 
 cdef struct Record:
-    Name owner
+    Cursor owner            # its name, and what is behind
     uint16_t type
     uint16_t rclass
     uint32_t ttl            # seconds
     Cursor data
+
+
+cdef struct Alias:
+    Name owner
+    Cursor target           # its name; dead once it was followed
+    uint32_t ttl            # seconds
+
+
+cdef void skip_name(Cursor *c) noexcept nogil:
+    """The cursor goes behind the name (RFC 1035, 4.1.4), wherever its pointer leads."""
+    cdef uint8_t length = u8(c)
+    while 0 < length < 0x40:
+        skip(c, length)
+        length = u8(c)
+    if length >= 0xC0:
+        skip(c, 1)
+    elif length:
+        c.p = NULL
 
 
 cdef bint read_name(const uint8_t *data, Cursor *c, Name *out) noexcept nogil:
@@ -102,7 +121,7 @@ cdef bint sane(const DnsMessage *m, uint16_t flags) noexcept nogil:
     """Whether a header is one that resolvers and servers send (RFC 1035, 4.1.1; RFC 6895, 2.2)."""
     if m.opcode == 3 or m.opcode > 6 or flags & 0x0040 or m.rcode > 11:
         return False
-    if m.questions > QUESTIONS_MAX or m.answers > 512 or m.authorities > 512 or m.additionals > 512:
+    if m.questions > QUESTIONS_MAX or max(m.answers, m.authorities, m.additionals) > RECORDS_MAX:
         return False
     if m.questions == 0:
         return m.response and m.answers + m.authorities > 0
@@ -136,7 +155,7 @@ cdef bint dns_by_form(const uint8_t *data, uint32_t n) noexcept nogil:
     authorities = u16(&c)
     additionals = u16(&c)
     if flags & 0x8000:
-        if answers > RECORDS_MAX or authorities > RECORDS_MAX or additionals > RECORDS_MAX or flags & 15 > 5:
+        if max(answers, authorities, additionals) > FORM_RECORDS_MAX or flags & 15 > 5:
             return False
     elif flags & 0x068F or answers or authorities or additionals > 2:       # EDNS (RFC 6891), a signature (RFC 8945)
         return False
@@ -145,26 +164,35 @@ cdef bint dns_by_form(const uint8_t *data, uint32_t n) noexcept nogil:
     return memcmp(c.p, b"\x012", 2) != 0 and not half_ascii(c.p, left(&c))
 
 
-cdef Answer dns_message(const uint8_t *data, uint32_t n, DnsMessage *out) noexcept nogil:
-    """One message, as a UDP payload is.  YES or NO; where the payload was cut, what is there of its answer counts."""
-    cdef Cursor c = over(data, n)
-    cdef Name qname, other
-    cdef uint16_t flags, qtype, qclass
-    cdef int i
-    memset(out, 0, sizeof(DnsMessage))
-    out.id = u16(&c)
-    flags = u16(&c)
-    out.questions = u16(&c)
-    out.answers = u16(&c)
-    out.authorities = u16(&c)
-    out.additionals = u16(&c)
-    if not alive(&c):
-        return NO
+cdef inline void cleared(DnsMessage *out) noexcept nogil:
+    """All but the addresses, which are many and of which n_addresses says how many there are."""
+    memset(out, 0, <char *>out.addresses - <char *>out)
+
+
+cdef bint read_header(Cursor *c, DnsMessage *out) noexcept nogil:
+    """RFC 1035, 4.1.1; False where it is not all there, or none that is sent."""
+    cdef uint16_t flags
+    cleared(out)
+    out.id = u16(c)
+    flags = u16(c)
+    out.questions = u16(c)
+    out.answers = u16(c)
+    out.authorities = u16(c)
+    out.additionals = u16(c)
     out.response = flags >> 15
     out.opcode = flags >> 11 & 15
     out.truncated = flags >> 9 & 1
     out.rcode = flags & 15
-    if not sane(out, flags):
+    return alive(c) and sane(out, flags)
+
+
+cdef Answer dns_message(const uint8_t *data, uint32_t n, DnsMessage *out) noexcept nogil:
+    """One message, as a UDP payload is.  YES or NO; where the payload was cut, what is there of its answer counts."""
+    cdef Cursor c = over(data, n)
+    cdef Name qname, other
+    cdef uint16_t qtype, qclass
+    cdef int i
+    if not read_header(&c, out):
         return NO
     qname.n = 0
     if out.questions == 0 and not unasked(data, c, &qname):
@@ -188,8 +216,8 @@ cdef Answer dns_message(const uint8_t *data, uint32_t n, DnsMessage *out) noexce
 
 cdef bint read_record(const uint8_t *data, Cursor *c, Record *out) noexcept nogil:
     """RFC 1035, 4.1.3."""
-    if not read_name(data, c, &out.owner):
-        return False
+    out.owner = c[0]
+    skip_name(c)
     out.type = u16(c)
     out.rclass = u16(c) & 0x7FFF        # the top bit flushes caches (RFC 6762, 10.2)
     out.ttl = u32(c)
@@ -204,38 +232,52 @@ cdef bint unasked(const uint8_t *data, Cursor c, Name *name) noexcept nogil:
     cdef Record record
     if not read_record(data, &c, &record) or record.type == 0 or record.rclass not in (1, 254, 255):
         return False
-    name[0] = record.owner
-    return True
+    return read_name(data, &record.owner, name)
+
+
+cdef uint32_t read_aliases(const uint8_t *data, Cursor c, uint32_t n_records, Alias *aliases) noexcept nogil:
+    """The first aliases of an answer section, ALIASES_MAX at the most: how many there are."""
+    cdef Record record
+    cdef uint32_t n = 0
+    cdef uint32_t i
+    for i in range(n_records):
+        if n == ALIASES_MAX or not read_record(data, &c, &record):
+            break
+        if record.type == DNS_CNAME and record.rclass == 1 and read_name(data, &record.owner, &aliases[n].owner):
+            aliases[n].target = record.data
+            aliases[n].ttl = record.ttl
+            n += 1
+    return n
 
 
 cdef void read_answers(const uint8_t *data, Cursor c, const Name *qname, DnsMessage *out) noexcept nogil:
     """Follows the question's name through the answer section, and collects the addresses at its end."""
-    cdef Record records[RECORDS_MAX]
+    cdef Alias aliases[ALIASES_MAX]
+    cdef Record record
     cdef Name current = qname[0]
-    cdef Name target
+    cdef Name owner
+    cdef uint32_t n_records = min(<uint32_t>out.answers, <uint32_t>RECORDS_MAX)
+    cdef uint32_t n = read_aliases(data, c, n_records, aliases)
     cdef uint32_t ttl = 0x7FFFFFFF
-    cdef int aliases = 0
-    cdef int n = 0
-    cdef int i = 0
-    while n < RECORDS_MAX and n < out.answers and read_record(data, &c, &records[n]):
-        n += 1
+    cdef uint32_t i = 0
     while i < n:                        # from the start again after each alias: they come in any order
-        if records[i].type == DNS_CNAME and records[i].rclass == 1 and same(&records[i].owner, &current):
-            aliases += 1
-            if not read_name(data, &records[i].data, &target) or aliases > ALIASES_MAX:
+        if aliases[i].target.p != NULL and same(&aliases[i].owner, &current):
+            if not read_name(data, &aliases[i].target, &current):
                 return
-            records[i].type = 0         # … but each is followed once
-            ttl = min(ttl, records[i].ttl)
-            current = target
+            aliases[i].target.p = NULL  # … but each is followed once
+            ttl = min(ttl, aliases[i].ttl)
             i = 0
         else:
             i += 1
     if not same(&current, qname):
         memcpy(out.cname, current.text, current.n)
         out.cname_len = current.n
-    for i in range(n):
-        if records[i].rclass == 1 and same(&records[i].owner, &current):
-            read_address(data, &records[i], min(ttl, records[i].ttl), out)
+    for i in range(n_records):
+        if not read_record(data, &c, &record):
+            return
+        if record.rclass == 1 and record.type in (DNS_A, DNS_AAAA, DNS_HTTPS, DNS_SVCB) and (
+                read_name(data, &record.owner, &owner) and same(&owner, &current)):
+            read_address(data, &record, min(ttl, record.ttl), out)
 
 
 cdef void read_address(const uint8_t *data, Record *r, uint32_t ttl, DnsMessage *out) noexcept nogil:
@@ -287,17 +329,15 @@ cdef Answer dns_stream(const uint8_t *data, uint32_t n, DnsMessage *out) noexcep
     """The first message of a TCP direction, behind its length (RFC 1035, 4.2.2); MORE until it is there whole."""
     cdef Cursor c = over(data, n)
     cdef uint32_t length = u16(&c)
-    cdef Answer answer
     if n < 2:
-        memset(out, 0, sizeof(DnsMessage))
+        cleared(out)
         return MORE
     if length < HEADER:
         return NO
-    answer = dns_message(data + 2, min(length, n - 2), out)
     if n - 2 >= length:
-        return answer
+        return dns_message(data + 2, length, out)
     # The header decides at once that it is none; a question or an answer that is cut may yet come.
-    return MORE if n - 2 < HEADER or sane(out, 0) else NO
+    return MORE if n - 2 < HEADER or read_header(&c, out) else NO
 
 
 cdef tuple as_answer(Answer answer, const DnsMessage *m):

@@ -122,9 +122,25 @@ def test_a_time_to_live_with_its_top_bit_set_is_none() -> None:
     assert read(message(record(POINTER, A, v4("192.0.2.1"), 0x80000000)))["addresses"][0][1] == 0
 
 
-def test_no_more_than_32_addresses_are_kept() -> None:
-    found = read(message(*(record(POINTER, A, v4(f"192.0.2.{i}")) for i in range(50))))
-    assert len(found["addresses"]) == 32
+@pytest.mark.parametrize("size", [512, 1232, 4096, 16384], ids=["RFC 1035", "EDNS now", "EDNS once", "a stream"])
+@pytest.mark.parametrize(("kind", "data"), [(A, v4("192.0.2.1")), (AAAA, bytes(15) + b"\1")], ids=["IPv4", "IPv6"])
+def test_all_addresses_are_read_that_an_answer_of_that_size_has_room_for(size: int, kind: int, data: bytes) -> None:
+    chain = [record(POINTER, CNAME, name("a.example.net")), record(name("a.example.net"), CNAME, name("b.example.net"))]
+    alias = b"\xc0" + bytes([message(*chain).rindex(name("b.example.net"))])
+    each = record(alias, kind, data)
+    n = (size - len(message(*chain))) // len(each)
+    found = read(message(*chain, *[each] * n))
+    assert (found["cname"], len(found["addresses"])) == ("b.example.net", n)
+
+
+def test_no_more_than_1024_addresses_are_kept() -> None:
+    hints = struct.pack(">HBHH", 1, 0, 4, 4 * 1100) + v4("192.0.2.1") * 1100
+    assert len(read(message(record(POINTER, HTTPS, hints), qtype=HTTPS))["addresses"]) == 1024
+
+
+def test_what_an_answer_before_had_more_is_not_told_again() -> None:
+    assert len(read(message(*[record(POINTER, A, v4("192.0.2.1"))] * 40))["addresses"]) == 40
+    assert len(read(message(record(POINTER, A, v4("192.0.2.1"))))["addresses"]) == 1
 
 
 @pytest.mark.parametrize("kind", [HTTPS, SVCB])

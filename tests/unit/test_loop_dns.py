@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dpi.dissect.protocols import IDS
+from dpi.match.names import Names
 from dpi.record.fields import METHODS
 from tests.cores import (
     ACCEPT,
+    ACK,
     CACHED,
     CLIENT,
     CLOUD,
@@ -140,6 +142,31 @@ def test_dns_over_tcp_teaches_too() -> None:
     assert find(one, 40000, 443)["app"] == VIDEO
 
 
+def many(n: int) -> list[str]:
+    return [f"198.51.{i >> 8}.{i & 255}" for i in range(n)]
+
+
+def test_the_last_of_many_addresses_is_learnt_as_the_first_is() -> None:
+    one = core(names=Names(4096))
+    resolve(one, "www.video.example", *many(253))  # 4,096 bytes
+    for address in (many(253)[0], many(253)[-1]):
+        Connection(one, dst=address).segment(0, 0, flags=SYN)
+        assert find(one, 40000, 443, dst=address)["app"] == VIDEO
+
+
+def test_so_it_is_over_tcp_in_segments() -> None:
+    one = core(names=Names(8192))
+    connection = Connection(one, sport=50000, dport=53, dst=RESOLVER).shake()
+    asked, answered = question("www.video.example"), answer("www.video.example", *many(800))
+    connection.segment(0, 0, len(asked).to_bytes(2, "big") + asked)
+    data = len(answered).to_bytes(2, "big") + answered
+    for at in range(0, len(data), 1400):
+        connection.segment(1, at, data[at : at + 1400], flags=ACK)
+    assert connection.flow()["needs"] == 0
+    Connection(one, dst=many(800)[-1]).segment(0, 0, flags=SYN)
+    assert find(one, 40000, 443, dst=many(800)[-1])["app"] == VIDEO
+
+
 # Held
 
 
@@ -167,6 +194,16 @@ def test_an_answer_with_an_address_that_is_on_its_way_to_the_kernel_waits_as_wel
     held = [resolve(one, "www.video.example", SERVER, sport=50000 + m, time=m * SECOND // 1000)[0] for m in moments]
     assert held == [HOLD, HOLD, HOLD, ACCEPT]
     assert [event[4] for event in one.drain() if event[0] == "learnt"] == [1, 2, 3]
+
+
+def test_of_many_addresses_the_kernel_is_told_some_with_each_answer() -> None:
+    one = core(rules=[CACHED], names=Names(4096))
+    told: list[str] = []
+    for n in range(3):
+        verdict, _, _ = resolve(one, "www.video.example", *many(40), sport=50000 + n, time=(n + 1) * SECOND)
+        told += [".".join(map(str, event[1][-4:])) for event in one.drain() if event[0] == "learnt"]
+        assert (verdict, len(told)) == ((HOLD, 32), (HOLD, 40), (ACCEPT, 40))[n]
+    assert told == many(40)
 
 
 def test_a_flow_that_shows_its_name_tells_the_kernel_the_route_of_its_server_and_a_guess_does_not() -> None:
