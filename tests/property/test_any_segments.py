@@ -60,7 +60,7 @@ WAITS = {
     *("apcupsd", "bacula", "dicom", "esphome", "ethereum", "finger", "gopher", "hpvirtgrp", "iec62056", "ldap", "lpd"),
     *("lumberjack", "maplestory", "mssqltds", "mysql", "nsq", "ookla", "oracle", "pathofexile", "postgresql", "rcon"),
     *("rtmp", "sane", "socks", "spotify", "tacacs", "telegram", "whoisdas", "worldofwarcraft", "xdmcp", "zookeeper"),
-    *("osc", "pulsar", "tarantool", "thrift"),  # a length counts all that is there
+    *("pulsar", "tarantool"),  # a length counts all that is there
     *("mbus", "modbus"),  # over a serial line: a check sum of all that is there
 }
 

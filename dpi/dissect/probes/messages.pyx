@@ -96,11 +96,12 @@ cdef bint thrift_json(const Sight *s, uint32_t at) noexcept nogil:
         is_digit(byte_at(s, i + 4)))
 
 
-cdef bint thrift_field(const Sight *s, uint32_t at) noexcept nogil:
-    """A field of a struct, a kind that there is and a number of up to 8 bits; or the end of all (0)."""
+cdef bint thrift_field(const Sight *s, uint32_t at, uint32_t start) noexcept nogil:
+    """A field of a struct, a kind that there is and a number of up to 8 bits; or the end of all (0), which is that of the
+    frame that starts the message at 4, or where a bare one's next begins, with a name's length."""
     cdef uint8_t kind = byte_at(s, at)
     if kind == 0:
-        return at + 1 == s.n
+        return at + 1 == be32(s, 0) + start if start else fills(s, at + 1, 0, 3)
     return kind in (2, 3, 4, 6, 8, 10, 11, 12, 13, 14, 15) and at + 3 < s.n and byte_at(s, at + 1) == 0
 
 
@@ -114,16 +115,24 @@ cdef bint thrift_old(const Sight *s, uint32_t at) noexcept nogil:
         if not (c'a' <= lower(s.data[i]) <= c'z' or is_digit(s.data[i]) or s.data[i] in (c'_', c'.')):
             return False
     i = at + 4 + n
-    return 1 <= s.data[i] <= 4 and byte_at(s, i + 1) == 0 and thrift_field(s, i + 5)
+    return 1 <= s.data[i] <= 4 and byte_at(s, i + 1) == 0 and thrift_field(s, i + 5, at)
+
+
+cdef bint thrift_form(const Sight *s, uint32_t at) noexcept nogil:
+    return thrift_name(s, at) or thrift_compact(s, at) or thrift_json(s, at) or thrift_old(s, at)
 
 
 cdef Answer thrift(const Sight *s, Found *out) noexcept nogil:
     """Thrift's binary, compact and JSON protocols, bare or framed (thrift-binary-protocol.md), or with a header."""
-    if thrift_name(s, 0) or thrift_compact(s, 0) or thrift_json(s, 0) or thrift_old(s, 0):
+    if thrift_form(s, 0):
         return YES
-    if not 4 <= be32(s, 0) <= 1 << 24 or not fills(s, be32(s, 0) + 4, 4, 2):
+    if not 4 <= be32(s, 0) <= 1 << 24:
         return NO
-    if thrift_name(s, 4) or thrift_compact(s, 4) or thrift_json(s, 4) or thrift_old(s, 4):
+    if be32(s, 0) + 4 > s.wire:
+        return MORE if s.proto == TCP and thrift_form(s, 4) else NO
+    if not fills(s, be32(s, 0) + 4, 4, 2):
+        return NO
+    if thrift_form(s, 4):
         return YES
     # HeaderFormat.md: a magic, flags, a sequence, the header's size in words, a protocol
     return yes(s.n > 14 and be16(s, 4) == 0x0FFF and be16(s, 6) <= 3 and 4 * be16(s, 12) + 14 <= s.n and byte_at(s, 14) in (0, 2))

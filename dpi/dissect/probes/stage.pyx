@@ -2,10 +2,14 @@
 
 from libc.stdint cimport uint32_t
 
-from dpi.dissect.answer cimport NO, YES, Answer, Found
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport TCP, UDP, at_first, at_ports
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
+
+
+cdef enum:
+    OSC_MAX = 65536         # bytes of a message whose rest is waited for
 
 
 cdef Answer osc(const Sight *s, Found *out) noexcept nogil:
@@ -29,12 +33,16 @@ cdef Answer osc(const Sight *s, Found *out) noexcept nogil:
 cdef Answer osc_stream(const Sight *s, Found *out) noexcept nogil:
     """The same over TCP: a length first."""
     cdef Sight message = s[0]
-    if s.n < 12 or be32(s, 0) + 4 != s.n:
+    message.wire = be32(s, 0)
+    if s.n < 12 or message.wire % 4 or byte_at(s, 4) not in (c'/', c'#'):
+        return NO
+    if s.wire < message.wire + 4:
+        return MORE if message.wire <= OSC_MAX else NO
+    if not fills(s, message.wire + 4, 4, 1):
         return NO
     message.data += 4
-    message.n -= 4
-    message.wire = message.n
-    return osc(&message, out) if message.data[0] in (c'/', c'#') else NO
+    message.n = min(message.wire, s.n - 4)
+    return osc(&message, out)
 
 
 cdef Answer rtp_midi(const Sight *s, Found *out) noexcept nogil:
