@@ -240,7 +240,7 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
         hide_name(s, finding)
     if finding.client != NOBODY and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
         take_opener(s, f, finding.client)
-    if finding.replaces:
+    if finding.replaces or f.protocol.id == P_HAPROXY and finding.protocol:     # behind a proxy's header it begins
         f.protocol.confidence = 0
     if found.by_sizes:
         improve(&f.protocol, finding.protocol, BY_BEHAVIOUR, confidence_of(BY_BEHAVIOUR))
@@ -317,6 +317,8 @@ cdef void name_at_end(Shard *s, Flow *f) noexcept nogil:
         label = prefix_told(s.prefixes, f.addr[server], &numbered)
         if label == 0:
             label = prefix_told(s.prefixes, f.addr[1 - server], &numbered)
+            if label == P_DOHDOT:
+                label = 0               # a resolver is asked, and asks nobody so
         owner = label
         if s.traits[label] & TRAIT_SHARED and (f.host == NONE or not is_web(&f.protocol)):
             label = 0                   # whose machine it is says nothing of what runs there

@@ -18,6 +18,7 @@ from dpi.dissect.inspector cimport (
     Finding,
     Inspector,
     Work,
+    unknown,
     work_of,
 )
 from dpi.dissect.over_http cimport body_awaited, by_answer, by_body, over_http
@@ -27,6 +28,7 @@ from dpi.dissect.protocols cimport (
     P_APPLEPUSH,
     P_DNS,
     P_DOHDOT,
+    P_HAPROXY,
     P_HTTP,
     P_HTTP2,
     P_HTTPCONNECT,
@@ -37,6 +39,7 @@ from dpi.dissect.protocols cimport (
     P_TLS,
     P_TOR,
 )
+from dpi.dissect.proxied cimport proxy_begun
 from dpi.dissect.quic cimport QuicState, quic_datagram, quic_state_free, quic_state_init
 from dpi.dissect.quic_header cimport quic_looks
 from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_DNS_TUNNEL, RISK_MADE_UP_NAME, RISK_OBSOLETE_TLS
@@ -158,7 +161,7 @@ cdef Answer find_tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint3
         return YES
     if client == MORE or server == MORE:
         return MORE
-    if f.protocol.id == 0 and tls_records(data, n) == YES:  # joined in the middle of it
+    if unknown(f) and tls_records(data, n) == YES:  # joined in the middle of it
         memset(&s.found, 0, sizeof(s.found))
         speaks_tls(s, f, out)
         f.spent |= <uint8_t>(1 << side)
@@ -262,6 +265,11 @@ cdef bint find_unfinished(Inspector *s, Flow *f, int side, const uint8_t *data, 
     if http_response(data, n, &s.server) == MORE and s.server.status:
         out.protocol = P_HTTP
         out.client = <uint8_t>(1 - side)
+        return True
+    memset(&s.found, 0, sizeof(s.found))
+    if proxy_begun(data, n):
+        out.protocol = P_HAPROXY
+        out.client = <uint8_t>side
         return True
     return False
 

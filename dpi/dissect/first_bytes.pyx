@@ -13,7 +13,8 @@ from dpi.dissect.inspector cimport Finding, Inspector, Work, work_of
 from dpi.dissect.over_tls cimport upgradable
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
-from dpi.dissect.protocols cimport P_DTLS, P_FASTCGI, P_NETBIOS, P_SDRTN, P_SMTP, P_SOCKS, P_SSH, P_STUN, P_WHOISDAS
+from dpi.dissect.protocols cimport P_DTLS, P_FASTCGI, P_HAPROXY, P_NETBIOS, P_SDRTN, P_SMTP, P_SOCKS, P_SSH, P_STUN, P_WHOISDAS
+from dpi.dissect.proxied cimport proxy_headers
 from dpi.dissect.risks cimport RISK_OBSOLETE_TLS
 from dpi.dissect.shown cimport shown_name
 from dpi.dissect.ssh cimport offer_awaited
@@ -64,6 +65,11 @@ cdef void stream_goes_on(Inspector *s, Flow *f, const Packet *p, int side, const
         out.complete = 0
         out.goes_on = 1
         s.found.unfinished = n < 4 or n - 4 < <uint32_t>(data[2] << 8 | data[3])
+    elif out.protocol == P_HAPROXY:
+        proxy_headers(data, n, &out.ends)
+        out.complete = 0
+        out.goes_on = 1
+        out.client = <uint8_t>side
     elif out.protocol == P_SSH and offer_awaited(s, f, p, side, data, n):
         out.complete = 0
 

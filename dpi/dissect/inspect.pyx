@@ -25,6 +25,7 @@ from dpi.dissect.inspector cimport (
     Finding,
     Inspector,
     Work,
+    unknown,
     work_of,
 )
 from dpi.dissect.noise cimport expects_text, noise
@@ -44,6 +45,7 @@ from dpi.dissect.protocols cimport (
     P_SSH,
     P_STUN,
 )
+from dpi.dissect.proxied cimport header_ends
 from dpi.dissect.risks cimport RISK_ENTROPY
 from dpi.dissect.shown cimport shown_name
 from dpi.dissect.socks cimport find_request
@@ -72,7 +74,7 @@ cdef uint32_t payloads_max(const Inspector *s, const Flow *f, const Packet *p, i
     stream = &s.works[f.work].streams[side]
     ready = stream_ready(stream)
     if f.protocol.id == P_SSH or f.protocol.id == P_SOCKS or goes_on(p, ready) or p.seq + p.n - f.isn[side] - 1 > ready or (
-            f.protocol.id == 0 and answer == MORE and ready < UNFINISHED_MAX):
+            unknown(f) and answer == MORE and ready < UNFINISHED_MAX):
         return BEGUN_PAYLOADS
     if ready <= RECORD_HEADER:
         return PAYLOADS_MAX
@@ -106,7 +108,7 @@ cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
             f.spent = 3                         # it has heard the other side's offer, which then does not come by here
         return MORE if f.spent != 3 else NO
     answer = segment(s, f, p, side, out) if p.proto == IP_TCP else datagram(s, f, p, side, out)
-    if f.payloads[side] < 255 and not within_message(s, f, side):
+    if f.payloads[side] < 255 and not out.ends and not within_message(s, f, side):
         f.payloads[side] += 1
     if answer == NO or f.payloads[side] >= PAYLOADS_MAX and f.payloads[side] >= payloads_max(s, f, p, side, answer):
         f.spent |= <uint8_t>(1 << side)
@@ -218,7 +220,7 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
         return NO                               # what is left is for flows that have no name yet
     w = work_of(s, f)
     if w == NULL or not stream_put(&w.streams[side], offset, data, n):
-        if offset == 0 and f.protocol.id == 0 and find_unfinished(s, f, side, data, n, out):
+        if offset == 0 and unknown(f) and find_unfinished(s, f, side, data, n, out):
             out.complete = 1                    # there is no room to wait for the rest
             return YES
         return NO if w == NULL or offset == 0 else MORE
@@ -235,7 +237,9 @@ cdef Answer show(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t
                  Finding *out) noexcept nogil:
     """The first n bytes of what a side has sent, or of its next message where one was seen to the end."""
     cdef Answer answer = stream(s, f, p, side, data, n, out)
-    if answer == YES and (out.goes_on or upgradable(out.protocol)):
+    if answer == YES and out.ends:
+        header_ends(s, f, side, data, n, out)
+    elif answer == YES and (out.goes_on or upgradable(out.protocol)):
         message_ends(s, f, p, side, s.found.unfinished or cut_short(out.protocol, data, n), data, n)
     return answer
 

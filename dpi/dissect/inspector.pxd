@@ -7,6 +7,7 @@ from dpi.dissect.answer cimport Found, ServerFound
 from dpi.dissect.declared_table cimport DeclaredTable
 from dpi.dissect.dns cimport DnsMessage
 from dpi.dissect.peer_lists cimport PeerList
+from dpi.dissect.protocols cimport P_HAPROXY
 from dpi.dissect.quic cimport QuicState
 from dpi.dissect.quic_crypto cimport QuicCrypto
 from dpi.flow.flow cimport Flow
@@ -78,6 +79,7 @@ cdef struct Finding:        # what inspect() adds to Inspector.found
     uint8_t replaces        # the protocol takes the place of what was said before
     uint8_t goes_on         # its side's next bytes are a message of its own, to be looked at by themselves
     uint8_t server          # ServerSaid
+    uint32_t ends           # of a proxy's header: where what it passes on begins; 0: there is none
     uint8_t asks            # its server asks for a password, which the client's next message may show
     uint32_t risks          # dissect/risks.pxd: those that the payload itself shows
 
@@ -86,6 +88,11 @@ cdef bint inspector_init(Inspector *s, uint32_t capacity, size_t budget) noexcep
 cdef void inspector_free(Inspector *s) noexcept nogil
 cdef Work *work_of(Inspector *s, Flow *f) noexcept nogil
 cdef void release(Inspector *s, Flow *f) noexcept nogil
+
+
+cdef inline bint unknown(const Flow *f) noexcept nogil:
+    """Whether nothing is known of what a flow carries: a proxy's header says only that something comes behind it."""
+    return f.protocol.id == 0 or f.protocol.id == P_HAPROXY
 
 
 cdef inline bint enough(const Flow *f) noexcept nogil:

@@ -432,6 +432,7 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "program": lambda: PROGRAMS,
     "noise": lambda: [bytes(i * 167 & 255 for i in range(128)), b"220 a text that is long enough " * 3],
     "socks": lambda: [b"\5\1\0\3\x0bexample.org\1\xbb", b"\5\1\0\1\xc0\0\2\1\1\xbb"],
+    "proxied": lambda: [payload for slug, _, _, _, payload in first_bytes.KNOWN if slug == "haproxy"],
     "hassh": lambda: shown_whole([b"SSH-2.0-x\r\n" + handshakes.ssh_offer(), handshakes.ssh_offer()]),
     "tor": lambda: [b"www.abcdefgh2.com", handshakes.self_signed("www.abcdefghij.net", [])[0]],
     "flows": conversations,

@@ -5,7 +5,7 @@ Inputs that are of a protocol begin with its number, 2 bytes, and how many paylo
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset, strlen
 
-from dpi.dissect.answer cimport YES, Certificate, Found
+from dpi.dissect.answer cimport MORE, YES, Answer, Certificate, Found
 from dpi.dissect.certificate cimport certificate
 from dpi.dissect.ciphers cimport weak_cipher
 from dpi.dissect.dns_names cimport TUNNEL_WEIGHT, made_up, tunnel_weight
@@ -20,6 +20,7 @@ from dpi.dissect.over_tls cimport carried_by_tls, implicit_tls, secured, upgrada
 from dpi.dissect.peer_lists cimport LIST_MAX, PeerList, peer_list
 from dpi.dissect.program cimport names_program, program_bytes, program_needs, program_type, verifies
 from dpi.dissect.protocols cimport P_COUNT
+from dpi.dissect.proxied cimport proxy_begun, proxy_headers
 from dpi.dissect.shown cimport shown_name
 from dpi.dissect.socks cimport socks_request
 from dpi.dissect.tor cimport tor_certificate, tor_name
@@ -61,6 +62,13 @@ cdef void fuzz_socks(const uint8_t *data, uint32_t n) noexcept nogil:
     memset(&found, 0, sizeof(found))
     socks_request(data, n, &found)
     check_found(&found)
+
+
+cdef void fuzz_proxied(const uint8_t *data, uint32_t n) noexcept nogil:
+    cdef uint32_t length
+    cdef Answer answer = proxy_headers(data, n, &length)
+    check(length <= n and (length > 0) == (answer == YES))
+    check(not proxy_begun(data, n) or answer == MORE)
 
 
 cdef void fuzz_over_tls(const uint8_t *data, uint32_t n) noexcept nogil:

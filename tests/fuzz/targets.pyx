@@ -38,6 +38,7 @@ from dpi.fuzz.small cimport (
     fuzz_over_tls,
     fuzz_peer_lists,
     fuzz_program,
+    fuzz_proxied,
     fuzz_shown,
     fuzz_socks,
     fuzz_tor,
@@ -92,6 +93,7 @@ row("program", fuzz_program)
 row("noise", fuzz_noise)
 row("hassh", fuzz_hassh)
 row("socks", fuzz_socks)
+row("proxied", fuzz_proxied)
 row("tor", fuzz_tor)
 row("flows", flows)
 row("engine", engine)

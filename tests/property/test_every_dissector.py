@@ -41,6 +41,7 @@ from dpi.dissect import (
     over_tls,
     peer_lists,
     program,
+    proxied,
     shown,
     tls,
     tls_records,
@@ -80,6 +81,8 @@ STREAMS: dict[str, tuple[Face, bytes]] = {
     "http2": (http2.request, PREFACE + len(HEADERS).to_bytes(3, "big") + b"\1\4\0\0\0\1" + HEADERS),
     "http_request": (http.request, b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\nbody"),
     "http_response": (http.response, b"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\n1234"),
+    "proxied": (proxied.headers, b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 443\r\nGET"),
+    "proxied_v2": (proxied.headers, b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12)),
     "tls_client": (tls.client, openssl_hello("a.example") + b"\x14\3\3\0\1\1"),
 }
 # Whole messages, and texts out of them.

@@ -6,6 +6,7 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport TCP, at_first
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
+from dpi.dissect.proxied cimport proxy_headers
 from dpi.dissect.socks cimport socks_request
 
 
@@ -28,10 +29,9 @@ cdef Answer http2_settings(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer haproxy(const Sight *s, Found *out) noexcept nogil:
-    """The PROXY protocol, 2.1 and 2.2: what a proxy puts before a connection that it passes on."""
-    if s.n and s.data[0] == c'P':
-        return yes(has(s, 0, b"PROXY TCP", 9) or has(s, 0, b"PROXY UNKNOWN", 13))
-    return starts(s, b"\r\n\r\n\0\r\nQUIT\n", 12)
+    """The PROXY protocol, all of its header; inspect.pyx goes on behind it."""
+    cdef uint32_t length
+    return proxy_headers(s.data, s.n, &length)
 
 
 cdef Answer fastcgi(const Sight *s, Found *out) noexcept nogil:
