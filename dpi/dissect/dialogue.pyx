@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from dpi.dissect.answer cimport MORE, NO, YES, Answer
 from dpi.dissect.inspector cimport Finding, Inspector, Work, work_of
 from dpi.dissect.login cimport login_in_clear
-from dpi.dissect.over_tls cimport BEGINS, STAYS, Step, cut_short, upgrade
+from dpi.dissect.over_tls cimport BEGINS, STAYS, Step, cut_short, upgradable, upgrade
 from dpi.dissect.risks cimport RISK_CREDENTIALS
 from dpi.dissect.tls_records cimport CLIENT_HELLO, RECORD_HEADER
 from dpi.flow.flow cimport FLOW_TLS, NONE, Flow
@@ -31,9 +31,10 @@ cdef Answer goes_over(Inspector *s, Flow *f, const Packet *p, int side, const ui
                       Finding *out) noexcept nogil:
     """Whether a protocol in clear goes over to TLS with these bytes: then the streams begin anew.  NO: never."""
     cdef Step step = upgrade(f.protocol.id, f.payloads[side], data, n)
+    cdef uint32_t risk = login_risk(f.protocol.id, data, n)
     cdef bint in_order = data != p.payload or f.based & 1 << side and p.seq == f.isn[side] + 1
-    out.risks |= login_risk(f.protocol.id, data, n)
-    if step == STAYS:
+    out.risks |= risk
+    if step == STAYS or risk and not upgradable(f.protocol.id):
         f.spent = 3
         return NO
     if step != BEGINS:

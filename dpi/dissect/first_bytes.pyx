@@ -10,7 +10,7 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.declared_table cimport Declared, declared_find
 from dpi.dissect.dialogue cimport login_risk
 from dpi.dissect.inspector cimport Finding, Inspector, Work, work_of
-from dpi.dissect.over_tls cimport upgradable
+from dpi.dissect.over_tls cimport in_messages, upgradable
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
 from dpi.dissect.protocols cimport P_DTLS, P_FASTCGI, P_HAPROXY, P_NETBIOS, P_SDRTN, P_SMTP, P_SOCKS, P_SSH, P_STUN, P_WHOISDAS
@@ -53,7 +53,7 @@ cdef Answer by_declaration(Inspector *s, Flow *f, int side, const Sight *sight, 
 cdef void stream_goes_on(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
                          Finding *out) noexcept nogil:
     """Of a TCP connection, whose protocol a probe has told: whether what comes next in it tells more."""
-    if upgradable(out.protocol):
+    if upgradable(out.protocol) or in_messages(out.protocol) and s.risks and not out.risks:
         out.complete = 0
     elif out.protocol == P_FASTCGI and s.found.host_len == 0:           # its parameters come next
         out.complete = 0

@@ -30,7 +30,7 @@ from dpi.dissect.inspector cimport (
 )
 from dpi.dissect.noise cimport expects_text, noise
 from dpi.dissect.obfuscated cimport find_obfuscated
-from dpi.dissect.over_tls cimport cut_short, upgradable
+from dpi.dissect.over_tls cimport cut_short, in_messages
 from dpi.dissect.protocols cimport (
     P_DIAMETER,
     P_DNS,
@@ -84,7 +84,7 @@ cdef uint32_t payloads_max(const Inspector *s, const Flow *f, const Packet *p, i
 
 cdef inline bint within_message(const Inspector *s, const Flow *f, int side) noexcept nogil:
     """Whether a message of a dialogue in clear was cut short: its packets are one."""
-    return (upgradable(f.protocol.id) and not f.flags & FLOW_TLS and f.work != NONE
+    return (in_messages(f.protocol.id) and not f.flags & FLOW_TLS and f.work != NONE
             and stream_ready(&s.works[f.work].streams[side]) > 0)
 
 
@@ -190,7 +190,7 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     cdef int32_t offset
     cdef Work *w
     cdef Answer answer
-    if upgradable(f.protocol.id) and not f.flags & FLOW_TLS:
+    if in_messages(f.protocol.id) and not f.flags & FLOW_TLS:
         answer = in_clear(s, f, p, side, out)
         if answer != YES:
             return answer
@@ -239,7 +239,7 @@ cdef Answer show(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t
     cdef Answer answer = stream(s, f, p, side, data, n, out)
     if answer == YES and out.ends:
         header_ends(s, f, side, data, n, out)
-    elif answer == YES and (out.goes_on or upgradable(out.protocol)):
+    elif answer == YES and (out.goes_on or in_messages(out.protocol)):
         message_ends(s, f, p, side, s.found.unfinished or cut_short(out.protocol, data, n), data, n)
     return answer
 

@@ -6,7 +6,7 @@ nothing is looked for after it.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
-from libc.string cimport memcmp, strlen
+from libc.string cimport memchr, memcmp, strlen
 
 from dpi.dissect.protocols cimport (
     P_FTPCONTROL,
@@ -18,14 +18,16 @@ from dpi.dissect.protocols cimport (
     P_POP3,
     P_POSTGRESQL,
     P_RESP,
+    P_RTSP,
     P_SMTP,
+    P_SOCKS,
     P_TELNET,
     P_UNKNOWN,
     P_USENET,
 )
 from dpi.dissect.text cimport begins, lower
 from dpi.wire.block cimport block_of
-from dpi.wire.cursor cimport Cursor, alive, over, skip, u8, u16
+from dpi.wire.cursor cimport Cursor, alive, left, over, skip, u8, u16
 
 from dpi.dissect.protocols import IDS
 
@@ -112,6 +114,10 @@ cdef bint login_in_clear(uint16_t protocol, const uint8_t *data, uint32_t n) noe
         return connects_with_password(data, n)
     if protocol == P_RESP:
         return redis_login(data, n)
+    if protocol == P_RTSP:
+        return authorized(data, n)
+    if protocol == P_SOCKS:
+        return socks_password(data, n)
     if protocol == P_POSTGRESQL:        # the server's AuthenticationCleartextPassword (PostgreSQL, 55.7)
         return n >= 9 and memcmp(data, ASKS_POSTGRESQL, 9) == 0
     if protocol == P_IMAP:
@@ -130,6 +136,32 @@ cdef bint login_in_clear(uint16_t protocol, const uint8_t *data, uint32_t n) noe
 cdef bint shows_secret(const uint8_t *authorization, uint32_t n) noexcept nogil:
     """The value of an Authorization field in HTTP: name and password, only coded (RFC 7617, 2), or a token (RFC 6750, 2.1)."""
     return n > 6 and begins(authorization, n, b"basic ") or n > 7 and begins(authorization, n, b"bearer ")
+
+
+cdef uint32_t line_length(const Cursor *c) noexcept nogil:
+    """Of the line at the cursor, without its end, as far as it is there."""
+    cdef const uint8_t *end = <const uint8_t *>memchr(c.p, c"\n", left(c)) if left(c) else NULL
+    cdef uint32_t n = <uint32_t>(end - c.p if end != NULL else left(c))
+    return n - 1 if n and c.p[n - 1] == c"\r" else n
+
+
+cdef bint authorized(const uint8_t *p, uint32_t n) noexcept nogil:
+    """Whether a request of RTSP has an Authorization field that shows a secret (RFC 2326, 6.1 and 12.5), as in HTTP."""
+    cdef Cursor c = over(p, n)
+    cdef uint32_t length = line_length(&c)
+    cdef uint32_t at = 14               # behind the field's name
+    if length < 8 or not begins(p + length - 8, 8, b"rtsp/"):
+        return False                    # the middle of one, or what is sent amid them
+    while length:
+        if begins(c.p, length, b"authorization:"):
+            while at < length and c.p[at] == 32:
+                at += 1
+            return shows_secret(c.p + at, length - at)
+        skip(&c, length)
+        while left(&c) and u8(&c) != c"\n":
+            pass
+        length = line_length(&c)
+    return False
 
 
 cdef bint asks_basic(const uint8_t *challenge, uint32_t n) noexcept nogil:
@@ -152,6 +184,18 @@ cdef bint simple_bind(const uint8_t *p, uint32_t n) noexcept nogil:
     value(&c, 0x02)                     # version
     value(&c, 0x04)                     # name
     return u8(&c) == 0x80 and u8(&c) != 0
+
+
+cdef bint socks_password(const uint8_t *p, uint32_t n) noexcept nogil:
+    """SOCKS5's user name and password (RFC 1929, 2), alone or right behind the greeting (RFC 1928, 3)."""
+    cdef Cursor c = over(p, n)
+    if n and p[0] == 5:
+        skip(&c, 1)
+        skip(&c, u8(&c))
+    if u8(&c) != 1:
+        return False
+    skip(&c, u8(&c))
+    return u8(&c) != 0
 
 
 cdef uint32_t skip_header(Cursor *c, uint8_t tag) noexcept nogil:

@@ -9,6 +9,7 @@ cdef enum Step:
 
 
 cdef bint upgradable(uint16_t label) noexcept nogil
+cdef bint in_messages(uint16_t label) noexcept nogil
 cdef bint cut_short(uint16_t label, const uint8_t *data, uint32_t n) noexcept nogil
 cdef Step upgrade(uint16_t label, uint32_t turn, const uint8_t *data, uint32_t n) noexcept nogil
 cdef uint16_t secured(uint16_t label) noexcept nogil

@@ -33,6 +33,7 @@ from dpi.dissect.protocols cimport (
     P_POSTGRESQL,
     P_RADIUS,
     P_RDP,
+    P_RTSP,
     P_SIP,
     P_SMBV23,
     P_SMTP,
@@ -45,6 +46,7 @@ from dpi.dissect.protocols cimport (
 from dpi.dissect.text cimport begins
 from dpi.dissect.tls_records cimport HANDSHAKE, RECORD_HEADER, begins_hello
 from dpi.wire.block cimport block_of
+from dpi.wire.memmem cimport memmem
 
 from dpi.dissect.protocols import IDS, SLUGS
 
@@ -71,7 +73,7 @@ cdef Row *ALPNS = [
 cdef Row *SETTLED = [
     Row(b"mail from", P_SMTP), Row(b"auth ", P_SMTP), Row(b"login ", P_IMAP), Row(b"authenticate ", P_IMAP),
     Row(b"user ", P_POP3), Row(b"apop ", P_POP3), Row(b"auth ", P_POP3), Row(b"user ", P_FTPCONTROL),
-    Row(b"<auth", P_JABBER), Row(b"<iq", P_JABBER), Row(b"authinfo ", P_USENET), Row(b"group ", P_USENET),
+    Row(b"<auth", P_JABBER), Row(b"<iq", P_JABBER), Row(b"play ", P_RTSP), Row(b"record ", P_RTSP), Row(b"authinfo ", P_USENET), Row(b"group ", P_USENET),
     Row(NULL, P_UNKNOWN),
 ]
 
@@ -82,13 +84,18 @@ cdef bint upgradable(uint16_t label) noexcept nogil:
             or label == P_RDP or label == P_LDAP or label == P_POSTGRESQL or label == P_MYSQL or label == P_USENET)
 
 
+cdef bint in_messages(uint16_t label) noexcept nogil:
+    """Whether a protocol is read on, message by message: for TLS, or for logins behind the first one."""
+    return upgradable(label) or label == P_RTSP
+
+
 cdef Step upgrade(uint16_t label, uint32_t turn, const uint8_t *data, uint32_t n) noexcept nogil:
     """What a packet's payload says; turn: packets of its side that were looked at before."""
     cdef const Row *row = SETTLED
     cdef uint32_t start = 0
-    if n > RECORD_HEADER and data[1] == 3 and begins_hello(data):
+    if n > RECORD_HEADER and data[1] == 3 and begins_hello(data) and upgradable(label):
         return BEGINS
-    if turn >= (TURNS_OF_MAIL if label in (P_SMTP, P_IMAP, P_POP3, P_FTPCONTROL, P_JABBER, P_USENET) else TURNS):
+    if turn >= (TURNS_OF_MAIL if label in (P_SMTP, P_IMAP, P_POP3, P_FTPCONTROL, P_JABBER, P_USENET, P_RTSP) else TURNS):
         return STAYS
     if label == P_IMAP:
         start = behind_tag(data, n)
@@ -100,11 +107,13 @@ cdef Step upgrade(uint16_t label, uint32_t turn, const uint8_t *data, uint32_t n
 
 
 cdef bint cut_short(uint16_t label, const uint8_t *data, uint32_t n) noexcept nogil:
-    """Whether a message, of one byte at least, goes on in the next segment: a line, an element of XMPP, or a hello."""
+    """Whether a message, of one byte at least, goes on in the next segment: a line, an element of XMPP, a header, or a hello."""
     if data[0] == HANDSHAKE:
         return n <= RECORD_HEADER
     if label == P_SMTP or label == P_IMAP or label == P_POP3 or label == P_FTPCONTROL or label == P_USENET:
         return data[n - 1] != c"\n"
+    if label == P_RTSP:                 # a header (RFC 2326, 4); not what is sent amid them (10.12)
+        return c"A" <= data[0] <= c"Z" and memmem(data, n, b"\r\n\r\n", 4) == NULL
     return label == P_JABBER and data[n - 1] != c">"
 
 

@@ -7,6 +7,7 @@ from dpi.dissect.inspector cimport Finding, Inspector
 from dpi.flow.flow cimport Flow
 
 
+cdef uint32_t socks_login(const uint8_t *data, uint32_t n) noexcept nogil
 cdef Answer socks_request(const uint8_t *data, uint32_t n, Found *out) noexcept nogil
 cdef Answer find_request(Inspector *s, const Flow *f, int side, const uint8_t *data, uint32_t n,
                          Finding *out) noexcept nogil

@@ -7,6 +7,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.dialogue cimport login_risk
 from dpi.dissect.inspector cimport Finding, Inspector
 from dpi.dissect.protocols cimport P_SOCKS
 from dpi.dissect.text cimport host_name
@@ -21,12 +22,25 @@ cdef enum Address:          # RFC 1928, 5
     IPV6 = 4
 
 
-cdef Answer socks_request(const uint8_t *data, uint32_t n, Found *out) noexcept nogil:
-    """RFC 1928, 4: version 5, a command, 0, an address, a port; only a name is kept."""
+cdef uint32_t socks_login(const uint8_t *data, uint32_t n) noexcept nogil:
+    """How long a user's name and password are (RFC 1929, 2); 0 where none are there whole."""
     cdef Cursor c = over(data, n)
+    if u8(&c) != 1:
+        return 0
+    skip(&c, u8(&c))
+    skip(&c, u8(&c))
+    return <uint32_t>(c.p - data) if alive(&c) else 0
+
+
+cdef Answer socks_request(const uint8_t *data, uint32_t n, Found *out) noexcept nogil:
+    """RFC 1928, 4: version 5, a command, 0, an address, a port; only a name is kept.  A login may stand before it."""
+    cdef uint32_t login = socks_login(data, n)
+    cdef Cursor c = over(data + login, n - login)
     cdef const uint8_t *name
     cdef uint8_t length
     cdef uint8_t kind
+    if n and data[0] == 1 and login == 0:
+        return MORE
     if left(&c) and u8(&c) != 5 or left(&c) and not 1 <= u8(&c) <= 3 or left(&c) and u8(&c) != 0:
         return NO
     if left(&c) == 0:
@@ -48,19 +62,14 @@ cdef Answer socks_request(const uint8_t *data, uint32_t n, Found *out) noexcept 
 
 cdef Answer find_request(Inspector *s, const Flow *f, int side, const uint8_t *data, uint32_t n,
                          Finding *out) noexcept nogil:
-    """Of a connection that is SOCKS5 by its greeting: the request, or a user's name and password (RFC 1929, 2) before it."""
-    cdef Cursor c = over(data, n)
+    """Of a connection that is SOCKS5 by its greeting: the request, and a login before it."""
     cdef Answer answer
     if side != opener(f):
         return NO
-    if data[0] == 1:
-        skip(&c, 1)
-        skip(&c, u8(&c))
-        skip(&c, u8(&c))
-        if not alive(&c) or left(&c) == 0:
-            return MORE
+    if data[0] == 1:                    # a request may look as if it were a greeting with a login behind
+        out.risks |= login_risk(P_SOCKS, data, n)
     memset(&s.found, 0, sizeof(s.found))
-    answer = socks_request(c.p, <uint32_t>left(&c), &s.found)
+    answer = socks_request(data, n, &s.found)
     if answer == YES:
         out.protocol = P_SOCKS
         out.method = BY_SIGNATURE if s.found.host_len else BY_NOTHING

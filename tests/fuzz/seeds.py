@@ -329,6 +329,8 @@ LOGINS = {
     "mqtt": b"\x10\x20\0\4MQTT\4\xc2\0\x3c\0\1a\0\1a\0\1b",
     "resp": b"*2\r\n$4\r\nAUTH\r\n$1\r\na\r\n",
     "irc": b"PASS a\r\n",
+    "rtsp": b"PLAY * RTSP/1.0\r\nAuthorization: Basic YTpi\r\n\r\n",
+    "socks": b"\5\1\2\1\1a\1b",
     "postgresql": b"R\0\0\0\x08\0\0\0\3",
 }
 PROGRAMS = [
@@ -431,7 +433,7 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "peer_lists": lambda: [message + bytes(odd) for message in peer_messages.MESSAGES for odd in range(2)],
     "program": lambda: PROGRAMS,
     "noise": lambda: [bytes(i * 167 & 255 for i in range(128)), b"220 a text that is long enough " * 3],
-    "socks": lambda: [b"\5\1\0\3\x0bexample.org\1\xbb", b"\5\1\0\1\xc0\0\2\1\1\xbb"],
+    "socks": lambda: [b"\5\1\0\3\x0bexample.org\1\xbb", b"\5\1\0\1\xc0\0\2\1\1\xbb", b"\1\1a\1b\5\1\0\1"],
     "proxied": lambda: [payload for slug, _, _, _, payload in first_bytes.KNOWN if slug == "haproxy"],
     "hassh": lambda: shown_whole([b"SSH-2.0-x\r\n" + handshakes.ssh_offer(), handshakes.ssh_offer()]),
     "tor": lambda: [b"www.abcdefgh2.com", handshakes.self_signed("www.abcdefghij.net", [])[0]],

@@ -36,6 +36,14 @@ DIALOGUES: dict[str, tuple[int, list[tuple[int, bytes]]]] = {
     "a name": (21, [(SERVER, b"220 FTP\r\n"), (CLIENT, b"USER anna\r\n"), (SERVER, b"331 ok\r\n")]),
     "imap login": (143, [(SERVER, b"* OK IMAP4rev1\r\n"), (CLIENT, b"a LOGIN me secret\r\n")]),
     "pop3 login": (110, [(SERVER, b"+OK POP3\r\n"), (CLIENT, b"USER me\r\n"), (SERVER, b"+OK\r\n")]),
+    "rtsp": (
+        554,
+        [
+            (CLIENT, b"OPTIONS rtsp://a.example/ RTSP/1.0\r\nCSeq: 1\r\n\r\n"),
+            (SERVER, b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"),
+            (CLIENT, b"DESCRIBE rtsp://a.example/ RTSP/1.0\r\nCSeq: 2\r\nAuthorization: Basic YTpi\r\n\r\n"),
+        ],
+    ),
     "mail in clear": (
         25,
         [(SERVER, b"220 mx.example ESMTP\r\n"), (CLIENT, b"HELO me\r\n"), (CLIENT, b"MAIL FROM:<a@b>\r\n")],
@@ -48,7 +56,7 @@ def told(
 ) -> dict[str, Any]:
     """What the flow is told to be; message number `cut` comes in segments between these edges, in any order."""
     port, messages = DIALOGUES[dialogue]
-    connection = Connection(core(), dport=port).shake()
+    connection = Connection(core(risks=True), dport=port).shake()
     at = [0, 0]
     for number, (side, message) in enumerate(messages):
         pieces = list(pairwise(edges if number == cut and edges else [0, len(message)]))
@@ -69,7 +77,7 @@ def test_whole_messages_tell_what_they_should() -> None:
     secure = [WHOLE[each]["host"] for each in ("smtp", "imap", "pop3", "ftp")]
     assert secure == ["mail.video.example"] * 4
     logins = [each for each in DIALOGUES if "clear-text-credentials" in WHOLE[each]["risks"]]
-    assert logins == ["a name", "imap login", "pop3 login"]
+    assert logins == ["a name", "imap login", "pop3 login", "rtsp"]
 
 
 @settings(max_examples=300)

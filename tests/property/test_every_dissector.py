@@ -100,6 +100,11 @@ MESSAGES: dict[str, tuple[Face, bytes]] = {
     "login_imap": (lambda data: login.in_clear("imap", data), b"a1 LOGIN a b\r\n"),
     "login_ftp": (lambda data: login.in_clear("ftpcontrol", data), b"USER anonymous\r\n"),
     "login_jabber": (lambda data: login.in_clear("jabber", data), b"<auth xmlns='a' mechanism='PLAIN'>"),
+    "login_rtsp": (
+        lambda data: login.in_clear("rtsp", data),
+        b"A * RTSP/1.0\r\nB: c\r\nAuthorization: Basic YTpi\r\n\r\n",
+    ),
+    "login_socks": (lambda data: login.in_clear("socks", data), b"\5\2\0\2\1\2me\6secret"),
     "login_basic": (login.shown, b"Basic YTpi"),
     "noise": (noise.is_noise, bytes(i * 167 & 255 for i in range(130))),
     "over_tls": (lambda data: over_tls.step("imap", data), b"a1 AUTHENTICATE x\r\n"),

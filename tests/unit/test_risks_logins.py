@@ -7,7 +7,8 @@ import random
 import pytest
 
 from dpi.dissect import login
-from tests.cores import Connection, core, risks_of
+from dpi.dissect.protocols import IDS
+from tests.cores import ACK, PSH, Connection, core, risks_of
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,12 @@ SIMPLE = bytes.fromhex("301d0201016018020103040a636e3d6d652c64633d788007") + b"s
         ("resp", b"*3\r\n$3\r\nSET\r\n$6\r\nauthor\r\n$1\r\na\r\n", False),
         ("irc", b"PASS secret\r\nNICK me\r\n", True),
         ("irc", b"NICK me\r\n", False),
+        ("socks", b"\1\2me\6secret", True),
+        ("socks", b"\5\2\0\2\1\2me\6secret", True),
+        ("socks", b"\1\2me\0", False),
+        ("socks", b"\5\1\0\3\1a\1\xbb", False),
+        ("rtsp", b"DESCRIBE * RTSP/1.0\r\nAuthorization: Basic YTpi\r\n\r\n", True),
+        ("rtsp", b"DESCRIBE * RTSP/1.0\r\n\r\nAuthorization: Basic YTpi\r\n\r\n", False),
         ("postgresql", b"R\0\0\0\x08\0\0\0\3", True),
         ("postgresql", b"R\0\0\0\x0c\0\0\0\5abcd", False),  # MD5
     ],
@@ -142,6 +149,100 @@ def test_a_login_to_a_server_of_data_is_in_clear(slug: str, data: bytes, expecte
     assert login.in_clear(slug, data) is expected
     for n in range(len(data)):
         assert not login.in_clear(slug, data[:n]) or expected
+
+
+DESCRIBE = b"DESCRIBE rtsp://192.0.2.10/a RTSP/1.0\r\nCSeq: 2\r\n"
+RTSP = [
+    (0, b"OPTIONS rtsp://192.0.2.10/a RTSP/1.0\r\nCSeq: 1\r\n\r\n"),
+    (1, b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nPublic: OPTIONS, DESCRIBE\r\n\r\n"),
+    (0, DESCRIBE + b"\r\n"),
+    (1, b'RTSP/1.0 401 Unauthorized\r\nCSeq: 2\r\nWWW-Authenticate: Basic realm="a"\r\n\r\n'),
+]
+SDP = b"v=0\r\no=- 0 0 IN IP4 192.0.2.10\r\ns=A\r\nm=audio 0 RTP/AVP 0\r\n"
+DESCRIBED = (1, b"RTSP/1.0 200 OK\r\nCSeq: 3\r\nContent-Length: %d\r\n\r\n" % len(SDP) + SDP)
+
+
+def rtsp_risks(risks: bool, step: int, messages: list[tuple[int, bytes]]) -> tuple[set[str], int]:
+    connection = Connection(core(risks=risks), dport=554).shake()
+    sent = [0, 0]
+    for side, message in messages:
+        for at in range(0, len(message), step):
+            piece = message[at : at + step]
+            connection.segment(side, sent[side], piece, flags=ACK | PSH if at + step >= len(message) else ACK)
+            sent[side] += len(piece)
+    flow = connection.flow()
+    assert flow["protocol"] == IDS["rtsp"]
+    return risks_of(flow), flow["needs"]
+
+
+@pytest.mark.parametrize("step", [60, 100, 1400])
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        (BASIC, True),
+        (b"AUTHORIZATION:Basic YTpi\r\n", True),
+        (b'Authorization: Digest username="alice", realm="a"\r\n', False),
+        (b"X-Authorization: Basic YTpi\r\n", False),
+        (b"User-Agent: Authorization: Basic YTpi\r\n", False),
+    ],
+)
+def test_basic_authorization_of_rtsp_is_seen_in_the_first_request_and_where_the_server_asks_for_it(
+    step: int, field: bytes, expected: bool
+) -> None:
+    request = (0, DESCRIBE + field + b"\r\n")
+    told = {"clear-text-credentials"} if expected else set()
+    assert rtsp_risks(True, step, [request])[0] == told
+    assert rtsp_risks(False, 1400, [request]) == (told, 0)
+    assert rtsp_risks(True, step, [*RTSP, request])[0] == told
+    assert (
+        rtsp_risks(
+            True, step, [(0, RTSP[0][1][:-2] + b"Content-Length: 21\r\n\r\n" + BASIC[:21]), *RTSP[1:], DESCRIBED]
+        )[0]
+        == set()
+    )
+
+
+def test_rtsp_is_looked_at_until_a_login_or_until_it_plays() -> None:
+    assert rtsp_risks(True, 1400, RTSP)[1] != 0
+    assert rtsp_risks(True, 1400, [*RTSP, (0, DESCRIBE + BASIC + b"\r\n")])[1] == 0
+    play = (0, b"PLAY rtsp://192.0.2.10/a RTSP/1.0\r\nCSeq: 4\r\nSession: 1\r\n\r\n")
+    assert rtsp_risks(True, 1400, [*RTSP[:3], DESCRIBED, play]) == (set(), 0)
+    assert rtsp_risks(False, 1400, RTSP) == (set(), 0)
+    frames = (1, b"$\0\0\xac" + bytes(172))
+    assert rtsp_risks(True, 1400, [*RTSP, *[frames] * 30, *[(0, DESCRIBE + b"\r\n")] * 9]) == (set(), 0)
+
+
+SOCKS_LOGIN = b"\1\2me\6secret"
+SOCKS_REQUEST = b"\5\1\0\3\x11www.video.example\1\xbb"
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([b"\5\2\0\2", SOCKS_LOGIN, SOCKS_REQUEST], True),
+        ([b"\5\2\0\2", SOCKS_LOGIN], True),  # which the proxy refused
+        ([b"\5\2\0\2" + SOCKS_LOGIN], True),
+        ([b"\5\2\0\2" + SOCKS_LOGIN + SOCKS_REQUEST], True),
+        ([b"\5\2\0\2" + SOCKS_LOGIN, SOCKS_REQUEST], True),
+        ([b"\5\2\0\2", b"\1\2me\0", SOCKS_REQUEST], False),  # a name alone, as Tor's clients keep circuits apart
+        ([b"\5\2\0\2", SOCKS_REQUEST], False),
+        ([b"\5\1\0", b"\5\1\0\1\1\1\1\1\1\xbb"], False),  # an address that looks like a login behind a greeting
+        ([b"\5\1\0\5\1\0\1\1\1\1\1\1\xbb"], False),
+        ([b"\4\1\1\xbb\0\0\0\1me\0www.video.example\0"], False),  # SOCKS4's user has no password
+    ],
+)
+def test_a_password_for_socks_is_in_clear(messages: list[bytes], expected: bool) -> None:
+    for cut in (False, True):
+        connection = Connection(core(), dport=1080).shake()
+        sent = 0
+        for message in messages:
+            for piece in (message[:5], message[5:]) if cut else (message,):
+                connection.segment(0, sent, piece, flags=ACK | PSH if piece is not message[:5] else ACK)
+                sent += len(piece)
+        flow = connection.flow()
+        assert flow["protocol"] == IDS["socks"]
+        assert ("clear-text-credentials" in risks_of(flow)) is expected
+        assert (flow["host"] == "www.video.example") is (b"video" in messages[-1])
 
 
 def test_telnet_xmpp_and_news_log_in_in_clear() -> None:

@@ -7,7 +7,7 @@ from dpi.dissect.probes.index cimport TCP, at_first
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
 from dpi.dissect.proxied cimport proxy_headers
-from dpi.dissect.socks cimport socks_request
+from dpi.dissect.socks cimport socks_login, socks_request
 
 
 cdef Answer http2(const Sight *s, Found *out) noexcept nogil:
@@ -115,6 +115,7 @@ cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
         for i in range(2, end):                 # IANA, SOCKS Methods; private ones fix too little alone
             if s.data[i] > 9 and (s.data[i] < 0x80 or end == s.n and not to_or_from(s, 1080)):
                 return NO
+        end += socks_login(s.data + end, s.n - end)
         out.unfinished = end == s.n             # the request comes next
         return YES if end == s.n else socks_request(s.data + end, s.n - end, out)
     if s.from_opener and s.data[0] == 4 and 9 <= s.n < 512 and 1 <= s.data[1] <= 2 and be16(s, 2):
