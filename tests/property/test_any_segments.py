@@ -7,6 +7,7 @@ of the probes.
 from __future__ import annotations
 
 import random
+import struct
 from itertools import pairwise
 from typing import Any
 
@@ -46,6 +47,18 @@ STREAMS: list[tuple[str, bool, int, bytes]] = [
     ("a question", True, 53, len(question("a.example")).to_bytes(2, "big") + question("a.example")),
     ("an answer", False, 53, b"\0\x2b" + answer("a.example", "192.0.2.7")),
     ("a miner's JSON-RPC", True, 3333, b'{"id":1,"jsonrpc":"2.0","method":"mining.subscribe","params":[]}\n'),
+    (
+        "an OSC message of some length",
+        True,
+        8000,
+        struct.pack(">I", 312) + b"/ok\0,b\0\0" + bytes(i % 251 for i in range(304)),
+    ),
+    (
+        "a frame of Thrift's",
+        True,
+        9090,
+        struct.pack(">IHHI", 326, 0x8001, 1, 4) + b"ping" + bytes(i % 251 for i in range(314)),
+    ),
     ("declared", True, 4000, b"GATE.\x11.to=www.video.exa;.."[:6] + b"to=www.video.exa;"),
     ("declared, searched", False, 4000, b"somewhere you find me, or not"),
     *((slug, *rest) for slug, proto, *rest in first_bytes.KNOWN if proto == TCP and slug != "http2"),
