@@ -239,8 +239,8 @@ cdef uint32_t read_aliases(const uint8_t *data, Cursor c, uint32_t n_records, Al
     """The first aliases of an answer section, ALIASES_MAX at the most: how many there are."""
     cdef Record record
     cdef uint32_t n = 0
-    cdef uint32_t i
-    for i in range(n_records):
+    cdef uint32_t _i
+    for _i in range(n_records):
         if n == ALIASES_MAX or not read_record(data, &c, &record):
             break
         if record.type == DNS_CNAME and record.rclass == 1 and read_name(data, &record.owner, &aliases[n].owner):
@@ -260,6 +260,7 @@ cdef void read_answers(const uint8_t *data, Cursor c, const Name *qname, DnsMess
     cdef uint32_t n = read_aliases(data, c, n_records, aliases)
     cdef uint32_t ttl = 0x7FFFFFFF
     cdef uint32_t i = 0
+    cdef uint32_t _i
     while i < n:                        # from the start again after each alias: they come in any order
         if aliases[i].target.p != NULL and same(&aliases[i].owner, &current):
             if not read_name(data, &aliases[i].target, &current):
@@ -272,7 +273,7 @@ cdef void read_answers(const uint8_t *data, Cursor c, const Name *qname, DnsMess
     if not same(&current, qname):
         memcpy(out.cname, current.text, current.n)
         out.cname_len = current.n
-    for i in range(n_records):
+    for _i in range(n_records):
         if not read_record(data, &c, &record):
             return
         if record.rclass == 1 and record.type in (DNS_A, DNS_AAAA, DNS_HTTPS, DNS_SVCB) and (
