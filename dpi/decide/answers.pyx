@@ -201,13 +201,13 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
     if s.blind == SEES_NONE:
         return
     if aliases_find(s.names, p.dst, name, n, s.now, &first):
-        name, n, label = first.name, first.n, first.label
         end = name_label(s, m.qname, m.qname_len)
+        name, n, label = first.name, first.n, first.label or end
     else:
         label = name_label(s, name, n)
     if m.cname_len:
         if client != NULL:
-            aliases_learn(s.names, client, m.cname, m.cname_len, name, n, label, s.now, BY_DNS)
+            aliases_learn(s.names, client, m.cname, m.cname_len, name, n, m.cname_ttl, label, s.now, BY_DNS)
         end = name_label(s, m.cname, m.cname_len)
         if label == 0:
             label = end

@@ -5,7 +5,7 @@ them never changes what becomes of a flow.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
-from libc.string cimport strcmp, strlen
+from libc.string cimport strcmp, strlen, strncmp
 
 from dpi.decide.shard cimport TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate
@@ -134,6 +134,12 @@ cdef const char *domain(const char *name) noexcept nogil:
     return name + at
 
 
+cdef bint akin_names(const char *looked_up, const char *asked) noexcept nogil:
+    """Of one domain, or what was asked for with a domain behind it that resolvers add (resolv.conf(5), search)."""
+    cdef size_t n = strlen(asked)
+    return strcmp(domain(looked_up), domain(asked)) == 0 or strncmp(looked_up, asked, n) == 0 and looked_up[n] == c"."
+
+
 cdef uint32_t lookup_risks(Shard *s, const Flow *f, uint16_t label) noexcept nogil:
     """Whether a hello's name, now the flow's, and its app are of something else than what this client looked up.
 
@@ -149,7 +155,7 @@ cdef uint32_t lookup_risks(Shard *s, const Flow *f, uint16_t label) noexcept nog
         return 0
     if not names_find(s.names, f.addr[opener(f)], server, s.now, &own) or not own.own or own.ambiguous or own.carried:
         return 0
-    if own.label == label or s.traits[own.label] & TRAIT_SHARED or strcmp(domain(own.name), domain(string_text(s.strings, f.host))) == 0:
+    if own.label == label or s.traits[own.label] & TRAIT_SHARED or akin_names(own.name, string_text(s.strings, f.host)):
         return 0
     if own.label and s.category[own.label] == s.category[label]:
         return 0                            # of one owner, perhaps

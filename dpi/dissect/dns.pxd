@@ -24,6 +24,7 @@ cdef struct DnsMessage:
     uint8_t opcode
     uint8_t rcode
     uint8_t truncated       # its TC bit: the whole answer comes over TCP
+    uint8_t service         # it has a service record that names a target
     uint8_t ech             # a service record of the answer carries ECH keys (RFC 9848)
     uint16_t questions
     uint16_t answers
@@ -34,7 +35,8 @@ cdef struct DnsMessage:
     uint16_t qname_len
     uint16_t cname_len
     char qname[256]         # lower case, dotted, no trailing dot; "" is the root
-    char cname[256]         # the last alias that the answer leads to, "" where there is none
+    char cname[256]         # the last alias that the answer leads to, a service record's target too; "": there is none
+    uint32_t cname_ttl      # seconds: the least of the chain
     uint32_t n_addresses
     DnsAddress addresses[DNS_ADDRESSES_MAX]     # the first n_addresses are told; the rest is not cleared
 

@@ -271,8 +271,7 @@ cdef void read_answers(const uint8_t *data, Cursor c, const Name *qname, DnsMess
         else:
             i += 1
     if not same(&current, qname):
-        memcpy(out.cname, current.text, current.n)
-        out.cname_len = current.n
+        leads_to(out, &current, ttl)
     for _i in range(n_records):
         if not read_record(data, &c, &record):
             return
@@ -281,23 +280,37 @@ cdef void read_answers(const uint8_t *data, Cursor c, const Name *qname, DnsMess
             read_address(data, &record, min(ttl, record.ttl), out)
 
 
+cdef inline void leads_to(DnsMessage *out, const Name *alias, uint32_t ttl) noexcept nogil:
+    memcpy(out.cname, alias.text, alias.n)
+    out.cname_len = alias.n
+    out.cname_ttl = ttl
+
+
 cdef void read_address(const uint8_t *data, Record *r, uint32_t ttl, DnsMessage *out) noexcept nogil:
     if r.type == DNS_A and left(&r.data) == 4:
         add4(out, take(&r.data, 4), ttl)
     elif r.type == DNS_AAAA and left(&r.data) == 16:
         add6(out, take(&r.data, 16), ttl)
     elif r.type == DNS_HTTPS or r.type == DNS_SVCB:
-        read_service(data, r.data, ttl, out)
+        read_service(data, r, ttl, out)
 
 
-cdef void read_service(const uint8_t *data, Cursor c, uint32_t ttl, DnsMessage *out) noexcept nogil:
-    """Address hints and ECH keys of a service record (RFC 9460, 2.2)."""
+cdef void read_service(const uint8_t *data, const Record *r, uint32_t ttl, DnsMessage *out) noexcept nogil:
+    """Address hints and ECH keys of a service record, and the name whose addresses are asked for next (RFC 9460, 2.2).
+
+    That goes for HTTPS.  What leads from the names of other services (RFC 9462) is not what is asked for there.
+    """
+    cdef Cursor c = r.data
     cdef Name target
     cdef Cursor value
     cdef uint16_t key
     skip(&c, 2)
     if not read_name(data, &c, &target):
         return
+    if r.type == DNS_HTTPS and target.n and out.service == 0:
+        out.service = 1
+        if target.n != out.qname_len or memcmp(target.text, out.qname, target.n):
+            leads_to(out, &target, ttl)
     while left(&c):
         key = u16(&c)
         value = slice(&c, u16(&c))

@@ -50,7 +50,7 @@ cdef Answer line(const uint8_t *data, uint32_t n, uint32_t *length) noexcept nog
         return NO
     if end == NULL and n >= LINE_MAX or end != NULL and text_end[0] != c"\r":
         return NO
-    if tcp and n > 11 and end == NULL and text_end[-1] == c"\r":
+    if tcp and n > 11 and end == NULL and (text_end - 1)[0] == c"\r":
         text_end -= 1
     if tcp and n > 11 and not is_address(data + 11, text_end):
         return NO

@@ -20,7 +20,7 @@ cdef bint servers_find(NameTable *t, const uint8_t *server, uint16_t port, uint8
 cdef void names_soon(NameTable *t, const uint8_t *client, const uint8_t *server, uint16_t port,
                      uint8_t proto) noexcept nogil
 cdef void aliases_learn(NameTable *t, const uint8_t *client, const char *alias, uint16_t alias_n, const char *name,
-                        uint16_t n, uint16_t label, int64_t now, uint8_t source) noexcept nogil
+                        uint16_t n, uint32_t ttl, uint16_t label, int64_t now, uint8_t source) noexcept nogil
 cdef bint aliases_find(NameTable *t, const uint8_t *client, const char *alias, uint16_t alias_n, int64_t now,
                        NameHit *out) noexcept nogil
 

@@ -63,7 +63,7 @@ cdef enum:
     TTL_FLOOR = 300         # s
     TTL_CEILING = 86400
     SERVER_TTL = 3600       # how long a server is known by what it showed
-    ALIAS_TTL = 3600        # and an alias is remembered
+    ALIAS_TTL = 3600        # and an alias is remembered at least
 
 
 KINDS = {OWN: "client", ANYONE: "address", SERVER: "server", CALLER: "caller", NETWORK: "network", PLACE: "place"}
@@ -127,8 +127,9 @@ cdef inline void digest(const char *name, uint16_t n, uint8_t *out) noexcept nog
 
 
 cdef void aliases_learn(NameTable *t, const uint8_t *client, const char *alias, uint16_t alias_n, const char *name,
-                        uint16_t n, uint16_t label, int64_t now, uint8_t source) noexcept nogil:
-    """A DNS answer told a client that a name leads to an alias."""
+                        uint16_t n, uint32_t ttl, uint16_t label, int64_t now, uint8_t source) noexcept nogil:
+    """A DNS answer told a client that a name leads to an alias, for ttl seconds."""
+    cdef int64_t life = <int64_t>SECOND * (ALIAS_TTL if ttl < ALIAS_TTL else TTL_CEILING if ttl > TTL_CEILING else ttl)
     cdef Shard *shard
     cdef Entry key
     cdef uint8_t[16] hashed
@@ -137,7 +138,7 @@ cdef void aliases_learn(NameTable *t, const uint8_t *client, const char *alias, 
     name = last_labels(name, &n)
     key_of(&key, ALIAS, client, hashed, 0, 0)
     pthread_mutex_lock(&shard.mutex)
-    put(t, shard, &key, name, n, ALIAS_TTL * <int64_t>SECOND, label, now, source)
+    put(t, shard, &key, name, n, life, label, now, source)
     pthread_mutex_unlock(&shard.mutex)
 
 

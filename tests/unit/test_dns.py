@@ -153,6 +153,26 @@ def test_hints_and_ech_of_service_records_are_found(kind: int) -> None:
     assert [a for a, _ in found["addresses"]] == [mapped("192.0.2.1"), mapped("192.0.2.2"), bytes(15) + b"\1"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "priority", "target", "expected"),
+    [
+        (HTTPS, 1, "svc.pool.example", "svc.pool.example"),
+        (HTTPS, 0, "svc.pool.example", "svc.pool.example"),  # an alias
+        (HTTPS, 1, "", ""),  # the name itself
+        (HTTPS, 1, "www.example.org", ""),
+        (SVCB, 1, "svc.pool.example", ""),  # of another service: its name is not what is asked for there
+    ],
+)
+def test_a_service_records_target_is_whose_addresses_are_asked_for_next(
+    kind: int, priority: int, target: str, expected: str
+) -> None:
+    data = struct.pack(">H", priority) + name(target)
+    found = read(
+        message(record(POINTER, kind, data), record(POINTER, kind, b"\0\2" + name("other.example")), qtype=kind)
+    )
+    assert found["cname"] == (expected or ("" if kind == SVCB or target else "other.example"))
+
+
 def test_a_service_record_that_is_cut_inside_gives_what_is_whole() -> None:
     data = b"\0\1\0" + b"\0\4\0\4" + v4("192.0.2.1") + b"\0\5\0\x40ke"
     found = read(message(record(POINTER, HTTPS, data), qtype=HTTPS))

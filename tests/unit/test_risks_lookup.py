@@ -183,3 +183,47 @@ def test_mail_that_goes_over_to_tls_is_found_by_other_records() -> None:
     connection.segment(0, len(hello) + len(start), openssl_hello("www.video.example"))
     flow = connection.flow()
     assert flow["app"] == VIDEO and "dns-name" not in risks_of(flow)
+
+
+def https(name: str, target: str) -> bytes:
+    """An answer to a question for HTTPS: priority, target (RFC 9460)."""
+    data = b"\0\1" + dns_name(target)
+    head = bytes.fromhex("0001 8180 0001 0001 0000 0000") + dns_name(name) + b"\0\x41\0\1"
+    return head + b"\xc0\x0c\0\x41\0\1\0\0\0\x3c" + len(data).to_bytes(2, "big") + data
+
+
+def ask(one: Core, message: bytes, reply: bytes, sport: int, time: int = SECOND) -> None:
+    datagram(one, message, sport, 53, dst=RESOLVER, time=time)
+    datagram(one, reply, 53, sport, src=RESOLVER, dst=CLIENT, time=time)
+
+
+def test_what_an_https_record_leads_to_is_the_name_that_has_it() -> None:
+    one = labelled()
+    name, target = "www.video.example", "svc.pool.example"
+    ask(one, question(name)[:-4] + b"\0\x41\0\1", https(name, target), 50001)
+    resolve(one, target, ADDRESS)
+    connection = Connection(one, dst=ADDRESS).shake()
+    assert connection.flow()["app"] == VIDEO
+    connection.segment(0, 0, openssl_hello(name))
+    assert risks_of(connection.flow()) == set()
+
+
+def test_an_alias_is_remembered_for_as_long_as_its_answer_says() -> None:
+    one = labelled()
+    reply = chain("www.video.example", "e1.elsewhere.example", "198.51.100.8").replace(
+        b"\xc0\x0c\0\5\0\1\0\0\1\x2c", b"\xc0\x0c\0\5\0\1\0\1\x51\x80"
+    )
+    ask(one, question("www.video.example"), reply, 50001)
+    later = 7200 * SECOND
+    alias = "e1.elsewhere.example"
+    ask(one, question(alias), answer(alias, ADDRESS), 50002, later)
+    connection = Connection(one, dst=ADDRESS)
+    connection.clock = later
+    connection.shake().segment(0, 0, openssl_hello("www.video.example"))
+    assert risks_of(connection.flow()) == set()
+
+
+def test_a_domain_that_resolvers_add_is_no_other_name() -> None:
+    one = labelled()
+    resolve(one, "www.video.example.corp.other.example", ADDRESS)
+    assert visit(one, "www.video.example") == set()
