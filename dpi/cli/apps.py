@@ -15,7 +15,7 @@ from dpi.cli.signatures import signatures_option
 from dpi.errors import UsageError
 
 if TYPE_CHECKING:
-    from dpi.match.labels import Category, Label, Match, Signatures, Tables
+    from dpi.match.labels import Label, Match, Signatures
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?\.?")
 
@@ -24,15 +24,6 @@ def load(folders: tuple[Path, ...]) -> Signatures:
     from dpi.match import signatures
 
     return signatures.load(folders)
-
-
-def close_to(word: str, known: list[str]) -> str:
-    """What the user may have meant, as the end of a sentence; "" where nothing is near."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word.lower(), known, n=4, cutoff=0.6)
-    near += [slug for slug in known if word.lower() in slug and slug not in near][: 4 - len(near)]
-    return f"; did you mean {', '.join(near)}?" if near else ""
 
 
 @click.group("apps")
@@ -53,6 +44,7 @@ def list_(category: str | None, folders: tuple[Path, ...], as_json: bool) -> Non
 
     How many host names, prefixes and ports; and whether their own packets tell them.
     """
+    from dpi.analyse.known import within
     from dpi.dissect.told_by import told_by
 
     signatures = load(folders)
@@ -93,6 +85,8 @@ def show(slug: str, folders: tuple[Path, ...], as_json: bool) -> None:
     signatures = load(folders)
     label = signatures.by_slug.get(slug.lower())
     if label is None:
+        from dpi.analyse.known import close_to
+
         raise UsageError(f"there is no app {slug!r}{close_to(slug, list(signatures.by_slug))}")
     entries = {kind: list(signatures.entries(label, kind)) for kind in ("hosts", "prefixes", "ports")}
     declared, ruled = signatures.declared_at(label.id), signatures.rules_of(label)
@@ -192,18 +186,6 @@ def categories(folders: tuple[Path, ...], as_json: bool) -> None:
         ["category", "name", "within", ">apps", ">protocols"],
         [[each.slug, each.name, each.within, apps, protocols] for each, apps, protocols in rows],
     )
-
-
-def within(tables: Tables, slug: str) -> set[str]:
-    """The slugs of a category and of those within it.  Raises UsageError where there is none."""
-    known: dict[str, Category] = tables.category_by_slug
-    slug = slug.lower()
-    if slug not in known:
-        raise UsageError(f"there is no category {slug!r}{close_to(slug, list(known))}")
-    wanted = {slug}
-    for _ in known:
-        wanted |= {each.slug for each in tables.categories if each.within in wanted}
-    return wanted
 
 
 def _is_address(text: str) -> bool:

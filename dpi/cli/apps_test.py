@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dpi.cli.output import json_option, print_json
+from dpi.cli.regular_file import need_file
 from dpi.cli.signatures import signatures_option
 from dpi.errors import UsageError
 
@@ -31,8 +32,7 @@ def command(file: Path, folders: tuple[Path, ...], as_json: bool) -> None:
     from dpi.captures import Captures
     from dpi.match.signatures import load, with_file
 
-    if not file.is_file():
-        raise UsageError(f"{file}: no such file")
+    need_file(file)
     signatures = load(with_file(folders, file))
     tests = [test for test in signatures.tests if Path(test.where.rsplit(":", 2)[0]).resolve() == file.resolve()]
     if not tests:
@@ -54,8 +54,7 @@ def _run(captures: Captures, test: CaptureTest) -> dict[str, Any]:
     records: list[FlowRecord] = []
     error = None
     try:
-        if test.capture.exists() and not test.capture.is_file():  # a pipe would be waited for
-            raise UsageError(f"{test.capture}: not a file")
+        need_file(test.capture)
         records.extend(captures.classify(test.capture))
     except (UsageError, OSError) as fault:
         error = f"{test.where}: {fault}"

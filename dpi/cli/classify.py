@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import click
 
 from dpi.cli.bar import Bar
-from dpi.cli.classify_selection import known, selection, selection_options
+from dpi.cli.selection import selection, selection_options
 from dpi.cli.signatures import signatures_option
 from dpi.errors import DpiError, UsageError
 
@@ -194,7 +194,10 @@ def write(
     from dpi.record.fields import FIELDS
 
     classifier = named_by(folders, policy, max_flows)
-    meant = known(meant, classifier.tables)
+    if meant:
+        from dpi.analyse.known import known
+
+        meant = known(meant, classifier.tables)
     gc.freeze()  # what there is now stays to the end: to look for garbage in it costs a tenth of a start
     paths = list(files(captures))
     if joined:

@@ -11,6 +11,7 @@ import click
 
 from dpi.cli.output import is_terminal, json_option, print_json, print_table
 from dpi.cli.policy_file import DEFAULT, FILE, STATE_DIR, checked_policy, plan_here, plan_told, set_option
+from dpi.cli.regular_file import need_file
 from dpi.errors import DpiError, FindingsError, UsageError
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def command(config: Path | None, sets: tuple[str, ...], state_dir: Path, quiet: 
     """
     from dpi.enforce.doctor import Box, examine
 
-    if config is not None and not config.is_file():
-        raise UsageError(f"{config}: no such file")
+    if config is not None:
+        need_file(config)
     if config is None and DEFAULT.is_file():
         config = DEFAULT
     if config is None and sets:

@@ -7,19 +7,35 @@ import json
 import click
 
 from dpi.cli.output import end, json_option, print_table, size
+from dpi.cli.selection import selection_options
 from dpi.control import call
 
 
 @click.command("flows")
-@click.option("--app", help="Only of this app or protocol.")
-@click.option("--host", help="Only with this address at either end, or this host name (or one below it).")
-@click.option("--class", "class_", help="Only in this class.")
-@click.option("--risky", is_flag=True, help="Only with a risk, the highest score first.")
+@selection_options
+@click.option("--class", "class_", help="Only flows in this class.")
+@click.option("--risky", is_flag=True, help="Only flows with a risk, the highest score first.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1_000_000), help="At most so many.")
 @json_option
-def command(app: str | None, host: str | None, class_: str | None, risky: bool, limit: int, as_json: bool) -> None:
-    """Flows that the running daemon knows, the busiest first.  With --json: one flow a line."""
-    flows = call("flows", app=app, host=host, class_=class_, risky=risky, limit=limit)
+def command(
+    apps: tuple[str, ...],
+    categories: tuple[str, ...],
+    hosts: tuple[str, ...],
+    ports: tuple[str, ...],
+    class_: str | None,
+    risky: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Flows that the running daemon knows, the busiest first.  With --json: one flow a line.
+
+    \b
+    dpi flows --category video --host 10.0.0.0/24
+    dpi flows --app @unnamed --port udp/443
+    """
+    flows = call(
+        "flows", apps=apps, categories=categories, hosts=hosts, ports=ports, class_=class_, risky=risky, limit=limit
+    )
     if as_json:
         for flow in flows:
             click.echo(json.dumps(flow))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dpi import enforce
+from dpi.analyse.known import known
 from dpi.analyse.selection import Selection, asked
 from dpi.control import Handler
 from dpi.daemon import count, status
@@ -93,9 +94,9 @@ class Answers:
     def _flows(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         state = self._state
         limit = int(request.get("limit") or 100)
-        app, host, class_ = (request.get(each) for each in ("app", "host", "class_"))
-        meant = Selection.of([app] if app else [], [host] if host else [])
-        risky = bool(request.get("risky"))
+        words = {each: request.get(each) or () for each in ("apps", "hosts", "ports", "categories")}
+        meant = known(Selection.of(**words), state.engine.signatures)
+        class_, risky = request.get("class_"), bool(request.get("risky"))
         found = []
         for record in state.engine.flows():
             if not meant.takes(*asked(record)):

@@ -39,7 +39,7 @@ MAY_KNOW = {
     "policy": "errors flock atomic",
     "enforce": "errors flock policy",
     "record": "errors core flow_tuples dissect flow",  # lines: a shard's events as text
-    "analyse": "errors record",
+    "analyse": "errors match record",  # match: whether there is an app that is asked for
     "vocabulary": f"errors {PACKETS} policy",
     "rule_tables": f"{PACKETS} policy record",  # a plan's rules as the loop asks them
     "subscriber_table": "match policy record",  # whose an address is

@@ -26,7 +26,7 @@ def test_an_established_connection_is_never_moved(lab: Lab, box: Appliance, poli
     with ThreadPoolExecutor(1) as pool:
         url = "http://www.netflix.com/bytes/6000000"  # six seconds in its class
         long = pool.submit(curl, lab, url, "-4", seconds=60)
-        until(lambda: [f for f in box.call("flows", app="netflix") if f["dport"] == 80 and f["offloaded"]])
+        until(lambda: [f for f in box.call("flows", apps=["netflix"]) if f["dport"] == 80 and f["offloaded"]])
         policy.write_text(text)
         box.call("apply")
         moved = curl(lab, "https://www.netflix.com/", "-4")
@@ -42,7 +42,7 @@ def test_a_reload_keeps_flows_labels_and_counters(lab: Lab, box: Appliance, poli
 
     with ThreadPoolExecutor(1) as pool:
         long = pool.submit(curl, lab, "http://cache1-fra2.steamcontent.com/bytes/2500000", "-4", seconds=60)
-        before = until(lambda: [f for f in box.call("flows", app="steam") if f["offloaded"]])[0]
+        before = until(lambda: [f for f in box.call("flows", apps=["steam"]) if f["offloaded"]])[0]
         until(lambda: slow()["bytes"] > 300_000)
         counted = slow()["bytes"]
         policy.write_text(policy.read_text().replace("down: 3mbit", "down: 6mbit"))
@@ -65,7 +65,7 @@ def test_a_reload_keeps_flows_labels_and_counters(lab: Lab, box: Appliance, poli
 def test_flows_that_a_reload_puts_elsewhere_are_moved(lab: Lab, box: Appliance, policy: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         long = pool.submit(curl, lab, "http://cache1-fra2.steamcontent.com/bytes/4000000", "-4", seconds=60)
-        until(lambda: [f for f in box.call("flows", app="steam") if f["offloaded"]])
+        until(lambda: [f for f in box.call("flows", apps=["steam"]) if f["offloaded"]])
         rule = "  quick: {match: {app: steam}, shape: rest, before: slow}\n"
         policy.write_text(policy.read_text() + rule)
         assert box.call("apply")["flows_moved"] >= 1

@@ -117,7 +117,7 @@ def test_where_requests_take_another_way_downloads_are_shaped_and_told(lab: Lab,
         assert (flow["packets_up"], flow["app"], flow["method"]) == (0, "youtube", "certificate")
         assert rate(box, "video", "down") == pytest.approx(8 * MBIT, rel=0.05)
         # The kernel takes them for connections whose beginning it has missed.
-        until(lambda: all(f["offloaded"] for f in box.call("flows", app="youtube") if f["dport"] == 443), 60)
+        until(lambda: all(f["offloaded"] for f in box.call("flows", apps=["youtube"]) if f["dport"] == 443), 60)
         told = doctor(box)
         assert told["level"] == "warning" and "only what comes to the LAN" in told["found"], told
         assert "leaving by lan0" in told["found"]
@@ -127,7 +127,7 @@ def test_a_flow_keeps_its_name_when_the_kernel_forgets_its_syn_and_is_then_the_k
     lab: Lab, box: Appliance, upload: list[str]
 ) -> None:
     def uploads() -> list[dict[str, Any]]:
-        return [f for f in box.call("flows", app="youtube") if (f["dport"], f["ip_version"]) == (443, 4)]
+        return [f for f in box.call("flows", apps=["youtube"]) if (f["dport"], f["ip_version"]) == (443, 4)]
 
     with syn_sent(lab, 3), another_way(lab, ANSWERS), curls(lab, 1, "-4", *upload, "https://www.youtube.com/"):
         first = until(lambda: [f for f in uploads() if f["packets_up"] > 10])[0]

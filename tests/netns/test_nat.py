@@ -73,13 +73,13 @@ def test_clients_behind_masquerading_are_named_shaped_both_ways_and_counted_as_t
     steam = "http://cache1-fra2.steamcontent.com/"
     with curls(lab, 3, "-4", "--interface", HOST, steam + "bytes/64000000"):
         assert held(rate(box, "slow", "down"), 3 * MBIT)
-        flow = until(lambda: [f for f in box.call("flows", app="steam") if f["offloaded"]])[0]
+        flow = until(lambda: [f for f in box.call("flows", apps=["steam"]) if f["offloaded"]])[0]
         assert (flow["src"], flow["method"], flow["class"]) == (HOST, "http-host", "slow")
         assert f"dst={WAN}" in lab.run("box", ["conntrack", "-L", "-p", "tcp"]).stdout  # which is what is outside
     with curls(lab, 3, "-4", "--interface", OTHER, "-T", str(tmp_path / "big"), "-H", "Expect:", steam):
-        until(lambda: sum(f["bytes_up"] > 100_000 for f in box.call("flows", app="steam")) == 3)
+        until(lambda: sum(f["bytes_up"] > 100_000 for f in box.call("flows", apps=["steam"])) == 3)
         assert held(rate(box, "slow", "up"), 2 * MBIT)
-        assert {f["src"] for f in box.call("flows", app="steam") if f["bytes_up"] > 100_000} == {OTHER}
+        assert {f["src"] for f in box.call("flows", apps=["steam"]) if f["bytes_up"] > 100_000} == {OTHER}
     hosts = box.call("top")["hosts"]
     assert {HOST, OTHER} <= set(hosts) and WAN not in hosts, hosts
     box.stop()
@@ -104,7 +104,7 @@ def test_limits_of_each_host_are_of_the_clients_and_not_of_the_address_that_they
 ) -> None:
     words = "-4", "https://web.whatsapp.com/bytes/64000000"
     with curls(lab, 3, "--interface", HOST, *words), curls(lab, 3, "--interface", OTHER, *words):
-        until(lambda: sum(f["bytes_down"] > 200_000 for f in box.call("flows", app="whatsapp")) >= 4, 60)
+        until(lambda: sum(f["bytes_down"] > 200_000 for f in box.call("flows", apps=["whatsapp"])) >= 4, 60)
         # Both have theirs, so together they have twice as much; dropping costs TCP some of it.
         assert 2.4 * MBIT < rate(box, "rest", "down", 8) < 4.4 * MBIT
 
@@ -117,7 +117,7 @@ def test_a_forwarded_port_is_named_and_shaped_as_what_the_lans_server_sends(
     command = ["curl", "-sS", "-m", "60", "-o", "/dev/null", "-H", host, f"http://{WAN}:{PORT}/big"]
     running = [lab.start("inet", command) for _ in range(3)]
     try:
-        until(lambda: sum(f["bytes_down"] > 100_000 for f in box.call("flows", app="steam")) == 3)
+        until(lambda: sum(f["bytes_down"] > 100_000 for f in box.call("flows", apps=["steam"])) == 3)
         assert held(rate(box, "slow", "up"), 2 * MBIT)
         flow = flow_of(box, app="steam")
         assert (flow["src"], flow["dst"], flow["dport"], flow["direction"]) == (OUTSIDE, SERVER, 80, "in")

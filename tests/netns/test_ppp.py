@@ -190,12 +190,12 @@ def test_a_wan_of_ppp_names_shapes_and_steers_without_a_packet_too_big(
     steam = "http://cache1-fra2.steamcontent.com/"
     before = oversized(lab)
     with curls(lab, 3, "-4", steam + "bytes/64000000"):
-        until(lambda: sum(f["bytes_down"] > 100_000 for f in box.call("flows", app="steam")) == 3, 90)
+        until(lambda: sum(f["bytes_down"] > 100_000 for f in box.call("flows", apps=["steam"])) == 3, 90)
         assert held(rate(box, "slow", "down"), 3 * MBIT)
         flow = flow_of(box, app="steam", method="http-host")
         assert (flow["class"], flow["src"][:6]) == ("slow", "10.77.")
     with curls(lab, 3, "-4", "-T", str(tmp_path / "upload"), "-H", "Expect:", steam):
-        until(lambda: sum(f["bytes_up"] > 100_000 for f in box.call("flows", app="steam")) == 3)
+        until(lambda: sum(f["bytes_up"] > 100_000 for f in box.call("flows", apps=["steam"])) == 3)
         assert held(rate(box, "slow", "up"), 2 * MBIT)
     assert curl(lab, "https://www.netflix.com/", "-4", seconds=60)["server"] == "cache"
     assert oversized(lab) == before
@@ -219,7 +219,7 @@ def test_a_session_that_ends_and_comes_back_is_shaped_again(
     shaped = ["sh", "-c", "tc class show dev ppp0; tc filter show dev ppp0 egress"]
     until(lambda: "htb" in (there := lab.run("box", shaped).stdout) or "bpf" in there, 90)
     with curls(lab, 3, "-4", "http://cache1-fra2.steamcontent.com/bytes/64000000"):
-        until(lambda: sum(f["bytes_down"] > 100_000 for f in box.call("flows", app="steam")) == 3, 90)
+        until(lambda: sum(f["bytes_down"] > 100_000 for f in box.call("flows", apps=["steam"])) == 3, 90)
         assert held(rate(box, "slow", "down"), 4 * MBIT)
     assert [d["level"] for d in findings(box, "kernel-state")] == ["ok"]
     assert "failed" not in box.tail()

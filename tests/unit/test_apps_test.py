@@ -84,7 +84,7 @@ def test_a_capture_that_is_a_pipe_is_not_waited_for(folder: Path) -> None:
     result = run(folder, "  - capture: captures/pipe\n    flows: [{app: ours}]\n")
     assert (result.exit_code, result.output) == (
         2,
-        f"{folder}/mine.yaml:9:14: {folder}/captures/pipe: not a file\n",
+        f"{folder}/mine.yaml:9:14: {folder}/captures/pipe: a pipe, not a file\n",
     )
 
 
@@ -92,6 +92,12 @@ def test_a_file_without_tests_or_none_at_all_is_wrong_usage(folder: Path) -> Non
     assert "has no `tests`" in str(run(folder, "").exception)
     result = CliRunner().invoke(command, ["test", str(folder / "nothing.yaml")])
     assert isinstance(result.exception, UsageError) and "no such file" in str(result.exception)
+
+
+@pytest.mark.parametrize(("path", "what"), [("/dev/null", "a device"), ("/dev/zero", "a device"), (".", "a directory")])
+def test_what_is_no_file_is_told_for_what_it_is(path: str, what: str) -> None:
+    result = CliRunner().invoke(command, ["test", path])
+    assert isinstance(result.exception, UsageError) and str(result.exception) == f"{path}: {what}, not a file"
 
 
 def test_the_template_to_copy_passes_its_own_test() -> None:

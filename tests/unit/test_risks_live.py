@@ -11,39 +11,17 @@ from click.testing import CliRunner
 from dpi.cli import flows as flows_command
 from dpi.cli import why as why_command
 from dpi.daemon.answers import Answers
-from dpi.daemon.heart import Heart
-from dpi.daemon.state import Options
 from dpi.daemon.why import Counted, why
-from dpi.daemon.worker import Worker
 from dpi.engine import Engine
-from dpi.policy.check import check
-from dpi.policy.compile import compile_policy
-from dpi.policy.names import Machine
 from tests.cores import Connection
+from tests.workers import answers_of
 
 GET = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
-POLICY = """
-version: 1
-interfaces: {lan: lan0, wan: wan0}
-link: {down: 100mbit, up: 20mbit}
-classes: {rest: {rate: 10mbit, default: true}}
-flows: {risks: true}
-"""
 
 
 @pytest.fixture
 def answers(tmp_path: Path) -> Answers:
-    """Of a worker that has its policy and its engine, and is not in the path."""
-    config = tmp_path / "policy.yaml"
-    config.write_text(POLICY)
-    worker = Worker(Options(config, state_dir=tmp_path), Heart())
-    state = worker.state
-    plan = compile_policy(check(config, names=state.signatures.vocabulary), Machine(cores=1))
-    state.signatures.adopt()
-    state.use(plan)
-    state.engine = Engine(state.signatures.used, max_flows=1024, offload=True, risks=plan.engine.risks)
-    state.engine.load_rules(plan.engine, plan.kernel.targets)
-    return Answers(state, worker.reloads)
+    return answers_of(tmp_path, "flows: {risks: true}\n")
 
 
 def test_risky_flows_are_listed_with_the_worst_first_and_explained(

@@ -1,18 +1,14 @@
-"""Which flows of captures are meant: the options of `dpi classify`, and whether there is what they name."""
+"""Which flows are meant: the options of `dpi classify` and `dpi flows`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dpi.errors import UsageError
-
 if TYPE_CHECKING:
     from dpi.analyse.selection import Selection
-    from dpi.match.labels import Tables
 
 F = TypeVar("F", bound=Callable[..., Any])
 OPTIONS = {
@@ -38,22 +34,3 @@ def selection(apps: Sequence[str], categories: Sequence[str], hosts: Sequence[st
     from dpi.analyse.selection import Selection
 
     return Selection.of(apps, hosts, ports, categories)
-
-
-def known(selection: Selection, tables: Tables) -> Selection:
-    """With the categories within those that are meant.  Raises UsageError where there is no such app or category."""
-    from dpi.analyse.selection import WORDS
-
-    for app in sorted(selection.apps - tables.by_slug.keys() - {*WORDS}):
-        from dpi.cli.apps import close_to
-
-        near = close_to(app, [*tables.by_slug, *WORDS])
-        if app in tables.category_by_slug:
-            near = f"; for the category: --category {app}"
-        raise UsageError(f"there is no app or protocol {app!r}{near}")
-    if not selection.categories:
-        return selection
-    from dpi.cli.apps import within
-
-    meant = {slug for each in selection.categories for slug in within(tables, each)}
-    return replace(selection, categories=frozenset(meant))
