@@ -18,5 +18,7 @@ cdef class Capture:
     cdef object file
     cdef object unpacked            # what unpacks the file, None where it is not compressed
 
+    cdef bint begin(self, int fd)
+    cdef bytes start(self, size_t n)
     cdef object fault(self)
     cdef object unread(self)

@@ -170,19 +170,20 @@ cdef class Capture:
     """
 
     def __cinit__(self, path: str | os.PathLike[str]):
-        cdef int fd
         cdef bint good
         memset(&self.reader, 0, sizeof(CaptureReader))
         self.path = os.fspath(path)
         try:
             # Unbuffered: the descriptor is read from C.
             self.file = open(sys.stdin.fileno() if self.path == "-" else path, "rb", 0, closefd=self.path != "-")
-            self.unpacked = unpacked(self.file)
+            good = self.begin(self.file.fileno())
+            if self.reader.fault == CAPTURE_UNKNOWN:    # what was read is not to be had again where it is a pipe
+                self.unpacked = unpacked(self.file.fileno(), self.start(self.reader.end))
+            if self.unpacked is not None:
+                reader_close(&self.reader)
+                good = self.begin(self.unpacked.fileno())
         except OSError as error:
             raise CaptureError(f"{self.path}:0: {error.strerror}") from error
-        fd = self.file.fileno() if self.unpacked is None else self.unpacked.fileno()
-        with nogil:
-            good = capture_open(&self.reader, fd)
         if not good:
             message = self.fault()
             self.close()
@@ -229,6 +230,16 @@ cdef class Capture:
                 size += record.caplen
         return n, size
 
+    cdef bint begin(self, int fd):
+        cdef bint good
+        with nogil:
+            good = capture_open(&self.reader, fd)
+        return good
+
+    cdef bytes start(self, size_t n):
+        """What it starts with, at most n bytes; before anything was taken out of the buffer."""
+        return (<const char *>self.reader.buffer)[:min(self.reader.end, n)]
+
     cdef object fault(self):
         if self.unpacked is not None and self.unpacked.error is not None:
             return f"{self.path}:{self.reader.offset}: {self.unpacked.error}"
@@ -238,8 +249,8 @@ cdef class Capture:
         if self.reader.fault == CAPTURE_UNREADABLE:
             message += f": {os.strerror(self.reader.error)}"
         if self.reader.fault == CAPTURE_UNKNOWN:
-            start = (<const char *>self.reader.buffer)[:min(self.reader.end, <size_t>8)]
-            message += f" (it starts with {start[:4].hex(' ')}" + (f", as {packed(start)} does)" if packed(start) else ")")
+            start = self.start(4)
+            message += f" (it starts with {start.hex(' ')}" + (f", as {packed(start)} does)" if packed(start) else ")")
         return f"{self.path}:{self.reader.fault_at}: {message}"
 
     cdef object unread(self):
