@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,6 +33,7 @@ BLIND: tuple[Blind, ...] = ("", "names", "dns")  # by Blind in decide/shard.pxd
 SILENCE = 7200.0
 FILE_AT_ONCE = 1 << 16  # packets until a bar moves
 PIPE_AT_ONCE = 64  # … and until what is known of a live one is told
+WATCHED = 1 << 14  # packets that are taken through one by one until a bar moves
 
 
 def begins(path: Path) -> int:
@@ -68,6 +69,8 @@ class Captures(Decider):
         """Decide by this plan, with the schedules in force at the time when flows are decided."""
         self.load_rules(plan.engine, plan.kernel.targets)
         self._followed = plan if plan.conditions.schedules else None
+        if plan.kernel.local:
+            self.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
 
     def _switch(self, core: Core) -> int:
         """A capture's shard by what holds at its newest packet; → the time (ns) until which that is so."""
@@ -115,6 +118,39 @@ class Captures(Decider):
             name = Path(capture.path).name
             for event in self._events(core, capture):
                 yield learnt(0, event) if event[0] == "learnt" else self.event(event, name)
+
+    def pieces(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        names: Names,
+        faults: list[str],
+        watch: Callable[[int], object] = lambda _: None,
+    ) -> Iterator[FlowEvent]:
+        """Flows' starts and ends of captures that are pieces of one, in order, each before the next packet is taken.
+
+        names: where names are learnt, so that they are then as they were when the flow started.  faults: gets what is
+        wrong with a piece; what can be read of it is.  watch: called now and then with the bytes of it that are done.
+        """
+        core = self._offline(Core(self.max_flows, merge=True, risks=True, hearsay=True, starts=True), names=names)
+        name = ""
+        for path in paths:
+            try:
+                with Capture(path) as capture:
+                    name = Path(capture.path).name
+                    for n, _ in enumerate(self._read(core, capture, 1)):
+                        yield from self._told(core, name)
+                        if n % WATCHED == 0:
+                            watch(capture.offset)
+                    if capture.warning:
+                        faults.append(capture.warning)
+            except CaptureError as error:
+                faults.append(str(error))
+        for _ in self._end(core):
+            yield from self._told(core, name)
+
+    def _told(self, core: Core, name: str) -> Iterator[FlowEvent]:
+        while events := core.drain(256):
+            yield from (self.event(event, name) for event in events if event[0] != "learnt")
 
     def lines(
         self, style: str, fields: Sequence[str], out: Any, *, min_confidence: float = 0, risky: bool = False
@@ -179,9 +215,9 @@ class Captures(Decider):
         for _ in self._end(core):
             lines.take(core, name, first_packet)
 
-    def _offline(self, core: Core, live: bool = False) -> Core:
+    def _offline(self, core: Core, live: bool = False, names: Names | None = None) -> Core:
         """The shard made ready for one capture, with nothing known.  It ends flows that are silent for long."""
-        self.use(core, Names(repeatable=True))
+        self.use(core, names or Names(repeatable=True))
         if self._rules is not None:
             core.set_rules(*self._rules)
         core.set_local(self.local)
@@ -198,9 +234,9 @@ class Captures(Decider):
         if capture.warning:
             raise CaptureError(capture.warning)
 
-    def _read(self, core: Core, capture: Capture) -> Iterator[None]:
-        """Takes the capture through; comes back where events are to be drained."""
-        at_once = FILE_AT_ONCE if capture.size is not None else PIPE_AT_ONCE
+    def _read(self, core: Core, capture: Capture, at_once: int = 0) -> Iterator[None]:
+        """Takes the capture through; comes back where events are to be drained, after so many packets at the latest."""
+        at_once = at_once or (FILE_AT_ONCE if capture.size is not None else PIPE_AT_ONCE)
         if self._followed is None:
             while core.run(capture, at_once):
                 yield

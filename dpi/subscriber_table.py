@@ -3,6 +3,7 @@ address, then a VLAN; what is nobody's is the default's."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -67,6 +68,17 @@ class SubscriberTable:
         if branch := self._by_vlan.get(vlan):
             return Owner(branch, "vlan", str(vlan))
         return Owner(self._default, "default", "") if self._default else None
+
+    def spoken(self, owner: Owner, address: str) -> str:
+        """By which key an address is somebody's: `MAC address 02:11:22:33:44:55, learnt 2026-11-22 21:40:03`."""
+        if owner.kind == "address":
+            whole = owner.key.endswith("/128" if ":" in owner.key else "/32")
+            return "its address" if whole else f"its prefix {owner.key}"
+        if owner.kind == "mac":
+            learnt = self.learnt.get(address)
+            since = f", learnt {time.strftime('%F %T', time.localtime(learnt.since))}" if learnt else ""
+            return f"MAC address {owner.key}{since}"
+        return f"VLAN {owner.key}"
 
     def is_written(self, address: str) -> bool:
         """Whether a subscriber's address or prefix holds it."""

@@ -1,8 +1,8 @@
 """Captures that were compressed, as rotated ones are (`tcpdump -z gzip`): a thread unpacks them into a pipe.
 
-The thread holds no lock of Python's while it unpacks, and nothing is written to disk.  However much comes of a few bytes,
-memory is what is unpacked together, the pipe, and what the format looks back upon: 32 kB (gzip), 4 MB (bzip2), or of xz
-what it says itself, to which MEMORY is the limit.
+The thread holds no lock of Python's while it unpacks, and nothing is written to disk.  However much comes of a few
+bytes, memory is what is unpacked together, the pipe, and what the format looks back upon: 32 kB (gzip), 4 MB (bzip2),
+or of xz what it says itself, to which MEMORY is the limit.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class _Source(io.RawIOBase):
         super().close()
 
 
-def _pieces(source: io.BufferedReader, kind: str) -> Iterator[bytes]:
+def _pieces(source: io.BufferedIOBase, kind: str) -> Iterator[bytes]:
     module = importlib.import_module(MODULES[kind])
     if kind == "xz":
         yield from _streams(source, module)
@@ -113,7 +113,7 @@ def _pieces(source: io.BufferedReader, kind: str) -> Iterator[bytes]:
             yield data
 
 
-def _streams(source: io.BufferedReader, lzma: Any) -> Iterator[bytes]:
+def _streams(source: io.BufferedIOBase, lzma: Any) -> Iterator[bytes]:
     """Of xz, whose files may be several streams with zeros between them; lzma.open() knows no limit of memory."""
     rest = b""
     while rest := rest or source.read1():

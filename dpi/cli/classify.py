@@ -256,7 +256,6 @@ def write(
 def named_by(folders: Sequence[Path], policy: Path | None, max_flows: int) -> Captures:
     """What names flows by these signatures, and decides by this policy."""
     from dpi.captures import Captures
-    from dpi.match.prefixes import Prefixes
 
     if policy is None:
         return Captures(tables(folders), max_flows=max_flows)
@@ -265,8 +264,6 @@ def named_by(folders: Sequence[Path], policy: Path | None, max_flows: int) -> Ca
     plan = planned(policy)
     classifier = Captures(tables([*plan.engine.signature_dirs, *folders]), max_flows=max_flows)
     classifier.follow(plan)
-    if plan.kernel.local:
-        classifier.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
     return classifier
 
 

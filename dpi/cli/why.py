@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import click
 
-from dpi.cli.output import ago, json_option, print_json, rate, size
+from dpi.cli.output import ago, duration, json_option, print_json, rate, size
+from dpi.cli.policy_file import FILE
+from dpi.cli.signatures import signatures_option
 from dpi.control import call
 
 
@@ -15,12 +20,41 @@ from dpi.control import call
 @click.option(
     "--all", "every", is_flag=True, help="Also say of every rule before the one that matches why it does not."
 )
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="Explain at most so many flows."
+)
+@click.option(
+    "--capture",
+    "captures",
+    multiple=True,
+    type=FILE,
+    help="Explain flows of this capture, not the daemon's.  More than one are pieces of one, as dpi classify --joined "
+    "takes them; a directory is all files in it, - is standard input.",
+)
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --capture: also say which rule of this policy would hold, and why.",
+)
+@signatures_option
 @json_option
-def command(what: str, every: bool, as_json: bool) -> None:
+def command(
+    what: str,
+    every: bool,
+    limit: int,
+    captures: tuple[Path, ...],
+    policy: Path | None,
+    folders: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Explain how a flow, host name or address was named and what was decided.
 
     Of a subscriber, by id, address or MAC address: tariff, classes with their rates, flows, and by which key an address
     is theirs.
+
+    The running daemon is asked, or with --capture flows of captures are explained, offline, those that carried most
+    first.  --signatures and --policy are for captures; the daemon has its own.  Exits 1 where no flow of the captures
+    is meant, 2 where one of them is damaged or cannot be read.
 
     \b
     dpi why www.netflix.com
@@ -29,13 +63,26 @@ def command(what: str, every: bool, as_json: bool) -> None:
     dpi why 10.0.0.5:51234
     dpi why s1001
     dpi why 02:11:22:33:44:55
+    dpi why --capture lan0.pcap --policy policy.yaml www.netflix.com
     """
-    answer = call("why", what=what)
+    faults: list[str] = []
+    if captures:
+        from dpi.cli.why_captured import answer_of
+
+        answer = answer_of(captures, what, policy, folders, limit, faults)
+    elif policy or folders:
+        raise click.UsageError("--policy and --signatures need --capture: the daemon explains by its own")
+    else:
+        answer = call("why", what=what, limit=limit)
     if as_json:
         print_json(answer)
-        return
-    for line in lines(answer, every):
-        click.echo(line)
+    else:
+        for line in lines(answer, every):
+            click.echo(line)
+    for fault in faults:
+        click.echo(fault, err=True)
+    if faults:
+        sys.exit(2)
 
 
 def lines(answer: dict[str, Any], every: bool = False) -> list[str]:
@@ -45,7 +92,8 @@ def lines(answer: dict[str, Any], every: bool = False) -> list[str]:
         out.append(f"{name['what']}: {name['says']}")
     out += ruled(answer["rules"], answer["class_path"], every)
     for flow in answer["flows"]:
-        out.append("")
+        if out:
+            out.append("")
         out.append(f"flow {flow['id']}  ({flow['state']})")
         if flow.get("subscriber"):
             by = f", by {flow['subscriber_by']}" if flow["subscriber_by"] else ""
@@ -57,6 +105,8 @@ def lines(answer: dict[str, Any], every: bool = False) -> list[str]:
             f"  label       {label}"
             + (f", by {flow['method']}, confidence {flow['confidence']:.2f}" if flow["method"] else "")
         )
+        if flow["means"]:
+            out.append(f"  method      {flow['method']}: {flow['means']}")
         for evidence in flow["evidence"]:
             out.append(f"  evidence    {evidence}")
         out += [f"  risk        {each}" for each in flow["why_risky"]]
@@ -75,9 +125,22 @@ def lines(answer: dict[str, Any], every: bool = False) -> list[str]:
             f"  counters    up {flow['packets_up']} packets, {size(flow['bytes_up'])}; "
             f"down {flow['packets_down']} packets, {size(flow['bytes_down'])}"
         )
-        now = "the kernel has it" if flow["offloaded"] else "still looked at"
-        out.append(f"  user space  saw packets: {flow['inspected']}; {now}")
+        out.append(_seen(flow))
+    if answer["more"]:
+        out += ["", f"and {answer['more']} more flow{'s' * (answer['more'] != 1)} (--limit)"]
     return out or [f"nothing is known of {answer['what']}"]
+
+
+def _seen(flow: dict[str, Any]) -> str:
+    """How many packets were looked at, of the daemon's flow; of a capture's, also where and when it was."""
+    if flow["capture"] is None:
+        now = "the kernel has it" if flow["offloaded"] else "still looked at"
+        return f"  user space  saw packets: {flow['inspected']}; {now}"
+    began, took = time.strftime("%F %T", time.localtime(flow["start"])), flow["end"] - flow["start"]
+    settled = f"settled after packet {flow['decided_at']}" if flow["decided_at"] else "never settled"
+    return (
+        f"  capture     {flow['capture']}: {began}, for {duration(took) if took >= 60 else f'{took:.3f} s'}; {settled}"
+    )
 
 
 def ruled(rules: list[dict[str, Any]], class_path: list[dict[str, Any]], every: bool) -> list[str]:

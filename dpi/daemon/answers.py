@@ -136,7 +136,8 @@ class Answers:
         used = await asyncio.to_thread(uses, state)
         conditions = state.conditions.told(state.plan)
         counted = Counted(status.rules(state, counters), status.classes(state, counters), used, conditions)
-        return await asyncio.to_thread(why, state, what, self.describe, counted)
+        most = int(request.get("limit") or 100)
+        return await asyncio.to_thread(why, state, what, self.describe, counted, most)
 
     async def subscriber(self, request: dict[str, Any]) -> dict[str, Any]:
         """The subscriber `id`: its classes with what they counted."""

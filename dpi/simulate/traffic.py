@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from dpi.captures import Captures
 from dpi.flow_events import Learnt
 from dpi.match.labels import Signatures
-from dpi.match.prefixes import Prefixes
 from dpi.policy.plan import Plan
 from dpi.record.fields import FlowRecord
 from dpi.simulate.destinations import Destinations, Origin, is_plain
@@ -47,8 +46,6 @@ def of_capture(path: str | os.PathLike[str], plan: Plan, signatures: Signatures)
     """
     captures = Captures(signatures)
     captures.follow(plan)
-    if plan.kernel.local:
-        captures.local = Prefixes([(prefix, 1) for prefix in plan.kernel.local])
     marks = plan.kernel.marks
     route_shift = (marks.route_mask & -marks.route_mask).bit_length() - 1
     outcomes, there = Outcomes(plan), Destinations(plan)

@@ -48,13 +48,15 @@ MAY_KNOW = {
     "engine": f"core decider flow_events {PACKETS} policy record",
     "captures": f"errors core decider flow_events rule_tables {PACKETS} policy record",
     "simulate": f"errors captures flow_events rule_tables subscriber_table {PACKETS} policy enforce record",
+    "why": f"errors captures rule_tables subscriber_table simulate {PACKETS} policy record",  # of flows, live or not
     "control": "errors",
     "daemon": f"errors control engine flow_events core inline rule_tables subscriber_table simulate vocabulary "
-    f"{PACKETS} policy enforce record analyse",
+    f"{PACKETS} policy enforce record analyse why",
     "lab": "errors control",
     "bench": f"errors decider engine core inline control lab daemon rule_tables vocabulary {PACKETS} policy enforce "
     "record",
-    "cli": f"errors captures control simulate vocabulary {PACKETS} policy enforce record analyse daemon lab bench web",
+    "cli": f"errors captures control simulate vocabulary {PACKETS} policy enforce record analyse why daemon lab bench "
+    "web",
     "web": "errors policy record analyse control",
 }
 ONLY_IN = {

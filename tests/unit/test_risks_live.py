@@ -42,7 +42,7 @@ def test_risky_flows_are_listed_with_the_worst_first_and_explained(
     def call(do: str, **request: Any) -> Any:
         if do == "flows":
             return answers._flows(request)
-        return why(state, request["what"], answers.describe, Counted([], [], {}, []))
+        return why(state, request["what"], answers.describe, Counted([], [], {}, []), request["limit"])
 
     monkeypatch.setattr(flows_command, "call", call)
     monkeypatch.setattr(why_command, "call", call)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from dpi.daemon.why import _evidence, _of_name
+from dpi.daemon.why import _of_name
 from dpi.engine import Engine
 from dpi.match.programs import entry_of
 from dpi.match.signatures import load
-from dpi.record.fields import FlowRecord
+from dpi.record.fields import METHODS, FlowRecord
+from dpi.why.evidence import MEANS, evidence
 from tests.cores import SYN, Connection, datagram
 from tests.handshakes import openssl_hello
 
@@ -25,7 +27,7 @@ def engine() -> Engine:
 
 
 def told(engine: Engine, flow: FlowRecord) -> list[str]:
-    return list(_evidence(cast(Any, SimpleNamespace(engine=engine)), flow))
+    return list(evidence(flow, engine.signatures))
 
 
 def asked(engine: Engine, payload: bytes, sport: int, dport: int, dst: str = PEER) -> FlowRecord:
@@ -51,7 +53,29 @@ def test_and_that_a_neighbour_was_the_reason(engine: Engine) -> None:
     asked(engine, b"GET / HTTP/1.0\r\nUser-Agent: Instagram 7.1 Android\r\n\r\n", 40000, 80)
     flow = asked(engine, openssl_hello(None), 40001, 443)
     assert (flow.app, flow.method) == ("instagram", "neighbour")
-    assert any("found it, and no other app, at this address or beside it" in line for line in told(engine, flow))
+    assert MEANS["neighbour"] == "this client found it, and no other app, at this address or beside it"
+
+
+def test_every_method_has_a_meaning() -> None:
+    assert {"", *MEANS} == {*METHODS}
+
+
+def test_of_what_nothing_but_a_number_names_the_line_is_told(engine: Engine) -> None:
+    connection = Connection(engine.cores[0], dport=22, dst="198.38.97.1").shake()
+    datagram(engine.cores[0], b"\0\1\2\3" * 9, 40001, 11211, dst=PEER)
+    for _ in range(64):
+        connection.segment(1, 0)
+        datagram(engine.cores[0], b"\0\1\2\3" * 9, 40001, 11211, dst=PEER)
+    by = {flow.method: told(engine, flow) for flow in engine.flows()}
+    assert any("198.38.97.1 is in `198.38.96.0/19` of netflix (" in line for line in by["prefix"])
+    assert any("port `udp/11211` is registered for memcached (" in line for line in by["port"])
+
+
+def test_that_a_name_may_be_a_cover_is_told_and_no_more(engine: Engine) -> None:
+    flow = replace(asked(engine, openssl_hello("www.netflix.com"), 40000, 443), ech=True)
+    (line,) = (line for line in told(engine, flow) if "ECH" in line)
+    assert line.endswith("browsers send also where they hide nothing: the name may be a cover")
+    assert told(engine, replace(flow, method="dns"))[-1].endswith("the name is DNS'")
 
 
 @pytest.mark.parametrize(
