@@ -12,10 +12,6 @@ class _Out(Protocol):
     def write(self, data: memoryview, /) -> int | None: ...
 
 @disjoint_base
-class Spelled:
-    pass
-
-@disjoint_base
 class Lines:
     wanted: Callable[..., bool] | None
     counts: Counts | None
