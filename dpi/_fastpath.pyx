@@ -30,7 +30,8 @@ from dpi.dissect.answer cimport NO, YES, Answer
 from dpi.dissect.find cimport begun, find_cut_answer
 from dpi.dissect.inspect cimport inspect, inspect_end, inspect_next
 from dpi.dissect.inspector cimport (
-    NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PEERS, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, release, unknown,
+    NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PEERS, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, hello_begun,
+    release, unknown,
 )
 from dpi.dissect.over_tls cimport upgradable
 from dpi.dissect.protocols cimport P_DNS
@@ -329,7 +330,7 @@ cdef void learn(Shard *s, uint32_t i, Flow *f, const Packet *p, Finding *finding
 cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     """Nothing more is looked for: what is still missing comes from the address and the port."""
     cdef Finding finding
-    if unknown(f) or f.flags & FLOW_TLS and upgradable(f.protocol.id):
+    if unknown(f) or f.flags & FLOW_TLS and upgradable(f.protocol.id) or hello_begun(&s.inspector, f):
         memset(&s.inspector.found, 0, sizeof(s.inspector.found))
         inspect_end(&s.inspector, f, &finding)
         if finding.protocol:

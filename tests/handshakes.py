@@ -79,9 +79,9 @@ def dtls_record(fragment: bytes, kind: int = 22, version: int = 0xFEFD, epoch: i
     return bytes([kind]) + words([version, epoch]) + bytes(6) + vector(2, fragment)
 
 
-def dtls_fragment(message: bytes, start: int = 0, end: int | None = None) -> bytes:
+def dtls_fragment(message: bytes, start: int = 0, end: int | None = None, number: int = 0) -> bytes:
     """A fragment of a handshake message that has TLS's header."""
-    return message[:4] + b"\0\0" + start.to_bytes(3, "big") + vector(3, message[4:][start:end])
+    return message[:4] + words([number]) + start.to_bytes(3, "big") + vector(3, message[4:][start:end])
 
 
 def openssl_hello(

@@ -1,4 +1,3 @@
 from typing import Any
 
-def client(data: bytes) -> tuple[str, dict[str, Any]]:
-    """("no" | "yes", fields) of a client's datagram."""
+def client(datagrams: list[bytes], budget: int = 1048576) -> tuple[str, dict[str, Any], int]: ...

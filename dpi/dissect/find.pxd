@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from dpi.dissect.answer cimport Answer
-from dpi.dissect.inspector cimport Finding, Inspector
+from dpi.dissect.inspector cimport Finding, Inspector, Work
 from dpi.flow.flow cimport Flow, opener
 from dpi.wire.packet cimport Packet
 
@@ -19,3 +19,5 @@ cdef bint begun(const Inspector *s, const Flow *f, int side) noexcept nogil
 cdef bint find_cut_answer(Inspector *s, const Flow *f, Finding *out) noexcept nogil
 cdef void find_question(Inspector *s, Flow *f, int side, uint16_t label, Finding *out) noexcept nogil
 cdef Answer find_quic(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil
+cdef Answer find_dtls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil
+cdef void find_cut_dtls(Inspector *s, Work *w, Finding *out) noexcept nogil

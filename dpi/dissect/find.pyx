@@ -1,4 +1,4 @@
-"""What TLS, HTTP, DNS and QUIC tell of a flow: which protocol it is, whose name it shows, what is still wanted.
+"""What TLS, DTLS, HTTP, DNS and QUIC tell of a flow: which protocol it is, whose name it shows, what is still wanted.
 
 Their dissectors read bytes and know nothing of flows; here what they found becomes a finding about one.
 """
@@ -8,6 +8,7 @@ from libc.string cimport memcpy, memset
 
 from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer, Found
 from dpi.dissect.dns_names cimport TUNNEL_WEIGHT, made_up, tunnel_weight
+from dpi.dissect.dtls cimport dtls_datagram, dtls_told
 from dpi.dissect.http cimport http_begun, http_request, http_response
 from dpi.dissect.http2 cimport http2_request
 from dpi.dissect.inspector cimport (
@@ -18,6 +19,7 @@ from dpi.dissect.inspector cimport (
     Finding,
     Inspector,
     Work,
+    hello_begun,
     unknown,
     work_of,
 )
@@ -28,6 +30,7 @@ from dpi.dissect.protocols cimport (
     P_APPLEPUSH,
     P_DNS,
     P_DOHDOT,
+    P_DTLS,
     P_HAPROXY,
     P_HTTP,
     P_HTTP2,
@@ -43,7 +46,7 @@ from dpi.dissect.proxied cimport proxy_begun
 from dpi.dissect.quic cimport QuicState, quic_datagram, quic_state_free, quic_state_init
 from dpi.dissect.quic_header cimport quic_looks
 from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_DNS_TUNNEL, RISK_MADE_UP_NAME, RISK_OBSOLETE_TLS
-from dpi.dissect.tls cimport TLS_1_2, tls_client_hello
+from dpi.dissect.tls cimport DTLS_1_0, TLS_1_2, tls_client_hello
 from dpi.dissect.tls_records cimport CLIENT_HELLO, HANDSHAKE, RECORD_HEADER, tls_records
 from dpi.dissect.tls_server cimport tls_server_hello
 from dpi.dissect.tor cimport tor_certificate, tor_hello, tor_name
@@ -338,3 +341,38 @@ cdef Answer find_quic(Inspector *s, Flow *f, const Packet *p, int side, Finding 
     if state == &s.quic:
         quic_state_free(state)
     return answer
+
+
+cdef void speaks_dtls(Inspector *s, Finding *out) noexcept nogil:
+    """The finding of DTLS, by what is in s.found."""
+    out.protocol = P_DTLS
+    out.replaces = 1                            # calls get through by STUN first
+    out.method = BY_SNI if s.found.host_len else BY_NOTHING
+    out.complete = 1
+    if s.found.tls_version == DTLS_1_0:
+        out.risks |= RISK_OBSOLETE_TLS
+
+
+cdef Answer find_dtls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
+    """A datagram that is known to be DTLS, with what its probe has found; or any, of a flow whose hello has begun.
+
+    Without room to wait for a hello's rest, its start must do.
+    """
+    cdef Work *w
+    cdef bint again = hello_begun(s, f)
+    if again:
+        memset(&s.found, 0, sizeof(s.found))
+    if again or s.found.unfinished:
+        w = work_of(s, f)
+        if w != NULL and dtls_datagram(&w.dtls, side, data, n, &s.found) == MORE:
+            out.protocol = 0
+            return MORE
+    speaks_dtls(s, out)
+    return YES
+
+
+cdef void find_cut_dtls(Inspector *s, Work *w, Finding *out) noexcept nogil:
+    """What the start of a hello tells whose rest never came."""
+    memset(&s.found, 0, sizeof(s.found))
+    dtls_told(&w.dtls, &s.found)
+    speaks_dtls(s, out)

@@ -9,17 +9,16 @@ from libc.string cimport memset
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.declared_table cimport Declared, declared_find
 from dpi.dissect.dialogue cimport login_risk
+from dpi.dissect.find cimport find_dtls
 from dpi.dissect.inspector cimport Finding, Inspector, Work, work_of
 from dpi.dissect.over_tls cimport in_messages, upgradable
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
 from dpi.dissect.protocols cimport P_DTLS, P_FASTCGI, P_HAPROXY, P_NETBIOS, P_SDRTN, P_SMTP, P_SOCKS, P_SSH, P_STUN, P_WHOISDAS
 from dpi.dissect.proxied cimport proxy_headers
-from dpi.dissect.risks cimport RISK_OBSOLETE_TLS
 from dpi.dissect.shown cimport shown_name
 from dpi.dissect.ssh cimport offer_awaited
-from dpi.dissect.tls cimport DTLS_1_0
-from dpi.flow.evidence cimport BY_NOTHING, BY_SIGNATURE, BY_SNI
+from dpi.flow.evidence cimport BY_NOTHING, BY_SIGNATURE
 from dpi.flow.flow cimport NONE, Flow, opener
 from dpi.wire.packet cimport IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, Packet
 
@@ -124,19 +123,15 @@ cdef Answer find_by_first_bytes(Inspector *s, Flow *f, const Packet *p, int side
     out.protocol = probe(&sight, &s.found, &answer)
     if answer != YES:
         return MORE if declared == MORE else answer
+    if out.protocol == P_DTLS:
+        return find_dtls(s, f, side, data, n, out)
     if s.found.host_len == 0 and (sight.from_opener or out.protocol != P_WHOISDAS):     # an answer's line asks for nothing
         shown_name(out.protocol, data, n, &s.found)
     out.app = s.found.app
     out.complete = not s.found.unfinished
-    out.replaces = out.protocol == P_DTLS       # calls get through by STUN first
-    if s.found.tls_version == DTLS_1_0:
-        out.risks |= RISK_OBSOLETE_TLS
     if p.proto == IP_TCP:
         out.risks |= login_risk(out.protocol, data, n)
         stream_goes_on(s, f, p, side, data, n, out)
-    if s.found.host_len:
-        if out.protocol == P_DTLS:
-            out.method = BY_SNI
-        elif out.protocol in (P_STUN, P_SMTP, P_SDRTN, P_SOCKS):
-            out.method = BY_SIGNATURE
+    if s.found.host_len and out.protocol in (P_STUN, P_SMTP, P_SDRTN, P_SOCKS):
+        out.method = BY_SIGNATURE
     return YES

@@ -1,10 +1,11 @@
 """Shows a flow's payload to the dissectors until one says yes, all say no, or the budget is used up.
 
 A TCP segment that comes in order is shown as it lies in the packet; only what is split or out of order is put
-together, in streams that are lent to the flow out of a bounded pool.  UDP is shown datagram by datagram.  What was
-found is left in the inspector (inspector.pyx), one place a thread, and copied by the loop.
+together, in streams that are lent to the flow out of a bounded pool.  UDP is shown datagram by datagram; while a hello
+of DTLS goes on, to nobody else.  What was found is left in the inspector (inspector.pyx), one place a thread, and copied
+by the loop.
 
-TLS, HTTP, DNS, QUIC (find.pyx) and SSH (ssh.pyx) have dissectors of their own, all else is told by its first bytes
+TLS, DTLS, HTTP, DNS, QUIC (find.pyx) and SSH (ssh.pyx) have dissectors of their own, all else is told by its first bytes
 (first_bytes.pyx).  Both sides are looked at independently, so it does not matter which comes first, or whether only one
 is there.
 """
@@ -15,7 +16,16 @@ from libc.string cimport memset
 from dpi.dissect.answer cimport MORE, NO, YES, Answer
 from dpi.dissect.dialogue cimport clear, in_clear, message_ends
 from dpi.dissect.dns cimport dns_by_form, dns_message, dns_stream
-from dpi.dissect.find cimport find_http, find_question, find_quic, find_tls, find_unfinished, server_port
+from dpi.dissect.find cimport (
+    find_cut_dtls,
+    find_dtls,
+    find_http,
+    find_question,
+    find_quic,
+    find_tls,
+    find_unfinished,
+    server_port,
+)
 from dpi.dissect.first_bytes cimport find_app_beside, find_by_first_bytes
 from dpi.dissect.http cimport http_begun
 from dpi.dissect.inspector cimport (
@@ -25,6 +35,7 @@ from dpi.dissect.inspector cimport (
     Finding,
     Inspector,
     Work,
+    hello_begun,
     unknown,
     work_of,
 )
@@ -69,6 +80,8 @@ cdef uint32_t payloads_max(const Inspector *s, const Flow *f, const Packet *p, i
     cdef const Stream *stream
     cdef const uint8_t *data
     cdef uint32_t ready
+    if hello_begun(s, f):
+        return BEGUN_PAYLOADS
     if f.proto != IP_TCP or f.work == NONE:
         return PAYLOADS_MAX
     stream = &s.works[f.work].streams[side]
@@ -148,6 +161,8 @@ cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil:
     if w.quic_on and w.quic.version:
         out.protocol = P_QUIC
         s.found.quic_version = w.quic.version
+    elif hello_begun(s, f):
+        find_cut_dtls(s, w, out)
     elif f.proto == IP_TCP:
         for side in range(2):
             n = stream_ready(&w.streams[side])
@@ -349,6 +364,8 @@ cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *
         out.protocol = sctp_label(p)
         out.complete = 1
         return YES if out.protocol else MORE
+    if hello_begun(s, f):
+        return find_dtls(s, f, side, p.payload, p.n, out)
     if p.proto == IP_UDP:
         label = dns_label(f, p)
         if label and dns_message(p.payload, p.n, &s.dns) == YES:

@@ -6,11 +6,12 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from dpi.dissect.answer cimport Found, ServerFound
 from dpi.dissect.declared_table cimport DeclaredTable
 from dpi.dissect.dns cimport DnsMessage
+from dpi.dissect.dtls cimport DtlsHello
 from dpi.dissect.peer_lists cimport PeerList
 from dpi.dissect.protocols cimport P_HAPROXY
 from dpi.dissect.quic cimport QuicState
 from dpi.dissect.quic_crypto cimport QuicCrypto
-from dpi.flow.flow cimport Flow
+from dpi.flow.flow cimport NONE, Flow
 from dpi.flow.stream cimport Pool, Stream
 
 
@@ -35,6 +36,7 @@ cdef struct Work:           # what only a flow that is being dissected has
     uint16_t noise[2]       # bytes that each wrote at first, where these are noise; 0: not, or not known
     QuicState quic
     uint8_t quic_on
+    DtlsHello dtls
     uint32_t half[2]        # the declared signature that a side showed its half of; see declared_table.pyx
     uint32_t next           # in the list of the free
 
@@ -98,3 +100,8 @@ cdef inline bint unknown(const Flow *f) noexcept nogil:
 cdef inline bint enough(const Flow *f) noexcept nogil:
     """Whether as much was seen of a flow as is ever looked at."""
     return f.packets[0] + f.packets[1] >= PACKETS_MAX or f.bytes[0] + f.bytes[1] >= BYTES_MAX
+
+
+cdef inline bint hello_begun(const Inspector *s, const Flow *f) noexcept nogil:
+    """Whether a hello of DTLS has begun in a flow, and goes on in its next datagrams."""
+    return f.work != NONE and s.works[f.work].dtls.length != 0

@@ -1,4 +1,4 @@
-"""The memory of a flow while it is looked at: two streams, a QUIC handshake; lent out of a bounded pool."""
+"""The memory of a flow while it is looked at: two streams, a handshake of QUIC or DTLS; lent out of a bounded pool."""
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t
@@ -49,6 +49,7 @@ cdef Work *work_of(Inspector *s, Flow *f) noexcept nogil:
     memset(w, 0, sizeof(Work))
     stream_init(&w.streams[0], &s.pool)
     stream_init(&w.streams[1], &s.pool)
+    stream_init(&w.dtls.body, &s.pool)
     f.work = i
     s.used += 1
     return w
@@ -62,6 +63,7 @@ cdef void release(Inspector *s, Flow *f) noexcept nogil:
     w = &s.works[f.work]
     stream_free(&w.streams[0])
     stream_free(&w.streams[1])
+    stream_free(&w.dtls.body)
     if w.quic_on:
         quic_state_free(&w.quic)
     w.next = s.free

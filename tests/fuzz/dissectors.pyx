@@ -6,7 +6,7 @@ from libc.string cimport memset, strcmp, strlen
 from dpi.dissect.answer cimport MORE, YES, Answer, Certificate, Found, ServerFound
 from dpi.dissect.certificate cimport certificate
 from dpi.dissect.dns cimport DNS_ADDRESSES_MAX, DnsMessage, dns_message, dns_stream
-from dpi.dissect.dtls cimport dtls_client_hello
+from dpi.dissect.dtls cimport DtlsHello, dtls_client_hello, dtls_datagram, dtls_told
 from dpi.dissect.http cimport http_request, http_response
 from dpi.dissect.http2 cimport http2_request
 from dpi.dissect.quic cimport QuicState, quic_datagram, quic_state_free, quic_state_init
@@ -15,7 +15,7 @@ from dpi.dissect.quic_header cimport quic_looks
 from dpi.dissect.tls cimport tls_client_hello, tls_handshake
 from dpi.dissect.tls_records cimport tls_records
 from dpi.dissect.tls_server cimport tls_server_hello
-from dpi.flow.stream cimport STREAM_MAX, Pool, pool_init
+from dpi.flow.stream cimport STREAM_MAX, Pool, pool_init, stream_init
 from dpi.fuzz.found cimport check_certificate, check_found, check_server
 from dpi.fuzz.input cimport cut, exact
 from dpi.fuzz.promise cimport check
@@ -103,11 +103,6 @@ cdef void fuzz_http_response(const uint8_t *data, uint32_t n) noexcept nogil:
 
 # … of messages
 
-cdef void fuzz_dtls(const uint8_t *data, uint32_t n) noexcept nogil:
-    cdef Found out
-    client_answer(dtls_client_hello, data, n, &out)
-
-
 cdef void fuzz_certificate(const uint8_t *data, uint32_t n) noexcept nogil:
     cdef Certificate out, brief
     memset(&out, 0, sizeof(out))
@@ -141,7 +136,42 @@ cdef void fuzz_dns(const uint8_t *data, uint32_t n) noexcept nogil:
     free(block)
 
 
-# QUIC: a flow's datagrams, each behind a byte (bit 0: from the opener) and two bytes of length
+# DTLS and QUIC: a flow's datagrams, each behind a byte (bit 0: from the opener) and two bytes of length
+
+cdef void fuzz_dtls(const uint8_t *data, uint32_t n) noexcept nogil:
+    cdef Cursor c = over(data, n)
+    cdef Cursor datagram
+    cdef DtlsHello h
+    cdef Found out
+    cdef Pool pool
+    cdef Answer answer
+    cdef uint8_t control
+    cdef uint8_t *block
+    cdef uint16_t length
+    memset(&h, 0, sizeof(h))
+    pool_init(&pool, 40000, STREAM_MAX)
+    stream_init(&h.body, &pool)
+    while left(&c) > 3:
+        control = u8(&c)
+        length = u16(&c)
+        if length > left(&c):
+            length = <uint16_t>left(&c)
+        datagram = slice(&c, length)
+        if h.length == 0 and client_answer(dtls_client_hello, datagram.p, length, &out) != MORE:
+            continue
+        block = exact(datagram.p, length)
+        memset(&out, 0, sizeof(out))
+        answer = dtls_datagram(&h, control & 1, block, length, &out)
+        free(block)
+        check_found(&out)
+        check(pool.used <= pool.budget and h.datagrams <= 24)
+        check(answer == MORE and h.length != 0 or answer == YES and h.length == 0 and pool.used == 0)
+        if answer == YES:
+            h.datagrams = 0
+    dtls_told(&h, &out)
+    check_found(&out)
+    check(pool.used == 0)
+
 
 cdef QuicCrypto *CRYPTO = quic_crypto_new()
 

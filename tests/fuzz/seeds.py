@@ -72,7 +72,31 @@ def dtls_datagrams() -> list[bytes]:
     return [
         handshakes.dtls_record(handshakes.dtls_fragment(hello)),
         b"".join(map(handshakes.dtls_record, halves)),
+        *map(handshakes.dtls_record, reversed(halves)),
     ]
+
+
+def dtls_flows() -> list[bytes]:
+    """Hellos in one datagram and over two, a second that the server has asked for, and what clients send then."""
+    hellos = [
+        handshakes.client_hello([(0, handshakes.server_name(b"www.example.org"))], None, 0xFEFD, bytes(cookie))
+        for cookie in (0, 20)
+    ]
+    starts, ends = (
+        [
+            handshakes.dtls_record(handshakes.dtls_fragment(hello, start, end, number))
+            for number, hello in enumerate(hellos)
+        ]
+        for start, end in ((0, 80), (80, None))
+    )
+    asked, later = handshakes.dtls_record(b"\3" + bytes(30)), handshakes.dtls_record(bytes(40), epoch=1)
+    talks = [
+        [starts[0] + ends[0]],
+        [ends[0], starts[0]],
+        [starts[0], asked, starts[1], ends[0], ends[1]],
+        [starts[0], later],
+    ]
+    return [b"".join(bytes([each != asked]) + handshakes.vector(2, each) for each in talk) for talk in talks]
 
 
 def server_flights() -> list[bytes]:
@@ -411,7 +435,7 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "tls_handshake": lambda: shown_whole([hello[5:] for hello in client_hellos()[:2]]),
     "tls_server": lambda: shown_whole(server_flights()),
     "tls_records": lambda: [*client_hellos(), *server_flights()],
-    "dtls": dtls_datagrams,
+    "dtls": dtls_flows,
     "certificate": lambda: [handshakes.self_signed("example.org", ["*.a.example"], "Example")[0]],
     "http_request": lambda: shown_whole([REQUEST, PROXY, PREFACE]),
     "http_response": lambda: shown_whole([RESPONSE]),

@@ -92,7 +92,10 @@ MESSAGES: dict[str, tuple[Face, bytes]] = {
     "dns_answer": (dns.message, answer("www.example.org", "192.0.2.1", "192.0.2.2")),
     "dns_names": (text(dns_names.weight), b"qzxwvk7jhq3fjxzqpw0kv9xj2kqzt5.t.example.co.uk"),
     "dns_made_up": (text(dns_names.is_made_up), b"kqzxjvwqpzkx.co.uk"),
-    "dtls": (dtls.client, dtls_record(dtls_fragment(HELLO, 0, 30)) + dtls_record(dtls_fragment(HELLO, 30))),
+    "dtls": (
+        lambda data: dtls.client([data]),
+        dtls_record(dtls_fragment(HELLO, 0, 30)) + dtls_record(dtls_fragment(HELLO, 30)),
+    ),
     "gquic": (gquic.dissect, b"\x09" + bytes(8) + b"Q043\1" + bytes(12) + b"\xa0\1\0\x33" + CHLO),
     "http_fields": (http.request, REQUEST),
     "hpack": (hpack.request, HEADERS),

@@ -139,7 +139,7 @@ cdef Answer dtls(const Sight *s, Found *out) noexcept nogil:
         return NO
     if n + 13 < s.wire and n + 16 <= s.n and be16(s, n + 14) != version and s.data[n + 13] & 0xE0 != 0x20:
         return NO                           # what follows is another record, perhaps with a short header (RFC 9147, 4)
-    dtls_client_hello(s.data, s.n, out)
+    out.unfinished = dtls_client_hello(s.data, s.n, out) == MORE
     return YES
 
 
