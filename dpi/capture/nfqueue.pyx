@@ -55,9 +55,11 @@ cdef extern from "<linux/netlink.h>" nogil:
     int NETLINK_NO_ENOBUFS
 
 
-# Bytes copied of each packet.  A ClientHello with post-quantum key shares is about 1,800 bytes and comes as one GSO
-# packet: this is enough to see it whole.
-COPY_RANGE = 2048
+# Bytes copied of each packet: as many as are looked at of a stream (flow/stream.pxd, STREAM_MAX), and the headers before
+# them, for what a sender hands over at once comes as one GSO packet.  A browser's ClientHello that resumes has 2 to 3 kB,
+# a server's certificates 4 and more, and before the Host of a request may stand 8 of path and cookies.  Docs:
+# internals/queue.md has what it costs.
+COPY_RANGE = 16384 + 256
 MAX_LENGTH = 4096
 HOLD_SECONDS = 0.05
 
