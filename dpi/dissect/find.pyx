@@ -31,6 +31,7 @@ from dpi.dissect.protocols cimport (
     P_DNS,
     P_DOHDOT,
     P_DTLS,
+    P_FASTCGI,
     P_HAPROXY,
     P_HTTP,
     P_HTTP2,
@@ -46,18 +47,19 @@ from dpi.dissect.proxied cimport proxy_begun
 from dpi.dissect.quic cimport QuicState, quic_datagram, quic_state_free, quic_state_init
 from dpi.dissect.quic_header cimport quic_looks
 from dpi.dissect.risks cimport RISK_CREDENTIALS, RISK_DNS_TUNNEL, RISK_MADE_UP_NAME, RISK_OBSOLETE_TLS
+from dpi.dissect.shown cimport shown_name
 from dpi.dissect.tls cimport DTLS_1_0, TLS_1_2, tls_client_hello
 from dpi.dissect.tls_records cimport CLIENT_HELLO, HANDSHAKE, RECORD_HEADER, tls_records
 from dpi.dissect.tls_server cimport tls_server_hello
 from dpi.dissect.tor cimport tor_certificate, tor_hello, tor_name
 from dpi.flow.evidence cimport BY_CERTIFICATE, BY_DNS_QUERY, BY_HTTP_HOST, BY_NOTHING, BY_QUIC_SNI, BY_SNI
-from dpi.flow.flow cimport FLOW_TLS, NONE, Flow, opener
+from dpi.flow.flow cimport FLOW_NAMED, FLOW_TLS, HOST_IN_HELLO, NONE, Flow, opener
 from dpi.flow.stream cimport STREAM_MAX, Stream, stream_bytes, stream_ready
 from dpi.wire.packet cimport Packet
 
 
 cdef enum:
-    HTTP2_PATIENCE = 8      # payloads, some of them cut or sent again, after which HTTP/2 is not waited for a request
+    HTTP2_PATIENCE = 8      # payloads, some of them sent again, after whose whole frames HTTP/2 is not waited for a request
     ODD_SHARE = 4           # packets of a DNS flow that one odd question explains
 
 
@@ -186,7 +188,7 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
     request = http_request(data, n, &s.found)
     if request == YES and s.found.alpn[0]:      # HTTP/2 by its preface
         request = http2_request(data, n, &s.found)
-        if request != YES and f.payloads[side] < HTTP2_PATIENCE and n < STREAM_MAX:
+        if request != YES and (f.payloads[side] < HTTP2_PATIENCE or s.found.unfinished) and n < STREAM_MAX:
             return MORE
         out.protocol = P_HTTP2
         out.client = <uint8_t>side
@@ -238,11 +240,24 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
     return MORE if request == MORE or response == MORE else NO
 
 
+cdef bint untold(const Flow *f) noexcept nogil:
+    """Whether the start of a message may tell something new: what a flow is, or its name where only that is known, because
+    the other side has told it."""
+    if f.flags & FLOW_TLS:
+        return f.asked != HOST_IN_HELLO         # a certificate's name is less than the client's
+    return unknown(f) or not f.flags & FLOW_NAMED and f.protocol.id in (P_HTTP, P_HTTP2, P_FASTCGI)
+
+
 cdef bint find_unfinished(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
     """What the start of a hello, a request or an answer tells whose rest never came: cut in the capture, or lost.
 
     A name is told only where it is all there.
     """
+    if f.protocol.id == P_FASTCGI:
+        memset(&s.found, 0, sizeof(s.found))
+        shown_name(P_FASTCGI, data, n, &s.found)
+        out.protocol = P_FASTCGI
+        return s.found.host_len > 0
     memset(&s.found, 0, sizeof(s.found))
     if n > RECORD_HEADER and data[0] == HANDSHAKE and data[RECORD_HEADER] == CLIENT_HELLO and (
             tls_client_hello(data, n, &s.found) == MORE):
@@ -260,7 +275,11 @@ cdef bint find_unfinished(Inspector *s, Flow *f, int side, const uint8_t *data, 
         return False
     memset(&s.found, 0, sizeof(s.found))
     if http_begun(data, n) and http_request(data, n, &s.found) != NO:
-        out.protocol = P_HTTP2 if s.found.alpn[0] else request_protocol(&s.found)
+        out.protocol = request_protocol(&s.found)
+        if s.found.alpn[0]:                     # HTTP/2 by its preface
+            http2_request(data, n, &s.found)
+            out.protocol = P_HTTP2
+            out.method = BY_HTTP_HOST if s.found.host_len else BY_NOTHING
         out.client = <uint8_t>side
         return True
     memset(&s.found, 0, sizeof(s.found))

@@ -14,7 +14,9 @@ from dpi.dissect.inspector cimport Finding, Inspector, Work, work_of
 from dpi.dissect.over_tls cimport in_messages, upgradable
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
-from dpi.dissect.protocols cimport P_DTLS, P_FASTCGI, P_HAPROXY, P_NETBIOS, P_SDRTN, P_SMTP, P_SOCKS, P_SSH, P_STUN, P_WHOISDAS
+from dpi.dissect.protocols cimport (
+    P_DTLS, P_FASTCGI, P_HAPROXY, P_HTTP2, P_NETBIOS, P_SDRTN, P_SMTP, P_SOCKS, P_SSH, P_STUN, P_WHOISDAS,
+)
 from dpi.dissect.proxied cimport proxy_headers
 from dpi.dissect.shown cimport shown_name
 from dpi.dissect.ssh cimport offer_awaited
@@ -69,6 +71,9 @@ cdef void stream_goes_on(Inspector *s, Flow *f, const Packet *p, int side, const
         out.complete = 0
         out.goes_on = 1
         out.client = <uint8_t>side
+    elif out.protocol == P_HTTP2:                                       # a server's settings: the client's request has the name
+        out.complete = 0
+        f.spent |= <uint8_t>(1 << side)
     elif out.protocol == P_SSH and offer_awaited(s, f, p, side, data, n):
         out.complete = 0
 

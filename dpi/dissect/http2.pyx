@@ -24,32 +24,40 @@ cdef enum:
 cdef Answer http2_request(const uint8_t *data, uint32_t n, Found *out) noexcept nogil:
     """The contiguous start of what a client sends, which begins with the preface.
 
-    YES: the first request was read into `out`.  NO: what follows the preface is not HTTP/2.
+    YES: the first request was read into `out`.  NO: what follows the preface is not HTTP/2.  With MORE, unfinished says
+    that a frame is cut, and what stands whole in its block of headers is in `out` already.
     """
     cdef Cursor c = over(data, n)
     cdef Cursor frame
     cdef uint32_t length
     cdef uint8_t kind, flags, padding
+    cdef bint whole, read
     cdef int _
     skip(&c, PREFACE)
     for _ in range(FRAMES_MAX):
+        out.unfinished = left(&c) > 0
         length = u24(&c)
         kind = u8(&c)
         flags = u8(&c)
         u32(&c)                         # stream
         if not alive(&c):
             return MORE
-        frame = slice(&c, length)
-        if not alive(&c):
+        whole = left(&c) >= length
+        frame = slice(&c, length if whole else left(&c))
+        if kind == HEADERS:
+            padding = u8(&frame) if flags & PADDED else 0
+            if flags & PRIORITY:
+                skip(&frame, 5)
+            if not whole:
+                padding = 0
+            if alive(&frame) and left(&frame) >= padding:
+                read = hpack_request(frame.p, <uint32_t>left(&frame) - padding, out)
+                if whole and read:
+                    out.unfinished = 0
+                    return YES
+            return NO if whole else MORE
+        if not whole:
             return MORE
-        if kind != HEADERS:
-            continue
-        padding = u8(&frame) if flags & PADDED else 0
-        if flags & PRIORITY:
-            skip(&frame, 5)
-        if not alive(&frame) or left(&frame) < padding:
-            return NO
-        return YES if hpack_request(frame.p, <uint32_t>left(&frame) - padding, out) else NO
     return NO
 
 

@@ -25,6 +25,7 @@ from dpi.dissect.find cimport (
     find_tls,
     find_unfinished,
     server_port,
+    untold,
 )
 from dpi.dissect.first_bytes cimport find_app_beside, find_by_first_bytes
 from dpi.dissect.http cimport http_begun
@@ -148,10 +149,9 @@ cdef bint inspect_next(Inspector *s, Flow *f, const Packet *p, int side, Finding
 
 
 cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil:
-    """What can be said of a flow that is given up, or has ended."""
+    """What can be said of a flow that is given up, or has ended: by the side that shows a name, else by any that tells."""
     cdef Work *w
-    cdef bint found
-    cdef uint32_t n
+    cdef int teller = NOBODY
     cdef int side
     nothing_yet(out)
     out.complete = 1
@@ -165,13 +165,27 @@ cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil:
         find_cut_dtls(s, w, out)
     elif f.proto == IP_TCP:
         for side in range(2):
-            n = stream_ready(&w.streams[side])
-            if n == 0:
-                continue
-            found = find_unfinished(s, f, side, stream_bytes(&w.streams[side]), n, out)
-            find_app_beside(s, f, side, stream_bytes(&w.streams[side]), n, out)
-            if found or out.app:
-                return
+            if begun_tells(s, f, side, out):
+                if out.app or s.found.host_len:
+                    return
+                if teller == NOBODY:
+                    teller = side
+        if teller != NOBODY:
+            begun_tells(s, f, teller, out)
+
+
+cdef bint begun_tells(Inspector *s, Flow *f, int side, Finding *out) noexcept nogil:
+    """What a side's message tells whose rest never came."""
+    cdef const Stream *begun = &s.works[f.work].streams[side]
+    cdef uint32_t n = stream_ready(begun)
+    cdef bint found
+    nothing_yet(out)
+    out.complete = 1
+    if n == 0:
+        return False
+    found = find_unfinished(s, f, side, stream_bytes(begun), n, out)
+    find_app_beside(s, f, side, stream_bytes(begun), n, out)
+    return found or out.app
 
 
 # TCP
@@ -235,7 +249,7 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
         return NO                               # what is left is for flows that have no name yet
     w = work_of(s, f)
     if w == NULL or not stream_put(&w.streams[side], offset, data, n):
-        if offset == 0 and unknown(f) and find_unfinished(s, f, side, data, n, out):
+        if offset == 0 and untold(f) and find_unfinished(s, f, side, data, n, out):
             out.complete = 1                    # there is no room to wait for the rest
             return YES
         return NO if w == NULL or offset == 0 else MORE

@@ -6,7 +6,7 @@ import pytest
 
 from dpi.dissect import hpack, http2
 from dpi.dissect.protocols import IDS
-from tests.cores import VIDEO, Connection, core
+from tests.cores import VIDEO, Connection, core, ended
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = bytes.fromhex("000000 04 00 00000000")
@@ -73,6 +73,24 @@ def test_http_2_in_clear_is_named_by_its_authority() -> None:
     connection.segment(0, 33, frame(1, 4, block))
     flow = connection.flow()
     assert (flow["protocol"], flow["app"], flow["host"]) == (IDS["http2"], VIDEO, "www.video.example")
+
+
+def test_a_server_s_settings_that_come_first_leave_the_name_to_the_request() -> None:
+    connection = Connection(core(), dport=8080).shake()
+    connection.segment(1, 0, bytes.fromhex("000006 04 00 00000000 0003 00000064"))
+    connection.segment(0, 0, PREFACE + SETTINGS + frame(1, 4, b"\x82\x41\x11www.video.example"))
+    flow = connection.flow()
+    assert (flow["protocol"], flow["app"], flow["host"], flow["needs"]) == (IDS["http2"], VIDEO, "www.video.example", 0)
+
+
+def test_a_block_of_headers_that_is_cut_has_the_name_that_stands_whole_in_it() -> None:
+    block = b"\x82\x41\x11www.video.example\x0f\x10\x10application/json"
+    for cut, host in ((30, None), (5, "www.video.example")):
+        connection = Connection(core(), dport=8080).shake()
+        connection.segment(1, 0, SETTINGS + frame(8, 0, bytes(4), 0))
+        connection.segment(0, 0, (PREFACE + SETTINGS + frame(1, 4, block))[:-cut])
+        (flow,) = ended(connection.core)
+        assert (flow["protocol"], flow["host"]) == (IDS["http2"], host)
 
 
 def test_http_2_that_never_asks_for_anything_is_http_2_all_the_same() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from dpi.dissect.protocols import SLUGS
 from tests.cores import VIDEO, Connection, core, ended
-from tests.handshakes import openssl_hello
+from tests.handshakes import made_flight, openssl_hello, record
 
 HELLO = openssl_hello("www.video.example")
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -52,6 +52,33 @@ def test_a_start_tells_what_it_is(parts: list[bytes], side: int, slug: str) -> N
 def test_a_name_that_has_come_whole_is_the_flows_name() -> None:
     found = flow([HELLO[:200]])
     assert (found["app"], found["host"], found["ja4"]) == (VIDEO, "www.video.example", None)
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["the client's is first", "the server's is first"])
+def test_the_server_s_answer_does_not_hide_the_name_of_a_hello_that_is_cut(first: int) -> None:
+    connection = Connection(core(), dport=4711).shake()
+    messages = [HELLO[:200], record(made_flight()[0])]
+    for side in (first, 1 - first):
+        connection.segment(side, 0, messages[side])
+    connection.segment(0, len(HELLO), record(bytes(32), kind=23))
+    (found,) = ended(connection.core)
+    assert (SLUGS[found["protocol"]], found["app"], found["host"]) == ("tls", VIDEO, "www.video.example")
+
+
+def test_a_cut_hello_s_name_counts_where_who_opened_it_is_not_known() -> None:
+    connection = Connection(core(), sport=443, dport=40000)  # the server's packet comes first
+    connection.segment(0, 0, record(made_flight()[0])[:60])
+    connection.segment(1, 0, HELLO[:200])
+    (found,) = ended(connection.core)
+    assert (found["app"], found["host"]) == (VIDEO, "www.video.example")
+
+
+def test_a_cut_request_s_program_is_told_behind_its_answer() -> None:
+    connection = Connection(core(), dport=80).shake()
+    connection.segment(1, 0, ANSWER + b"\r\n")
+    connection.segment(0, 0, b"GET / HTTP/1.1\r\nUser-Agent: clipper/1\r\nCookie: a")
+    (found,) = ended(connection.core)
+    assert (SLUGS[found["protocol"]], found["agent"]) == ("http", "clipper/1")
 
 
 def test_half_a_name_is_none() -> None:

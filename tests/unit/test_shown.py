@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dpi.dissect import shown
 from dpi.dissect.protocols import IDS
-from tests.cores import UDP, Connection, core, datagram, find
+from tests.cores import UDP, Connection, core, datagram, ended, find
 
 
 def fcgi(kind: int, content: bytes) -> bytes:
@@ -58,6 +58,15 @@ def test_fast_cgi_is_waited_for_its_parameters() -> None:
     connection.segment(0, len(begin), fcgi(4, pair(b"HTTP_HOST", b"api.example")))
     flow = connection.flow()
     assert (flow["protocol"], flow["host"], flow["needs"]) == (IDS["fastcgi"], "api.example", 0)
+
+
+def test_fast_cgi_whose_parameters_never_end_is_named_by_those_that_came() -> None:
+    connection = Connection(core(), dport=9000).shake()
+    begin = fcgi(1, b"\0\1" + bytes(6))
+    connection.segment(0, 0, begin)
+    connection.segment(0, len(begin), fcgi(4, pair(b"SERVER_NAME", b"api.example") + pair(b"X", b"y" * 99))[:-50])
+    (flow,) = ended(connection.core)
+    assert (flow["protocol"], flow["host"]) == (IDS["fastcgi"], "api.example")
 
 
 def test_an_agora_node_is_named_by_its_hello() -> None:
