@@ -70,9 +70,9 @@ cdef uint16_t tls_by_port(const Flow *f, const char *alpn) noexcept nogil:
 
 
 cdef void find_carried(const Inspector *s, const Flow *f, Finding *out) noexcept nogil:
-    """What TLS or QUIC carries, by what is in s.found."""
-    out.app = carried_by_tls(server_port(f), s.found.alpn)
-    out.sure = out.app in (P_ANYDESK, P_APPLEPUSH, P_DOHDOT)
+    """What TLS or QUIC carries, by what is in s.found.  Sure by its ALPN; a port alone gives way to a name's app."""
+    out.app = carried_by_tls(server_port(f) if f.alpn == NONE else 0, s.found.alpn)
+    out.sure = s.found.alpn[0] and out.app in (P_ANYDESK, P_APPLEPUSH, P_DOHDOT)
 
 
 cdef void speaks_tls(Inspector *s, Flow *f, Finding *out) noexcept nogil:

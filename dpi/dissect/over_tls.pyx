@@ -144,14 +144,17 @@ cdef uint16_t implicit_tls(uint16_t port, const char *alpn) noexcept nogil:
 
 
 cdef uint16_t carried_by_tls(uint16_t port, const char *alpn) noexcept nogil:
-    """What TLS or QUIC carries as the app beside it; 0 where nothing tells."""
+    """What TLS or QUIC carries as the app beside it; 0 where nothing tells.
+
+    A port says what a server is for (RFC 7858, 3.1 and RFC 9250, 4.1.1), a client's ALPN what it is used for now.
+    """
     cdef const Row *row = ALPNS
     cdef uint32_t n = <uint32_t>strlen(alpn)
     while row.text != NULL:
         if begins(<const uint8_t *>alpn, n, row.text):
             return row.label
         row += 1
-    return P_DOHDOT if port == 853 else P_UNKNOWN       # RFC 7858, 3.1 and RFC 9250, 4.1.1
+    return P_DOHDOT if port == 853 and n == 0 else P_UNKNOWN
 
 
 def step(str slug, bytes data, uint32_t turn=0) -> str:

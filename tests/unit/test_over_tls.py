@@ -34,6 +34,7 @@ def certificate_flight(names: list[str], common_name: str = "cdn.example", organ
         (990, "", "ftps", ""),
         (443, "imap", "imaps", ""),
         (853, "", "tls", "dohdot"),
+        (853, "h2", "tls", ""),
         (443, "dot", "tls", "dohdot"),
         (443, "doq-i03", "tls", "dohdot"),
         (443, "AnyDesk/6.2.0/linux", "tls", "anydesk"),
@@ -128,6 +129,27 @@ def test_dns_over_tls_is_told_by_its_port_where_the_name_is_not_known() -> None:
     connection = Connection(core(), dport=853).shake()
     connection.segment(0, 0, record(client_hello([(0, server_name(b"dns.corp.example"))])))
     assert (connection.flow()["protocol"], connection.flow()["app"]) == (IDS["tls"], IDS["dohdot"])
+
+
+@pytest.mark.parametrize(
+    ("offered", "app"),
+    [([], VIDEO), ([alpn(b"h2")], VIDEO), ([alpn(b"dot")], IDS["dohdot"])],
+    ids=["none", "h2", "dot"],
+)
+def test_at_the_port_of_dns_over_tls_a_name_s_app_gives_way_to_its_alpn_alone(
+    offered: list[tuple[int, bytes]], app: int
+) -> None:
+    connection = Connection(core(), dport=853).shake()
+    connection.segment(0, 0, record(client_hello([(0, server_name(b"www.video.example")), *offered])))
+    flow = connection.flow()
+    assert (flow["protocol"], flow["app"], flow["host"]) == (IDS["tls"], app, "www.video.example")
+
+
+def test_what_a_client_offers_by_alpn_holds_for_the_server_s_certificate_too() -> None:
+    connection = Connection(core(), dport=853).shake()
+    connection.segment(0, 0, record(client_hello([alpn(b"h2")])))
+    connection.segment(1, 0, certificate_flight(["www.other.example"]))
+    assert connection.flow()["app"] != IDS["dohdot"]
 
 
 def test_an_app_that_has_an_alpn_of_its_own_is_told_by_it() -> None:
