@@ -9,13 +9,16 @@ from pathlib import Path
 
 import click
 import pytest
+from signature_folders import folder
 
 from dpi.cli import dpi
+from dpi.match.signatures import load
 from dpi.policy.check import inspect
 from dpi.vocabulary import vocabulary
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+SIGNATURES = DOCS / "reference" / "signatures.md"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 WHOLE = {
     "version": 1,
@@ -36,6 +39,12 @@ def anchors(page: Path) -> set[str]:
     """As the usual viewers make them of headings."""
     headings = re.findall(r"^#+ (.+)$", text_of(page), re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def blocks(page: Path) -> list[str]:
+    """Its examples in YAML, without the indent of a list that they stand in."""
+    found = re.findall(r"^( *)```yaml\n(.*?)^ *```", page.read_text(), re.M | re.S)
+    return [re.sub(f"^{indent}", "", block, flags=re.M) for indent, block in found]
 
 
 def name(page: Path) -> str:
@@ -73,8 +82,7 @@ def test_the_index_leads_to_every_page() -> None:
 def test_every_policy_that_is_shown_is_right(page: Path, tmp_path: Path) -> None:
     """What is shown of one is made whole by what it leaves out.  Blocks with protocols or apps are signatures."""
     wrong = []
-    for indent, block in re.findall(r"^( *)```yaml\n(.*?)^ *```", page.read_text(), re.M | re.S):
-        said = re.sub(f"^{indent}", "", block, flags=re.M)
+    for said in blocks(page):
         keys = set(re.findall(r"^(\w+):", said, re.M))
         if keys & {"protocols", "apps", "signatures"} or not keys:
             continue
@@ -83,6 +91,12 @@ def test_every_policy_that_is_shown_is_right(page: Path, tmp_path: Path) -> None
         file.write_text(left_out + said)
         wrong += [str(f) for f in inspect(file, names=vocabulary)[1] if not f.warning]
     assert not wrong, wrong
+
+
+@pytest.mark.parametrize("block", blocks(SIGNATURES), ids=lambda block: block.split(":")[0])
+def test_every_file_of_signatures_that_the_reference_shows_loads(block: str, tmp_path: Path) -> None:
+    """Each by itself, as somebody copies it."""
+    load([folder(tmp_path / "mine", block)])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
