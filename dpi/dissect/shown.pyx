@@ -9,7 +9,7 @@ from libc.string cimport memchr, memcmp, memset
 
 from dpi.dissect.answer cimport Found
 from dpi.dissect.protocols cimport P_COLLECTD, P_FASTCGI, P_MGCP, P_MUNIN, P_SSDP, P_WHOISDAS
-from dpi.dissect.text cimport host_name, lower
+from dpi.dissect.text cimport authority, host_name, lower
 from dpi.wire.block cimport block_of
 from dpi.wire.cursor cimport Cursor, alive, left, over, skip, slice, take, u8, u16, u24
 
@@ -134,7 +134,7 @@ cdef void fastcgi(const uint8_t *p, uint32_t n, Found *out) noexcept nogil:
                 if not alive(&content):
                     return
                 if name_length == 9 and memcmp(name, b"HTTP_HOST", 9) == 0:
-                    out.host_len = host_name(value, value_length, out.host)
+                    out.host_len = authority(value, value_length, out.host)
                     out.unfinished = 0
                     return
                 if name_length == 11 and memcmp(name, b"SERVER_NAME", 11) == 0:

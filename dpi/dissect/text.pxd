@@ -4,6 +4,7 @@ from libc.string cimport strlen
 
 
 cdef uint16_t host_name(const uint8_t *p, uint32_t n, char *out) noexcept nogil
+cdef uint32_t before_port(const uint8_t *p, uint32_t n) noexcept nogil
 cdef uint16_t authority(const uint8_t *p, uint32_t n, char *out) noexcept nogil
 cdef void put_text(const uint8_t *p, uint32_t n, char *out, uint32_t size) noexcept nogil
 

@@ -74,6 +74,21 @@ cdef uint16_t host_name(const uint8_t *p, uint32_t n, char *out) noexcept nogil:
     return n
 
 
+cdef uint32_t before_port(const uint8_t *p, uint32_t n) noexcept nogil:
+    """How many bytes of "host:port" (RFC 3986, 3.2) are the host's: all where no port follows, or where another colon
+    stands before it, as in an IPv6 address without brackets."""
+    cdef uint32_t i = n
+    cdef uint32_t j
+    while i and 48 <= p[i - 1] <= 57:
+        i -= 1
+    if i == 0 or p[i - 1] != 58:
+        return n
+    for j in range(i - 1):
+        if p[j] == 58:
+            return n
+    return i - 1
+
+
 cdef uint16_t authority(const uint8_t *p, uint32_t n, char *out) noexcept nogil:
     """As host_name, of "user@host:port" (RFC 3986, 3.2), of which all but the host may be missing."""
     cdef uint32_t i
@@ -90,11 +105,7 @@ cdef uint16_t authority(const uint8_t *p, uint32_t n, char *out) noexcept nogil:
             if p[i] == 93:
                 return host_name(p + 1, i - 1, out)
         return 0
-    i = n
-    while i and 48 <= p[i - 1] <= 57:
-        i -= 1
-    if i and p[i - 1] == 58:
-        n = i - 1
+    n = before_port(p, n)
     for i in range(n):
         if p[i] == 58:
             return 0

@@ -16,7 +16,7 @@ from libc.string cimport memset
 
 from dpi.dissect.answer cimport ALPN_MAX, MORE, NO, YES, Answer, Found, answer_name, found_dict
 from dpi.dissect.ja4 cimport JA4_EXTENSIONS, Hello, grease, ja4
-from dpi.dissect.text cimport host_name, put_text
+from dpi.dissect.text cimport before_port, host_name, put_text
 from dpi.dissect.tls_records cimport CLIENT_HELLO, HANDSHAKE, HELLO_MAX, PLAINTEXT_MAX, Fragments, joined_records
 from dpi.dissect.tor cimport has_tor_groups
 from dpi.dissect.varint cimport length_of, varint
@@ -50,7 +50,7 @@ cdef void put_alpn(const uint8_t *p, uint32_t n, char *out) noexcept nogil:
 
 
 cdef void server_name(Cursor ext, Found *out) noexcept nogil:
-    """RFC 6066, section 3."""
+    """RFC 6066, section 3, which has no port in a name; some programs put theirs there."""
     cdef Cursor names = slice(&ext, u16(&ext))
     cdef uint8_t kind
     cdef uint16_t n
@@ -60,7 +60,7 @@ cdef void server_name(Cursor ext, Found *out) noexcept nogil:
         n = u16(&names)
         p = take(&names, n)
         if p != NULL and kind == 0 and out.host_len == 0:
-            out.host_len = host_name(p, n, out.host)
+            out.host_len = host_name(p, before_port(p, n), out.host)
 
 
 cdef void protocols(Cursor ext, Hello *hello, char *out) noexcept nogil:

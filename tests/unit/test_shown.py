@@ -43,6 +43,7 @@ def pair(name: bytes, value: bytes) -> bytes:
             fcgi(1, bytes(8)) + fcgi(4, pair(b"X", b"y" * 200) + pair(b"HTTP_HOST", b"a.example")),
             "a.example",
         ),
+        ("fastcgi", fcgi(4, pair(b"HTTP_HOST", b"a.example:8080")), "a.example"),
         ("fastcgi", fcgi(4, pair(b"SERVER_NAME", b"b.example") + pair(b"A", b"")), "b.example"),
         ("ssh", b"SSH-2.0-OpenSSH_9.2\r\n", ""),
     ],

@@ -70,7 +70,12 @@ def test_a_hello_without_server_name_has_no_host() -> None:
         (b"with space", ""),
         (b"nul\0.example", ""),
         (b"\xff\xfe", ""),
-        (b"1:2", ""),
+        (b"www.example.org:443", "www.example.org"),
+        (b"www.example.org:", "www.example.org"),
+        (b"www.example.org:https", ""),
+        (b"www:8.example.org:443", ""),
+        (b":443", ""),
+        (b"1:2", "1"),
         (b"::zz", ""),
     ],
 )
