@@ -145,7 +145,7 @@ def test_what_is_certain_is_the_app_whatever_the_name() -> None:
     connection.segment(0, 0, request)
     assert (connection.flow()["app"], connection.flow()["host"]) == (IDS["ocsp"], "ocsp.video.example")
     resolver = Connection(core(), dport=853).shake()
-    resolver.segment(0, 0, openssl_hello("dns.video.example"))
+    resolver.segment(0, 0, openssl_hello("dns.video.example", ["dot"]))
     assert (resolver.flow()["app"], resolver.flow()["host"]) == (IDS["dohdot"], "dns.video.example")
 
 
