@@ -168,6 +168,7 @@ cdef void fuzz_dtls(const uint8_t *data, uint32_t n) noexcept nogil:
         check(answer == MORE and h.length != 0 or answer == YES and h.length == 0 and pool.used == 0)
         if answer == YES:
             h.datagrams = 0
+    memset(&out, 0, sizeof(out))
     dtls_told(&h, &out)
     check_found(&out)
     check(pool.used == 0)
