@@ -14,7 +14,7 @@ from dpi.decide.answers cimport answer_learn
 from dpi.decide.by_rule cimport by_rule, withdraw_rule
 from dpi.decide.calls cimport call_again, call_learn, call_settle
 from dpi.decide.device cimport device_forget, device_learn
-from dpi.decide.disposition cimport ask
+from dpi.decide.disposition cimport ask, host_ruled
 from dpi.decide.first cimport first_tell
 from dpi.decide.labels cimport (
     categorise, forget, header_label, may_lie, name_at_end, name_by_address, name_late, take_answer, take_over,
@@ -31,7 +31,7 @@ from dpi.dissect.find cimport begun, find_cut_answer, untold
 from dpi.dissect.inspect cimport inspect, inspect_end, inspect_next
 from dpi.dissect.inspector cimport (
     NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PEERS, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, hello_begun,
-    release,
+    is_tunnel_of, release,
 )
 from dpi.dissect.protocols cimport P_DNS
 from dpi.flow.events cimport END_CLOSED, END_EVICTED, END_IDLE, END_REUSED, EVENT_END, EVENT_LABELLED, EVENT_START
@@ -309,6 +309,8 @@ cdef void learn(Shard *s, uint32_t i, Flow *f, const Packet *p, Finding *finding
         withdraw_rule(f)
         take_over(s, f, finding)
         by_rule(s, f)
+        if finding.tunnel and host_ruled(s, f):
+            finding.complete = 1
         if finding.complete and not (finding.method == BY_SNI and may_lie(f)):
             settle(s, i, f)
             if f.protocol.id == P_DNS:
@@ -329,7 +331,8 @@ cdef void learn(Shard *s, uint32_t i, Flow *f, const Packet *p, Finding *finding
 cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     """Nothing more is looked for: what is still missing comes from the address and the port."""
     cdef Finding finding
-    if untold(f) or hello_begun(&s.inspector, f):
+    if untold(f) or hello_begun(&s.inspector, f) or (
+            is_tunnel_of(f.protocol.id) and f.app.confidence < confidence_of(BY_SIGNATURE)):
         memset(&s.inspector.found, 0, sizeof(s.inspector.found))
         inspect_end(&s.inspector, f, &finding)
         if finding.protocol:

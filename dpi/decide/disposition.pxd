@@ -6,4 +6,5 @@ from dpi.match.rule_table cimport Question
 
 
 cdef void question(Shard *shard, const Flow *flow, Question *out) noexcept nogil
+cdef bint host_ruled(const Shard *shard, const Flow *flow) noexcept nogil
 cdef void ask(Shard *shard, Flow *flow) noexcept nogil

@@ -13,7 +13,7 @@ from dpi.decide.fingerprint cimport ja4_of
 from dpi.decide.labels cimport is_servers
 from dpi.decide.shard cimport Shard
 from dpi.dissect.protocols cimport P_CAPWAP, P_DNS, P_GENEVE, P_GRE, P_GTP, P_IPIP, P_L2TP, P_MPLS, P_TZSP, P_VXLAN
-from dpi.flow.evidence cimport PROVISIONAL
+from dpi.flow.evidence cimport BY_RULE, PROVISIONAL
 from dpi.flow.flow cimport FLOW_DECIDED, FLOW_NAMED, FLOW_OFFLOADED, HOST_LOOKED_UP, NONE, Flow, opener
 from dpi.flow.strings cimport string_text
 from dpi.match.rule_table cimport OPENED_IN, OPENED_OUT, Question, rules_ask
@@ -46,6 +46,23 @@ cdef inline bint is_tunnel(uint16_t protocol) noexcept nogil:
     """Whether flows may be found in it: what shows none (ARP, a keepalive) must not take the others out of the queue."""
     return (protocol == P_GRE or protocol == P_IPIP or protocol == P_VXLAN or protocol == P_GENEVE or protocol == P_GTP
             or protocol == P_L2TP or protocol == P_CAPWAP or protocol == P_MPLS or protocol == P_TZSP)
+
+
+cdef bint host_ruled(const Shard *s, const Flow *f) noexcept nogil:
+    """Whether a rule asks for the name that a flow shows as no app's, or has given it its app: no other name counts then."""
+    cdef Question q
+    cdef uint32_t nameless
+    if f.app.method == BY_RULE:
+        return True
+    if s.rules == NULL or not f.flags & FLOW_NAMED:
+        return False
+    question(s, f, &q)
+    q.host = string_text(s.strings, <uint32_t>NONE)
+    q.host_len = 0
+    nameless = rules_ask(s.rules, &q)
+    q.host = string_text(s.strings, f.host)
+    q.host_len = <uint32_t>strlen(q.host)
+    return rules_ask(s.rules, &q) != nameless
 
 
 cdef bint moves_others(const Shard *s, const Flow *f) noexcept nogil:

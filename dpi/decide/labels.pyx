@@ -12,10 +12,10 @@ from dpi.decide.by_program cimport by_program
 from dpi.decide.device cimport device_forget
 from dpi.decide.name_label cimport name_label
 from dpi.decide.near cimport near_find
-from dpi.decide.risks cimport belongs, lookup_risks
+from dpi.decide.risks cimport belongs, is_name, lookup_risks
 from dpi.decide.shard cimport SEES_DNS, SEES_NAMES, TRAIT_CALL, TRAIT_MIXED, TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate, Found
-from dpi.dissect.inspector cimport NOBODY, SAID_HTTP, Finding
+from dpi.dissect.inspector cimport NOBODY, SAID_HTTP, Finding, to_proxy
 from dpi.dissect.protocols cimport *
 from dpi.dissect.tls cimport TLS_1_2
 from dpi.flow.evidence cimport (
@@ -190,6 +190,11 @@ cdef bint is_cover(const Shard *s, const Flow *f, const Found *found) noexcept n
             and s.traits[host_match(s.hosts, found.host, found.host_len, &hit)] & TRAIT_SHARED)
 
 
+cdef bint keeps_target(const Shard *s, const Flow *f, const Found *found) noexcept nogil:
+    """Whether the name of whom a proxy was asked for stays, though a tunnel's inside shows one: that is nobody's either."""
+    return f.flags & FLOW_NAMED and f.asked != HOST_IN_HELLO and (s.hosts == NULL or not name_label(s, found.host, found.host_len))
+
+
 cdef void take_answer(Shard *s, Flow *f, const Finding *finding) noexcept nogil:
     """What the server answers to a request that has named the flow: what it carries is what the record tells."""
     if finding.server == SAID_HTTP and s.inspector.server.content_type[0]:
@@ -224,7 +229,7 @@ cdef bint is_servers(const Shard *s, const Flow *f) noexcept nogil:
     A proxy is not whom it connects to, and what nobody has answered anybody may have sent; of UDP, whose first packet
     mostly shows the name, that is not known.
     """
-    if f.protocol.id == P_SOCKS or f.protocol.id == P_HTTPPROXY or f.protocol.id == P_HTTPCONNECT:
+    if to_proxy(f.protocol.id):
         return False
     return f.proto != IP_TCP or f.packets[1 - opener(f)] or s.hearsay
 
@@ -249,6 +254,10 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     take_fields(s, f, found)
     if is_cover(s, f, found):
         finding.method = BY_NOTHING
+        found.host_len = 0
+    if finding.inside and f.asked != HOST_IN_HELLO and not is_name(string_text(s.strings, f.host)):
+        f.flags &= ~<uint8_t>FLOW_NAMED             # whom a proxy was asked for is an address
+    if finding.inside and finding.method != BY_CERTIFICATE and found.host_len and keeps_target(s, f, found):
         found.host_len = 0
     if finding.method == BY_CERTIFICATE:
         label = certified(s, found)
@@ -277,8 +286,10 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
                               f.app.id, s.now, finding.method)
                 networks_learn(s.names, f.addr[1 - server], f.addr[server],
                                0 if s.traits[f.app.id] & TRAIT_SHARED else f.app.id, s.now)
+    if finding.tunnel and label:
+        finding.complete = 1                        # whom a proxy is asked for is known
     improve(&f.app, label, finding.method, confidence_of(finding.method))
-    if carries_names(f.protocol.id) or f.protocol.id == P_HTTPPROXY or f.protocol.id == P_HTTPCONNECT:
+    if carries_names(f.protocol.id) or to_proxy(f.protocol.id):
         by_program(s, f, found)
     if finding.sure or finding.app and s.traits[f.app.id] & TRAIT_SHARED:
         f.app.confidence = 0                        # who carries it says less than what is spoken

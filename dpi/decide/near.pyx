@@ -12,6 +12,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dpi.decide.fingerprint cimport ja4_of
 from dpi.decide.shard cimport HABITS, TRAIT_SHARED, Habit, Shard
+from dpi.dissect.inspector cimport to_proxy
 from dpi.flow.evidence cimport BY_FINGERPRINT, BY_NEIGHBOUR, BY_PREFIX, BY_PROGRAM, confidence_of, improve
 from dpi.flow.flow cimport NONE, Flow, opener
 from dpi.flow.strings cimport string_text
@@ -70,7 +71,7 @@ cdef void near_learn(Shard *s, const Flow *f) noexcept nogil:
     cdef uint16_t label = 0 if s.traits[f.app.id] & TRAIT_SHARED else f.app.id
     if s.names == NULL:
         return
-    if label and f.app.method == BY_PROGRAM:
+    if label and f.app.method == BY_PROGRAM and not to_proxy(f.protocol.id):
         places_learn(s.names, f.addr[1 - server], f.addr[server], label, f.last)
         networks_learn(s.names, f.addr[1 - server], f.addr[server], label, f.last)
     if ja4_of(f) != NONE and (f.host != NONE or f.app.confidence > confidence_of(BY_PREFIX)):

@@ -10,6 +10,7 @@ from dpi.wire.packet cimport Packet
 
 
 cdef void add_risks(Shard *shard, Flow *flow, const Finding *finding, int64_t time) noexcept nogil
+cdef bint is_name(const char *host) noexcept nogil
 cdef const char *asked_of(const Shard *shard, const Flow *flow) noexcept nogil
 cdef bint belongs(const Certificate *certificate, const char *host) noexcept nogil
 cdef uint32_t lookup_risks(Shard *shard, const Flow *flow, uint16_t label) noexcept nogil

@@ -30,6 +30,7 @@ cdef struct Found:
     uint16_t tls_version    # the highest offered, 0x0304 for TLS 1.3
     uint32_t quic_version
     uint8_t target          # HTTP: Target
+    uint32_t ends           # HTTP, SOCKS: where a request ends, and what it opens a tunnel for begins; 0: not told
     uint8_t soap            # HTTP: there is a SOAPAction field
     uint8_t websocket       # HTTP: it asks to go over to WebSocket
     uint8_t credentials     # HTTP: a password stands in it in clear
@@ -66,6 +67,7 @@ cdef struct ServerFound:
     uint16_t cipher
     char alpn[32]           # the protocol chosen (TLS 1.2 and older; 1.3 hides it)
     uint16_t status         # HTTP
+    uint32_t ends           # HTTP: where the header ends; 0: it does not yet
     char server[64]         # HTTP: the Server field
     char content_type[64]
     uint8_t program         # HTTP: what is sent is a program, by its type, its file's name or its first bytes

@@ -13,6 +13,7 @@ cdef inline uint16_t server_port(const Flow *f) noexcept nogil:
 
 
 cdef Answer find_tls(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil
+cdef Answer find_asked(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil
 cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil
 cdef bint untold(const Flow *f) noexcept nogil
 cdef bint find_unfinished(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil

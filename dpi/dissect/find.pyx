@@ -7,6 +7,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from dpi.dissect.answer cimport MORE, NO, TARGET_ABSOLUTE, TARGET_AUTHORITY, YES, Answer, Found
+from dpi.dissect.consent cimport consent
 from dpi.dissect.dns_names cimport TUNNEL_WEIGHT, made_up, tunnel_weight
 from dpi.dissect.dtls cimport dtls_datagram, dtls_told
 from dpi.dissect.http cimport http_begun, http_request, http_response
@@ -20,6 +21,8 @@ from dpi.dissect.inspector cimport (
     Inspector,
     Work,
     hello_begun,
+    is_tunnel_of,
+    opens_tunnel,
     unknown,
     work_of,
 )
@@ -118,14 +121,18 @@ cdef bint find_cut_answer(Inspector *s, const Flow *f, Finding *out) noexcept no
     """What a TLS server said whose certificate did not come to its end."""
     cdef const Stream *stream
     cdef int side
+    cdef uint32_t at
     if f.work == NONE or not f.flags & FLOW_TLS:
         return False
     for side in range(2):
         stream = &s.works[f.work].streams[side]
         if f.spent & 1 << side or stream_ready(stream) == 0:
             continue
+        at = 0
+        if is_tunnel_of(f.protocol.id) and consent(stream_bytes(stream), stream_ready(stream), &at) != YES:
+            continue
         memset(out, 0, sizeof(Finding))
-        answered_tls(s, f, stream_bytes(stream), stream_ready(stream), True)
+        answered_tls(s, f, stream_bytes(stream) + at, stream_ready(stream) - at, True)
         if s.server.tls_version:
             out.server = SAID_TLS
             return True
@@ -181,9 +188,9 @@ cdef uint16_t request_protocol(const Found *found) noexcept nogil:
     return P_HTTPPROXY if found.target == TARGET_ABSOLUTE else P_HTTP
 
 
-cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
-    """The request names the flow; a response seen first says what it is."""
-    cdef Answer request, response
+cdef Answer find_asked(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
+    """A request of HTTP's."""
+    cdef Answer request
     memset(&s.found, 0, sizeof(s.found))
     request = http_request(data, n, &s.found)
     if request == YES and s.found.alpn[0]:      # HTTP/2 by its preface
@@ -198,7 +205,8 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
         return YES
     if request == YES:
         out.protocol = request_protocol(&s.found)
-        s.found.unfinished &= s.risks
+        if out.protocol != P_HTTPCONNECT:
+            s.found.unfinished &= s.risks
         if s.found.credentials:
             out.risks |= RISK_CREDENTIALS
         out.replaces = 1
@@ -207,10 +215,22 @@ cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint
         out.app = over_http(data, n, &s.found)
         out.sure = out.app == P_OCSP
         out.complete = not (out.app == 0 and out.protocol == P_HTTP and body_awaited(data, n, &s.found))
+        if out.protocol == P_HTTPCONNECT:
+            out.tunnel = s.found.unfinished
+            out.complete = not s.found.unfinished
+            opens_tunnel(f, out, s.found.ends)
         out.goes_on = not out.complete or s.found.unfinished    # with the body, or with the rest of the header
         if not out.goes_on or f.needs & NEED_ANSWER and not s.found.unfinished:
             f.spent |= <uint8_t>(1 << side)
-        return YES
+    return request
+
+
+cdef Answer find_http(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n, Finding *out) noexcept nogil:
+    """The request names the flow; a response seen first says what it is."""
+    cdef Answer request = find_asked(s, f, side, data, n, out)
+    cdef Answer response
+    if request == YES or request == MORE and s.found.alpn[0]:
+        return request
     memset(&s.server, 0, sizeof(s.server))
     out.server = SAID_NOTHING                   # what TLS may have left there is gone
     response = http_response(data, n, &s.server)

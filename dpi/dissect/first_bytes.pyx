@@ -10,7 +10,7 @@ from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.declared_table cimport Declared, declared_find
 from dpi.dissect.dialogue cimport login_risk
 from dpi.dissect.find cimport find_dtls
-from dpi.dissect.inspector cimport Finding, Inspector, Work, work_of
+from dpi.dissect.inspector cimport Finding, Inspector, Work, opens_tunnel, work_of
 from dpi.dissect.over_tls cimport in_messages, upgradable
 from dpi.dissect.probes.index cimport probe
 from dpi.dissect.probes.sight cimport Sight
@@ -62,6 +62,8 @@ cdef void stream_goes_on(Inspector *s, Flow *f, const Packet *p, int side, const
     elif out.protocol == P_SOCKS and s.found.unfinished:                # a greeting: the request is the next message
         out.goes_on = 1
         s.found.unfinished = 0
+    elif out.protocol == P_SOCKS:
+        opens_tunnel(f, out, s.found.ends)
     elif out.protocol == P_NETBIOS and out.app == 0:                    # what the session is for (RFC 1002, 4.3.1)
         out.complete = 0
         out.goes_on = 1

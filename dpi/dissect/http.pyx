@@ -254,6 +254,7 @@ cdef Answer http_request(const uint8_t *data, uint32_t n, Found *out) noexcept n
         elif same(name, b"authorization", 13) or same(name, b"proxy-authorization", 19):
             out.credentials |= shows_secret(value.p, value.n)
     out.unfinished = not ended and n < HEADER_MAX
+    out.ends = <uint32_t>(c.p - data) if ended else 0
     return YES if ended or out.host_len or n >= HEADER_MAX else MORE
 
 
@@ -295,6 +296,7 @@ cdef Answer http_response(const uint8_t *data, uint32_t n, ServerFound *out) noe
             out.program |= names_program(value.p, value.n)
         elif same(name, b"www-authenticate", 16) or same(name, b"proxy-authenticate", 18):
             out.asks |= asks_basic(value.p, value.n)
+    out.ends = <uint32_t>(c.p - data) if ended else 0
     if out.status == 200 or out.status == 206:
         out.program |= program_type(out.content_type)
         begun = ended and (not chunked or next_line(&c, &line, False))      # RFC 9112, 7.1: a chunk's size

@@ -5,9 +5,9 @@ together, in streams that are lent to the flow out of a bounded pool.  UDP is sh
 of DTLS goes on, to nobody else.  What was found is left in the inspector (inspector.pyx), one place a thread, and copied
 by the loop.
 
-TLS, DTLS, HTTP, DNS, QUIC (find.pyx) and SSH (ssh.pyx) have dissectors of their own, all else is told by its first bytes
-(first_bytes.pyx).  Both sides are looked at independently, so it does not matter which comes first, or whether only one
-is there.
+TLS, DTLS, HTTP, DNS, QUIC (find.pyx), SSH (ssh.pyx) and what goes through proxies (tunnelled.pyx) have dissectors of their
+own, all else is told by its first bytes (first_bytes.pyx).  Both sides are looked at independently, so it does not matter
+which comes first, or whether only one is there.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
@@ -37,6 +37,7 @@ from dpi.dissect.inspector cimport (
     Inspector,
     Work,
     hello_begun,
+    is_tunnel_of,
     unknown,
     work_of,
 )
@@ -60,9 +61,9 @@ from dpi.dissect.protocols cimport (
 from dpi.dissect.proxied cimport header_ends
 from dpi.dissect.risks cimport RISK_ENTROPY
 from dpi.dissect.shown cimport shown_name
-from dpi.dissect.socks cimport find_request
 from dpi.dissect.ssh cimport find_offer, past_its_offer
 from dpi.dissect.tls_records cimport RECORD_HEADER, begins_hello
+from dpi.dissect.tunnelled cimport find_tunnelled, within
 from dpi.flow.flow cimport FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow
 from dpi.flow.stream cimport STREAM_MAX, Stream, stream_bytes, stream_put, stream_ready
 from dpi.wire.cursor cimport Cursor, left, over, skip, u8, u16, u32
@@ -185,6 +186,8 @@ cdef bint begun_tells(Inspector *s, Flow *f, int side, Finding *out) noexcept no
         return False
     found = find_unfinished(s, f, side, stream_bytes(begun), n, out)
     find_app_beside(s, f, side, stream_bytes(begun), n, out)
+    if is_tunnel_of(f.protocol.id):
+        within(f, out)
     return found or out.app
 
 
@@ -280,6 +283,8 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
     cdef bint more = False
     if n == 0:
         return MORE
+    if is_tunnel_of(f.protocol.id):
+        return find_tunnelled(s, f, p, side, data, n, out)
     if p.sport == 53 or p.dport == 53 or f.protocol.id == P_DNS or (
             n > 2 and (data[0] << 8 | data[1]) + 2 <= n and dns_by_form(data + 2, n - 2)):
         answer = dns_stream(data, n, &s.dns)
@@ -299,8 +304,6 @@ cdef Answer stream(Inspector *s, Flow *f, const Packet *p, int side, const uint8
         return YES
     if f.protocol.id == P_SSH:
         return find_offer(s, f, p, side, data, n, out)
-    if f.protocol.id == P_SOCKS:
-        return find_request(s, f, side, data, n, out)
     if 0x14 <= data[0] <= 0x18 or f.flags & FLOW_TLS or data[0] & 0x80:
         answer = find_tls(s, f, side, data, n, out)
         if answer == YES:

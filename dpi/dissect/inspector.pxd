@@ -8,7 +8,7 @@ from dpi.dissect.declared_table cimport DeclaredTable
 from dpi.dissect.dns cimport DnsMessage
 from dpi.dissect.dtls cimport DtlsHello
 from dpi.dissect.peer_lists cimport PeerList
-from dpi.dissect.protocols cimport P_HAPROXY
+from dpi.dissect.protocols cimport P_HAPROXY, P_HTTPCONNECT, P_HTTPPROXY, P_SOCKS
 from dpi.dissect.quic cimport QuicState
 from dpi.dissect.quic_crypto cimport QuicCrypto
 from dpi.flow.flow cimport NONE, Flow
@@ -62,6 +62,7 @@ cdef struct Inspector:      # one a shard
 
 cdef enum:
     NOBODY = 2              # neither side
+    TUNNELS_MAX = 8         # requests to proxies within a flow: asked again with a login, or one through another
 
 
 cdef enum ServerSaid:       # what Inspector.server holds
@@ -81,7 +82,9 @@ cdef struct Finding:        # what inspect() adds to Inspector.found
     uint8_t replaces        # the protocol takes the place of what was said before
     uint8_t goes_on         # its side's next bytes are a message of its own, to be looked at by themselves
     uint8_t server          # ServerSaid
-    uint32_t ends           # of a proxy's header: where what it passes on begins; 0: there is none
+    uint32_t ends           # of a proxy's header, or a request to one: where what it passes on begins; 0: there is none
+    uint8_t tunnel          # a proxy is asked to pass on what comes next, which is looked at unless the name that it is asked for tells
+    uint8_t inside          # it was found within that
     uint8_t asks            # its server asks for a password, which the client's next message may show
     uint32_t risks          # dissect/risks.pxd: those that the payload itself shows
 
@@ -95,6 +98,27 @@ cdef void release(Inspector *s, Flow *f) noexcept nogil
 cdef inline bint unknown(const Flow *f) noexcept nogil:
     """Whether nothing is known of what a flow carries: a proxy's header says only that something comes behind it."""
     return f.protocol.id == 0 or f.protocol.id == P_HAPROXY
+
+
+cdef inline bint is_tunnel_of(uint16_t protocol) noexcept nogil:
+    """Whether a proxy may have been asked to pass on whatever comes next."""
+    return protocol == P_SOCKS or protocol == P_HTTPCONNECT
+
+
+cdef inline bint to_proxy(uint16_t protocol) noexcept nogil:
+    """Whether the server is a proxy, so not whom the names are of that are asked for."""
+    return is_tunnel_of(protocol) or protocol == P_HTTPPROXY
+
+
+cdef inline void opens_tunnel(Flow *f, Finding *out, uint32_t ends) noexcept nogil:
+    """What was found is a request for a tunnel, where that ends (0: it opens none): the stream begins there anew."""
+    if ends == 0 or f.odd >= TUNNELS_MAX:
+        return
+    f.odd += 1
+    out.ends = ends
+    out.tunnel = 1
+    out.complete = 0
+    out.goes_on = 1
 
 
 cdef inline bint enough(const Flow *f) noexcept nogil:

@@ -7,7 +7,11 @@ from dpi.dissect.inspector cimport Finding, Inspector
 from dpi.flow.flow cimport Flow
 
 
+cdef enum:
+    SOCKS_CONNECT = 1       # the command, of either version
+
+
 cdef uint32_t socks_login(const uint8_t *data, uint32_t n) noexcept nogil
 cdef Answer socks_request(const uint8_t *data, uint32_t n, Found *out) noexcept nogil
-cdef Answer find_request(Inspector *s, const Flow *f, int side, const uint8_t *data, uint32_t n,
+cdef Answer find_request(Inspector *s, Flow *f, int side, const uint8_t *data, uint32_t n,
                          Finding *out) noexcept nogil

@@ -55,7 +55,7 @@ cdef struct Flow:
     uint8_t flags           # FlowFlag
     uint16_t needs          # dissect/inspector.pxd: what is still looked for; 0: no more work
     uint8_t asked           # Asked
-    uint8_t odd             # DNS: how much its questions look like data (dissect/dns_names.pxd); unknown: decide/peers.pyx
+    uint8_t odd             # DNS: how much its questions look like data (dissect/dns_names.pxd); unknown: decide/peers.pyx; proxies: tunnels
     uint16_t decided_at     # packets seen when it was decided
     int64_t last            # ns: newest packet
     uint32_t work           # index of the state of its dissection, or NONE

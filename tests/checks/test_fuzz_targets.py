@@ -22,6 +22,7 @@ THROUGH_THE_ENGINE = {
     "quic_frames",
     "ssh",
     "text",
+    "tunnelled",
 }
 
 

@@ -459,6 +459,11 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "noise": lambda: [bytes(i * 167 & 255 for i in range(128)), b"220 a text that is long enough " * 3],
     "socks": lambda: [b"\5\1\0\3\x0bexample.org\1\xbb", b"\5\1\0\1\xc0\0\2\1\1\xbb", b"\1\1a\1b\5\1\0\1"],
     "proxied": lambda: [payload for slug, _, _, _, payload in first_bytes.KNOWN if slug == "haproxy"],
+    "consent": lambda: [
+        b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n\x16\3\3",
+        b"\5\2\1\0\5\0\0\1\xc0\0\2\1\1\xbb\x16\3\3",
+        b"\0\x5a\0\0\0\0\0\0\x16\3\3",
+    ],
     "hassh": lambda: shown_whole([b"SSH-2.0-x\r\n" + handshakes.ssh_offer(), handshakes.ssh_offer()]),
     "tor": lambda: [b"www.abcdefgh2.com", handshakes.self_signed("www.abcdefghij.net", [])[0]],
     "flows": conversations,

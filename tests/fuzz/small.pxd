@@ -10,6 +10,7 @@ cdef void fuzz_peer_lists(const uint8_t *data, uint32_t n) noexcept nogil
 cdef void fuzz_program(const uint8_t *data, uint32_t n) noexcept nogil
 cdef void fuzz_noise(const uint8_t *data, uint32_t n) noexcept nogil
 cdef void fuzz_proxied(const uint8_t *data, uint32_t n) noexcept nogil
+cdef void fuzz_consent(const uint8_t *data, uint32_t n) noexcept nogil
 cdef void fuzz_socks(const uint8_t *data, uint32_t n) noexcept nogil
 cdef void fuzz_hassh(const uint8_t *data, uint32_t n) noexcept nogil
 cdef void fuzz_tor(const uint8_t *data, uint32_t n) noexcept nogil

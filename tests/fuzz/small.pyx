@@ -8,6 +8,7 @@ from libc.string cimport memcpy, memset, strlen
 from dpi.dissect.answer cimport MORE, YES, Answer, Certificate, Found
 from dpi.dissect.certificate cimport certificate
 from dpi.dissect.ciphers cimport weak_cipher
+from dpi.dissect.consent cimport consent
 from dpi.dissect.dns_names cimport TUNNEL_WEIGHT, made_up, tunnel_weight
 from dpi.dissect.gquic cimport gquic_chlo, gquic_datagram, gquic_version
 from dpi.dissect.hassh cimport hassh
@@ -61,6 +62,7 @@ cdef void fuzz_socks(const uint8_t *data, uint32_t n) noexcept nogil:
     cdef Found found
     memset(&found, 0, sizeof(found))
     socks_request(data, n, &found)
+    check(found.ends <= n)
     check_found(&found)
 
 
@@ -69,6 +71,12 @@ cdef void fuzz_proxied(const uint8_t *data, uint32_t n) noexcept nogil:
     cdef Answer answer = proxy_headers(data, n, &length)
     check(length <= n and (length > 0) == (answer == YES))
     check(not proxy_begun(data, n) or answer == MORE)
+
+
+cdef void fuzz_consent(const uint8_t *data, uint32_t n) noexcept nogil:
+    cdef uint32_t length
+    cdef Answer answer = consent(data, n, &length)
+    check(length <= n and (answer != YES or length < n))
 
 
 cdef void fuzz_over_tls(const uint8_t *data, uint32_t n) noexcept nogil:

@@ -28,6 +28,7 @@ from dpi.fuzz.first_bytes cimport fuzz_declared, fuzz_probes
 from dpi.fuzz.flows cimport flows
 from dpi.fuzz.packets cimport fuzz_capture, fuzz_decode, fuzz_fragments, fuzz_nfnetlink, fuzz_pcapfile, fuzz_stream
 from dpi.fuzz.small cimport (
+    fuzz_consent,
     fuzz_dns_names,
     fuzz_gquic,
     fuzz_hassh,
@@ -94,6 +95,7 @@ row("noise", fuzz_noise)
 row("hassh", fuzz_hassh)
 row("socks", fuzz_socks)
 row("proxied", fuzz_proxied)
+row("consent", fuzz_consent)
 row("tor", fuzz_tor)
 row("flows", flows)
 row("engine", engine)

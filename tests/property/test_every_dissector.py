@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 
 from dpi.dissect import (
     certificate,
+    consent,
     dns,
     dns_names,
     dtls,
@@ -74,6 +75,8 @@ REQUEST = (
 
 # What has come so far of a stream: a face gives its answer first, or alone.
 STREAMS: dict[str, tuple[Face, bytes]] = {
+    "consent": (consent.granted, b"\5\2\1\0\5\0\0\1\xc0\0\2\1\1\xbb\x16"),
+    "consent_http": (consent.granted, b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n\x16"),
     "dns_stream": (
         dns.stream,
         len(answer("a.example", "192.0.2.1")).to_bytes(2, "big") + answer("a.example", "192.0.2.1"),

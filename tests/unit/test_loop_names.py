@@ -338,4 +338,4 @@ def test_socks_to_an_address_has_no_name() -> None:
     connection.segment(1, 0, b"\x05\0")
     connection.segment(0, 3, b"\x05\1\0\1\xc0\0\2\1\1\xbb")
     flow = connection.flow()
-    assert (flow["protocol"], flow["app"], flow["host"], flow["needs"]) == (IDS["socks"], 0, None, 0)
+    assert (flow["protocol"], flow["app"], flow["host"]) == (IDS["socks"], 0, None)

@@ -1,13 +1,20 @@
 """The web, what stands before it and behind it."""
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memset
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
+from dpi.dissect.http cimport http_begun, http_request
 from dpi.dissect.probes.index cimport TCP, at_first
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
 from dpi.dissect.proxied cimport proxy_headers
-from dpi.dissect.socks cimport socks_login, socks_request
+from dpi.dissect.socks cimport SOCKS_CONNECT, socks_login, socks_request
+from dpi.dissect.tls_records cimport HANDSHAKE
+
+
+cdef enum:
+    SOCKS4_MAX = 512        # bytes of a request
 
 
 cdef Answer http2(const Sight *s, Found *out) noexcept nogil:
@@ -85,12 +92,22 @@ cdef Answer websocket(const Sight *s, Found *out) noexcept nogil:
     return YES
 
 
+cdef Answer tunnelled(const uint8_t *data, uint32_t n) noexcept nogil:
+    """Whether TLS or HTTP begins here, at one byte at least."""
+    cdef Found ignored
+    if data[0] == HANDSHAKE:
+        return MORE if n == 1 else yes(data[1] == 3)
+    memset(&ignored, 0, sizeof(ignored))
+    return YES if http_begun(data, n) else MORE if http_request(data, n, &ignored) == MORE else NO
+
+
 cdef Answer socks4_ends(const Sight *s, Found *out) noexcept nogil:
-    """SOCKS4 and 4A: behind the address a user's name, and where that is 0.0.0.x a host's; a zero ends each, and all."""
+    """SOCKS4 and 4A: behind the address a user's name, and where that is 0.0.0.x a host's; a zero ends each, and all, but
+    for a client's that does not wait for the answer."""
     cdef uint32_t at = 8
     cdef uint32_t start = 0
     cdef uint32_t names = 2 if be32(s, 4) < 256 else 1
-    while at < s.n and names:
+    while at < s.n and at < SOCKS4_MAX and names:
         if s.data[at] == 0:
             names -= 1
             if names == 1:
@@ -98,15 +115,20 @@ cdef Answer socks4_ends(const Sight *s, Found *out) noexcept nogil:
         elif not is_print(s.data[at]):
             return NO
         at += 1
-    if names or at != s.n:
-        return MORE if names else NO
+    if names:
+        return MORE if at < SOCKS4_MAX else NO
     if start:
         set_host(out, s.data + start, at - start - 1)
-    return YES
+    if s.data[1] == SOCKS_CONNECT:
+        out.ends = at
+    if at == s.n:
+        return YES
+    return tunnelled(s.data + at, s.n - at) if out.ends else NO
 
 
 cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
     """RFC 1928, 3: version 5, the methods and no more, or a request (4) at once; SOCKS4: a command, an address, a name."""
+    cdef Answer answer
     cdef uint32_t i
     cdef uint32_t end = byte_at(s, 1) + 2
     if s.n < 3:
@@ -117,8 +139,12 @@ cdef Answer socks(const Sight *s, Found *out) noexcept nogil:
                 return NO
         end += socks_login(s.data + end, s.n - end)
         out.unfinished = end == s.n             # the request comes next
-        return YES if end == s.n else socks_request(s.data + end, s.n - end, out)
-    if s.from_opener and s.data[0] == 4 and 9 <= s.n < 512 and 1 <= s.data[1] <= 2 and be16(s, 2):
+        if end == s.n:
+            return YES
+        answer = socks_request(s.data + end, s.n - end, out)
+        out.ends += end if out.ends else 0
+        return answer
+    if s.from_opener and s.data[0] == 4 and 9 <= s.n and 1 <= s.data[1] <= 2 and be16(s, 2):
         if to_or_from(s, 1080) or 0 < s.data[4] < 224 or be32(s, 4) < 256 and be32(s, 4) != 0:
             return socks4_ends(s, out)
     return NO
