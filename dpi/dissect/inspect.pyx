@@ -220,6 +220,7 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     cdef uint32_t n = p.n
     cdef uint32_t ready
     cdef int32_t offset
+    cdef bint first
     cdef Work *w
     cdef Answer answer
     if in_messages(f.protocol.id) and not f.flags & FLOW_TLS:
@@ -242,7 +243,8 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
         offset = 0
     if offset == 0 and padding(p):
         return MORE
-    if offset == 0 and (f.work == NONE or stream_ready(&s.works[f.work].streams[side]) == 0):
+    first = offset == 0 and (f.work == NONE or stream_ready(&s.works[f.work].streams[side]) == 0)
+    if first:
         answer = show(s, f, p, side, data, n, out)
         if answer != MORE:
             return answer
@@ -257,7 +259,7 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
             return YES
         return NO if w == NULL or offset == 0 else MORE
     ready = stream_ready(&w.streams[side])
-    if offset == 0 and ready == n:
+    if first and ready == n:
         w.shown[side] = n                       # it was shown above
     if ready <= w.shown[side]:
         return MORE

@@ -142,6 +142,14 @@ def test_segments_of_one_size_name_it_the_same_in_order_swapped_or_the_first_sen
                 assert all(found[field] in (0, None, WHOLE[data][field]) for field in SAME), what
 
 
+@pytest.mark.parametrize("size", [1, 20, 100, 200, 400])
+def test_a_beginning_that_is_sent_again_with_all_behind_it_names_it_the_same(size: int) -> None:
+    """As senders do that put what was lost together, and what was fragmented comes as a whole (wire/fragments.pyx)."""
+    for what, opener, port, data in STREAMS:
+        if len(data) > size and data[:size].strip(b"\0"):
+            assert named(opener, port, [(0, data[:size]), (0, data)]) == WHOLE[data], what
+
+
 def test_behind_a_message_the_next_one_changes_nothing() -> None:
     for what, opener, port, data in STREAMS:
         if what not in WAITS:
