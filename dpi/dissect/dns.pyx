@@ -282,6 +282,7 @@ cdef void read_answers(const uint8_t *data, Cursor c, const Name *qname, DnsMess
 
 cdef inline void leads_to(DnsMessage *out, const Name *alias, uint32_t ttl) noexcept nogil:
     memcpy(out.cname, alias.text, alias.n)
+    out.cname[alias.n] = 0              # it may take the place of a longer one
     out.cname_len = alias.n
     out.cname_ttl = ttl
 
