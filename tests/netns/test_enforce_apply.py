@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from world import CACHE, CLASSES, DISPOSITIONS, MBIT, World, plan, shaped
 
 from dpi import enforce
 from dpi.errors import KernelError
-from dpi.policy.plan import Disposition, Tree
+from dpi.policy.plan import Disposition, KernelPlan, Tree
 
 pytestmark = pytest.mark.netns
 
@@ -56,7 +57,7 @@ def test_a_changed_rate_touches_that_class_alone_and_keeps_all_counters(world: W
     enforce.apply(plan(), state_dir=state)
     world.serve(world.inet, 80)
     assert world.banner("198.18.0.2", 80) == b"hello"
-    before = enforce.counters(plan())
+    before = at_rest(plan())
     assert before.classes["down", "rest"].packets and before.undecided["up"].packets
     faster = tuple(replace(c, rate=25 * MBIT, ceil=25 * MBIT) if c.name == "video" else c for c in CLASSES)
     trees = (Tree("lan0", "down", 200 * MBIT, faster, "rest"), plan().trees[1])
@@ -66,6 +67,15 @@ def test_a_changed_rate_touches_that_class_alone_and_keeps_all_counters(world: W
         f"{leaf()} -> rate 25mbit, ceil 25mbit, priority 3, leaf {leaf()}"
     ]
     assert enforce.counters(new) == before
+
+
+def at_rest(counted: KernelPlan) -> enforce.Counters:
+    """What the kernel has counted when a connection's last packets are through: nothing more for half a second."""
+    before, now = None, enforce.counters(counted)
+    while now != before:
+        time.sleep(0.5)
+        before, now = now, enforce.counters(counted)
+    return now
 
 
 def leaf() -> str:
