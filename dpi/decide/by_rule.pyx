@@ -6,25 +6,14 @@ first rule in the order of the files that holds is the one.
 """
 
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport strlen
 
-from dpi.decide.disposition cimport question
-from dpi.decide.labels cimport categorise
+from dpi.decide.disposition cimport ask_host, question
+from dpi.decide.labels cimport BY_OTHERS, categorise
 from dpi.decide.shard cimport Shard
 from dpi.dissect.protocols cimport P_DNS
-from dpi.flow.evidence cimport BY_RULE, confidence_of
+from dpi.flow.evidence cimport BY_DNS, BY_RULE, confidence_of
 from dpi.flow.flow cimport FLOW_NAMED, HOST_LOOKED_UP, NONE, Flow, opener
-from dpi.flow.strings cimport string_text
 from dpi.match.rule_table cimport Question, rules_ask
-
-
-cdef enum:
-    BY_HEARSAY = 70         # what another client's lookup counts
-
-
-cdef inline void ask_host(Question *q, const char *host) noexcept nogil:
-    q.host = host
-    q.host_len = <uint32_t>strlen(host)
 
 
 cdef void by_rule(Shard *s, Flow *f) noexcept nogil:
@@ -39,12 +28,12 @@ cdef void by_rule(Shard *s, Flow *f) noexcept nogil:
     q.local = f.addr[client]
     q.remote = f.addr[1 - client]
     sure = f.flags & FLOW_NAMED or f.asked == HOST_LOOKED_UP
-    ask_host(&q, string_text(s.strings, f.host if sure and f.protocol.id != P_DNS else <uint32_t>NONE))
+    ask_host(s, &q, f.host if sure and f.protocol.id != P_DNS else <uint32_t>NONE)
     rule = rules_ask(s.app_rules, &q)
     if rule == NONE and not sure and f.host != NONE and f.protocol.id != P_DNS:
-        ask_host(&q, string_text(s.strings, f.host))
+        ask_host(s, &q, f.host)
         rule = rules_ask(s.app_rules, &q)
-        confidence = BY_HEARSAY
+        confidence = confidence_of(BY_DNS) - BY_OTHERS
     if rule == NONE or confidence < f.app.confidence:
         return
     f.app.id = s.app_rules.rules[rule].disposition

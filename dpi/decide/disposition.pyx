@@ -19,6 +19,12 @@ from dpi.flow.strings cimport string_text
 from dpi.match.rule_table cimport OPENED_IN, OPENED_OUT, Question, rules_ask
 
 
+cdef void ask_host(const Shard *s, Question *q, uint32_t host) noexcept nogil:
+    """Rules are asked about this host, a string of the shard's; NONE: about no host."""
+    q.host = string_text(s.strings, host)
+    q.host_len = <uint32_t>strlen(q.host)
+
+
 cdef void question(Shard *s, const Flow *f, Question *q) noexcept nogil:
     """What the rules may ask of a flow.  Without knowing where the LAN is, whoever opened is local."""
     cdef int client = opener(f)
@@ -28,8 +34,7 @@ cdef void question(Shard *s, const Flow *f, Question *q) noexcept nogil:
     q.app = f.app.id if sure and not dns else 0
     q.protocol = f.protocol.id
     q.category = s.category[q.app] if q.app else s.category[q.protocol]
-    q.host = string_text(s.strings, f.host if (sure or f.asked == HOST_LOOKED_UP) and not dns else <uint32_t>NONE)
-    q.host_len = <uint32_t>strlen(q.host)
+    ask_host(s, q, f.host if (sure or f.asked == HOST_LOOKED_UP) and not dns else <uint32_t>NONE)
     q.ja4 = string_text(s.strings, ja4_of(f))
     q.alpn = string_text(s.strings, f.alpn)
     q.local = f.addr[local]
@@ -57,11 +62,9 @@ cdef bint host_ruled(const Shard *s, const Flow *f) noexcept nogil:
     if s.rules == NULL or not f.flags & FLOW_NAMED:
         return False
     question(s, f, &q)
-    q.host = string_text(s.strings, <uint32_t>NONE)
-    q.host_len = 0
+    ask_host(s, &q, <uint32_t>NONE)
     nameless = rules_ask(s.rules, &q)
-    q.host = string_text(s.strings, f.host)
-    q.host_len = <uint32_t>strlen(q.host)
+    ask_host(s, &q, f.host)
     return rules_ask(s.rules, &q) != nameless
 
 

@@ -8,6 +8,10 @@ from dpi.flow.flow cimport Flow
 from dpi.wire.packet cimport Packet
 
 
+cdef enum:
+    BY_OTHERS = 15          # confidence that a name loses where it was another client's lookup
+
+
 cdef uint16_t header_label(const Packet *packet) noexcept nogil
 cdef void categorise(Shard *shard, Flow *flow) noexcept nogil
 cdef void name_by_address(Shard *shard, Flow *flow) noexcept nogil

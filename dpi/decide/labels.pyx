@@ -34,7 +34,7 @@ from dpi.flow.evidence cimport (
     confidence_of,
     improve,
 )
-from dpi.flow.flow cimport HOST_LOOKED_UP, HOST_IN_HELLO, FLOW_NAMED, FLOW_OPENER, FLOW_SYN_SEEN, NONE, Flow, opener
+from dpi.flow.flow cimport FLOW_NAMED, FLOW_OPENER, FLOW_SYN_SEEN, HOST_IN_HELLO, HOST_LOOKED_UP, NONE, Flow, opener
 from dpi.flow.strings cimport string_drop, string_keep, string_text
 from dpi.match.hosts cimport HostHit, HostTable, host_match
 from dpi.match.name_table cimport NameHit
@@ -46,8 +46,7 @@ from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, Packet
 
 
 cdef enum:
-    BY_OTHERS = 15          # confidence that a name loses where it was another client's lookup …
-    BY_MANY = 25            # … and where several apps share the address
+    BY_MANY = 25            # confidence that a name loses where several apps share the address
     BY_CLAIM = 5            # … that another flow showed, at an address that is not the app's own: no rule acts on that at once
 
 

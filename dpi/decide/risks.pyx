@@ -18,7 +18,7 @@ from dpi.dissect.protocols cimport *
 from dpi.dissect.risks cimport *
 from dpi.dissect.tls cimport TLS_1_2
 from dpi.flow.evidence cimport BY_SIGNATURE
-from dpi.flow.flow cimport HOST_IN_HELLO, FLOW_NAMED, FLOW_SYN_SEEN, FLOW_TLS, SYSTEM_PORTS, Flow, opener
+from dpi.flow.flow cimport FLOW_NAMED, FLOW_SYN_SEEN, FLOW_TLS, HOST_IN_HELLO, SYSTEM_PORTS, Flow, opener
 from dpi.flow.strings cimport string_text
 from dpi.match.name_table cimport NameHit
 from dpi.match.names cimport names_find
