@@ -27,8 +27,11 @@ from dpi.capture.reader cimport (
     half,
     reader_close,
     reader_open,
+    shrunk,
+    torn,
     word,
 )
+from dpi.capture.window cimport window_torn
 from dpi.wire.link cimport link_is_read
 from dpi.wire.prefetch cimport prefetch
 
@@ -103,7 +106,7 @@ cdef int next_pcap(CaptureReader *r, Record *out) noexcept nogil:
     wirelen = word(r, h + 12)
     if r.old and caplen > wirelen:
         caplen, wirelen = wirelen, caplen
-    if caplen > RECORD_MAX:
+    if caplen > RECORD_MAX or caplen == 0 and shrunk(r):
         return damaged(r)
     h = ahead(r, r.header + caplen)
     if h == NULL:
@@ -144,7 +147,7 @@ cdef int next_record(CaptureReader *r, Record *out) noexcept nogil:
 
 
 cdef bint at_hand(const CaptureReader *r) noexcept nogil:
-    cdef const uint8_t *b = r.buffer + r.begin
+    cdef const uint8_t *b = r.bytes + r.begin
     cdef size_t n = r.end - r.begin
     if not r.blocks:
         return n >= r.header and n - r.header >= word(r, b + 8) and not begins_another(r, b)
@@ -211,13 +214,17 @@ cdef class Capture:
     def __next__(self):
         cdef Record record
         cdef int got
+        cdef bytes data = b""
         with nogil:
             got = next_record(&self.reader, &record)
+        if got:
+            data = (<const char *>record.data)[:record.caplen]
+            got = not window_torn(self.reader.window) or torn(&self.reader)
         if not got:
             if fault := self.fault():
                 raise CaptureError(fault)
             raise StopIteration
-        return record.time, record.linktype, record.wirelen, (<const char *>record.data)[:record.caplen]
+        return record.time, record.linktype, record.wirelen, data
 
     def skim(self) -> tuple[int, int]:
         """Reads to the end as the loop does: (records, bytes captured).  Raises nothing: .warning says."""
@@ -238,7 +245,7 @@ cdef class Capture:
 
     cdef bytes start(self, size_t n):
         """What it starts with, at most n bytes; before anything was taken out of the buffer."""
-        return (<const char *>self.reader.buffer)[:min(self.reader.end, n)]
+        return (<const char *>self.reader.bytes)[:min(self.reader.end, n)]
 
     cdef object fault(self):
         if self.unpacked is not None and self.unpacked.error is not None:

@@ -1,6 +1,8 @@
 """A capture's bytes, as the formats read them; see reader.pyx."""
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from dpi.capture.window cimport Window
+
 
 cdef enum:
     RECORD_MAX = 2 << 20    # four times the largest packet that Linux hands out (BIG TCP), with its options
@@ -35,10 +37,13 @@ cdef struct CaptureReader:
     int fd
     bint regular            # a file: reading never waits
     bint turns              # wait for a pipe for a fifth of a second at a time
-    uint8_t *buffer
-    size_t begin            # of what has been read and not yet been consumed
+    uint8_t *buffer         # what is read() into
+    Window *window          # of a file; NULL as long as all of it was read()
+    const uint8_t *bytes    # the one or the other
+    int64_t first           # where in the file its first byte is: standard input may begin anywhere
+    size_t begin            # of what is there and has not yet been consumed
     size_t end
-    int64_t offset          # in the file, of buffer[begin]
+    int64_t offset          # in the capture, of bytes[begin]
     bint finished           # read() has said so
     bint blocks             # pcapng
     bint swapped            # the writer had the other byte order
@@ -78,6 +83,8 @@ cdef void stock_up(CaptureReader *r) noexcept nogil
 
 cdef void blame(CaptureReader *r, CaptureFault fault, int64_t at) noexcept nogil
 cdef int ended(CaptureReader *r) noexcept nogil
+cdef int torn(CaptureReader *r) noexcept nogil
+cdef bint shrunk(CaptureReader *r) noexcept nogil
 cdef int damaged(CaptureReader *r) noexcept nogil
 
 
@@ -97,7 +104,7 @@ cdef inline const uint8_t *ahead(CaptureReader *r, size_t n) noexcept nogil:
 
     Earlier pointers are void."""
     if r.end - r.begin >= n:
-        return r.buffer + r.begin
+        return r.bytes + r.begin
     return more(r, n)
 
 

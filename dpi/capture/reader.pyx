@@ -1,17 +1,17 @@
-"""What a capture is read through: one buffer, and where in it the next record begins.
+"""What a capture is read through: its next bytes, and where in them the next record begins.
 
-Everything is read() into it, in pieces that stay in the processor's cache until their packets were looked at, and
-that begin at a page, where the kernel copies fastest.  To map the file instead costs no copy but a page fault every few
-packets, and a walk from header to header through memory that is not in the cache: it was slower by a tenth of a second
-for 2 GB, and needs a handler for what happens when the file becomes shorter.
+Small files, pipes and the last piece of a file are read() into a buffer, to where a page begins, which the kernel copies
+to fastest.  The rest of a file comes through a window (window.pyx) and is not copied at all.
 """
-from libc.errno cimport EINTR, errno
+from libc.errno cimport EINTR, EIO, errno
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 from libc.stdlib cimport free
 from libc.string cimport memmove, memset
 from posix.stat cimport S_ISREG, fstat, struct_stat
 from posix.stdlib cimport posix_memalign
-from posix.unistd cimport read
+from posix.unistd cimport SEEK_CUR, SEEK_SET, lseek, read
+
+from dpi.capture.window cimport window_close, window_move, window_open, window_torn
 
 
 cdef extern from "<poll.h>" nogil:
@@ -50,36 +50,68 @@ cdef bint reader_open(CaptureReader *r, int fd) noexcept nogil:
     if posix_memalign(<void **>&r.buffer, PAGE, BUFFER) != 0:
         r.buffer = NULL
         return False
+    r.bytes = r.buffer
     r.regular = size_of(r) != INT64_MAX
+    if r.regular:
+        r.first = lseek(fd, 0, SEEK_CUR)
     return True
 
 
 cdef void reader_close(CaptureReader *r) noexcept nogil:
+    if r.window != NULL:
+        window_close(r.window)
     free(r.buffer)
     free(r.interfaces)
-    r.buffer = NULL
+    r.window = NULL
+    r.bytes = r.buffer = NULL
     r.interfaces = NULL
     r.begin = r.end = 0
     r.finished = True
 
 
+cdef bint move_on(CaptureReader *r, int64_t size) noexcept nogil:
+    """The window, to the next record; False where it cannot."""
+    cdef int64_t start
+    cdef int64_t position = r.first + r.offset
+    if r.window == NULL:
+        r.window = window_open()
+    if r.window == NULL or not window_move(r.window, r.fd, position, size, &start):
+        return False
+    r.bytes = r.window.at
+    r.begin = <size_t>(position - start)
+    r.end = r.window.n
+    return True
+
+
 cdef bint fill(CaptureReader *r) noexcept nogil:
-    """Reads more; False at the end or on an error."""
+    """Has more at hand; False at the end or on an error."""
     cdef size_t left = r.end - r.begin
+    cdef int64_t behind = r.first + r.offset + <int64_t>left    # what is there
+    cdef int64_t size
     cdef size_t start
     cdef ssize_t n
     cdef pollfd waiting
     if r.finished:
         return False
+    if shrunk(r):
+        return torn(r)
     if r.error == EINTR:
         r.error = 0
         r.fault = CAPTURE_FINE
-    if r.begin >= PAGE or left == 0:
+    if r.regular and behind > r.first:
+        size = size_of(r)
+        if size - behind > AT_ONCE and move_on(r, size):
+            return True
+    if r.window != NULL:
+        lseek(r.fd, behind, SEEK_SET)
+    if r.begin >= PAGE or left == 0 or r.bytes != r.buffer:
         start = -left % PAGE
-        memmove(r.buffer + start, r.buffer + r.begin, left)
+        memmove(r.buffer + start, r.bytes + r.begin, left)
+        r.bytes = r.buffer
         r.begin = start
         r.end = start + left
-    if r.turns:     # a signal that comes just before read() would not end it: whoever waits for that would wait for ever
+    if r.turns and not r.regular:
+        # A signal that comes just before read() would not end it: whoever waits for that would wait for ever.
         waiting.fd = r.fd
         waiting.events = POLLIN
         if poll(&waiting, 1, TURN) <= 0:
@@ -95,8 +127,8 @@ cdef bint fill(CaptureReader *r) noexcept nogil:
         blame(r, CAPTURE_UNREADABLE, r.offset + <int64_t>left)
         if errno == EINTR:      # Python handles its signals first; the next call reads on
             return False
-    elif size_of(r) < r.offset + <int64_t>left:     # it has become shorter meanwhile, as captures that are rotated do
-        blame(r, CAPTURE_CUT, size_of(r))
+    elif size_of(r) < behind:   # it has become shorter meanwhile, as captures that are rotated do
+        blame(r, CAPTURE_CUT, size_of(r) - r.first)
     r.finished = True
     return False
 
@@ -112,7 +144,7 @@ cdef const uint8_t *more(CaptureReader *r, size_t n) noexcept nogil:
     while r.end - r.begin < n:
         if not fill(r):
             return NULL
-    return r.buffer + r.begin
+    return r.bytes + r.begin
 
 
 cdef int ended(CaptureReader *r) noexcept nogil:
@@ -122,8 +154,28 @@ cdef int ended(CaptureReader *r) noexcept nogil:
     return 0
 
 
+cdef bint shrunk(CaptureReader *r) noexcept nogil:
+    """Whether what the window shows may be no part of the file any more: of its last page only the rest reads as zeros."""
+    return r.window != NULL and (window_torn(r.window) or size_of(r) < r.first + r.offset + <int64_t>(r.end - r.begin))
+
+
+cdef int torn(CaptureReader *r) noexcept nogil:
+    """The file has become shorter under the window, or its disk has failed: from somewhere on there are only zeros."""
+    cdef int64_t size = size_of(r) - r.first
+    if size > r.offset:
+        r.error = EIO
+        blame(r, CAPTURE_UNREADABLE, r.offset)
+    else:
+        blame(r, CAPTURE_CUT, size)
+    r.finished = True
+    consume(r, r.end - r.begin)
+    return 0
+
+
 cdef int damaged(CaptureReader *r) noexcept nogil:
     """Lengths that cannot be right: where the next record is, nobody knows."""
+    if shrunk(r):
+        return torn(r)
     blame(r, CAPTURE_DAMAGED, r.offset)
     r.finished = True
     consume(r, r.end - r.begin)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
+import subprocess
+import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -328,6 +332,88 @@ def test_a_file_that_is_cut_while_it_is_read_gives_what_was_there(tmp_path: Path
             found.extend(capture)
     assert found == [(S * i, 1, 1008, bytes([i & 255]) * 1008) for i in range(len(found))]
     assert left // 1024 - 1 <= len(found) < 4000
+
+
+@pytest.mark.parametrize(
+    "left", [0, 4 << 20, 6_000_000, 7_999_999], ids=["nothing", "a page's edge", "a part", "the last"]
+)
+def test_a_file_that_is_cut_below_what_is_looked_at_gives_what_was_there(tmp_path: Path, left: int) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes(many(8000))
+    with Capture(path) as capture:
+        found = [next(capture) for _ in range(3000)]
+        os.truncate(path, left)
+        with pytest.raises(CaptureError, match=f":{left}: the capture ends in the middle of a record"):
+            found.extend(capture)
+        assert list(capture.warning.splitlines()) == [f"{path}:{left}: the capture ends in the middle of a record"]
+    last = found.pop()[3]  # in the page that the cut is in
+    assert last.rstrip(b"\0") == bytes([len(found) & 255]) * len(last.rstrip(b"\0"))
+    assert found == [(S * i, 1, 1008, bytes([i & 255]) * 1008) for i in range(len(found))]
+    assert max(2999, left // 1024 - 4) <= len(found) < 8000
+
+
+@pytest.mark.parametrize("left", [0, 4 << 20, 6_000_000])
+def test_the_engine_survives_a_file_that_is_cut_below_it(tmp_path: Path, left: int) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes(many(8000))
+    core = Core(16, merge=True)
+    with Capture(path) as capture:
+        core.run(capture, 3000)
+        os.truncate(path, left)
+        while core.run(capture, 3000):
+            pass
+        assert capture.warning == f"{path}:{left}: the capture ends in the middle of a record"
+    assert core.counters()["records"] < 8000
+
+
+def test_a_fault_in_the_memory_of_others_ends_the_process_as_ever(tmp_path: Path) -> None:
+    """Reading a capture has a handler for SIGBUS, which is not to hide others' faults."""
+    path = tmp_path / "x.pcap"
+    path.write_bytes(many(4000))
+    script = f"""
+import mmap, os
+from dpi.capture.pcapfile import Capture
+path = {str(path)!r}
+with Capture(path) as capture:
+    assert capture.skim() == (4000, 4000 * 1008)
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as others:
+        os.truncate(path, 0)
+        others[1 << 20]
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGBUS
+
+
+def skimmed(script: str, **options: Any) -> str:
+    """What a process of its own says of a capture that it skims."""
+    script = f"from dpi.capture.pcapfile import Capture\n{script}\nprint(*capture.skim(), capture.warning)"
+    return subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, **options).stdout
+
+
+def test_a_file_is_read_also_where_there_is_no_memory_to_map_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes(many(20_000))
+    script = f"""
+import resource
+capture = Capture({str(path)!r})
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (4 << 20),) * 2)"""
+    assert skimmed(script) == f"20000 {20_000 * 1008} None\n"
+
+
+def test_standard_input_is_read_from_where_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes(bytes(3001) + many(20_000))
+    with path.open("rb") as file:
+        os.lseek(file.fileno(), 3001, os.SEEK_SET)
+        assert skimmed("capture = Capture('-')", stdin=file) == f"20000 {20_000 * 1008} None\n"
+
+
+def test_records_survive_the_edges_of_what_is_mapped(tmp_path: Path) -> None:
+    """Of all sizes, several windows long."""
+    path = tmp_path / "x.pcapng"
+    packets = [i.to_bytes(4, "big") * (i * i % 9000) for i in range(2500)] + [bytes(2_000_000)] * 4
+    path.write_bytes(section() + interface() + b"".join(enhanced(0, p) for p in packets))
+    assert [r[3] for r in records(path)] == packets
 
 
 def test_a_file_that_grows_while_it_is_read_is_read_to_its_new_end(tmp_path: Path) -> None:
