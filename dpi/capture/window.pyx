@@ -8,7 +8,7 @@ from libc.errno cimport errno
 from libc.signal cimport SIGBUS
 from libc.stdint cimport int64_t, uint8_t, uintptr_t
 from posix.mman cimport (
-    MADV_SEQUENTIAL, MAP_ANONYMOUS, MAP_FAILED, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_READ, madvise, mmap, munmap,
+    MADV_SEQUENTIAL, MAP_ANONYMOUS, MAP_FAILED, MAP_FIXED, MAP_PRIVATE, PROT_READ, madvise, mmap, munmap,
 )
 from posix.signal cimport SA_SIGINFO, sigaction, sigaction_t, sigemptyset, siginfo_t
 from posix.unistd cimport _SC_PAGESIZE, sysconf
@@ -91,7 +91,7 @@ cdef void window_close(Window *w) noexcept nogil:
 cdef bint window_move(Window *w, int fd, int64_t position, int64_t size, int64_t *start) noexcept nogil:
     cdef int64_t begin = position & ~<int64_t>(ALIGNED - 1)
     cdef size_t n = <size_t>min(size - begin, SIZE)
-    cdef void *at = mmap(NULL, n, PROT_READ, MAP_SHARED, fd, begin)
+    cdef void *at = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, begin)      # some file systems share nothing
     if at == MAP_FAILED:
         return False
     madvise(at, n, MADV_SEQUENTIAL)
