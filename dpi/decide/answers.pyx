@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dpi.capture.decision cimport HOLD, Decision
+from dpi.decide.device cimport device_ipv4
 from dpi.decide.labels cimport categorise, service_at
 from dpi.decide.name_label cimport name_label
 from dpi.decide.shard cimport LEARNT, SEES_NONE, TRAIT_SHARED, Learnt, Shard
@@ -166,6 +167,7 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
     nobody asked for teaches nothing; by hearsay (a capture of one direction) as much as if another client had asked.
     """
     cdef const uint8_t *client = p.dst
+    cdef const uint8_t *device = NULL   # its address of IPv4, where it has asked over IPv6
     cdef const DnsMessage *m = &s.inspector.dns
     cdef uint32_t *open = &f.isn[m.id >> 5 & 1]
     cdef uint32_t bit = <uint32_t>1 << (m.id & 31)
@@ -213,8 +215,12 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
             label = end
     if s.traits[end] & TRAIT_SHARED:
         source |= CARRIED
+    if client != NULL and f.version == 6:
+        device = device_ipv4(s, f)
     for i in range(m.n_addresses):
         names_learn(s.names, client, m.addresses[i].address, name, n, m.addresses[i].ttl, label, s.now, source)
+        if device != NULL:
+            names_learn(s.names, device, m.addresses[i].address, name, n, m.addresses[i].ttl, label, s.now, source)
         if client != NULL:
             networks_learn(s.names, client, m.addresses[i].address, 0 if s.traits[label] & TRAIT_SHARED else label, s.now)
     if m.n_addresses and s.routes != NULL and s.routes.n:

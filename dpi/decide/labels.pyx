@@ -10,6 +10,7 @@ from libc.string cimport memcpy, memset, strlen
 
 from dpi.decide.by_program cimport by_program
 from dpi.decide.device cimport device_forget
+from dpi.decide.lookup cimport lookup_find
 from dpi.decide.name_label cimport name_label
 from dpi.decide.near cimport near_find
 from dpi.decide.risks cimport belongs, is_name, lookup_risks
@@ -38,7 +39,7 @@ from dpi.flow.flow cimport FLOW_NAMED, FLOW_OPENER, FLOW_SYN_SEEN, HOST_IN_HELLO
 from dpi.flow.strings cimport string_drop, string_keep, string_text
 from dpi.match.hosts cimport HostHit, HostTable, host_match
 from dpi.match.name_table cimport NameHit
-from dpi.match.names cimport names_find, servers_find, servers_learn
+from dpi.match.names cimport servers_find, servers_learn
 from dpi.match.nearby cimport networks_learn
 from dpi.match.ports cimport port_match
 from dpi.match.prefix_table cimport prefix_match, prefix_told
@@ -75,13 +76,12 @@ cdef void categorise(Shard *s, Flow *f) noexcept nogil:
 
 cdef void name_by_address(Shard *s, Flow *f) noexcept nogil:
     """What the server's address was called lately: by this client's resolver, by others', by the server itself."""
-    cdef int client = opener(f)
-    cdef int server = 1 - client
+    cdef int server = 1 - opener(f)
     cdef NameHit hit
     cdef int confidence
     if s.names == NULL or f.flags & FLOW_NAMED or f.app.confidence >= confidence_of(BY_DNS):
         return
-    if names_find(s.names, f.addr[client], f.addr[server], s.now, &hit):
+    if lookup_find(s, f, &hit):
         confidence = confidence_of(BY_DNS)
         if not hit.own:
             confidence -= BY_OTHERS

@@ -7,6 +7,7 @@ them never changes what becomes of a flow.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport strcmp, strlen, strncmp
 
+from dpi.decide.lookup cimport lookup_find
 from dpi.decide.shard cimport TRAIT_SHARED, Shard
 from dpi.dissect.answer cimport Certificate
 from dpi.dissect.ciphers cimport weak_cipher
@@ -153,7 +154,7 @@ cdef uint32_t lookup_risks(Shard *s, const Flow *f, uint16_t label) noexcept nog
         return 0
     if label == 0 or s.traits[label] & TRAIT_SHARED or s.names == NULL:
         return 0
-    if not names_find(s.names, f.addr[opener(f)], server, s.now, &own) or not own.own or own.ambiguous or own.carried:
+    if not lookup_find(s, f, &own) or not own.own or own.ambiguous or own.carried:
         return 0
     if own.label == label or s.traits[own.label] & TRAIT_SHARED or akin_names(own.name, string_text(s.strings, f.host)):
         return 0

@@ -69,6 +69,13 @@ cdef struct Habit:          # what a client used a fingerprint for (near.pyx)
     uint8_t times           # how often, as far as that counts
 
 
+cdef struct Machine:        # which address of IPv4 a device has (device.pyx)
+    uint64_t mac            # 0: free
+    uint8_t address[16]
+    int64_t seen            # ns: the last time
+    int64_t several         # ns: until then it counts as one that passes on what others send
+
+
 cdef struct Shard:
     pthread_mutex_t mutex
     Table *table
@@ -93,6 +100,7 @@ cdef struct Shard:
     const RuleTable *routes
     Learnt *learnt
     Habit *habits           # [HABITS]
+    Machine *machines       # [MACHINES]
     uint64_t holds          # packets held so far; the number of the last one
     uint8_t overrides       # a bit for each route whose servers' names are to lead to a cache's own address
     uint8_t answers         # … of which somebody answers queries now
@@ -109,6 +117,7 @@ cdef struct Shard:
 cdef enum:
     LEARNT = 4096           # addresses that the control plane was told lately
     HABITS = 8192
+    MACHINES = 2048
 
 
 cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil

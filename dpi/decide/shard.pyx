@@ -30,9 +30,10 @@ cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil:
     s.traits = <uint8_t *>calloc(LABELS, 1)
     s.learnt = <Learnt *>calloc(LEARNT, sizeof(Learnt))
     s.habits = <Habit *>calloc(HABITS, sizeof(Habit))
+    s.machines = <Machine *>calloc(MACHINES, sizeof(Machine))
     if (s.table == NULL or s.strings == NULL or s.category == NULL
             or s.video == NULL or s.calls == NULL or s.push == NULL or s.traits == NULL or s.learnt == NULL
-            or s.habits == NULL
+            or s.habits == NULL or s.machines == NULL
             or not ring_init(&s.ring, events) or not inspector_init(&s.inspector, works, STREAMS)
             or pthread_mutex_init(&s.mutex, NULL) != 0):
         shard_free(s)
@@ -59,6 +60,7 @@ cdef void shard_free(Shard *s) noexcept nogil:
     free(s.traits)
     free(s.learnt)
     free(s.habits)
+    free(s.machines)
     free(s)
 
 

@@ -16,7 +16,7 @@ SECOND = 1_000_000_000
 class Taught(NamedTuple):
     """A name of the server.
 
-    to: the flow's client, or another client was told so by DNS; or the server itself has shown it to somebody.
+    to: the flow's client, or another address was told so by DNS; or the server itself has shown it to somebody.
     shared: other apps' names lead to the address, too.  when: Unix time at which it was told last.
     """
 
@@ -40,7 +40,7 @@ def words(known: Taught, record: FlowRecord) -> str:
     """`DNS told the client that www.example.org is at 192.0.2.7, 0.120 s before it began, 2026-11-30 14:02:11.310`"""
     told = {
         "client": f"DNS told the client that {known.name} is at {record.dst}",
-        "another": f"DNS told another client that {known.name} is at {record.dst}",
+        "another": f"DNS told another address that {known.name} is at {record.dst}",
         "server": f"the server had shown the name {known.name} at this port",
     }[known.to]
     before = record.start - known.when

@@ -120,7 +120,7 @@ def test_anothers_lookup_and_what_the_server_had_shown_are_told_as_such(tmp_path
     others = write(tmp_path / "others", lookup("www.netflix.com", "10.0.0.9") + connection(40000))
     (flow,) = flows("--capture", others, CLIENT)
     assert (flow["method"], flow["confidence"]) == ("dns", 0.7)
-    assert any(line.startswith("DNS told another client that www.netflix.com is at") for line in flow["evidence"])
+    assert any(line.startswith("DNS told another address that www.netflix.com is at") for line in flow["evidence"])
     shown = write(tmp_path / "shown", connection(40000, openssl_hello("www.netflix.com")) + connection(40001))
     (flow,) = flows("--capture", shown, f"{CLIENT}:40001")
     assert flow["method"] == "known-server"
