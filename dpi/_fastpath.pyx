@@ -17,7 +17,7 @@ from dpi.decide.device cimport device_forget, device_learn
 from dpi.decide.disposition cimport ask, host_ruled
 from dpi.decide.first cimport first_tell
 from dpi.decide.labels cimport (
-    categorise, forget, header_label, may_lie, name_at_end, name_by_address, name_late, take_answer, take_over,
+    answered, categorise, forget, header_label, may_lie, name_at_end, name_by_address, name_late, take_answer, take_over,
 )
 from dpi.decide.near cimport near_learn
 from dpi.decide.peers cimport peer_again, peer_settle, peers_awaited, peers_read
@@ -136,12 +136,13 @@ cdef void process(Shard *s, Packet *p, Decision *d) noexcept nogil:
         watch(s, f, p, side)
     if p.time > f.last:
         f.last = p.time
+    if side == 1 and f.state == STATE_NEW and p.proto != IP_TCP:
+        f.state = STATE_TWO_WAY
+        answered(s, f, side)
     if p.fragment != FRAGMENT_JOINED:
         f.packets[side] += 1
         f.bytes[side] += p.length
     f.flags |= FLOW_TOUCHED
-    if side == 1 and f.state == STATE_NEW and p.proto != IP_TCP:
-        f.state = STATE_TWO_WAY
     if f.needs & NEED_QUIET:
         if not waits(s, f):
             leave(s, f)

@@ -16,6 +16,8 @@ cdef uint16_t header_label(const Packet *packet) noexcept nogil
 cdef void categorise(Shard *shard, Flow *flow) noexcept nogil
 cdef void name_by_address(Shard *shard, Flow *flow) noexcept nogil
 cdef bint is_servers(const Shard *shard, const Flow *flow) noexcept nogil
+cdef bint unanswered(const Flow *flow) noexcept nogil
+cdef void answered(Shard *shard, Flow *flow, int side) noexcept nogil
 cdef void take_over(Shard *shard, Flow *flow, Finding *finding) noexcept nogil
 cdef void take_answer(Shard *shard, Flow *flow, const Finding *finding) noexcept nogil
 cdef uint16_t service_at(Shard *shard, const uint8_t *address) noexcept nogil

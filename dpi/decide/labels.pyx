@@ -43,7 +43,7 @@ from dpi.match.names cimport servers_find, servers_learn
 from dpi.match.nearby cimport networks_learn
 from dpi.match.ports cimport port_match
 from dpi.match.prefix_table cimport prefix_match, prefix_told
-from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, Packet
+from dpi.wire.packet cimport IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, IP_UDP, Packet
 
 
 cdef enum:
@@ -225,12 +225,36 @@ cdef inline void take_fields(Shard *s, Flow *f, const Found *found) noexcept nog
 cdef bint is_servers(const Shard *s, const Flow *f) noexcept nogil:
     """Whether a name that a flow shows may be taken for its server's by others.
 
-    A proxy is not whom it connects to, and what nobody has answered anybody may have sent; of UDP, whose first packet
-    mostly shows the name, that is not known.
+    A proxy is not whom it connects to, and what nobody has answered anybody may have sent.
     """
-    if to_proxy(f.protocol.id):
-        return False
-    return f.proto != IP_TCP or f.packets[1 - opener(f)] or s.hearsay
+    return not to_proxy(f.protocol.id) and (f.packets[1 - opener(f)] or s.hearsay)
+
+
+cdef void teach(Shard *s, const Flow *f, const char *name, uint16_t n, uint16_t label, uint8_t method) noexcept nogil:
+    """What others call the server from now on, and what this client has found beside it."""
+    cdef int server = 1 - opener(f)
+    if s.names == NULL:
+        return
+    servers_learn(s.names, f.addr[server], f.port[server], f.proto, name, n, label, s.now, method)
+    networks_learn(s.names, f.addr[1 - server], f.addr[server], 0 if s.traits[label] & TRAIT_SHARED else label, s.now)
+
+
+cdef bint unanswered(const Flow *f) noexcept nogil:
+    """Whether a client's first datagrams have shown its server's name, and the server has sent nothing yet."""
+    return (f.proto == IP_UDP and f.flags & FLOW_NAMED and (f.protocol.id == P_QUIC or f.protocol.id == P_DTLS)
+            and f.packets[1 - opener(f)] == 0)
+
+
+cdef void answered(Shard *s, Flow *f, int side) noexcept nogil:
+    """The first datagram of the side that was silent: if it is the server's, what its client has shown counts for others."""
+    cdef const char *name
+    cdef uint16_t n
+    if not unanswered(f) or side == opener(f) or s.hearsay:
+        return
+    name = string_text(s.strings, f.host)
+    n = <uint16_t>strlen(name)
+    if n:
+        teach(s, f, name, n, f.app.id, BY_QUIC_SNI if f.protocol.id == P_QUIC else BY_SNI)
 
 
 cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
@@ -239,7 +263,6 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
     cdef uint16_t label = 0
     cdef uint32_t before
     cdef bint another
-    cdef int server
     if s.blind != SEES_NAMES:
         hide_name(s, finding)
     if finding.client != NOBODY and not f.flags & (FLOW_SYN_SEEN | FLOW_SYN_SEEN << 1):
@@ -279,12 +302,8 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
             improve(&f.app, label, finding.method, confidence_of(finding.method))
             if another and (finding.method == BY_SNI or finding.method == BY_QUIC_SNI):
                 f.risks |= lookup_risks(s, f, label)
-            server = 1 - opener(f)
-            if s.names != NULL and finding.method != BY_DNS_QUERY and is_servers(s, f):
-                servers_learn(s.names, f.addr[server], f.port[server], f.proto, found.host, found.host_len,
-                              f.app.id, s.now, finding.method)
-                networks_learn(s.names, f.addr[1 - server], f.addr[server],
-                               0 if s.traits[f.app.id] & TRAIT_SHARED else f.app.id, s.now)
+            if finding.method != BY_DNS_QUERY and is_servers(s, f):
+                teach(s, f, found.host, found.host_len, f.app.id, finding.method)
     if finding.tunnel and label:
         finding.complete = 1                        # whom a proxy is asked for is known
     improve(&f.app, label, finding.method, confidence_of(finding.method))

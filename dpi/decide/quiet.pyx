@@ -4,10 +4,14 @@ What the kernel keeps for itself overtakes what still waits in the queue.  A sen
 for a loss (RFC 5681, 3.2), and one GSO packet is dozens of them: a download that left the queue in mid-burst would be
 slowed down by it.  So a flow leaves at a packet behind which nothing is known to come: one that asks, or one that
 acknowledges all that was sent.  One that never pauses leaves all the same, a little later.
+
+One of QUIC or DTLS waits for the server as well: the first datagram may be forged, and only what was answered tells others
+whose server it is.
 """
 
 from libc.stdint cimport int32_t, uint16_t, uint32_t
 
+from dpi.decide.labels cimport unanswered
 from dpi.decide.shard cimport Shard
 from dpi.dissect.inspector cimport NEED_QUIET
 from dpi.flow.flow cimport Flow
@@ -34,6 +38,6 @@ cdef bint quiet(Flow *f, const Packet *p, int side) noexcept nogil:
 
 cdef uint16_t waits(const Shard *s, const Flow *f) noexcept nogil:
     """NEED_QUIET where a flow for which nothing more is needed has to wait; else 0."""
-    if not s.offload or s.quiet or (f.proto != IP_TCP and f.proto != IP_UDP):
+    if not s.offload or (f.proto != IP_TCP and f.proto != IP_UDP) or (s.quiet and not unanswered(f)):
         return 0
     return NEED_QUIET if f.packets[0] + f.packets[1] < f.decided_at + <uint32_t>WAIT_MAX else 0

@@ -20,20 +20,25 @@ from tests.cores import (
     FINAL,
     PSH,
     RESOLVER,
+    SECOND,
     SERVER,
     SHIFT,
     SYN,
+    UDP,
     VIDEO,
     Connection,
     answer,
     core,
     datagram,
+    ended,
     find,
+    ip,
     label_by,
     question,
     resolve,
 )
-from tests.handshakes import openssl_hello, self_signed, server_flight
+from tests.handshakes import client_hello as tls_hello
+from tests.handshakes import dtls_fragment, dtls_record, openssl_hello, self_signed, server_flight, server_name
 from tests.quic_packets import client_hello, crypto, initial
 
 OTHER = "10.0.0.2"
@@ -41,6 +46,7 @@ NOBODYS = "198.51.100.9"
 BLOCKED = 6 << SHIFT
 BLOCK_VIDEO = [{"apps": [VIDEO], "disposition": 6}]
 BLOCK_CLOUD = [{"apps": [CLOUD], "disposition": 6}]
+ROUTE = 3 * (FINAL << 1)
 BLOCK_HOST = [{"hosts": ["blocked.example"], "disposition": 6}]
 CONNECT = b"CONNECT www.video.example:443 HTTP/1.1\r\nHost: www.video.example:443\r\n\r\n"
 ABSOLUTE = b"GET http://www.video.example/ HTTP/1.1\r\nHost: www.video.example\r\n\r\n"
@@ -100,12 +106,72 @@ def test_in_a_capture_of_one_direction_it_does() -> None:
     assert syn(one)[1]["app"] == VIDEO
 
 
-def test_quics_first_packet_teaches_what_follows() -> None:
-    one = core()
-    datagram(one, initial(crypto(client_hello("www.video.example"))), 41000, src=OTHER, dst=NOBODYS)
+QUIC = initial(crypto(client_hello("www.video.example")))
+DTLS = dtls_record(dtls_fragment(tls_hello([(0, server_name(b"www.video.example"))], version=0xFEFD, cookie=b"")))
+
+
+def later(one: Core) -> tuple[int, str]:
+    """What our client's next flow to the same server is, whose bytes tell nothing."""
     datagram(one, b"\x40" + bytes(40), dst=NOBODYS)
-    flow = find(one, 40000, 443, 17, dst=NOBODYS)
-    assert (flow["app"], METHODS[flow["app_method"]]) == (VIDEO, "known-server")
+    flow = find(one, 40000, 443, UDP, dst=NOBODYS)
+    return flow["app"], METHODS[flow["app_method"]]
+
+
+@pytest.mark.parametrize("hello", [QUIC, DTLS], ids=["quic", "dtls"])
+def test_what_a_first_datagram_shows_counts_for_others_once_the_server_has_answered(hello: bytes) -> None:
+    one = core()
+    for _ in range(3):
+        datagram(one, hello, 41000, src=OTHER, dst=NOBODYS)
+    assert find(one, 41000, 443, UDP, src=OTHER, dst=NOBODYS)["app"] == VIDEO
+    assert later(one) == (0, "")
+    one = core()
+    datagram(one, hello, 41000, src=OTHER, dst=NOBODYS)
+    datagram(one, b"\x40" + bytes(40), 443, 41000, src=NOBODYS, dst=OTHER)
+    assert later(one) == (VIDEO, "known-server")
+
+
+def test_or_had_before() -> None:
+    one = core()
+    datagram(one, b"\x40" + bytes(40), 443, 41000, src=NOBODYS, dst=OTHER)
+    datagram(one, QUIC, 41000, src=OTHER, dst=NOBODYS)
+    assert later(one) == (VIDEO, "known-server")
+
+
+def test_a_message_that_there_is_no_way_is_no_answer() -> None:
+    one = core()
+    datagram(one, QUIC, 41000, src=OTHER, dst=NOBODYS)
+    one.feed(src=ip(NOBODYS), sport=0, dst=ip(OTHER), dport=0, proto=1, icmp_type=3, payload=QUIC[:64], time=SECOND)
+    assert later(one) == (0, "")
+
+
+def test_of_what_a_capture_has_one_direction_of_the_first_datagram_counts() -> None:
+    one = core(hearsay=True)
+    datagram(one, QUIC, 41000, src=OTHER, dst=NOBODYS)
+    assert later(one) == (VIDEO, "known-server")
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_forged_hello_teaches_its_sender_nothing_of_what_is_beside_the_server(answered: bool) -> None:
+    one = core()
+    datagram(one, QUIC, 41000, dst=NOBODYS)
+    if answered:
+        datagram(one, b"\x40" + bytes(40), 443, 41000, src=NOBODYS, dst=CLIENT)
+    Connection(one, dst="198.51.100.10").shake().segment(0, 0, openssl_hello(None))
+    beside = next(flow for flow in ended(one) if flow["dst"] == "198.51.100.10")
+    assert beside["app"] == (VIDEO if answered else 0)
+
+
+def test_such_a_flow_stays_in_the_queue_until_the_answer_and_then_moves_others_to_the_cache() -> None:
+    one = core(rules=[CACHED], offload=True)
+    decided = 7 << SHIFT
+    assert [datagram(one, QUIC, dst=NOBODYS)[1] for _ in range(2)] == [decided] * 2
+    assert datagram(one, b"\x40" + bytes(40), 443, 40000, NOBODYS, CLIENT)[1] == decided | ROUTE | FINAL
+
+
+def test_where_nobody_ever_answers_it_leaves_and_moves_nobody() -> None:
+    one = core(rules=[CACHED], offload=True)
+    marks = [datagram(one, QUIC, dst=NOBODYS)[1] for _ in range(70)]
+    assert marks[0] == 7 << SHIFT and marks[-1] == 7 << SHIFT | FINAL
 
 
 def test_a_certificates_name_is_its_servers(tmp_path: Path) -> None:
@@ -121,8 +187,6 @@ def test_a_certificates_name_is_its_servers(tmp_path: Path) -> None:
 
 
 # A server that a cache is to serve
-
-ROUTE = 3 * (FINAL << 1)
 
 
 @pytest.mark.parametrize(
