@@ -153,8 +153,8 @@ cdef uint16_t certified(Shard *s, Found *found) noexcept nogil:
         n = <uint32_t>strlen(name)
         if host_match(s.hosts, name, n, &hit) and (label == 0 or not s.traits[hit.label] & TRAIT_SHARED):
             label = hit.label
-            found.host_len = <uint16_t>(n - 2 if name[0] == c"*" else n)
-            memcpy(found.host, name + n - found.host_len, found.host_len + 1)
+            found.host_len = <uint16_t>n
+            memcpy(found.host, name, n + 1)
             if not s.traits[label] & TRAIT_SHARED:
                 return label
         name += n + 1

@@ -61,7 +61,7 @@ cdef struct Certificate:
 
 cdef struct ServerFound:
     uint8_t last            # given: nothing more comes, so what there is of a certificate counts
-    char host[256]          # the certificate's first name, without "*."; "" where none is visible
+    char host[256]          # the certificate's first name, "*.example.org" as it is; "" where none is visible
     uint16_t host_len
     uint16_t tls_version    # negotiated
     uint16_t cipher

@@ -160,9 +160,7 @@ cdef void add_name(Cursor *value, Certificate *out, uint32_t *at) noexcept nogil
     if left(value) > 2 and value.p[0] == 42 and value.p[1] == 46:
         wildcard = 2
     n = host_name(value.p + wildcard, <uint32_t>left(value) - wildcard, host)
-    if n == 0:
-        return
-    if at[0] + wildcard + n + 1 > sizeof(out.names):
+    if n == 0 or wildcard + n >= sizeof(host) or at[0] + wildcard + n + 1 > sizeof(out.names):
         return
     if wildcard:
         out.names[at[0]] = 42

@@ -4,7 +4,7 @@ With MORE, the hello's part already stands in `out`; it may be asked again with 
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset, strlen
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, ServerFound, answer_name, server_dict
 from dpi.dissect.certificate cimport certificate
@@ -50,16 +50,22 @@ cdef Answer server_hello(Cursor c, ServerFound *out) noexcept nogil:
 
 
 cdef void certificate_host(ServerFound *out) noexcept nogil:
-    """The name to go by: the first dNSName, else the common name where it is a host's, "*." left out."""
+    """The name to go by: the first dNSName, else the common name where it is a host's.
+
+    "*.example.org" stays as it is: the server is one below, and nobody but its client knows which.
+    """
     cdef const char *name = out.certificate.names
-    cdef uint32_t n = 0
+    cdef char[256] host
+    cdef uint32_t wildcard, n
     if out.certificate.n_names == 0:
         name = out.certificate.common_name
-    if name[0] == c"*" and name[1] == c".":
-        name += 2
-    while name[n]:
-        n += 1
-    out.host_len = host_name(<const uint8_t *>name, n, out.host)
+    wildcard = 2 if name[0] == c"*" and name[1] == c"." else 0
+    n = host_name(<const uint8_t *>name + wildcard, <uint32_t>strlen(name) - wildcard, host)
+    if n == 0 or wildcard + n >= sizeof(out.host):
+        return
+    memcpy(out.host, name, wildcard)
+    memcpy(out.host + wildcard, host, n + 1)
+    out.host_len = <uint16_t>(wildcard + n)
 
 
 cdef Answer leaf(Cursor c, bint whole, ServerFound *out) noexcept nogil:

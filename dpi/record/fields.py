@@ -79,7 +79,7 @@ class FlowRecord:
     protocol: str = field(metadata=says("what is spoken: tls, quic, dns, …; unknown"))
     app: str | None = field(metadata=says("whose traffic it is: netflix, youtube, …; null where nothing tells"))
     category: str | None = field(metadata=says("the app's category, else the protocol's"))
-    hostname: str | None = field(metadata=says("the server's name"))
+    hostname: str | None = field(metadata=says("the server's name; of a certificate's also `*.example.org`"))
     ja4: str | None = field(metadata=says("fingerprint of the client's TLS"))
     method: str | None = field(metadata=says("what named the app, or the protocol where there is no app"))
     confidence: float = field(metadata=says("0 to 1, by the method"))

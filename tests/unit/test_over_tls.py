@@ -173,7 +173,44 @@ def test_of_a_certificates_names_the_apps_own_is_taken_rather_than_the_cdns() ->
     connection.segment(0, 0, record(client_hello([])))
     connection.segment(1, 0, certificate_flight(["other.example", "edge.cloud.example", "*.video.example"]))
     flow = connection.flow()
-    assert (flow["app"], flow["host"]) == (VIDEO, "video.example")
+    assert (flow["app"], flow["host"]) == (VIDEO, "*.video.example")
+
+
+LONG = f"*.{'a.' * 126}a"  # 255 characters
+
+
+@pytest.mark.parametrize(
+    ("names", "subject", "host"),
+    [
+        (["*.shop.example", "shop.example"], "x", "*.shop.example"),
+        (["shop.example", "*.shop.example"], "x", "shop.example"),
+        ([], "*.Shop.Example", "*.shop.example"),
+        ([], "*.not a host", None),
+        ([LONG], "x", LONG),
+    ],
+)
+def test_a_wildcard_is_shown_as_the_certificate_has_it(names: list[str], subject: str, host: str | None) -> None:
+    connection = Connection(core()).shake()
+    connection.segment(0, 0, record(client_hello([])))
+    connection.segment(1, 0, certificate_flight(names, subject))
+    assert connection.flow()["host"] == host
+
+
+@pytest.mark.parametrize(
+    ("asked", "holds"),
+    [
+        ("shop.example", True),
+        ("*.shop.example", True),
+        ("example", True),
+        ("=shop.example", False),
+        ("www.shop.example", False),
+    ],
+)
+def test_rules_for_a_domain_hold_for_its_wildcard_and_those_for_one_name_do_not(asked: str, holds: bool) -> None:
+    connection = Connection(core(rules=[{"hosts": [asked], "disposition": 6}])).shake()
+    connection.segment(0, 0, record(client_hello([])))
+    connection.segment(1, 0, certificate_flight(["*.shop.example"]))
+    assert connection.flow()["disposition"] == (6 if holds else 1)
 
 
 @pytest.mark.parametrize("lie", [b"localhost", b"192.0.2.10"])

@@ -191,7 +191,7 @@ def test_a_server_of_tls_1_2_shows_its_certificate(tmp_path: Path, certificate: 
     flight = server_flight(tmp_path, ssl.TLSVersion.TLSv1_2, *certificate, alpn=["http/1.1"])
     answer, found = tls_server.server(flight)
     assert (answer, found["tls_version"], found["alpn"]) == ("yes", 0x0303, "http/1.1")
-    assert found["host"] == "video.example"
+    assert found["host"] == "*.video.example"
     assert found["certificate"]["names"] == ["*.video.example", "example.net"]
     assert found["certificate"]["self_signed"]
 
