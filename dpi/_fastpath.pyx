@@ -27,11 +27,10 @@ from dpi.decide.shape cimport shape_begin, shape_end, shape_watch
 from dpi.decide.shard cimport WANT_FIRST, WANT_LABELLED, WANT_START, Shard
 from dpi.decide.tell cimport emit
 from dpi.dissect.answer cimport NO, YES, Answer
-from dpi.dissect.find cimport begun, find_cut_answer, untold
-from dpi.dissect.inspect cimport inspect, inspect_end, inspect_next
+from dpi.dissect.find cimport begun, find_cut_answer
+from dpi.dissect.inspect cimport inspect, inspect_end, inspect_next, rest_matters
 from dpi.dissect.inspector cimport (
-    NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PEERS, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, hello_begun,
-    is_tunnel_of, release,
+    NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PEERS, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, release,
 )
 from dpi.dissect.protocols cimport P_DNS
 from dpi.flow.events cimport END_CLOSED, END_EVICTED, END_IDLE, END_REUSED, EVENT_END, EVENT_LABELLED, EVENT_START
@@ -332,8 +331,7 @@ cdef void learn(Shard *s, uint32_t i, Flow *f, const Packet *p, Finding *finding
 cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:
     """Nothing more is looked for: what is still missing comes from the address and the port."""
     cdef Finding finding
-    if untold(f) or hello_begun(&s.inspector, f) or (
-            is_tunnel_of(f.protocol.id) and f.app.confidence < confidence_of(BY_SIGNATURE)):
+    if rest_matters(&s.inspector, f):
         memset(&s.inspector.found, 0, sizeof(s.inspector.found))
         inspect_end(&s.inspector, f, &finding)
         if finding.protocol:

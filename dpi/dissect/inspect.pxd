@@ -8,4 +8,5 @@ from dpi.wire.packet cimport Packet
 
 cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil
 cdef bint inspect_next(Inspector *s, Flow *f, const Packet *p, int side, Finding *out, Answer *answer) noexcept nogil
+cdef bint rest_matters(const Inspector *s, const Flow *f) noexcept nogil
 cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil

@@ -64,6 +64,7 @@ from dpi.dissect.shown cimport shown_name
 from dpi.dissect.ssh cimport find_offer, past_its_offer
 from dpi.dissect.tls_records cimport RECORD_HEADER, begins_hello
 from dpi.dissect.tunnelled cimport find_tunnelled, within
+from dpi.flow.evidence cimport BY_SIGNATURE, confidence_of
 from dpi.flow.flow cimport FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow
 from dpi.flow.stream cimport STREAM_MAX, Stream, stream_bytes, stream_put, stream_ready
 from dpi.wire.cursor cimport Cursor, left, over, skip, u8, u16, u32
@@ -147,6 +148,13 @@ cdef bint inspect_next(Inspector *s, Flow *f, const Packet *p, int side, Finding
         f.spent |= <uint8_t>(1 << side)
         answer[0] = NO if f.spent == 3 else MORE
     return True
+
+
+cdef bint rest_matters(const Inspector *s, const Flow *f) noexcept nogil:
+    """Whether a message that is not whole yet, and never will be, may tell what is not known: what the flow is or its name, a
+    DTLS hello, or what goes through a proxy's tunnel, unless its app is sure."""
+    return untold(f) or hello_begun(s, f) or (
+        is_tunnel_of(f.protocol.id) and f.app.confidence < confidence_of(BY_SIGNATURE))
 
 
 cdef void inspect_end(Inspector *s, Flow *f, Finding *out) noexcept nogil:
