@@ -24,6 +24,7 @@ from dpi.flow.evidence cimport (
     BY_CERTIFICATE,
     BY_DNS,
     BY_DNS_QUERY,
+    BY_HTTP_HOST,
     BY_KNOWN_SERVER,
     BY_NOTHING,
     BY_PORT,
@@ -300,7 +301,7 @@ cdef void take_over(Shard *s, Flow *f, Finding *finding) noexcept nogil:
             if finding.method != BY_CERTIFICATE and s.hosts != NULL:
                 label = name_label(s, found.host, found.host_len)
             improve(&f.app, label, finding.method, confidence_of(finding.method))
-            if another and (finding.method == BY_SNI or finding.method == BY_QUIC_SNI):
+            if another and (finding.method == BY_SNI or finding.method == BY_QUIC_SNI or finding.method == BY_HTTP_HOST):
                 f.risks |= lookup_risks(s, f, label)
             if finding.method != BY_DNS_QUERY and is_servers(s, f):
                 teach(s, f, found.host, found.host_len, f.app.id, finding.method)

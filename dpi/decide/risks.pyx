@@ -142,16 +142,17 @@ cdef bint akin_names(const char *looked_up, const char *asked) noexcept nogil:
 
 
 cdef uint32_t lookup_risks(Shard *s, const Flow *f, uint16_t label) noexcept nogil:
-    """Whether a hello's name, now the flow's, and its app are of something else than what this client looked up.
+    """Whether the name in a hello or a request, now the flow's, and its app are of something else than what this client looked up.
 
     Addresses of CDNs, clouds and owners of several services have many names, of which some are looked up before we see
     it, or elsewhere.  So it is asked only of what one name alone led to, for anybody; and it must be an app that the
     client claims to want, which those in the path may treat in a way of its own.
     """
     cdef const uint8_t *server = f.addr[1 - opener(f)]
+    cdef uint16_t protocol = f.protocol.id
     cdef NameHit own, anyone
-    if f.protocol.id != P_TLS and f.protocol.id != P_QUIC:      # mail's names come from other records than addresses
-        return 0
+    if protocol != P_TLS and protocol != P_QUIC and protocol != P_HTTP:
+        return 0                            # mail is found by other records than addresses, and a proxy is not whom it is asked for
     if label == 0 or s.traits[label] & TRAIT_SHARED or s.names == NULL:
         return 0
     if not lookup_find(s, f, &own) or not own.own or own.ambiguous or own.carried:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,61 @@ def test_a_hello_that_asks_for_an_app_that_nobody_looked_up_there_is_odd(looked_
     one = labelled()
     resolve(one, looked_up, ADDRESS)
     assert visit(one, "www.video.example", port=port) == {"dns-name"}
+
+
+def request(one: Core, said: str, port: int = 80) -> dict[str, Any]:
+    """The flow of a request over HTTP, of this first line and Host."""
+    connection = Connection(one, dport=port, dst=ADDRESS).shake()
+    connection.segment(0, 0, said.encode() + b"\r\nAccept: */*\r\n\r\n")
+    return connection.flow()
+
+
+@pytest.mark.parametrize("port", [80, 8080, 3128])
+@pytest.mark.parametrize("line", ["GET / HTTP/1.1", "POST /x HTTP/1.0", "GET /chat HTTP/1.1\r\nUpgrade: websocket"])
+def test_so_is_a_request_whose_host_is_an_apps(line: str, port: int) -> None:
+    one = labelled()
+    resolve(one, "proxy.other.example", ADDRESS)
+    flow = request(one, f"{line}\r\nHost: www.video.example", port)
+    assert (flow["app"], risks_of(flow)) == (VIDEO, {"dns-name"})
+
+
+@pytest.mark.parametrize(
+    ("looked_up", "said"),
+    [
+        ("proxy.other.example", "GET http://www.video.example/ HTTP/1.1\r\nHost: www.video.example"),  # through a proxy
+        ("proxy.other.example", "CONNECT www.video.example:443 HTTP/1.1\r\nHost: www.video.example"),
+        ("proxy.other.example", "CONNECT 192.0.2.77:22 HTTP/1.1\r\nHost: www.video.example"),
+        ("proxy.other.example", "GET / HTTP/1.1\r\nHost: proxy.other.example:8080"),
+        ("proxy.other.example", "GET / HTTP/1.1\r\nHost: 198.51.100.9"),
+        ("proxy.other.example", "GET / HTTP/1.1\r\nHost: another.example"),
+        ("www.video.example", "GET / HTTP/1.1\r\nHost: www.video.example"),  # a portal answers to any name
+        ("lancache.video.example", "GET / HTTP/1.1\r\nHost: cache3.video.example"),
+        ("edge.cloud.example", "GET / HTTP/1.1\r\nHost: www.video.example"),
+    ],
+)
+def test_a_request_that_may_be_right_is_not(looked_up: str, said: str) -> None:
+    one = labelled()
+    resolve(one, looked_up, ADDRESS)
+    assert "dns-name" not in risks_of(request(one, said))
+
+
+def test_a_portal_that_has_all_names_at_its_address_is_none() -> None:
+    one = labelled()
+    resolve(one, "check.other.example", ADDRESS)
+    resolve(one, "www.video.example", ADDRESS, sport=50001)
+    assert risks_of(request(one, "GET / HTTP/1.1\r\nHost: www.video.example")) == set()
+
+
+@pytest.mark.parametrize("target", ["198.51.100.77", "proxy.other.example"])
+def test_a_request_within_a_proxys_tunnel_is_not_for_the_proxy(target: str) -> None:
+    one = labelled()
+    resolve(one, "proxy.other.example", ADDRESS)
+    connection = Connection(one, dport=3128, dst=ADDRESS).shake()
+    connection.segment(0, 0, asked := f"CONNECT {target}:80 HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+    connection.segment(1, 0, b"HTTP/1.1 200 OK\r\n\r\n")
+    connection.segment(0, len(asked), b"GET / HTTP/1.1\r\nHost: www.video.example\r\n\r\n")
+    flow = connection.flow()
+    assert (flow["app"], risks_of(flow)) == (VIDEO, set())
 
 
 def test_so_is_one_of_quic() -> None:
