@@ -13,6 +13,7 @@ from dpi.capture.decision cimport ACCEPT, Decision
 from dpi.decide.answers cimport answer_learn
 from dpi.decide.by_rule cimport by_rule, withdraw_rule
 from dpi.decide.calls cimport call_again, call_learn, call_settle
+from dpi.decide.closed cimport closed_before, closed_learn
 from dpi.decide.device cimport device_forget, device_learn
 from dpi.decide.disposition cimport ask, host_ruled
 from dpi.decide.first cimport first_tell
@@ -251,7 +252,7 @@ cdef void end(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
 
 
 cdef void conclude(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
-    """The flow's record goes out."""
+    """The flow's record goes out, but for what came behind another's."""
     cdef Flow *f = &s.table.flows[i]
     if not f.flags & FLOW_DECIDED:
         settle(s, i, f)
@@ -261,6 +262,9 @@ cdef void conclude(Shard *s, uint32_t i, uint8_t reason) noexcept nogil:
     shape_end(s, f)
     let_go(s, f)
     s.counters.ended += 1
+    if closed_before(s, f):
+        return
+    closed_learn(s, f, reason)
     emit(s, f, EVENT_END, reason)
 
 

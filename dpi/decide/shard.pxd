@@ -76,6 +76,11 @@ cdef struct Machine:        # which address of IPv4 a device has (device.pyx)
     int64_t several         # ns: until then it counts as one that passes on what others send
 
 
+cdef struct Closed:         # a connection that has ended (closed.pyx)
+    uint32_t hash           # the flow table's
+    int64_t time            # ns
+
+
 cdef struct Shard:
     pthread_mutex_t mutex
     Table *table
@@ -101,6 +106,7 @@ cdef struct Shard:
     Learnt *learnt
     Habit *habits           # [HABITS]
     Machine *machines       # [MACHINES]
+    Closed *closed          # [CLOSED]
     uint64_t holds          # packets held so far; the number of the last one
     uint8_t overrides       # a bit for each route whose servers' names are to lead to a cache's own address
     uint8_t answers         # … of which somebody answers queries now
@@ -118,6 +124,7 @@ cdef enum:
     LEARNT = 4096           # addresses that the control plane was told lately
     HABITS = 8192
     MACHINES = 2048
+    CLOSED = 16384
 
 
 cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil

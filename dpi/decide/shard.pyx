@@ -31,9 +31,10 @@ cdef Shard *shard_new(uint32_t flows, uint32_t events) noexcept nogil:
     s.learnt = <Learnt *>calloc(LEARNT, sizeof(Learnt))
     s.habits = <Habit *>calloc(HABITS, sizeof(Habit))
     s.machines = <Machine *>calloc(MACHINES, sizeof(Machine))
+    s.closed = <Closed *>calloc(CLOSED, sizeof(Closed))
     if (s.table == NULL or s.strings == NULL or s.category == NULL
             or s.video == NULL or s.calls == NULL or s.push == NULL or s.traits == NULL or s.learnt == NULL
-            or s.habits == NULL or s.machines == NULL
+            or s.habits == NULL or s.machines == NULL or s.closed == NULL
             or not ring_init(&s.ring, events) or not inspector_init(&s.inspector, works, STREAMS)
             or pthread_mutex_init(&s.mutex, NULL) != 0):
         shard_free(s)
@@ -61,6 +62,7 @@ cdef void shard_free(Shard *s) noexcept nogil:
     free(s.learnt)
     free(s.habits)
     free(s.machines)
+    free(s.closed)
     free(s)
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from dpi.core import Core
 from tests.cores import (
     ACK,
     CLIENT,
     CLOUD,
     FIN,
+    PSH,
     RST,
     SECOND,
     SERVER,
@@ -79,6 +85,83 @@ def test_a_new_connection_on_the_ports_of_an_offloaded_one_is_another_flow() -> 
     assert [event[1] for event in one.drain()] == ["reused"]
     assert not one.close((ip(CLIENT), 40000, ip(SERVER), 443, 0, TCP), 900, 1_000_000, 500, 40_000)
     assert one.close((ip(CLIENT), 40000, ip(SERVER), 443, 0, TCP), 1, 60, 0, 0)
+
+
+def stray(connection: Connection, seconds: float, *flags: int, payload: bytes = b"") -> list[dict[str, Any]]:
+    """The server sends these so long after the last packet; all that is told from then on."""
+    one = connection.core
+    one.drain()
+    connection.clock += int(seconds * SECOND)
+    for each in flags:
+        connection.segment(1, 5000, payload, flags=each)
+    return ended(one)
+
+
+def reset(one: Core) -> Connection:
+    """A connection whose client has reset it."""
+    connection = Connection(one, dst="198.51.100.9").shake()
+    connection.segment(0, 0, openssl_hello("www.video.example"))
+    connection.segment(0, 900, flags=RST | ACK)
+    return connection
+
+
+def reported(one: Core) -> Connection:
+    """… and whose end the kernel has told."""
+    connection = reset(one)
+    assert one.close((ip(CLIENT), 40000, ip("198.51.100.9"), 443, 0, TCP), 6, 1000, 2, 100)
+    return connection
+
+
+def test_what_comes_behind_a_reset_is_of_the_same_flow() -> None:
+    (flow,) = stray(reset(core()), 5, ACK, ACK)
+    assert (flow["app"], flow["packets_down"]) == (VIDEO, 3)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 59])
+@pytest.mark.parametrize("flags", [(ACK,), (FIN | ACK,), (FIN | ACK, RST), (PSH | ACK,) * 3])
+def test_what_comes_when_the_kernel_has_forgotten_the_connection_makes_no_record(
+    seconds: float, flags: tuple[int, ...]
+) -> None:
+    assert stray(reported(core()), seconds, *flags) == []
+    assert stray(reported(core()), seconds, *flags, payload=bytes(range(200))) == []
+
+
+def test_nor_does_it_when_our_own_entry_was_closed_for_long() -> None:
+    one = core()
+    connection = reset(one)
+    connection.clock += 25 * SECOND
+    one.tick(connection.clock)
+    assert [event[1] for event in one.drain()] == ["closed"]
+    assert stray(connection, 5, FIN | ACK) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "flags", "payload"),
+    [
+        (70, (ACK,), b""),  # of whatever it may be
+        (1, (ACK,) * 4, b""),  # it goes on: the kernel was made to forget it
+        (1, (PSH | ACK,), b"\x17\3\3\0\x20" + bytes(range(32))),  # it tells what it is
+        (1, (SYN | ACK,), b""),  # another one, whose SYN was lost
+    ],
+)
+def test_what_may_be_another_connection_has_its_record(seconds: float, flags: tuple[int, ...], payload: bytes) -> None:
+    assert len(stray(reported(core()), seconds, *flags, payload=payload)) == 1
+
+
+def test_a_lone_segment_that_follows_nothing_has_one_too() -> None:
+    assert len(stray(Connection(core()), 1, ACK)) == 1
+    other = reported(core())
+    other.ends = ((ip(CLIENT), 40001), other.ends[1])
+    assert len(stray(other, 1, ACK)) == 1
+
+
+def test_a_flow_that_was_evicted_or_gave_way_is_not_closed() -> None:
+    one = core(1)
+    first = Connection(one).shake()
+    first.segment(0, 0, openssl_hello("www.video.example"))
+    Connection(one, sport=40001).segment(0, 0, flags=SYN)
+    assert [event[1] for event in one.drain()] == ["evicted"]
+    assert len(stray(first, 1, ACK)) == 2
 
 
 def test_events_tell_a_flows_start_its_labels_and_its_end() -> None:
