@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -180,7 +179,7 @@ def write(
     policy: Path | None,
     max_flows: int,
     *,
-    meant: Selection,
+    meant: Selection | None,
     min_confidence: float,
     risky: bool,
     blind: Blind | None,
@@ -198,7 +197,6 @@ def write(
         from dpi.analyse.known import known
 
         meant = known(meant, classifier.tables)
-    gc.freeze()  # what there is now stays to the end: to look for garbage in it costs a tenth of a start
     paths = list(files(captures))
     if joined:
         from dpi.captures import begins
