@@ -15,7 +15,7 @@ from dpi.errors import UsageError
 
 if TYPE_CHECKING:
     from dpi.captures import Captures
-    from dpi.match.labels import CaptureTest, Expectation
+    from dpi.match.expect import CaptureTest, Expectation
     from dpi.record.fields import FlowRecord
 
 

@@ -21,8 +21,8 @@ from dpi.errors import Finding
 from dpi.match.app_rules import AppRule, app_rules
 from dpi.match.declare import declarations
 from dpi.match.devices import Device, read_device
-from dpi.match.expect import capture_tests
-from dpi.match.labels import CaptureTest, Category, Evidence, Kind, Signatures
+from dpi.match.expect import CaptureTest, capture_tests
+from dpi.match.labels import Category, Evidence, Kind, Signatures
 from dpi.match.nodes import Nodes, Pair
 from dpi.match.sources import Source, label_sources
 from dpi.match.words import SourceFile, Words

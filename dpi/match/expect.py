@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from dpi.match.labels import CaptureTest, Expectation
 from dpi.match.nodes import Nodes
 from dpi.match.words import SourceFile
 
@@ -20,6 +20,24 @@ FIELDS = ("app", "protocol", "category", "hostname", "method", "l4", "src", "spo
 NONE = "none"  # of app, category, hostname, method: there is none
 
 Slugs = list[tuple[SourceFile, yaml.Node, str, str]]  # labels that must exist, with where they are named
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """How many flows of a capture agree with what is said of them: {field of the record: its text}."""
+
+    fields: dict[str, str]
+    count: tuple[int, int]
+    where: str  # FILE:LINE:COL
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureTest:
+    """What must come of one capture."""
+
+    capture: Path
+    flows: tuple[Expectation, ...]
+    where: str  # FILE:LINE:COL
 
 
 def capture_tests(nodes: Nodes, file: SourceFile, node: yaml.Node) -> tuple[list[CaptureTest], Slugs]:

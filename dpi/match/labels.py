@@ -6,24 +6,22 @@ What the loader (signatures.py, assemble.py) puts together and everybody else re
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from dpi.dissect.declared import Declarations
 from dpi.match import addresses, hosts, ports, prefixes, rules
-from dpi.match.words import Listing
 
 if TYPE_CHECKING:
     from dpi.match.app_rules import AppRule
     from dpi.match.devices import Devices
+    from dpi.match.expect import CaptureTest
+    from dpi.match.words import Listing
 
 Kind = Literal["app", "protocol"]
 Evidence = Literal["hosts", "prefixes", "ports"]
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
+class Category(NamedTuple):
     """A kind of app.  `within` is the category that it is also part of ("streaming" is within "video")."""
 
     id: int
@@ -32,8 +30,7 @@ class Category:
     within: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """What a flow can be named.  Numbers below protocols.RESERVED are those of dissect/protocols.pxd.
 
     `shared`: clouds and networks that serve others' apps, so an address or a host name of theirs says only who
@@ -58,8 +55,7 @@ class Label:
     mixed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One word of a list: what names a label, and where it stands."""
 
     text: str
@@ -68,30 +64,11 @@ class Entry:
     about: str  # what its file says of its source
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """An entry that a name or an address is of, and how: suffix, below, exact, pattern or prefix."""
 
     entry: Entry
     how: str
-
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """How many flows of a capture agree with what is said of them: {field of the record: its text}."""
-
-    fields: dict[str, str]
-    count: tuple[int, int]
-    where: str  # FILE:LINE:COL
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureTest:
-    """What must come of one capture."""
-
-    capture: Path
-    flows: tuple[Expectation, ...]
-    where: str  # FILE:LINE:COL
 
 
 class Tables:

@@ -85,7 +85,7 @@ def test_a_link_is_not_followed(folder: Path, tmp_path: Path) -> None:
     assert not was_kept()
 
 
-@pytest.mark.parametrize("at", [0, 31, 32, 1000, -1])
+@pytest.mark.parametrize("at", [0, 3, 4, 1000, -1])
 def test_a_damaged_file_is_not_believed(folder: Path, at: int) -> None:
     kept.tables()
     file = file_in(folder)
@@ -95,7 +95,7 @@ def test_a_damaged_file_is_not_believed(folder: Path, at: int) -> None:
     assert not was_kept()
 
 
-@pytest.mark.parametrize("n", [0, 5, 32, 100_000])
+@pytest.mark.parametrize("n", [0, 3, 4, 100_000])
 def test_half_a_file_is_not_believed(folder: Path, n: int) -> None:
     kept.tables()
     file = file_in(folder)
