@@ -5,7 +5,7 @@ Below the loop nothing is raised: faults are counted there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class DpiError(Exception):
@@ -25,8 +25,7 @@ class CaptureError(UsageError):
     have a link type that nothing reads."""
 
 
-@dataclass(frozen=True, order=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing wrong with a file of the user's, as `FILE:LINE:COL: path: message`.
 
     A warning does not keep the file from being used.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dpi.record.fields import FlowRecord
 
 
-@dataclass(frozen=True, slots=True)
-class FlowEvent:
+class FlowEvent(NamedTuple):
     """A flow has started, was labelled, or has ended."""
 
     kind: str
@@ -21,8 +19,7 @@ class FlowEvent:
     record: FlowRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Learnt:
+class Learnt(NamedTuple):
     """A DNS answer gave an address of something that has a route; the answer waits for release(hold)."""
 
     shard: int
@@ -34,8 +31,7 @@ class Learnt:
     time: float
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A client of the LAN asks for a name that a cache's address may answer; the query waits for release(hold)."""
 
     shard: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from difflib import get_close_matches
 
 from dpi.analyse.selection import WORDS, Selection
@@ -18,7 +17,7 @@ def known(selection: Selection, tables: Tables) -> Selection:
             near = f"; for the category: --category {app}"
         raise UsageError(f"there is no app or protocol {app!r}{near}")
     meant = {slug for each in selection.categories for slug in within(tables, each)}
-    return replace(selection, categories=frozenset(meant))
+    return selection._replace(categories=frozenset(meant))
 
 
 def within(tables: Tables, slug: str) -> set[str]:

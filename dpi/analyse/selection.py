@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from operator import attrgetter
-from typing import Self
+from typing import NamedTuple, Self
 
 from dpi.errors import UsageError
 
@@ -27,8 +26,7 @@ _NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*{_LABEL}", re.A)
 _PORTS = re.compile(r"(?:(tcp|udp|sctp)/)?([0-9]{1,5})(?:-([0-9]{1,5}))?", re.A | re.I)
 
 
-@dataclass(frozen=True, slots=True)
-class Hosts:
+class Hosts(NamedTuple):
     """addresses: as records spell them.  names: whole ones.  below: what names end with, from a dot on."""
 
     addresses: frozenset[str]
@@ -67,8 +65,7 @@ class Hosts:
         return any(_address(src) in network or _address(dst) in network for network in self.networks)
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(NamedTuple):
     """A port or some that follow each other, of one transport or ("") any."""
 
     l4: str
@@ -90,8 +87,7 @@ class Ports:
         return (not self.l4 or l4 == self.l4) and (self.first <= sport <= self.last or self.first <= dport <= self.last)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """All of these hold, of each any one; what is empty holds for every flow.
 
     apps: slugs of apps and protocols, and WORDS.  categories: slugs.

@@ -29,8 +29,12 @@ def selection_options(function: F) -> F:
     return function
 
 
-def selection(apps: Sequence[str], categories: Sequence[str], hosts: Sequence[str], ports: Sequence[str]) -> Selection:
-    """Of what was given.  Raises UsageError where a host or a port is none."""
+def selection(
+    apps: Sequence[str], categories: Sequence[str], hosts: Sequence[str], ports: Sequence[str]
+) -> Selection | None:
+    """Of what was given, None where that is nothing.  Raises UsageError where a host or a port is none."""
+    if not (apps or categories or hosts or ports):
+        return None
     from dpi.analyse.selection import Selection
 
     return Selection.of(apps, hosts, ports, categories)

@@ -6,13 +6,12 @@ score is the sum of its risks' scores, 100 at most.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SCORE_MAX = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Risk:
+class Risk(NamedTuple):
     slug: str
     score: int  # 1 to 100
     meaning: str

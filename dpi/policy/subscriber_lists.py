@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
-from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
@@ -210,4 +209,4 @@ def _in_source(finding: Finding, wanted: Import, root: Mapping) -> Finding:
         at = value.entries[match[2]][1]
         if match[3] and isinstance(at, Sequence) and int(match[3]) < len(at.items):
             at = at.items[int(match[3])]
-    return changed(finding, file=str(wanted.source), line=at.line, column=at.column)
+    return finding._replace(file=str(wanted.source), line=at.line, column=at.column)

@@ -6,19 +6,16 @@ characters); what is plain it copies.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # What a spreadsheet takes for the beginning of a formula, also where letters are wide (OWASP, "CSV Injection").
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """A kind of line.  Texts that are plain ASCII stand between `quote` and `quote`."""
 
     spell: Callable[[Any], str]
@@ -28,8 +25,7 @@ class Style:
     end: str
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+_json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps() makes one for each value
 
 
 def _csv(value: Any) -> str:
@@ -40,6 +36,8 @@ def _csv(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, str) and value.startswith(FORMULA):
         value = "'" + value
+    import csv  # few want it
+
     cell = io.StringIO()
     csv.writer(cell).writerow([" ".join(value) if isinstance(value, list) else value])
     return cell.getvalue()[:-2]
@@ -50,7 +48,7 @@ def _table(value: Any) -> str:
     if value is None or value in ("", []):
         return "-"
     text = " ".join(value) if isinstance(value, list) else str(value)
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 STYLES: dict[str, Style] = {
