@@ -251,7 +251,7 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
         offset = 0
     if offset == 0 and padding(p):
         return MORE
-    first = offset == 0 and (f.work == NONE or stream_ready(&s.works[f.work].streams[side]) == 0)
+    first = offset == 0 and (f.work == NONE or s.works[f.work].streams[side].block == NULL)
     if first:
         answer = show(s, f, p, side, data, n, out)
         if answer != MORE:

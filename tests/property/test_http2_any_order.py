@@ -38,6 +38,9 @@ cuts = st.lists(st.floats(0, 1, exclude_max=True), max_size=12)
 @settings(max_examples=500)
 @given(st.sampled_from(REQUESTS), st.sampled_from(ANSWERS), cuts, cuts, st.randoms(use_true_random=False))
 @example(REQUESTS[0], ANSWERS[0], [], [], random.Random(1))
+@example(
+    REQUESTS[0], ANSWERS[0], [0.203125, 0.21875, 0.25, 0.375, 0.5, 0.75, 0.875, 0.9375], [], random.Random(10)
+)  # preface last
 def test_the_request_names_it_in_any_order(
     request: bytes, answer: bytes, cut: list[float], cut_answer: list[float], rng: random.Random
 ) -> None:
