@@ -62,7 +62,6 @@ from dpi.wire.packet cimport Packet
 
 
 cdef enum:
-    HTTP2_PATIENCE = 8      # payloads, some of them sent again, after whose whole frames HTTP/2 is not waited for a request
     ODD_SHARE = 4           # packets of a DNS flow that one odd question explains
 
 
@@ -195,7 +194,7 @@ cdef Answer find_asked(Inspector *s, Flow *f, int side, const uint8_t *data, uin
     request = http_request(data, n, &s.found)
     if request == YES and s.found.alpn[0]:      # HTTP/2 by its preface
         request = http2_request(data, n, &s.found)
-        if request != YES and (f.payloads[side] < HTTP2_PATIENCE or s.found.unfinished) and n < STREAM_MAX:
+        if request == MORE and n < STREAM_MAX:
             return MORE
         out.protocol = P_HTTP2
         out.client = <uint8_t>side

@@ -96,7 +96,7 @@ def test_a_block_of_headers_that_is_cut_has_the_name_that_stands_whole_in_it() -
 def test_http_2_that_never_asks_for_anything_is_http_2_all_the_same() -> None:
     connection = Connection(core(), dport=8080).shake()
     connection.segment(0, 0, PREFACE)
-    for i in range(8):
+    for i in range(16):
         connection.segment(0, 24 + 9 * i, SETTINGS)
     assert (connection.flow()["protocol"], connection.flow()["needs"]) == (IDS["http2"], 0)
 
