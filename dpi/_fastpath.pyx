@@ -34,10 +34,13 @@ from dpi.dissect.inspector cimport (
     NEED_ANSWER, NEED_MESSAGES, NEED_NAME, NEED_PEERS, NEED_PROTOCOL, NEED_QUIET, NEED_SHAPE, Finding, enough, release,
 )
 from dpi.dissect.protocols cimport P_DNS
+from dpi.dissect.risks cimport RISK_DECOY
 from dpi.flow.events cimport END_CLOSED, END_EVICTED, END_IDLE, END_REUSED, EVENT_END, EVENT_LABELLED, EVENT_START
 from dpi.flow.evidence cimport BY_SIGNATURE, BY_SNI, confidence_of, improve
 from dpi.flow.flow cimport (
+    BASED_DOUBTED,
     FLOW_DECIDED,
+    FLOW_NAMED,
     FLOW_OFFLOADED,
     FLOW_OPENER,
     FLOW_SYN_SEEN,
@@ -49,6 +52,7 @@ from dpi.flow.flow cimport (
     STATE_SYN,
     STATE_TWO_WAY,
     Flow,
+    opener,
 )
 from dpi.flow.late cimport from_server
 from dpi.flow.table cimport (
@@ -61,7 +65,7 @@ from dpi.flow.table cimport (
     table_remove,
     table_victim,
 )
-from dpi.flow.tcp cimport follow_tcp
+from dpi.flow.tcp cimport follow_tcp, remember_signs
 from dpi.flow.timers cimport wheel_due
 from dpi.match.names cimport names_soon
 from dpi.wire.packet cimport (
@@ -238,6 +242,7 @@ cdef void begin_again(Shard *s, Flow *f, const Packet *p, int side) noexcept nog
     f.flags |= <uint8_t>(FLOW_SYN_SEEN << side)
     f.isn[side] = p.seq
     f.based = <uint8_t>(1 << side)
+    remember_signs(f, p)
     f.asked = 0
     if f.needs:
         let_go(s, f)
@@ -290,6 +295,8 @@ cdef void look(Shard *s, uint32_t i, Flow *f, const Packet *p, int side, Decisio
     learn(s, i, f, p, &finding, answer, d)
     while finding.goes_on and f.needs and inspect_next(&s.inspector, f, p, side, &finding, &answer):
         learn(s, i, f, p, &finding, answer, d)
+    if f.based & BASED_DOUBTED and side != opener(f) and f.flags & FLOW_NAMED and not f.flags & FLOW_DECIDED:
+        settle(s, i, f)                         # the server has taken what was sent, so all of it had come by here
 
 
 cdef void learn(Shard *s, uint32_t i, Flow *f, const Packet *p, Finding *finding, Answer answer,
@@ -311,7 +318,10 @@ cdef void learn(Shard *s, uint32_t i, Flow *f, const Packet *p, Finding *finding
         return
     if answer == YES:
         withdraw_rule(f)
-        take_over(s, f, finding)
+        if finding.anew:
+            take_anew(s, f, finding)
+        else:
+            take_over(s, f, finding)
         by_rule(s, f)
         if finding.tunnel and host_ruled(s, f):
             finding.complete = 1
@@ -330,6 +340,19 @@ cdef void learn(Shard *s, uint32_t i, Flow *f, const Packet *p, Finding *finding
             emit(s, f, EVENT_LABELLED, 0)
     if answer == NO or f.spent == 3 or enough(f):
         settle(s, i, f)
+
+
+cdef void take_anew(Shard *s, Flow *f, Finding *finding) noexcept nogil:
+    """Takes over what a client shows that has shown something before, which may have been a decoy."""
+    cdef uint32_t before = f.host if f.flags & FLOW_NAMED else <uint32_t>NONE
+    f.flags &= ~<uint8_t>FLOW_NAMED
+    f.protocol.confidence = 0
+    memset(&f.app, 0, sizeof(f.app))
+    take_over(s, f, finding)
+    if before != NONE and f.flags & FLOW_NAMED and f.host != before:
+        f.risks |= RISK_DECOY
+    if not finding.doubted:
+        f.based &= ~<uint8_t>BASED_DOUBTED
 
 
 cdef void settle(Shard *s, uint32_t i, Flow *f) noexcept nogil:

@@ -9,14 +9,14 @@ from libc.string cimport memset
 
 from dpi._fastpath cimport IDLE_SWEEP, hint, hint_again, process, tick
 from dpi.capture.decision cimport Decision
-from dpi.capture.nfnetlink cimport QueuedPacket
+from dpi.capture.nfnetlink cimport CHECKSUM_NOT_VERIFIED, QueuedPacket
 from dpi.capture.nfqueue cimport PacketHandler
 from dpi.capture.queue_loop cimport BATCH
 from dpi.core cimport Core
 from dpi.decide.shard cimport Shard, lock, unlock
 from dpi.match.rule_table cimport RulePrefix, within
 from dpi.wire.decode cimport decode_ip
-from dpi.wire.packet cimport ORIGIN_LAN, ORIGIN_UNKNOWN, ORIGIN_WAN, Packet
+from dpi.wire.packet cimport ORIGIN_LAN, ORIGIN_UNKNOWN, ORIGIN_WAN, Packet, SUM_LEFT, SUM_OPEN
 from dpi.wire.view cimport FAULTS, Faults
 
 
@@ -118,6 +118,7 @@ cdef void decide(void *ctx, const QueuedPacket *packets, Decision *decisions, ui
                 p.receiver = q.l2
                 p.sender = q.l2 + MAC
             p.origin = origin_of(c, q, p)
+            p.summed = SUM_OPEN if q.skb_info == CHECKSUM_NOT_VERIFIED else SUM_LEFT
             hint(c.shard, p)
         for i in range(start, end):
             if c.packets[i - start].version:

@@ -28,6 +28,10 @@ cdef enum:
     TOLD_MAX = 60           # seconds after which the kernel may have lost it: somebody flushed its sets
     TTL_MIN = 30            # seconds
     TTL_MAX = 86400
+    ASKED_ADDRESSES = 16    # of an answer whose service is asked for
+    FEW_ADDRESSES = 8       # of an answer that are learnt in any case
+    MANY_ADDRESSES = 4096   # further ones that may come at once, of all answers together …
+    ADDRESS_NS = 50000      # … and how long each takes to be free again: 20,000 a second
 
 
 cdef inline uint64_t address_tag(const uint8_t *addr, uint8_t route) noexcept nogil:
@@ -152,12 +156,26 @@ cdef void name_by_addresses(Shard *s, Flow *f, const DnsMessage *m) noexcept nog
     cdef uint32_t i
     if f.app.id or s.prefixes == NULL:
         return
-    for i in range(m.n_addresses):
+    for i in range(min(m.n_addresses, <uint16_t>ASKED_ADDRESSES)):
         each = service_at(s, m.addresses[i].address)
         if each and label and each != label:
             return
         label = each or label
     improve(&f.app, label, BY_PREFIX, confidence_of(BY_PREFIX))
+
+
+cdef uint32_t affordable(Shard *s, uint32_t n) noexcept nogil:
+    """How many of an answer's addresses are learnt: all of them, but not where answers of very many come as a flood.
+
+    Each costs what several packets cost, so that whoever answers himself could keep a thread busy.
+    """
+    if n <= FEW_ADDRESSES:
+        return n
+    s.many = min(s.many + max(s.now - s.many_at, <int64_t>0) // ADDRESS_NS, <int64_t>MANY_ADDRESSES)
+    s.many_at = s.now
+    n = FEW_ADDRESSES + <uint32_t>min(<int64_t>(n - FEW_ADDRESSES), s.many)
+    s.many -= n - FEW_ADDRESSES
+    return n
 
 
 cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept nogil:
@@ -217,7 +235,7 @@ cdef void answer_learn(Shard *s, Flow *f, const Packet *p, Decision *d) noexcept
         source |= CARRIED
     if client != NULL and f.version == 6:
         device = device_ipv4(s, f)
-    for i in range(m.n_addresses):
+    for i in range(affordable(s, m.n_addresses)):
         names_learn(s.names, client, m.addresses[i].address, name, n, m.addresses[i].ttl, label, s.now, source)
         if device != NULL:
             names_learn(s.names, device, m.addresses[i].address, name, n, m.addresses[i].ttl, label, s.now, source)

@@ -107,6 +107,8 @@ cdef struct Shard:
     Habit *habits           # [HABITS]
     Machine *machines       # [MACHINES]
     Closed *closed          # [CLOSED]
+    int64_t many            # addresses of long answers that may be learnt now (answers.pyx), as of …
+    int64_t many_at         # … this time
     uint64_t holds          # packets held so far; the number of the last one
     uint8_t overrides       # a bit for each route whose servers' names are to lead to a cache's own address
     uint8_t answers         # … of which somebody answers queries now

@@ -59,22 +59,29 @@ from dpi.dissect.protocols cimport (
     P_STUN,
 )
 from dpi.dissect.proxied cimport header_ends
+from dpi.dissect.quic cimport quic_state_free
 from dpi.dissect.risks cimport RISK_ENTROPY
 from dpi.dissect.shown cimport shown_name
 from dpi.dissect.ssh cimport find_offer, past_its_offer
 from dpi.dissect.tls_records cimport RECORD_HEADER, begins_hello
 from dpi.dissect.tunnelled cimport find_tunnelled, within
-from dpi.flow.evidence cimport BY_SIGNATURE, confidence_of
-from dpi.flow.flow cimport FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow
-from dpi.flow.stream cimport STREAM_MAX, Stream, stream_bytes, stream_put, stream_ready
+from dpi.flow.evidence cimport BY_QUIC_SNI, BY_SIGNATURE, confidence_of
+from dpi.flow.flow cimport (
+    BASED_DOUBTED, BASED_PLAIN, BASED_SIGNS, BASED_URGENT, FLOW_DECIDED, FLOW_NAMED, FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener,
+)
+from dpi.flow.stream cimport STREAM_MAX, Stream, stream_bytes, stream_put, stream_ready, stream_replace
 from dpi.wire.cursor cimport Cursor, left, over, skip, u8, u16, u32
-from dpi.wire.packet cimport IP_SCTP, IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN, Packet
+from dpi.wire.packet cimport IP_SCTP, IP_TCP, IP_UDP, TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN, TCP_URG, Packet
+from dpi.wire.signs cimport SIGN_HOPS, SIGN_SIGNED, SIGN_SUM, Signs, signs_of, urgent_of
 
 
 cdef enum:
     PAYLOADS_MAX = 10       # packets with payload that each side is looked at for
     BEGUN_PAYLOADS = 40     # the same while a message goes on that may name the flow: one cut small, or filled up, hides no name
     TELLING = 16            # bytes of a stream; fewer are too short for most that could be told
+    LONG = 4096             # bytes of a stream from which on reading it again for a few more costs much …
+    FEW = 256               # … fewer than these, …
+    DEAR = 7                # … so that it counts for as many packets more
     UNFINISHED_MAX = 2048   # … that no dissector knows, up to which the end of what was written is waited for
 
 
@@ -112,6 +119,8 @@ cdef inline void nothing_yet(Finding *out) noexcept nogil:
 cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
     """Looks at a packet with payload.  YES: `out` holds something new.  NO: nothing will come any more."""
     cdef Answer answer
+    cdef uint32_t before = s.works[f.work].shown[side] if f.work != NONE else 0
+    cdef uint32_t shown
     nothing_yet(out)
     if f.needs & NEED_MESSAGES and p.proto == IP_UDP:
         return datagram(s, f, p, side, out)
@@ -124,8 +133,9 @@ cdef Answer inspect(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
             f.spent = 3                         # it has heard the other side's offer, which then does not come by here
         return MORE if f.spent != 3 else NO
     answer = segment(s, f, p, side, out) if p.proto == IP_TCP else datagram(s, f, p, side, out)
-    if f.payloads[side] < 255 and not out.ends and not within_message(s, f, side):
-        f.payloads[side] += 1
+    if f.payloads[side] < 255 and not out.ends and not within_message(s, f, side) and not out.doubted:
+        shown = s.works[f.work].shown[side] if f.work != NONE else 0
+        f.payloads[side] += DEAR if shown > LONG and 0 < shown - before < FEW and f.payloads[side] < 255 - DEAR else 1
     if answer == NO or f.payloads[side] >= PAYLOADS_MAX and f.payloads[side] >= payloads_max(s, f, p, side, answer):
         f.spent |= <uint8_t>(1 << side)
     if answer == YES:
@@ -199,6 +209,57 @@ cdef bint begun_tells(Inspector *s, Flow *f, int side, Finding *out) noexcept no
     return found or out.app
 
 
+# Decoys
+
+cdef bint in_doubt(const Flow *f, const Packet *p, int side) noexcept nogil:
+    """Whether a client's packet bears a sign of a decoy (wire/signs.pxd) that its connection's SYN does not bear, or is one
+    that a server drops (RFC 9293, 3.10.7.4): without ACK, or acknowledging what was never sent.
+
+    What comes with a SYN is taken only where both ends have agreed on it before (RFC 7413).
+    """
+    cdef Signs signs
+    if side != opener(f) or f.flags & FLOW_DECIDED:
+        return False
+    if p.proto == IP_TCP:
+        if not f.flags & FLOW_SYN_SEEN << side or is_tunnel_of(f.protocol.id):
+            return False
+        if p.tcp_flags & (TCP_SYN | TCP_RST) or not p.tcp_flags & TCP_ACK:
+            return True
+        if f.flags & FLOW_SYN_SEEN << (1 - side) and <int32_t>(p.ack - f.isn[1 - side] - 1) < 0:
+            return True
+    signs = signs_of(p)
+    if p.proto == IP_TCP and f.quic_version and signs.stamp and <int32_t>(signs.stamp - f.quic_version) < 0:
+        return True
+    return signs.signs & ~(f.based >> BASED_SIGNS & (SIGN_HOPS | SIGN_SUM | SIGN_SIGNED)) != 0
+
+
+cdef void weigh(Inspector *s, Flow *f, int side, bint doubted) noexcept nogil:
+    """Notes what a client's segment is worth.  The first that is no decoy begins the stream anew."""
+    if side != opener(f):
+        return
+    if doubted:
+        f.based |= BASED_DOUBTED
+    elif not f.based & BASED_PLAIN:
+        f.based |= BASED_PLAIN
+        if f.based & BASED_DOUBTED:
+            clear(s, f, side)
+            f.flags &= ~<uint8_t>FLOW_TLS
+            memset(&f.protocol, 0, sizeof(f.protocol))
+
+
+cdef Answer weighed(Flow *f, int side, Answer answer, bint doubted, Finding *out) noexcept nogil:
+    """What a client's bytes tell where some of them may be a decoy: nothing for good."""
+    if side != opener(f) or not f.based & BASED_DOUBTED:
+        return answer
+    out.anew = 1
+    out.doubted = doubted
+    if not doubted:
+        return answer
+    f.spent &= ~<uint8_t>(1 << side)
+    out.complete = out.ends = out.goes_on = out.tunnel = 0
+    return YES if answer == YES else MORE
+
+
 # TCP
 
 cdef bint padding(const Packet *p) noexcept nogil:
@@ -228,7 +289,8 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     cdef uint32_t n = p.n
     cdef uint32_t ready
     cdef int32_t offset
-    cdef bint first
+    cdef uint32_t before, changed
+    cdef bint first, doubted
     cdef Work *w
     cdef Answer answer
     if in_messages(f.protocol.id) and not f.flags & FLOW_TLS:
@@ -241,6 +303,10 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
         f.based |= bit
         f.isn[side] = p.seq - 1
     offset = <int32_t>(p.seq - f.isn[side] - 1)
+    if unanswered(f, p, side) and not -1 <= offset < STREAM_MAX:
+        f.flags &= ~<uint8_t>(FLOW_SYN_SEEN << side)    # that SYN was not this connection's
+        f.isn[side] = p.seq - 1
+        offset = 0
     if p.tcp_flags & TCP_SYN:
         offset = 0                              # TCP Fast Open: the SYN itself takes a number
     if offset < 0:                              # sent again, with or without more
@@ -251,9 +317,19 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
         offset = 0
     if offset == 0 and padding(p):
         return MORE
+    doubted = in_doubt(f, p, side)
+    if p.tcp_flags & TCP_URG and side == opener(f) and not doubted:
+        n = before_urgent(f, p, n)
+        if n == 0:
+            return MORE
+    if offset >= STREAM_MAX and f.flags & FLOW_SYN_SEEN << side:
+        out.doubted = doubted
+        return MORE
+    weigh(s, f, side, doubted)
     first = offset == 0 and (f.work == NONE or s.works[f.work].streams[side].block == NULL)
     if first:
-        answer = show(s, f, p, side, data, n, out)
+        answer = stream(s, f, p, side, data, n, out) if doubted else show(s, f, p, side, data, n, out)
+        answer = weighed(f, side, answer, doubted, out)
         if answer != MORE:
             return answer
     if offset >= STREAM_MAX:
@@ -261,18 +337,43 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     if f.needs & NEED_ANSWER and s.used > s.capacity // 2:
         return NO                               # what is left is for flows that have no name yet
     w = work_of(s, f)
+    before = stream_ready(&w.streams[side]) if w != NULL else 0
     if w == NULL or not stream_put(&w.streams[side], offset, data, n):
         if offset == 0 and untold(f) and find_unfinished(s, f, side, data, n, out):
             out.complete = 1                    # there is no room to wait for the rest
             return YES
         return NO if w == NULL or offset == 0 else MORE
+    if not doubted and (f.based & BASED_DOUBTED or <uint32_t>offset <= before):
+        changed = stream_replace(&w.streams[side], offset, data, n, 0 if f.based & BASED_DOUBTED else before)
+        w.shown[side] = min(w.shown[side], changed)
     ready = stream_ready(&w.streams[side])
     if first and ready == n:
         w.shown[side] = n                       # it was shown above
     if ready <= w.shown[side]:
         return MORE
     w.shown[side] = ready
+    if side == opener(f) and f.based & BASED_DOUBTED:
+        answer = stream(s, f, p, side, stream_bytes(&w.streams[side]), ready, out)
+        return weighed(f, side, answer, True, out)
     return show(s, f, p, side, stream_bytes(&w.streams[side]), ready, out)
+
+
+cdef uint32_t before_urgent(Flow *f, const Packet *p, uint32_t n) noexcept nogil:
+    """How many of a segment's last n bytes come before its urgent one, where that is the last.
+
+    Programs read it apart from the others (RFC 6093, 3.2), so to them these go on behind it as if it were not there.
+    """
+    if f.based & BASED_URGENT or p.n != p.payload_len or urgent_of(p) != p.n:
+        return n
+    f.based |= BASED_URGENT
+    f.isn[opener(f)] += 1
+    return n - 1
+
+
+cdef inline bint unanswered(const Flow *f, const Packet *p, int side) noexcept nogil:
+    """Whether a segment follows a SYN that nobody has answered: one that a firewall was to see, amid a connection."""
+    return (f.flags & FLOW_SYN_SEEN << side and not f.flags & FLOW_SYN_SEEN << (1 - side)
+            and side == opener(f) and not p.tcp_flags & TCP_SYN and not f.flags & FLOW_NAMED)
 
 
 cdef Answer show(Inspector *s, Flow *f, const Packet *p, int side, const uint8_t *data, uint32_t n,
@@ -384,6 +485,19 @@ cdef uint16_t sctp_label(const Packet *p) noexcept nogil:
     return 0
 
 
+cdef Answer weighed_quic(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
+    """What a client's Initial tells, which may be a decoy as well, or follow one."""
+    cdef bint doubted = out.method == BY_QUIC_SNI and in_doubt(f, p, side)
+    if f.based & BASED_DOUBTED and out.method != BY_QUIC_SNI:
+        return MORE
+    if doubted:
+        f.based |= BASED_DOUBTED
+        if f.work != NONE and s.works[f.work].quic_on:
+            quic_state_free(&s.works[f.work].quic)
+            s.works[f.work].quic_on = 0
+    return weighed(f, side, YES, doubted, out)
+
+
 cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
     cdef Answer answer
     cdef uint16_t label
@@ -400,10 +514,12 @@ cdef Answer datagram(Inspector *s, Flow *f, const Packet *p, int side, Finding *
                 f.isn[0] = f.isn[1] = 0         # where probes may have kept a word, questions are kept now
             find_question(s, f, side, label, out)
             return YES
-        if f.protocol.id and f.protocol.id != P_STUN:
+        if f.protocol.id and f.protocol.id != P_STUN and not f.based & BASED_DOUBTED:
             return MORE
         answer = find_quic(s, f, p, side, out)
-        if answer != NO:
-            return answer
+        if side == opener(f) and answer == YES:
+            answer = weighed_quic(s, f, p, side, out)
+        if answer != NO or f.based & BASED_DOUBTED:
+            return MORE if answer == NO else answer
     answer = find_by_first_bytes(s, f, p, side, p.payload, p.n, p.payload_len, out)
     return YES if answer == YES else MORE       # the next datagram may be another matter

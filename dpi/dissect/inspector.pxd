@@ -86,6 +86,8 @@ cdef struct Finding:        # what inspect() adds to Inspector.found
     uint8_t tunnel          # a proxy is asked to pass on what comes next, which is looked at unless the name that it is asked for tells
     uint8_t inside          # it was found within that
     uint8_t asks            # its server asks for a password, which the client's next message may show
+    uint8_t anew            # it takes the place of what the client has shown before
+    uint8_t doubted         # it may be a decoy, so the client's next may take its place
     uint32_t risks          # dissect/risks.pxd: those that the payload itself shows
 
 

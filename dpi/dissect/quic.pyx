@@ -13,7 +13,7 @@ chance.  New keys start the CRYPTO stream anew, for the client sends all of its 
 overtaken on the way, is not a new start.
 
 The server's Initials are not opened: nothing in them names a flow.  Budgets: keys are derived DERIVED_MAX times for a
-flow, and after DATAGRAMS_MAX datagrams or SHORT_MAX short headers without a result it is `quic` and no more.
+flow and DERIVED_AT_ONCE times for a datagram, and after DATAGRAMS_MAX datagrams or SHORT_MAX short headers without a result it is `quic` and no more.
 """
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free
@@ -58,6 +58,7 @@ from dpi.wire.cursor cimport Cursor, alive, left, over, skip
 cdef enum:
     DATAGRAMS_MAX = 24
     DERIVED_MAX = 8
+    DERIVED_AT_ONCE = 2     # coalesced packets have one destination id (RFC 9000, 12.2); keys are what costs
     SHORT_MAX = 3
     GQUIC_MAX = 4           # datagrams of Google's QUIC; those that came before the first are few
     PACKETS_MAX = 16        # coalesced in a datagram
@@ -195,9 +196,10 @@ cdef Answer packets(QuicState *s, QuicCrypto *c, const uint8_t *data, uint32_t n
     cdef uint32_t number_at, end, found
     cdef Py_ssize_t token, length
     cdef int i
+    cdef int derived = s.derived
     for i in range(PACKETS_MAX):
         packet = at.p
-        if left(&at) == 0 or not packet[0] & 0x80:
+        if left(&at) == 0 or not packet[0] & 0x80 or s.derived - derived >= DERIVED_AT_ONCE:
             break
         h = long_header(&at)
         if not alive(&at) or h.dcid_len > CID_MAX or h.scid_len > CID_MAX:

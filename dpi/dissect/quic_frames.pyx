@@ -1,12 +1,12 @@
 """What an opened Initial of a client's holds: frames, and in its CRYPTO frames the ClientHello (RFC 9000, 19)."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from dpi.dissect.answer cimport MORE, YES, Answer, Found
+from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.gquic cimport gquic_chlo
 from dpi.dissect.quic_crypto cimport FRAMES_GOOGLE_CHLO, FRAMES_IETF, Profile
 from dpi.dissect.tls cimport tls_handshake
 from dpi.dissect.varint cimport length_of, varint
-from dpi.flow.stream cimport Stream, stream_bytes, stream_put, stream_ready
+from dpi.flow.stream cimport Stream, stream_bytes, stream_free, stream_put, stream_ready
 from dpi.wire.cursor cimport Cursor, alive, left, over, slice
 
 
@@ -70,16 +70,21 @@ cdef Answer quic_frames(const Profile *profile, Stream *crypto, const uint8_t *d
                 break
             if offset == 0 and crypto.block == NULL:
                 answer = hello(profile, body.p, <uint32_t>left(&body), out)
-                if answer != MORE:
+                if answer == YES:
                     return YES
+                if answer == NO:            # no hello: a decoy's, whose connection nobody opens
+                    return MORE
             if offset < crypto.pool.cap:
                 grew |= stream_put(crypto, <uint32_t>offset, body.p, <uint32_t>left(&body))
         elif kind == ACK or kind == ACK_ECN:
             skip_ack(&c, kind == ACK_ECN)
         elif kind == CONNECTION_CLOSE:
-            return YES
+            return MORE                     # another may begin on the same ports, and this one may be a decoy
         else:
             break                           # not of this packet type: nothing behind it can be read
-    if grew and hello(profile, stream_bytes(crypto), stream_ready(crypto), out) != MORE:
-        return YES
-    return MORE
+    if not grew:
+        return MORE
+    answer = hello(profile, stream_bytes(crypto), stream_ready(crypto), out)
+    if answer == NO:
+        stream_free(crypto)
+    return YES if answer == YES else MORE

@@ -14,3 +14,4 @@ cdef enum Risk:
     RISK_PROGRAM = 0x200
     RISK_ENTROPY = 0x400
     RISK_LOOKED_UP = 0x800
+    RISK_DECOY = 0x1000

@@ -32,6 +32,7 @@ RISKS: tuple[Risk, ...] = (
     Risk(
         "dns-name", 40, "the client looked the server up under a name of something else than the app that it asks for"
     ),
+    Risk("decoy-name", 60, "the client showed another name before, in a packet that its server would not take"),
 )
 BY_SLUG: dict[str, Risk] = {risk.slug: risk for risk in RISKS}
 

@@ -42,6 +42,14 @@ cdef enum Asked:            # what else is known of a flow's host
     HOST_ANSWERED = 3       # of DNS: the question was answered
 
 
+cdef enum Basis:            # Flow.based: where its streams begin, and what its client's packets are worth
+    BASED = 0x03            # a bit for each side: its TCP payload starts at isn[side] + 1
+    BASED_SIGNS = 2         # shift: wire/signs.pxd's that the opener's SYN bears
+    BASED_DOUBTED = 0x20    # what the client has sent up to now may be a decoy
+    BASED_PLAIN = 0x40      # some of it is none
+    BASED_URGENT = 0x80     # an urgent byte was left out of it
+
+
 # Three cache lines.  Side 0 is who sent the first packet seen; who opened is FLOW_OPENER.  For isn[] only TCP has a use:
 # of UDP probes keep a word there for each side (dissect/probes/sight.pxd), of DNS it has the open questions
 # (decide/answers.pyx), and of a flow that is settled what was seen of its shape (decide/shape.pyx).
@@ -77,7 +85,7 @@ cdef struct Flow:
     uint32_t alpn
     uint32_t content_type   # HTTP's; of SSH, which has none, the server's fingerprint (decide/fingerprint.pxd)
     uint32_t fingerprint    # of the client's program: JA4, of SSH HASSH
-    uint32_t quic_version
+    uint32_t quic_version   # of TCP the time that the opener's SYN says (RFC 7323)
     uint32_t rule           # index in the rule table, or NONE
     uint32_t risks          # dissect/risks.pxd
     uint16_t disposition    # 0: rules were not asked yet
@@ -88,7 +96,7 @@ cdef struct Flow:
     uint8_t tunnel
     uint8_t dscp            # of the first packet
     uint8_t payloads[2]     # packets with payload looked at, by side
-    uint8_t based           # bit per side: its TCP payload starts at isn[side] + 1
+    uint8_t based           # Basis
     uint8_t spent           # bit per side: nothing more is to be had from what it sends
     uint8_t local           # the side behind our LAN; 2 where that is not known
     uint8_t timer           # 1 while the flow is on the wheel

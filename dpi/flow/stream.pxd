@@ -26,6 +26,7 @@ cdef struct Stream:         # 16 bytes; zeroed but for the pool is an empty one
 cdef void pool_init(Pool *pool, size_t budget, uint32_t cap) noexcept nogil
 cdef void stream_init(Stream *s, Pool *pool) noexcept nogil
 cdef bint stream_put(Stream *s, uint32_t offset, const uint8_t *data, uint32_t n) noexcept nogil
+cdef uint32_t stream_replace(Stream *s, uint32_t offset, const uint8_t *data, uint32_t n, uint32_t since) noexcept nogil
 cdef uint32_t stream_ready(const Stream *s) noexcept nogil
 cdef const uint8_t *stream_bytes(const Stream *s) noexcept nogil
 cdef void stream_drop(Stream *s, uint32_t n) noexcept nogil

@@ -9,8 +9,8 @@ only where the answer was MORE.  So a stream is 16 bytes in the flow, and its bl
 pool whose budget all flows of a thread share.  Where the budget is used up, puts fail and the flow goes on unnamed;
 nobody waits and nothing is evicted.
 
-Where pieces overlap, the bytes that came first stay.  An end host might decide otherwise (they differ), but bytes
-that were shown to a dissector once never change under it.
+Where pieces overlap, the bytes that came first stay, unless the caller says that the later ones are better: end hosts
+differ, so that whoever shows the stream to dissectors shows it again where bytes have changed.
 """
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
@@ -134,6 +134,21 @@ cdef bint stream_put(Stream *s, uint32_t offset, const uint8_t *data, uint32_t n
     b.pieces[i].start = offset
     b.pieces[i].end = end
     return True
+
+
+cdef uint32_t stream_replace(Stream *s, uint32_t offset, const uint8_t *data, uint32_t n, uint32_t since) noexcept nogil:
+    """Has bytes that were just put take the place of others, from `since` on: the first that changed, STREAM_MAX for none."""
+    cdef uint8_t *there
+    cdef uint32_t end, at
+    if offset > 0x7fffffff or s.block == NULL:
+        return STREAM_MAX
+    end = min(offset + n, s.block.size)
+    there = bytes_of(s.block)
+    for at in range(max(offset, since), end):
+        if there[at] != data[at - offset]:
+            memcpy(there + at, data + (at - offset), end - at)
+            return at
+    return STREAM_MAX
 
 
 cdef uint32_t stream_ready(const Stream *s) noexcept nogil:

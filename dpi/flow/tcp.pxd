@@ -4,4 +4,5 @@ from dpi.flow.timers cimport Wheel
 from dpi.wire.packet cimport Packet
 
 
+cdef void remember_signs(Flow *f, const Packet *p) noexcept nogil
 cdef bint follow_tcp(Wheel *w, Flow *f, const Packet *p, int side) noexcept nogil

@@ -3,6 +3,8 @@
 from libc.stdint cimport uint8_t
 
 from dpi.flow.flow cimport (
+    BASED,
+    BASED_SIGNS,
     FLOW_OFFLOADED,
     FLOW_OPENER,
     FLOW_SYN_SEEN,
@@ -16,6 +18,18 @@ from dpi.flow.flow cimport (
 )
 from dpi.flow.timers cimport Wheel, wheel_rearm
 from dpi.wire.packet cimport TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Packet
+from dpi.wire.signs cimport Signs, signs_of
+
+
+cdef enum:
+    SYN_DATA_MAX = 1 << 16  # bytes that a SYN may carry (RFC 7413)
+
+
+cdef void remember_signs(Flow *f, const Packet *p) noexcept nogil:
+    """What the opener's packets are measured by: see wire/signs.pxd."""
+    cdef Signs signs = signs_of(p)
+    f.based = <uint8_t>(f.based & BASED | signs.signs << BASED_SIGNS)
+    f.quic_version = signs.stamp
 
 
 cdef bint follow_tcp(Wheel *w, Flow *f, const Packet *p, int side) noexcept nogil:
@@ -31,6 +45,8 @@ cdef bint follow_tcp(Wheel *w, Flow *f, const Packet *p, int side) noexcept nogi
             if (f.state >= STATE_CLOSING or f.flags & FLOW_OFFLOADED) and not (f.flags & seen and f.isn[side] == p.seq):
                 return True
             f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | <uint8_t>side
+            if f.state <= STATE_SYN:
+                remember_signs(f, p)
         elif not f.flags & (FLOW_SYN_SEEN << (1 - side)):
             f.flags = (f.flags & ~<uint8_t>FLOW_OPENER) | <uint8_t>(1 - side)
         if f.state == STATE_NEW:
@@ -39,6 +55,10 @@ cdef bint follow_tcp(Wheel *w, Flow *f, const Packet *p, int side) noexcept nogi
             f.isn[side] = p.seq
             f.flags |= seen
             f.based |= <uint8_t>(1 << side)
+        if p.tcp_flags & TCP_ACK and p.ack and p.ack - f.isn[1 - side] - 1 > SYN_DATA_MAX and (
+                f.flags & (FLOW_SYN_SEEN << (1 - side)) and f.state == STATE_SYN):
+            f.isn[1 - side] = p.ack - 1                         # the SYN that it answers was another one
+            f.based &= <uint8_t>BASED
     elif p.tcp_flags & TCP_RST:
         f.state = STATE_CLOSED
     elif p.tcp_flags & TCP_FIN:

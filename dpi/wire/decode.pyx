@@ -18,7 +18,7 @@ from dpi.wire.cursor cimport alive, be32, left, skip, take, u8, u16
 from dpi.wire.ip cimport IpHeader, copy_addresses, ip
 from dpi.wire.link cimport LINK_ETHERNET, link
 from dpi.wire.packet cimport (
-    FRAGMENT_FIRST, FRAGMENT_LATER, FRAGMENT_NONE, IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, IP_UDP, TUNNEL_ERSPAN, TUNNEL_GRE,
+    FRAGMENT_FIRST, FRAGMENT_LATER, FRAGMENT_NONE, IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, IP_UDP, SUM_AS_CAPTURED, TUNNEL_ERSPAN, TUNNEL_GRE,
     TUNNEL_IPIP, TUNNEL_NONE, Packet, Tunnel,
 )
 from dpi.wire.tunnel cimport announced, opened
@@ -163,6 +163,7 @@ cdef inline void clear(Packet *p) noexcept nogil:
     p.tunnel = TUNNEL_NONE
     p.fragment = FRAGMENT_NONE
     p.hash = p.n = p.ip_n = p.payload_len = 0
+    p.summed = SUM_AS_CAPTURED
     p.payload = p.ip = NULL
 
 

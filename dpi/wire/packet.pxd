@@ -21,6 +21,7 @@ cdef enum:
     TCP_RST = 0x04
     TCP_PSH = 0x08
     TCP_ACK = 0x10
+    TCP_URG = 0x20
 
 
 cdef enum Tunnel:
@@ -51,6 +52,12 @@ cdef enum Origin:
     ORIGIN_WAN
 
 
+cdef enum Summed:          # what its checksum is worth
+    SUM_AS_CAPTURED         # it may be one that the card was to fill in
+    SUM_LEFT                # nothing: the card fills it in, or has looked at it
+    SUM_OPEN                # nobody has looked at it, and it should be right
+
+
 cdef struct Packet:
     int64_t time            # ns since 1970
     uint8_t src[16]
@@ -68,6 +75,7 @@ cdef struct Packet:
     uint8_t icmp_type
     uint8_t origin          # Origin: which of our interfaces it came in by
     uint8_t behind          # others of its flow may wait behind it in the queue
+    uint8_t summed          # Summed
     uint32_t seq            # TCP
     uint32_t ack
     uint32_t length         # bytes of this IP packet on the wire, header included
