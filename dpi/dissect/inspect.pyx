@@ -221,8 +221,10 @@ cdef bint in_doubt(const Flow *f, const Packet *p, int side) noexcept nogil:
     if side != opener(f) or f.flags & FLOW_DECIDED:
         return False
     if p.proto == IP_TCP:
-        if not f.flags & FLOW_SYN_SEEN << side or is_tunnel_of(f.protocol.id):
+        if not f.flags & FLOW_SYN_SEEN << side:
             return False
+        if not f.based & BASED_DOUBTED and (is_tunnel_of(f.protocol.id) or in_messages(f.protocol.id)):
+            return False                        # its numbers count from where a message began
         if p.tcp_flags & (TCP_SYN | TCP_RST) or not p.tcp_flags & TCP_ACK:
             return True
         if f.flags & FLOW_SYN_SEEN << (1 - side) and <int32_t>(p.ack - f.isn[1 - side] - 1) < 0:
@@ -231,6 +233,12 @@ cdef bint in_doubt(const Flow *f, const Packet *p, int side) noexcept nogil:
     if p.proto == IP_TCP and f.quic_version and signs.stamp and <int32_t>(signs.stamp - f.quic_version) < 0:
         return True
     return signs.signs & ~(f.based >> BASED_SIGNS & (SIGN_HOPS | SIGN_SUM | SIGN_SIGNED)) != 0
+
+
+cdef inline void unlearn(Flow *f) noexcept nogil:
+    """What it speaks was told by bytes that have changed; its name stays until another one is shown."""
+    f.flags &= ~<uint8_t>FLOW_TLS
+    memset(&f.protocol, 0, sizeof(f.protocol))
 
 
 cdef void weigh(Inspector *s, Flow *f, int side, bint doubted) noexcept nogil:
@@ -243,8 +251,7 @@ cdef void weigh(Inspector *s, Flow *f, int side, bint doubted) noexcept nogil:
         f.based |= BASED_PLAIN
         if f.based & BASED_DOUBTED:
             clear(s, f, side)
-            f.flags &= ~<uint8_t>FLOW_TLS
-            memset(&f.protocol, 0, sizeof(f.protocol))
+            unlearn(f)
 
 
 cdef Answer weighed(Flow *f, int side, Answer answer, bint doubted, Finding *out) noexcept nogil:
@@ -293,7 +300,7 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
     cdef bint first, doubted
     cdef Work *w
     cdef Answer answer
-    if in_messages(f.protocol.id) and not f.flags & FLOW_TLS:
+    if in_messages(f.protocol.id) and not f.flags & FLOW_TLS and not (f.based & BASED_DOUBTED and side == opener(f)):
         answer = in_clear(s, f, p, side, out)
         if answer != YES:
             return answer
@@ -327,6 +334,7 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
         return MORE
     weigh(s, f, side, doubted)
     first = offset == 0 and (f.work == NONE or s.works[f.work].streams[side].block == NULL)
+    first = first and not (doubted and f.based & BASED_PLAIN)       # then it only fills what others leave
     if first:
         answer = stream(s, f, p, side, data, n, out) if doubted else show(s, f, p, side, data, n, out)
         answer = weighed(f, side, answer, doubted, out)
@@ -345,7 +353,9 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
         return NO if w == NULL or offset == 0 else MORE
     if not doubted and (f.based & BASED_DOUBTED or <uint32_t>offset <= before):
         changed = stream_replace(&w.streams[side], offset, data, n, 0 if f.based & BASED_DOUBTED else before)
-        w.shown[side] = min(w.shown[side], changed)
+        if changed < w.shown[side]:
+            w.shown[side] = changed
+            unlearn(f)
     ready = stream_ready(&w.streams[side])
     if first and ready == n:
         w.shown[side] = n                       # it was shown above

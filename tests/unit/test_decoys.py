@@ -251,3 +251,26 @@ def test_an_initial_that_opens_nothing_before_the_real_one(tmp_path: Path, frame
     packets = [segment(initial(frames, dcid=b"decoydcid"), proto=UDP)] * 2
     packets += [segment(initial(crypto(client_hello("bad.example"))), proto=UDP)]
     assert named(tmp_path, packets)["host"] == "bad.example"
+
+
+OTHERS = {
+    "a request": REQUEST,
+    "a tunnel": b"CONNECT www.video.example:443 HTTP/1.1\r\n\r\n",
+    "mail": b"EHLO www.video.example\r\n",
+    "a shell": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "a proxy": b"\5\1\0",
+    "a proxy's header": b"PROXY TCP4 10.0.0.1 192.0.2.10 40000 443\r\n",
+    "peers": b"\x13BitTorrent protocol" + bytes(48),
+    "one byte": b"\x16",
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_decoy_of_another_protocol_names_nothing(tmp_path: Path, other: str, cut: str) -> None:
+    for again in (False, True):
+        packets = [*shaken(), segment(OTHERS[other], ttl=5)]
+        for at, data in pieces(CUTS[cut], REAL):
+            packets += [segment(data, at=at), *([segment(OTHERS[other], ttl=5)] if again else [])]
+        flow = named(tmp_path, packets + answered())
+        assert (flow["host"], flow["disposition"]) == ("bad.example", 6)

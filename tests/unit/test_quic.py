@@ -219,11 +219,13 @@ def test_other_frames_and_packets_around_the_client_hello_are_skipped() -> None:
     assert flow.host == HOST
 
 
-def test_a_connection_close_ends_the_wait() -> None:
+def test_a_connection_close_ends_nothing_as_another_may_begin() -> None:
     flow = Flow()
     assert flow.feed(qp.initial(qp.crypto(qp.client_hello(), 0, 60))) == MORE
-    assert flow.feed(qp.initial(b"\x1c\x00\x00\x00", number=1)) == YES
+    assert flow.feed(qp.initial(b"\x1c\x00\x00\x00", number=1)) == MORE
     assert (flow.host, flow.version) == ("", 1)
+    assert flow.feed(qp.initial(qp.crypto(qp.client_hello("two.example")), dcid=b"22222222")) == YES
+    assert flow.host == "two.example"
 
 
 def test_two_connections_on_the_same_ports_are_not_mixed() -> None:
