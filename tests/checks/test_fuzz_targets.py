@@ -12,6 +12,7 @@ FUZZ = ROOT / "tests" / "fuzz"
 # What knows flows or whole conversations, and the tools of the others: reached by the targets `flows` and `engine`.
 THROUGH_THE_ENGINE = {
     "answer",
+    "decoys",
     "dialogue",
     "find",
     "first_bytes",
