@@ -47,7 +47,8 @@ cdef void check_certificate(const Certificate *c) noexcept nogil:
 
 
 cdef void check_server(const ServerFound *f) noexcept nogil:
-    check_host(f.host, f.host_len)
+    cdef uint32_t wildcard = 2 if f.host[0] == c"*" and f.host[1] == c"." else 0    # a certificate's name
+    check_host(f.host + wildcard, f.host_len - wildcard)
     check_text(f.alpn, sizeof(f.alpn))
     check_text(f.server, sizeof(f.server))
     check_text(f.content_type, sizeof(f.content_type))
