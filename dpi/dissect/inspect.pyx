@@ -66,9 +66,7 @@ from dpi.dissect.ssh cimport find_offer, past_its_offer
 from dpi.dissect.tls_records cimport RECORD_HEADER, begins_hello
 from dpi.dissect.tunnelled cimport find_tunnelled, within
 from dpi.flow.evidence cimport BY_SIGNATURE, confidence_of
-from dpi.flow.flow cimport (
-    BASED_DOUBTED, BASED_PLAIN, FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener,
-)
+from dpi.flow.flow cimport BASED_DOUBTED, BASED_PLAIN, FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener
 from dpi.flow.stream cimport STREAM_MAX, Stream, stream_bytes, stream_put, stream_ready, stream_replace
 from dpi.wire.cursor cimport Cursor, left, over, skip, u8, u16, u32
 from dpi.wire.packet cimport IP_SCTP, IP_TCP, IP_UDP, TCP_FIN, TCP_PSH, TCP_SYN, TCP_URG, Packet
