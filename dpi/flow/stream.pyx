@@ -14,7 +14,7 @@ differ, so that whoever shows the stream to dissectors shows it again where byte
 """
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcmp, memcpy, memmove
 
 from dpi.wire.block cimport block_of
 
@@ -139,16 +139,18 @@ cdef bint stream_put(Stream *s, uint32_t offset, const uint8_t *data, uint32_t n
 cdef uint32_t stream_replace(Stream *s, uint32_t offset, const uint8_t *data, uint32_t n, uint32_t since) noexcept nogil:
     """Has bytes that were just put take the place of others, from `since` on: the first that changed, STREAM_MAX for none."""
     cdef uint8_t *there
-    cdef uint32_t end, at
+    cdef uint32_t end
+    cdef uint32_t at = max(offset, since)
     if offset > 0x7fffffff or s.block == NULL:
         return STREAM_MAX
     end = min(offset + n, s.block.size)
     there = bytes_of(s.block)
-    for at in range(max(offset, since), end):
-        if there[at] != data[at - offset]:
-            memcpy(there + at, data + (at - offset), end - at)
-            return at
-    return STREAM_MAX
+    if at >= end or memcmp(there + at, data + (at - offset), end - at) == 0:
+        return STREAM_MAX
+    while there[at] == data[at - offset]:
+        at += 1
+    memcpy(there + at, data + (at - offset), end - at)
+    return at
 
 
 cdef uint32_t stream_ready(const Stream *s) noexcept nogil:

@@ -94,6 +94,9 @@ cdef void names_learn(NameTable *t, const uint8_t *client, const uint8_t *server
     cdef Entry key
     cdef int64_t life = <int64_t>SECOND * (TTL_FLOOR if ttl < TTL_FLOOR else TTL_CEILING if ttl > TTL_CEILING else ttl)
     name = last_labels(name, &n)
+    if client != NULL:
+        key_of(&key, OWN, client, server, 0, 0)
+        soon(t, shard, &key)
     pthread_mutex_lock(&shard.mutex)
     key_of(&key, ANYONE, NULL, server, 0, 0)
     put(t, shard, &key, name, n, life, label, now, source)
