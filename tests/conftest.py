@@ -11,10 +11,14 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from vm.guest import Guest
 
 with contextlib.suppress(ImportError):  # the vm tier's guest goes without it
     from hypothesis import HealthCheck, settings
@@ -66,6 +70,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for name in missing & {m.name for m in item.iter_markers()}:
             item.add_marker(pytest.mark.skip(reason=f"needs {NEEDS[name][0]}"))
+    begin_the_guest_early(items)
+
+
+def begin_the_guest_early(items: list[pytest.Item]) -> None:
+    """The emulated machine takes as long as all others together.  What is behind the last test that traffic and time
+    matter to can run beside it."""
+    last = max((n for n, item in enumerate(items) if item.get_closest_marker("netns")), default=-1)
+    behind = items[last + 1 :]
+    if any("guest" in item.fixturenames and not item.get_closest_marker("skip") for item in behind):
+        behind[0].fixturenames.append("guest")
+
+
+@pytest.fixture(scope="session")
+def guest() -> Iterator[Guest]:
+    """Debian's kernel with all tests in it that are marked `guest`, at work."""
+    from vm.guest import Guest
+
+    files = [str(f) for f in (ROOT / "tests" / "netns").glob("test_*.py") if "mark.guest" in f.read_text()]
+    running = Guest(["-m", "guest", *sorted(files), "--timeout", "300", "--durations", "10", "-q"])
+    yield running
+    running.end()
 
 
 @pytest.fixture(scope="session")

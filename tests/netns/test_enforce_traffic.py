@@ -173,11 +173,21 @@ def test_bits_of_the_mark_that_are_not_ours_are_kept(world: World, state: Path) 
     world.banner(SERVER4, 80)
     marks = {c.mark for c in conntrack.dump([socket.AF_INET])}
     assert marks == {final(2) | 0x80001234}
-    counted = enforce.counters(plan()).rules
-    forwarded = counted["up", "video"].packets + counted["down", "video"].packets
-    assert f"packets {forwarded} " in world.box.run("nft", "list", "counter", "inet", "theirs", "kept")
+    assert wait_for(lambda: forwarded() == kept(world)), "every packet of the flow, up to the last of its close"
     enforce.clean(state_dir=state)
     assert {c.mark for c in conntrack.dump([socket.AF_INET])} == {0x80001234}
+
+
+def forwarded() -> int:
+    """Packets of the video rule, both ways."""
+    counted = enforce.counters(plan()).rules
+    return counted["up", "video"].packets + counted["down", "video"].packets
+
+
+def kept(world: World) -> int:
+    """Packets that another's counter saw with their own bits in the mark."""
+    said = world.box.run("nft", "list", "counter", "inet", "theirs", "kept")
+    return int(said.partition("packets ")[2].split()[0])
 
 
 @pytest.mark.guest

@@ -9,9 +9,11 @@ not loaded.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -46,53 +48,60 @@ def kernel() -> Path:
     return max(Path("/boot").glob("vmlinuz-*-amd64"))
 
 
-def run(arguments: list[str], timeout: float) -> Outcome:
-    """`pytest ARGUMENTS` in the guest."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    image, output, code = BUILD / "guest.img", BUILD / "output.txt", BUILD / "exit-code"
-    output.unlink(missing_ok=True)
-    code.unlink(missing_ok=True)
-    folders = pack(image)
-    script = BUILD / "guest.sh"
-    script.write_text(guest_script(folders, arguments, output, code))
-    command = [
-        shutil.which("vng") or str(Path(sys.executable).parent / "vng"),
-        "--run",
-        str(kernel()),
-        "--disable-kvm",
-        *("--user", "root", "--rw", "--cpus", "2", "--memory", "1500M"),
-        "--append=module_blacklist=" + ",".join(UNWANTED),
-        f"--qemu-opts=-drive file={image},if=virtio,format=raw,readonly=on "
-        f"-virtfs local,path=/,mount_tag={TAG},security_model=none,multidevs=remap,readonly=on",
-        "--",
-        f"sh {script}",
-    ]
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    try:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env={**os.environ, "PATH": path},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=timeout,
+class Guest:
+    """`pytest ARGUMENTS` in a guest, from now on; others may work meanwhile."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        BUILD.mkdir(parents=True, exist_ok=True)
+        self._image, self._output, self._code = BUILD / "guest.img", BUILD / "output.txt", BUILD / "exit-code"
+        self._console = BUILD / "console.txt"
+        self._output.unlink(missing_ok=True)
+        self._code.unlink(missing_ok=True)
+        folders = pack(self._image)
+        script = BUILD / "guest.sh"
+        script.write_text(guest_script(folders, arguments, self._output, self._code))
+        command = [
+            shutil.which("vng") or str(Path(sys.executable).parent / "vng"),
+            "--run",
+            str(kernel()),
+            "--disable-kvm",
+            *("--user", "root", "--rw", "--cpus", "2", "--memory", "1500M"),
+            "--append=module_blacklist=" + ",".join(UNWANTED),
+            f"--qemu-opts=-drive file={self._image},if=virtio,format=raw,readonly=on "
+            f"-virtfs local,path=/,mount_tag={TAG},security_model=none,multidevs=remap,readonly=on",
+            "--",
+            f"sh {script}",
+        ]
+        with self._console.open("wb") as console:
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
+
+    def outcome(self, timeout: float) -> Outcome:
+        """What came of it, when it has ended, or after so many seconds."""
+        late = ""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            late = f"the guest took longer than {timeout:.0f} s\n"
+        self.end()
+        printed = self._output if self._output.exists() else self._console
+        return Outcome(
+            int(self._code.read_text()) if self._code.exists() else None, late + printed.read_text(errors="replace")
         )
-        console = done.stdout + done.stderr
-    except subprocess.TimeoutExpired as late:
-        console = f"the guest took longer than {timeout:.0f} s\n{_text(late.stdout)}{_text(late.stderr)}"
-    finally:
-        image.unlink(missing_ok=True)
-    return Outcome(
-        int(code.read_text()) if code.exists() else None,
-        output.read_text(errors="replace") if output.exists() else console,
-    )
 
-
-def _text(output: bytes | str | None) -> str:
-    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+    def end(self) -> None:
+        """Takes it away, whether it is done or not."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._image.unlink(missing_ok=True)
 
 
 def pack(image: Path) -> dict[str, Path]:
