@@ -28,16 +28,15 @@ from dpi.capture.queue_loop cimport (
     SO_RCVBUFFORCE,
     SOL_SOCKET,
     Loop,
-    acquire,
     close_gate,
     getsockopt,
     iovec,
     mmsghdr,
     open_gate,
-    publish,
     run_loop,
     setsockopt,
 )
+from dpi.wire.atomic cimport load32, store32
 
 import os
 import threading
@@ -195,7 +194,7 @@ cdef class QueueReader:
 
     def stop(self) -> None:
         """Has run() return soon.  From any thread."""
-        publish(&self.q.stop, 1)
+        store32(&self.q.stop, 1)
         self.call()
 
     def close(self) -> None:
@@ -213,11 +212,11 @@ cdef class QueueReader:
         with self.lock:
             at = q.releases_written
             for number in numbers:
-                if at - acquire(&q.releases_read) == RELEASES_MAX:
+                if at - load32(&q.releases_read) == RELEASES_MAX:
                     break               # so far behind, their deadline is as near
                 q.releases[at & (RELEASES_MAX - 1)] = <uint64_t>number | how
                 at += 1
-            publish(&q.releases_written, at)
+            store32(&q.releases_written, at)
         self.call()
 
     cdef call(self):

@@ -27,8 +27,6 @@ cdef extern from *:
     #endif
     #include <poll.h>
     #include <sys/socket.h>
-    #define dpi_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-    #define dpi_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
     """
     cdef struct iovec:
         void *iov_base
@@ -51,8 +49,6 @@ cdef extern from *:
     int setsockopt(int, int, int, const void *, unsigned int) nogil
     int getsockopt(int, int, int, void *, unsigned int *) nogil
     int ppoll(pollfd *, unsigned long, const timespec *, const void *) nogil
-    uint32_t acquire "dpi_acquire"(const uint32_t *) noexcept nogil
-    void publish "dpi_release"(uint32_t *, uint32_t) noexcept nogil
 
 
 cdef enum:

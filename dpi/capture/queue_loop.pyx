@@ -36,6 +36,7 @@ from dpi.capture.nfnetlink cimport (
     put_verdict,
     request_ack,
 )
+from dpi.wire.atomic cimport load32, store32
 from dpi.wire.cursor cimport Cursor, over
 
 
@@ -126,7 +127,7 @@ cdef void let_go(Loop *q, uint32_t i, uint32_t verdict) noexcept nogil:
 
 cdef void release_asked(Loop *q) noexcept nogil:
     """Lets go what the control plane said.  A number that is not held has had its time, and is forgotten."""
-    cdef uint32_t written = acquire(&q.releases_written)
+    cdef uint32_t written = load32(&q.releases_written)
     cdef uint32_t i, at = q.releases_read
     cdef uint64_t number
     cdef bint drop
@@ -141,7 +142,7 @@ cdef void release_asked(Loop *q) noexcept nogil:
                 q.c.drops += drop
                 break
         at += 1
-    publish(&q.releases_read, at)
+    store32(&q.releases_read, at)
 
 
 cdef void release_due(Loop *q) noexcept nogil:
@@ -231,7 +232,7 @@ cdef int run_loop(Loop *q) noexcept nogil:
     """Until it is told to stop (0), or the socket fails (its errno)."""
     cdef int i, n
     cdef int64_t now
-    while not acquire(&q.stop):
+    while not load32(&q.stop):
         q.heartbeat[0] += 1
         n = recvmmsg(q.fd, q.headers, BATCH, MSG_DONTWAIT, NULL)
         now = clock(CLOCK_REALTIME)
@@ -249,7 +250,7 @@ cdef int run_loop(Loop *q) noexcept nogil:
             q.c.enobufs += 1
         elif n < 0 and errno != EINTR:
             return errno
-        if q.releases_read != acquire(&q.releases_written):
+        if q.releases_read != load32(&q.releases_written):
             release_asked(q)
         if q.n_held != 0:
             release_due(q)

@@ -13,16 +13,7 @@ from posix.mman cimport (
 from posix.signal cimport SA_SIGINFO, sigaction, sigaction_t, sigemptyset, siginfo_t
 from posix.unistd cimport _SC_PAGESIZE, sysconf
 
-
-cdef extern from *:
-    """
-    #define dpi_take(p) __sync_bool_compare_and_swap((p), 0, 1)
-    #define dpi_load_flag(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-    #define dpi_store_flag(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-    """
-    bint take "dpi_take"(int *p) noexcept nogil
-    int load "dpi_load_flag"(int *p) noexcept nogil
-    void store "dpi_store_flag"(int *p, int v) noexcept nogil
+from dpi.wire.atomic cimport load, store, take
 
 
 cdef enum:

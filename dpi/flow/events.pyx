@@ -9,14 +9,7 @@ is counted in `lost`: the loop does not stop for a reader that is slow.
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-
-cdef extern from *:
-    """
-    #define dpi_load(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-    #define dpi_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-    """
-    uint64_t load "dpi_load"(const uint64_t *p) noexcept nogil
-    void store "dpi_store"(uint64_t *p, uint64_t v) noexcept nogil
+from dpi.wire.atomic cimport load64, store64
 
 
 cdef bint ring_init(Ring *r, uint32_t size) noexcept nogil:
@@ -37,14 +30,14 @@ cdef void ring_free(Ring *r) noexcept nogil:
 
 cdef Event *ring_reserve(Ring *r) noexcept nogil:
     """The event to fill before ring_commit(), with whatever it held last; NULL where the ring is full."""
-    if r.written - load(&r.read) > r.mask:
+    if r.written - load64(&r.read) > r.mask:
         r.lost += 1
         return NULL
     return &r.events[r.written & r.mask]
 
 
 cdef void ring_commit(Ring *r) noexcept nogil:
-    store(&r.written, r.written + 1)
+    store64(&r.written, r.written + 1)
 
 
 cdef void ring_restart(Ring *r) noexcept nogil:
@@ -55,10 +48,10 @@ cdef void ring_restart(Ring *r) noexcept nogil:
 
 cdef const Event *ring_peek(Ring *r) noexcept nogil:
     """The oldest event, to be read before ring_advance(); NULL where there is none."""
-    if load(&r.written) == r.read:
+    if load64(&r.written) == r.read:
         return NULL
     return &r.events[r.read & r.mask]
 
 
 cdef void ring_advance(Ring *r) noexcept nogil:
-    store(&r.read, r.read + 1)
+    store64(&r.read, r.read + 1)
