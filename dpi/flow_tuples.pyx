@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t
 
 from dpi.flow.events cimport EVENT_ASKED, EVENT_LEARNT, Event
-from dpi.flow.flow cimport Flow, opener
+from dpi.flow.flow cimport Flow, opener, quic_version
 
 
 cdef extern from "<arpa/inet.h>" nogil:
@@ -49,7 +49,7 @@ cdef tuple flow_tuple(const Event *e):
         f.protocol.method, f.protocol.confidence, f.app.method, f.app.confidence,
         text_of(e.host), text_of(e.ja4), text_of(e.hassh), text_of(e.hassh_server),
         text_of(e.alpn), text_of(e.agent), text_of(e.content_type),
-        f.tls_version, f.quic_version, f.ech, f.tunnel, f.dscp, f.decided_at,
+        f.tls_version, quic_version(f), f.ech, f.tunnel, f.dscp, f.decided_at,
         f.packets[up], f.bytes[up], f.packets[down], f.bytes[down], f.start, f.last, f.risks,
         f.state, f.flags, f.needs, f.rule, f.disposition, f.mark, f.local,
         text_of(e.mac),

@@ -219,7 +219,7 @@ cdef inline void take_fields(Shard *s, Flow *f, const Found *found) noexcept nog
     if found.tls_version:
         f.tls_version = found.tls_version
     if found.quic_version:
-        f.quic_version = found.quic_version
+        f.stamp = found.quic_version
     f.ech |= found.ech
 
 

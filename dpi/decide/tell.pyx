@@ -8,7 +8,6 @@ from dpi.decide.shard cimport Shard
 from dpi.flow.events cimport Event, ring_commit, ring_reserve
 from dpi.flow.flow cimport Flow
 from dpi.flow.strings cimport String
-from dpi.wire.packet cimport IP_TCP
 
 
 cdef inline void copy_text(Shard *s, char *to, uint32_t size, uint32_t string) noexcept nogil:
@@ -30,8 +29,6 @@ cdef void write_event(Shard *s, const Flow *f, uint8_t kind, uint8_t reason, Eve
     e.hold = 0
     e.time = s.now
     memcpy(&e.flow, f, sizeof(Flow))
-    if f.proto == IP_TCP:
-        e.flow.quic_version = 0
     copy_text(s, e.host, sizeof(e.host), f.host)
     copy_text(s, e.agent, sizeof(e.agent), f.agent)
     copy_text(s, e.alpn, sizeof(e.alpn), f.alpn)

@@ -14,10 +14,11 @@ from dpi.dissect.over_tls cimport in_messages
 from dpi.dissect.quic cimport quic_state_free
 from dpi.flow.evidence cimport BY_QUIC_SNI
 from dpi.flow.flow cimport (
-    BASED_DOUBTED, BASED_PLAIN, BASED_SIGNS, BASED_URGENT, FLOW_DECIDED, FLOW_NAMED, FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener,
+    BASED_DOUBTED, BASED_PLAIN, BASED_URGENT, FLOW_DECIDED, FLOW_NAMED, FLOW_SYN_SEEN, FLOW_TLS, NONE, Flow, opener,
 )
+from dpi.flow.tcp cimport beyond_its_syn
 from dpi.wire.packet cimport IP_TCP, TCP_ACK, TCP_RST, TCP_SYN, Packet
-from dpi.wire.signs cimport SIGN_HOPS, SIGN_SIGNED, SIGN_SUM, Signs, signs_of, urgent_of
+from dpi.wire.signs cimport urgent_of
 
 
 cdef bint in_doubt(const Flow *f, const Packet *p, int side) noexcept nogil:
@@ -26,7 +27,6 @@ cdef bint in_doubt(const Flow *f, const Packet *p, int side) noexcept nogil:
 
     What comes with a SYN is taken only where both ends have agreed on it before (RFC 7413).
     """
-    cdef Signs signs
     if side != opener(f) or f.flags & FLOW_DECIDED:
         return False
     if p.proto == IP_TCP:
@@ -38,10 +38,7 @@ cdef bint in_doubt(const Flow *f, const Packet *p, int side) noexcept nogil:
             return True
         if f.flags & FLOW_SYN_SEEN << (1 - side) and <int32_t>(p.ack - f.isn[1 - side] - 1) < 0:
             return True
-    signs = signs_of(p)
-    if p.proto == IP_TCP and f.quic_version and signs.stamp and <int32_t>(signs.stamp - f.quic_version) < 0:
-        return True
-    return signs.signs & ~(f.based >> BASED_SIGNS & (SIGN_HOPS | SIGN_SUM | SIGN_SIGNED)) != 0
+    return beyond_its_syn(f, p)
 
 
 cdef void unlearn(Flow *f) noexcept nogil:

@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dpi.flow.evidence cimport Label
+from dpi.wire.packet cimport IP_TCP
 
 
 cdef enum:
@@ -13,6 +14,7 @@ cdef enum:
     BARE = 100              # bytes: more than a packet without data has
     ONE_WAY_TIME = 1000000000   # ns after which the other side would have been seen
     SYSTEM_PORTS = 1024     # ports below are those of systems' services (RFC 6335, 6)
+    RESET_BY = 3
     EPHEMERAL = 32768       # where Linux begins to choose ports for clients; others begin later
 
 
@@ -85,7 +87,7 @@ cdef struct Flow:
     uint32_t alpn
     uint32_t content_type   # HTTP's; of SSH, which has none, the server's fingerprint (decide/fingerprint.pxd)
     uint32_t fingerprint    # of the client's program: JA4, of SSH HASSH
-    uint32_t quic_version   # of TCP the time that the opener's SYN says (RFC 7323)
+    uint32_t stamp          # QUIC: its version; TCP: the time that the opener's SYN says (RFC 7323)
     uint32_t rule           # index in the rule table, or NONE
     uint32_t risks          # dissect/risks.pxd
     uint16_t disposition    # 0: rules were not asked yet
@@ -100,7 +102,7 @@ cdef struct Flow:
     uint8_t spent           # bit per side: nothing more is to be had from what it sends
     uint8_t local           # the side behind our LAN; 2 where that is not known
     uint8_t timer           # 1 while the flow is on the wheel
-    uint8_t first_fin       # the side that sent the first FIN, plus 1
+    uint8_t first_fin       # the side that sent the first FIN, plus 1; the RST, plus RESET_BY
     uint32_t mac            # of the side behind our LAN: flow/strings.pxd
     uint32_t hash           # of the 5-tuple and the VLAN
     uint32_t seen[2]        # TCP: where what each side has sent ends; while something is needed
@@ -108,6 +110,10 @@ cdef struct Flow:
 
 cdef inline int opener(const Flow *f) noexcept nogil:
     return f.flags & FLOW_OPENER
+
+
+cdef inline uint32_t quic_version(const Flow *f) noexcept nogil:
+    return f.stamp if f.proto != IP_TCP else 0
 
 
 cdef inline int one_way(const Flow *f) noexcept nogil:

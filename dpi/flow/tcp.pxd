@@ -5,4 +5,5 @@ from dpi.wire.packet cimport Packet
 
 
 cdef void remember_signs(Flow *f, const Packet *p) noexcept nogil
+cdef bint beyond_its_syn(const Flow *f, const Packet *p) noexcept nogil
 cdef bint follow_tcp(Wheel *w, Flow *f, const Packet *p, int side) noexcept nogil

@@ -1,6 +1,6 @@
 """TCP as far as a record needs it: opened, established, closing, closed, and a new connection on the same ports."""
 
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int32_t, uint8_t
 
 from dpi.flow.flow cimport (
     BASED,
@@ -8,6 +8,7 @@ from dpi.flow.flow cimport (
     FLOW_OFFLOADED,
     FLOW_OPENER,
     FLOW_SYN_SEEN,
+    RESET_BY,
     STATE_CLOSED,
     STATE_CLOSING,
     STATE_ESTABLISHED,
@@ -18,7 +19,7 @@ from dpi.flow.flow cimport (
 )
 from dpi.flow.timers cimport Wheel, wheel_rearm
 from dpi.wire.packet cimport TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Packet
-from dpi.wire.signs cimport Signs, signs_of
+from dpi.wire.signs cimport SIGN_HOPS, SIGN_SIGNED, SIGN_SUM, Signs, signs_of
 
 
 cdef enum:
@@ -29,7 +30,15 @@ cdef void remember_signs(Flow *f, const Packet *p) noexcept nogil:
     """What the opener's packets are measured by: see wire/signs.pxd."""
     cdef Signs signs = signs_of(p)
     f.based = <uint8_t>(f.based & BASED | signs.signs << BASED_SIGNS)
-    f.quic_version = signs.stamp
+    f.stamp = signs.stamp
+
+
+cdef bint beyond_its_syn(const Flow *f, const Packet *p) noexcept nogil:
+    """Whether an opener's packet bears a sign that its SYN does not bear, or says an earlier time (RFC 7323, 5.3)."""
+    cdef Signs signs = signs_of(p)
+    if f.stamp and signs.stamp and <int32_t>(signs.stamp - f.stamp) < 0:
+        return True
+    return signs.signs & ~(f.based >> BASED_SIGNS & (SIGN_HOPS | SIGN_SUM | SIGN_SIGNED)) != 0
 
 
 cdef bint follow_tcp(Wheel *w, Flow *f, const Packet *p, int side) noexcept nogil:
@@ -60,7 +69,9 @@ cdef bint follow_tcp(Wheel *w, Flow *f, const Packet *p, int side) noexcept nogi
             f.isn[1 - side] = p.ack - 1                         # the SYN that it answers was another one
             f.based &= <uint8_t>BASED
     elif p.tcp_flags & TCP_RST:
-        f.state = STATE_CLOSED
+        if side != opener(f) or not f.flags & seen or not beyond_its_syn(f, p):
+            f.state = STATE_CLOSED
+            f.first_fin = <uint8_t>(RESET_BY + side)
     elif p.tcp_flags & TCP_FIN:
         if f.state == STATE_CLOSING and f.first_fin != side + 1:
             f.state = STATE_CLOSED
@@ -69,6 +80,8 @@ cdef bint follow_tcp(Wheel *w, Flow *f, const Packet *p, int side) noexcept nogi
             f.first_fin = <uint8_t>(side + 1)
     elif f.state == STATE_SYN and side == opener(f) and p.tcp_flags & TCP_ACK:
         f.state = STATE_ESTABLISHED
+    elif f.state == STATE_CLOSED and f.first_fin == RESET_BY + side and p.n:
+        f.state = STATE_ESTABLISHED         # who sends on has not ended it: that RST was another's, or for a firewall
     if f.state != before and f.state >= STATE_CLOSING:
         wheel_rearm(w, f, p.time)
     return False

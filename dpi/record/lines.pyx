@@ -9,7 +9,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from dpi.core cimport Core
 from dpi.flow.evidence cimport BY_PORT
 from dpi.flow.events cimport EVENT_END, EVENT_FIRST, Event, ring_advance, ring_peek
-from dpi.flow.flow cimport CARRYING, Flow, one_way, opener
+from dpi.flow.flow cimport CARRYING, Flow, one_way, opener, quic_version
 from dpi.flow_tuples cimport address
 from dpi.record.counts cimport Counts
 from dpi.record.page cimport CHUNK, FIELDS_MAX, SPARE, Page, Spelled
@@ -243,7 +243,7 @@ cdef class Lines:
                 else:
                     page.put_bytes(self.version_of(f.tls_version))
             elif field == QUIC_VERSION:
-                page.put_hex(f.quic_version)
+                page.put_hex(quic_version(f))
             elif field == ECH:
                 page.put(self.flags.of(f.ech != 0))
             elif field == AGENT:

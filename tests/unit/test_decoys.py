@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scapy.utils import checksum
 
 from dpi.capture.pcapfile import Capture
+from dpi.record.fields import STATES
 from tests.captures import pcap
 from tests.cores import ACK, BLOCKED, CLIENT, PSH, REQUEST, RST, SERVER, SYN, TCP, UDP, VIDEO, core, ended, risks_of
 from tests.handshakes import openssl_hello
@@ -22,13 +24,6 @@ REAL, FAKE = openssl_hello("bad.example"), openssl_hello("www.video.example")
 ISN, ANSWERS = 1000, 5000
 MD5 = b"\x13\x12" + bytes(16) + b"\1\1"
 Packets = list[bytes]
-
-
-def total(data: bytes) -> int:
-    words: int = sum(struct.unpack(f">{len(data) // 2 + len(data) % 2}H", data + b"\0" * (len(data) % 2)))
-    while words >> 16:
-        words = (words & 0xFFFF) + (words >> 16)
-    return words
 
 
 def stamp(value: int) -> bytes:
@@ -67,7 +62,7 @@ def segment(
         head, where = struct.pack(">HHHH", *ports, 8 + len(payload), 0), 6
     whole = bytearray(head + options + payload)
     pseudo = b"".join(ends) + struct.pack(">BBH", 0, proto, len(whole))
-    struct.pack_into(">H", whole, where, ~total(pseudo + bytes(whole)) & 0xFFFF ^ (0x1234 if wrong else 0))
+    struct.pack_into(">H", whole, where, checksum(pseudo + bytes(whole)) ^ (0x1234 if wrong else 0))
     header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(whole), 0, 0, ttl, proto, 0) + b"".join(ends)
     return header + bytes(whole)
 
@@ -195,6 +190,18 @@ def test_a_false_end_and_a_false_beginning(tmp_path: Path) -> None:
         assert named(tmp_path, packets, merge=True)["host"] == "bad.example"
     packets = [segment(flags=SYN), *syn, *shaken()[1:], segment(FAKE, ttl=5), segment(REAL), *answered()]
     assert named(tmp_path, packets)["host"] == "bad.example"
+
+
+def test_a_reset_ends_nothing_where_who_has_sent_it_sends_on(tmp_path: Path) -> None:
+    begun = [*shaken(), segment(REAL), *answered()]
+    end = segment(flags=RST | ACK, at=len(REAL))
+    for behind, state in (
+        ([segment(flags=RST | ACK, at=len(REAL), ttl=5)], "established"),
+        ([end], "closed"),
+        ([end, segment(b"more", at=len(REAL))], "established"),
+        ([end, segment(b"late", at=6, up=False)], "closed"),
+    ):
+        assert STATES[named(tmp_path, [*begun, *behind])["state"]] == state
 
 
 def test_a_request_with_a_decoy_before(tmp_path: Path) -> None:
