@@ -24,6 +24,7 @@ from libc.string cimport memcmp, memcpy, memset
 from dpi.wire.block cimport block_of
 from dpi.wire.decode cimport as_tuple, decode_ip
 from dpi.wire.ip cimport IpHeader, copy_addresses, ip
+from dpi.wire.keyed cimport fold, random_key
 from dpi.wire.packet cimport FRAGMENT_NONE, TUNNEL_NONE, Packet
 from dpi.wire.view cimport FINE, LOST_FRAGMENT, Faults, View, note, view_of
 
@@ -75,17 +76,17 @@ cdef struct FragmentTable:
     uint16_t handed_out     # the datagram that the caller was given, to be freed at the next call
     uint16_t buckets[BUCKETS]
     Datagram *datagrams
+    uint64_t secret[4]
 
 
-cdef uint16_t bucket_of(const Key *key) noexcept nogil:
-    cdef uint64_t words[5]
-    cdef uint64_t h = 0
-    cdef int i
+cdef uint16_t bucket_of(const FragmentTable *t, const Key *key) noexcept nogil:
+    """Keyed, so that nobody can choose addresses and numbers that fall into one."""
+    cdef uint64_t[5] words
+    cdef uint64_t h
     memcpy(words, key, sizeof(Key))
-    for i in range(5):
-        h = (h ^ words[i]) * <uint64_t>0x9e3779b97f4a7c15U
-        h ^= h >> 29
-    return <uint16_t>(h >> 32) & (BUCKETS - 1)
+    h = fold(words[0] ^ t.secret[0], words[1] ^ t.secret[1])
+    h = fold(h ^ words[2] ^ t.secret[2], words[3] ^ t.secret[3])
+    return <uint16_t>fold(h ^ words[4], t.secret[0] | 1) & (BUCKETS - 1)
 
 
 cdef FragmentTable *fragments_new(uint32_t datagrams, uint64_t bytes, int64_t timeout) noexcept nogil:
@@ -99,8 +100,8 @@ cdef FragmentTable *fragments_new(uint32_t datagrams, uint64_t bytes, int64_t ti
     t.oldest = t.newest = t.handed_out = NOBODY
     memset(t.buckets, 0xff, sizeof(t.buckets))      # NOBODY
     t.datagrams = <Datagram *>calloc(t.capacity, sizeof(Datagram))
-    if t.datagrams == NULL:
-        free(t)
+    if t.datagrams == NULL or not random_key(t.secret, sizeof(t.secret)):
+        fragments_free(t)
         return NULL
     for i in range(t.capacity):
         t.datagrams[i].next = <uint16_t>(i + 1 if i + 1 < t.capacity else NOBODY)
@@ -111,8 +112,9 @@ cdef void fragments_free(FragmentTable *t) noexcept nogil:
     cdef uint32_t i
     if t == NULL:
         return
-    for i in range(t.capacity):
-        free(t.datagrams[i].buffer)
+    if t.datagrams != NULL:
+        for i in range(t.capacity):
+            free(t.datagrams[i].buffer)
     free(t.datagrams)
     free(t)
 
@@ -152,7 +154,7 @@ cdef void give_up(FragmentTable *t, uint16_t i, Faults *faults) noexcept nogil:
 
 
 cdef uint16_t find(FragmentTable *t, const Key *key) noexcept nogil:
-    cdef uint16_t i = t.buckets[bucket_of(key)]
+    cdef uint16_t i = t.buckets[bucket_of(t, key)]
     while i != NOBODY and memcmp(&t.datagrams[i].key, key, sizeof(Key)) != 0:
         i = t.datagrams[i].next
     return i
@@ -172,7 +174,7 @@ cdef uint16_t begin(FragmentTable *t, const Key *key, int64_t now, Faults *fault
     d.key = key[0]
     d.since = now
     d.total = UINT32_MAX
-    d.bucket = bucket_of(key)
+    d.bucket = bucket_of(t, key)
     d.next = t.buckets[d.bucket]
     t.buckets[d.bucket] = i
     d.older = t.newest
