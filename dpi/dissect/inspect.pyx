@@ -229,22 +229,19 @@ cdef inline bint begins_earlier(const Flow *f, const Packet *p, int side) noexce
             and -<int32_t>STREAM_MAX <= offset < 0 and p.n > 1)
 
 
-cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
+cdef struct Piece:          # what a segment brings
+    const uint8_t *data
+    uint32_t n
+    uint32_t offset         # where in its side's stream it begins
+    bint doubted            # it may be a decoy
+
+
+cdef bint place(Flow *f, const Packet *p, int side, Piece *out) noexcept nogil:
+    """Finds where a segment's payload belongs; False where it is padding, or was all sent before."""
     cdef uint8_t bit = <uint8_t>(1 << side)
-    cdef const uint8_t *data = p.payload
-    cdef uint32_t n = p.n
-    cdef uint32_t ready
     cdef int32_t offset
-    cdef uint32_t before, changed
-    cdef bint first, doubted
-    cdef Work *w
-    cdef Answer answer
-    if in_messages(f.protocol.id) and not f.flags & FLOW_TLS and not (f.based & BASED_DOUBTED and side == opener(f)):
-        answer = in_clear(s, f, p, side, out)
-        if answer != YES:
-            return answer
     if not f.based & bit and padding(p):
-        return MORE
+        return False
     if not f.based & bit:                       # joined later: the first byte seen is the first
         f.based |= bit
         f.isn[side] = p.seq - 1
@@ -255,49 +252,71 @@ cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *o
         offset = 0
     if p.tcp_flags & TCP_SYN:
         offset = 0                              # TCP Fast Open: the SYN itself takes a number
-    if offset < 0:                              # sent again, with or without more
-        if offset + <int32_t>n <= 0:
-            return MORE
-        data -= offset
-        n += offset
-        offset = 0
-    if offset == 0 and padding(p):
+    if offset < 0 and offset + <int32_t>p.n <= 0:
+        return False
+    out.data = p.payload - min(offset, 0)       # sent again, with more
+    out.n = p.n + min(offset, 0)
+    out.offset = max(offset, 0)
+    return out.offset > 0 or not padding(p)
+
+
+cdef Answer segment(Inspector *s, Flow *f, const Packet *p, int side, Finding *out) noexcept nogil:
+    cdef Piece piece
+    cdef bint first
+    cdef Answer answer
+    if in_messages(f.protocol.id) and not f.flags & FLOW_TLS and not (f.based & BASED_DOUBTED and side == opener(f)):
+        answer = in_clear(s, f, p, side, out)
+        if answer != YES:
+            return answer
+    if not place(f, p, side, &piece):
         return MORE
-    doubted = in_doubt(f, p, side)
-    if p.tcp_flags & TCP_URG and side == opener(f) and not doubted:
-        n = before_urgent(f, p, n)
-        if n == 0:
+    piece.doubted = in_doubt(f, p, side)
+    if p.tcp_flags & TCP_URG and side == opener(f) and not piece.doubted:
+        piece.n = before_urgent(f, p, piece.n)
+        if piece.n == 0:
             return MORE
-    if offset >= STREAM_MAX and f.flags & FLOW_SYN_SEEN << side:
-        out.doubted = doubted
+    if piece.offset >= STREAM_MAX and f.flags & FLOW_SYN_SEEN << side:
+        out.doubted = piece.doubted
         return MORE
-    weigh(s, f, side, doubted)
-    first = offset == 0 and (f.work == NONE or s.works[f.work].streams[side].block == NULL)
-    first = first and not (doubted and f.based & BASED_PLAIN)       # then it only fills what others leave
+    weigh(s, f, side, piece.doubted)
+    first = piece.offset == 0 and (f.work == NONE or s.works[f.work].streams[side].block == NULL)
+    first = first and not (piece.doubted and f.based & BASED_PLAIN)     # then it only fills what others leave
     if first:
-        answer = stream(s, f, p, side, data, n, out) if doubted else show(s, f, p, side, data, n, out)
-        answer = weighed(f, side, answer, doubted, out)
+        if piece.doubted:
+            answer = stream(s, f, p, side, piece.data, piece.n, out)
+        else:
+            answer = show(s, f, p, side, piece.data, piece.n, out)
+        answer = weighed(f, side, answer, piece.doubted, out)
         if answer != MORE:
             return answer
-    if offset >= STREAM_MAX:
+    if piece.offset >= STREAM_MAX:
         return MORE if f.work != NONE else NO
     if f.needs & NEED_ANSWER and s.used > s.capacity // 2:
         return NO                               # what is left is for flows that have no name yet
-    w = work_of(s, f)
-    before = stream_ready(&w.streams[side]) if w != NULL else 0
-    if w == NULL or not stream_put(&w.streams[side], offset, data, n):
-        if offset == 0 and untold(f) and find_unfinished(s, f, side, data, n, out):
+    return put_together(s, f, p, side, &piece, first, out)
+
+
+cdef Answer put_together(Inspector *s, Flow *f, const Packet *p, int side, const Piece *piece, bint shown,
+                         Finding *out) noexcept nogil:
+    """Keeps a piece, and shows what there is of the stream now; shown: the piece alone was, as it came."""
+    cdef Work *w = work_of(s, f)
+    cdef uint32_t before = stream_ready(&w.streams[side]) if w != NULL else 0
+    cdef uint32_t ready, changed
+    cdef Answer answer
+    if w == NULL or not stream_put(&w.streams[side], piece.offset, piece.data, piece.n):
+        if piece.offset == 0 and untold(f) and find_unfinished(s, f, side, piece.data, piece.n, out):
             out.complete = 1                    # there is no room to wait for the rest
             return YES
-        return NO if w == NULL or offset == 0 else MORE
-    if not doubted and (f.based & BASED_DOUBTED or <uint32_t>offset <= before):
-        changed = stream_replace(&w.streams[side], offset, data, n, 0 if f.based & BASED_DOUBTED else before)
+        return NO if w == NULL or piece.offset == 0 else MORE
+    if not piece.doubted and (f.based & BASED_DOUBTED or piece.offset <= before):
+        changed = stream_replace(&w.streams[side], piece.offset, piece.data, piece.n,
+                                 0 if f.based & BASED_DOUBTED else before)
         if changed < w.shown[side]:
             w.shown[side] = changed
             unlearn(f)
     ready = stream_ready(&w.streams[side])
-    if first and ready == n:
-        w.shown[side] = n                       # it was shown above
+    if shown and ready == piece.n:
+        w.shown[side] = ready
     if ready <= w.shown[side]:
         return MORE
     w.shown[side] = ready
