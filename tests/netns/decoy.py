@@ -1,15 +1,16 @@
-"""Asks a server for a name over TLS, and shows another one first, in a packet that the server does not take.
+"""Asks a server for a name over TLS, and shows a decoy first, in a packet that the server does not take.
 
-decoy.py TRICK SHOWN ASKED: prints the port that it has asked from.
+decoy.py TRICK DECOY ASKED (the decoy in hexadecimal): prints the port that it has asked from.
 """
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 import struct
 import sys
+
+from scapy.utils import checksum
 
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21  # linux/tcp.h
 RECEIVED, SENT = 1, 2
@@ -28,31 +29,17 @@ def sequence(connection: socket.socket) -> list[int]:
     return numbers
 
 
-def total(data: bytes) -> int:
-    words: int = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
-    while words >> 16:
-        words = (words & 0xFFFF) + (words >> 16)
-    return words
-
-
-def hello(name: str) -> bytes:
-    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-    with contextlib.suppress(ssl.SSLWantReadError):
-        ssl.create_default_context().wrap_bio(into, out, server_hostname=name).do_handshake()
-    return out.read()
-
-
-def main(trick: str, shown: str, asked: str) -> None:
+def main(trick: str, decoy: str, asked: str) -> None:
     connection = socket.create_connection((socket.gethostbyname(asked), 443), 10)
     here, there = connection.getsockname(), connection.getpeername()
     ack, seq = sequence(connection)
     options = SIGNATURE if trick == "signature" else b""
     size = (5 + len(options) // 4) << 4
     segment = bytearray(struct.pack(">HHIIBBHHH", here[1], there[1], seq, ack, size, 0x18, 500, 0, 0))
-    segment += options + hello(shown)
+    segment += options + bytes.fromhex(decoy)
     pseudo = socket.inet_aton(here[0]) + socket.inet_aton(there[0]) + struct.pack(">HH", 6, len(segment))
     wrong = 0x1234 if trick == "checksum" else 0
-    struct.pack_into(">H", segment, 16, (~total(pseudo + bytes(segment)) & 0xFFFF) ^ wrong)
+    struct.pack_into(">H", segment, 16, checksum(pseudo + bytes(segment)) ^ wrong)
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw:
         for _ in range(2):
             raw.sendto(bytes(segment), (there[0], 0))

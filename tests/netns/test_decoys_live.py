@@ -10,6 +10,7 @@ from appliances import flow_of, until
 
 from dpi.lab.appliance import Appliance
 from dpi.lab.lab import Lab
+from tests.handshakes import openssl_hello
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
 
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
 @pytest.mark.parametrize("trick", ["checksum", "signature"])
 def test_a_decoy_on_the_wire_names_nothing(lab: Lab, box: Appliance, trick: str) -> None:
     script = str(Path(__file__).with_name("decoy.py"))
-    done = lab.run("client", [sys.executable, script, trick, "www.example.org", "www.youtube.com"])
+    done = lab.run("client", [sys.executable, script, trick, openssl_hello("www.example.org").hex(), "www.youtube.com"])
     assert done.returncode == 0, done.stderr
     flow = until(lambda: flow_of(box, sport=int(done.stdout)))
     assert (flow["app"], flow["hostname"], flow["class"]) == ("youtube", "www.youtube.com", "video")
