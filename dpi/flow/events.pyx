@@ -6,7 +6,7 @@ the reader's acquire load pairs with it, and the other way round for `read`.  A 
 is counted in `lost`: the loop does not stop for a reader that is slow.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
 
 from dpi.wire.atomic cimport load64, store64
