@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from appliances import flow_of
-from rates import keeps, rate_of
+from rates import keeps
 
 from dpi.lab.appliance import Appliance, curl
 from dpi.lab.demo import leftovers
@@ -64,7 +64,7 @@ def test_flows_are_named_by_sni_quic_host_header_and_dns(lab: Lab, box: Applianc
 
 @pytest.mark.parametrize("client", [CLIENTS4[0], CLIENTS6[0]])
 def test_a_class_is_held_to_its_rate(lab: Lab, box: Appliance, client: str) -> None:
-    assert rate_of(lab, STEAM, client) == pytest.approx(3 * MBIT, rel=0.05)
+    assert keeps(lab, STEAM, client, 3 * MBIT)
 
 
 def test_upload_is_held_to_its_rate(lab: Lab, box: Appliance) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from appliances import flow_of, until
-from rates import queues_are_empty, rate_of
+from rates import keeps, queues_are_empty
 
 from dpi.errors import DpiError
 from dpi.lab.appliance import Appliance
@@ -142,6 +142,6 @@ def test_a_subscriber_who_has_used_up_a_quota_has_another_tariff(lab: Lab, polic
         with download(lab, 200_000_000):
             until(lambda: box.call("subscriber", id="one")["tariff"] == "less", 60)
         queues_are_empty(lab)
-        assert rate_of(lab, URL.format(200_000_000), CLIENTS4[0]) == pytest.approx(2e6, rel=0.05)
+        assert keeps(lab, URL.format(200_000_000), CLIENTS4[0], 2e6)
         assert box.cli("quotas", "reset", "--all").returncode == 0
         assert box.call("subscriber", id="one")["tariff"] == "fast"

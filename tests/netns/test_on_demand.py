@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from appliances import POLICY, until
-from rates import FRAME, rate_of
+from rates import FRAME, keeps
 
 from dpi.errors import DpiError
 from dpi.lab.appliance import Appliance, curl
@@ -78,7 +78,7 @@ def test_queues_come_with_traffic_and_go_without(lab: Lab, box: Appliance, polic
     until(lambda: now()["awake"] == 1, 10)
     assert (classes("lan0") - without[0], classes("dpi-up") - without[1]) == (3, 3), "nobody else's"
     assert "no queue" not in why()
-    assert rate_of(lab, URL.format(10**9), "10.77.0.11") == pytest.approx(20e6, rel=0.05)
+    assert keeps(lab, URL.format(10**9), "10.77.0.11", 20e6)
     assert box.call("plan")["operations"] == []
 
     # A daemon that dies leaves them as they are, and the next one goes on with them
