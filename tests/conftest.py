@@ -74,12 +74,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def begin_the_guest_early(items: list[pytest.Item]) -> None:
-    """The emulated machine takes as long as all others together.  What is behind the last test that traffic and time
-    matter to can run beside it."""
-    last = max((n for n, item in enumerate(items) if item.get_closest_marker("netns")), default=-1)
-    behind = items[last + 1 :]
-    if any("guest" in item.fixturenames and not item.get_closest_marker("skip") for item in behind):
-        behind[0].fixturenames.append("guest")
+    """The emulated machine takes as long as all others together.  It has what is left of this one from the first test
+    of the network on, most of which wait for traffic."""
+    if any("guest" in item.fixturenames and not item.get_closest_marker("skip") for item in items):
+        first = next((item for item in items if item.get_closest_marker("netns")), items[0])
+        first.fixturenames.append("guest")
 
 
 @pytest.fixture(scope="session")
