@@ -20,7 +20,7 @@ from dpi.lab.certs import Authority
 from dpi.lab.topology import DNS4, ROLES
 
 DEFAULT = "dpi-lab"
-READY_SECONDS = 60.0  # generous: an emulated machine takes its time
+READY_SECONDS = 180.0  # an emulated machine takes its time
 
 # The namespace sees its own resolver in place of the machine's; the mount is gone with the command.
 INSIDE = 'mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec "$@"'
