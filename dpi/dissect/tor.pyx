@@ -4,8 +4,9 @@ A client sends a server name that nobody has: "www.", 4 to 25 letters and digits
 Many real names look so; a relay's certificate does not: its subject is "www.", 8 to 20 of them and ".net", its issuer
 the same with ".com", and that is all that stands in either.
 
-TLS 1.3 hides the certificate. Then it is the hello: with such a name, without ALPN, and offering three groups or four,
-secp224r1 among them (tor-spec allows it for ECDHE), which others offer in a long list of all that they know or not at all.
+TLS 1.3 hides the certificate. Then it is the hello: with such a name, without ALPN, and offering secp224r1 last of few
+groups (tor-spec allows it for ECDHE), which others offer in a long list of all that they know or not at all. Before it is
+secp256r1 alone (0.3.5 to 0.4.8), with X25519, or since 0.4.9 with hybrid ones in front, as far as OpenSSL has them.
 """
 from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memcmp, memset, strlen
@@ -14,10 +15,13 @@ from dpi.dissect.answer cimport Certificate, Found
 from dpi.wire.cursor cimport Cursor, alive, left, u16
 
 
-cdef enum:                  # RFC 8422, 5.1.1
+cdef enum:                  # RFC 8422, 5.1.1; draft-ietf-tls-ecdhe-mlkem, 6
     SECP224R1 = 21
+    SECP256R1 = 23
     X25519 = 29
-    GROUPS_MAX = 4
+    SECP256R1MLKEM768 = 0x11EB
+    X25519MLKEM768 = 0x11EC
+    GROUPS_MAX = 5
 
 
 cdef bint made_up(const char *name, uint32_t least, uint32_t most, const char *end, bint *digits) noexcept nogil:
@@ -45,18 +49,20 @@ cdef bint tor_name(const char *host) noexcept nogil:
 
 
 cdef bint has_tor_groups(Cursor c) noexcept nogil:
-    """Whether a supported_groups extension lists few groups, X25519 and secp224r1 among them."""
-    cdef bint modern = False
-    cdef bint old = False
-    cdef uint16_t group
+    """Whether a supported_groups extension lists secp224r1 last, and before it secp256r1 and none but Tor's others."""
+    cdef bint prime = False
+    cdef uint16_t group = 0
     cdef uint16_t n = u16(&c)
     if not alive(&c) or n > 2 * GROUPS_MAX or n != left(&c):
         return False
     while left(&c) >= 2:
+        if group == SECP224R1:
+            return False
         group = u16(&c)
-        modern |= group == X25519
-        old |= group == SECP224R1
-    return modern and old
+        if group not in (SECP224R1, SECP256R1, X25519, SECP256R1MLKEM768, X25519MLKEM768):
+            return False
+        prime |= group == SECP256R1
+    return prime and group == SECP224R1
 
 
 cdef bint tor_hello(const Found *found) noexcept nogil:

@@ -260,12 +260,19 @@ def test_a_relay_of_tors_is_told_by_what_its_certificate_makes_up(
 
 
 P256, P224, P384, X25519 = 23, 21, 24, 29
+X25519_MLKEM, P256_MLKEM = 0x11EC, 0x11EB
 
 
 @pytest.mark.parametrize(
     ("host", "groups", "more", "told"),
     [
         (b"www.zepzfgo.com", [P256, X25519, P224], [], True),
+        (b"www.zepzfgo.com", [P256, P224], [], True),
+        (b"www.zepzfgo.com", [X25519_MLKEM, P256_MLKEM, P256, X25519, P224], [], True),
+        (b"www.zepzfgo.com", [P224], [], False),
+        (b"www.zepzfgo.com", [X25519, P224], [], False),
+        (b"www.zepzfgo.com", [P224, P256], [], False),
+        (b"www.example.com", [P256, P384, P224], [], False),
         (b"www.zepzfgo.com", [P256, X25519, P224], [alpn(b"h2")], False),
         (b"www.zepzfgo.com", [P256, X25519, P384], [], False),
         (b"www.zepzfgo.com", [P256, X25519, P384, P224, 25], [], False),
