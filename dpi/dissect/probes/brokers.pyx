@@ -1,6 +1,7 @@
 """Queues and brokers, and what is published by them."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport strlen
 
 from dpi.dissect.answer cimport MORE, NO, YES, Answer, Found
 from dpi.dissect.probes.index cimport TCP, at_first, at_ports
@@ -115,20 +116,49 @@ cdef Answer nats(const Sight *s, Found *out) noexcept nogil:
     return yes(has(s, 0, b'INFO {"', 7) and contains(s, b'"server_id"', 11, 256))
 
 
+cdef struct Frame:
+    const char *command
+    const char *header
+
+
+cdef Frame *FRAMES = [      # STOMP 1.2: what is sent behind the first of each side, and a header that it has
+    Frame(b"SEND", b"\ndestination:"), Frame(b"SUBSCRIBE", b"\ndestination:"), Frame(b"UNSUBSCRIBE", b"\nid:"),
+    Frame(b"UNSUBSCRIBE", b"\ndestination:"), Frame(b"ACK", b"\nid:"), Frame(b"ACK", b"\nmessage-id:"), Frame(b"NACK", b"\nid:"),
+    Frame(b"NACK", b"\nmessage-id:"), Frame(b"BEGIN", b"\ntransaction:"), Frame(b"COMMIT", b"\ntransaction:"),
+    Frame(b"ABORT", b"\ntransaction:"), Frame(b"DISCONNECT", b"\nreceipt:"), Frame(b"MESSAGE", b"\ndestination:"),
+    Frame(b"MESSAGE", b"\nsubscription:"), Frame(b"RECEIPT", b"\nreceipt-id:"), Frame(b"ERROR", b"\nmessage:"),
+    Frame(NULL, NULL),
+]
+
+
+cdef bint stomp_command(const Sight *s, const char *command) noexcept nogil:
+    """Whether it stands alone on the first line."""
+    cdef uint32_t n = <uint32_t>strlen(command)
+    return has(s, 0, command, n) and (has(s, n, b"\n", 1) or has(s, n, b"\r\n", 2))
+
+
 cdef Answer stomp(const Sight *s, Found *out) noexcept nogil:
-    """STOMP 1.2: a command alone on its line, then headers; what is sent and received names where (joined later).
+    """STOMP 1.2: a command alone on its line, then headers; others than the first have one that belongs to them (joined
+    later).  Line ends may come before it, which say that a side is still there.
 
     A server that does not understand the first command answers with an error and its message.
     """
-    if has(s, 0, b"STOMP\n", 6) or has(s, 0, b"CONNECTED\n", 10):
+    cdef Sight frame = s[0]
+    cdef const Frame *row = FRAMES
+    while frame.n and frame.data[0] in (c'\r', c'\n') and frame.n + 16 > s.n:
+        frame.data += 1
+        frame.n -= 1
+    if frame.n == 0:
+        return MORE if to_or_from(s, 61613) else NO
+    if stomp_command(&frame, b"STOMP") or stomp_command(&frame, b"CONNECT") or stomp_command(&frame, b"CONNECTED"):
         return YES
-    if (has(s, 0, b"SEND\n", 5) or has(s, 0, b"SUBSCRIBE\n", 10) or has(s, 0, b"MESSAGE\n", 8)
-            or has(s, 0, b"SEND\r\n", 6) or has(s, 0, b"SUBSCRIBE\r\n", 11) or has(s, 0, b"MESSAGE\r\n", 9)):
-        return yes(contains(s, b"\ndestination:", 13, 256) or contains(s, b"\nsubscription:", 14, 256))
-    if not s.from_opener and (has(s, 0, b"ERROR\n", 6) or has(s, 0, b"ERROR\r\n", 7)):
-        return yes(contains(s, b"\nmessage:", 9, 256))
-    return yes(has(s, 0, b"CONNECT\n", 8) or has(s, 0, b"STOMP\r\n", 7) or has(s, 0, b"CONNECT\r\n", 9)
-               or has(s, 0, b"CONNECTED\r\n", 11))
+    if s.from_opener and frame.data[0] == c'E':
+        return NO
+    while row.command != NULL:
+        if stomp_command(&frame, row.command) and contains(&frame, row.header, <uint32_t>strlen(row.header), 256):
+            return YES
+        row += 1
+    return NO
 
 
 cdef Answer openwire(const Sight *s, Found *out) noexcept nogil:
@@ -236,7 +266,7 @@ at_first(TCP, P_MQTT, mqtt_joined, b"\x30\x31\x32\x33\x34\x35\x40\x50\x62\x70\xc
 at_first(TCP, P_AMQP, amqp, b"A\x00\x01\x02")
 at_first(TCP, P_ZMTP, zmtp, b"\xff\x01")
 at_first(TCP, P_NATS, nats, b"CI")
-at_first(TCP, P_STOMP, stomp, b"SCME")
+at_first(TCP, P_STOMP, stomp, b"SCMERANUBD\r\n")
 at_first(TCP, P_OPENWIRE, openwire, b"\x00")
 at_first(TCP, P_KAFKA, kafka, b"\x00\x01\x02\x03")
 at_first(TCP, P_NANOMSG, nanomsg, b"\x00")
