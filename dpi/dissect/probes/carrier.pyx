@@ -24,9 +24,9 @@ cdef Answer gtp(const Sight *s, Found *out) noexcept nogil:
             return NO
     elif s.data[0] & (0x18 if version else 0x1E) != (0x10 if version else 0x1E) or rest != (8 if version else 20):
         return NO
-    if to_or_from(s, 3386):
+    if to_or_from(s, 3386) and s.data[0] & 0x10 == 0:
         out.app = P_GTPPRIME
-    elif to_or_from(s, 2123):
+    elif to_or_from(s, 2123) or to_or_from(s, 3386) and s.data[1] != 255:       # version 0 has one port for all it has
         out.app = P_GTPC
     return YES
 
@@ -120,16 +120,56 @@ cdef Answer smpp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer megaco(const Sight *s, Found *out) noexcept nogil:
-    """RFC 3525, B.2: the version, then the sender, in long or short text; D.2: over TCP in a TPKT (RFC 1006, 6).
+    """RFC 3525, B.2: the version, then the sender, in long or short text of whatever case, behind white space or none;
+    D.2: over TCP in a TPKT (RFC 1006, 6).
 
     An authentication header may stand before it.
     """
     cdef uint32_t at = 4 if s.proto == TCP and be16(s, 0) == 0x0300 else 0
-    if byte_at(s, at) == c'A':
-        return yes((has(s, at, b"AU=0x", 5) or has(s, at, b"Authentication=0x", 17))
-                   and (contains(s, b"MEGACO/", 7, 256) or contains(s, b"!/", 2, 256)))
-    return yes(has(s, at, b"MEGACO/", 7) or has(s, at, b"!/", 2) and c'1' <= byte_at(s, at + 2) <= c'4'
-               and byte_at(s, at + 3) in (c' ', c'\r', c'\n') and (is_print(byte_at(s, at + 4)) or byte_at(s, at + 4) == c'\n'))
+    cdef uint32_t end = at + 4
+    cdef Sight text = s[0]
+    while at < end and byte_at(s, at) in (c' ', c'\t', c'\r', c'\n'):
+        at += 1
+    if at >= s.n:
+        return NO
+    text.data += at
+    text.n -= at
+    if lower(text.data[0]) == c'a':
+        return yes((says(&text, b"au=0x", 5) or says(&text, b"authentication=0x", 17))
+                   and (contains(&text, b"MEGACO/", 7, 256) or contains(&text, b"!/", 2, 256)))
+    return yes(says(&text, b"megaco/", 7) or has(&text, 0, b"!/", 2) and c'1' <= byte_at(&text, 2) <= c'4'
+               and byte_at(&text, 3) in (c' ', c'\r', c'\n') and (is_print(byte_at(&text, 4)) or byte_at(&text, 4) == c'\n'))
+
+
+cdef void open_length(Cursor *c) noexcept nogil:
+    """X.690, 8.1.3: a length, or that it is not told yet."""
+    if left(c) > 0 and c.p[0] == 0x80:
+        skip(c, 1)
+    else:
+        ber_length(c)
+
+
+cdef Answer megaco_binary(const Sight *s, Found *out) noexcept nogil:
+    """RFC 3525, A.3 in BER: a sequence, the message [1] behind an authentication header [0] or none: a version [0] of 1 to
+    4, then the sender [1], a choice of [0] to [4] or a domain's name [1]; over TCP in a TPKT."""
+    cdef Cursor c = over(s.data, s.n)
+    cdef uint8_t tag
+    if s.proto == TCP:
+        if u8(&c) != 3:
+            return NO
+        skip(&c, 3)
+    if u8(&c) != 0x30:
+        return NO
+    open_length(&c)
+    tag = u8(&c)
+    if tag == 0xA0:
+        skip(&c, ber_length(&c))
+        tag = u8(&c)
+    open_length(&c)
+    if tag != 0xA1 or u8(&c) != 0x80 or u8(&c) != 1 or not 1 <= u8(&c) <= 4 or u8(&c) != 0xA1:
+        return NO
+    open_length(&c)
+    return yes(u8(&c) & 0xD8 == 0x80 and alive(&c))
 
 
 cdef Answer mgcp(const Sight *s, Found *out) noexcept nogil:
@@ -249,8 +289,10 @@ cdef Answer bfcp(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n >= 14 and 1 <= s.data[12] >> 1 <= 18 and 2 <= s.data[13] <= 4 * be16(s, 2))
 
 
-at_first(BOTH, P_MEGACO, megaco, b"M!A")
+at_first(BOTH, P_MEGACO, megaco, b"M!Ama \t\r\n")
 at_first(TCP, P_MEGACO, megaco, b"\x03")
+at_first(UDP, P_MEGACO, megaco_binary, b"\x30")
+at_first(TCP, P_MEGACO, megaco_binary, b"\x03")
 at_first(BOTH, P_MGCP, mgcp, b"ACDEMNR0123456789acdemnr")
 at_first(TCP, P_DIAMETER, diameter, b"\x01")
 at_first(TCP, P_H323, h225, b"\x03")
