@@ -19,6 +19,13 @@ KNOWN = [
     ("sourceengine", UDP, False, 27015, b"\xff\xff\xff\xffA\1\2\3\4"),
     ("sourceengine", UDP, False, 2457, b"\xff\xff\xff\xffI\x02A server\0map\0game\0Game\0\0\0\0\0\0dl\0\0"),
     ("sourceengine", UDP, True, 40001, b"\xff\xff\xff\xffE\x02\0mp_friendlyfire\x001\0sv_gravity\x00800\0"),
+    ("sourceengine", UDP, True, 40001, b"\xff\xff\xff\xffW"),
+    ("sourceengine", UDP, True, 40001, b"\xff\xff\xff\xffi"),
+    ("sourceengine", UDP, False, 40001, b"\xff\xff\xff\xffj00000000000000\0"),
+    ("sourceengine", UDP, False, 27015, b"\xff\xff\xff\xffm192.0.2.1:27015\0A server\0map\0valve\0Game\0\5\x20\x2f"),
+    ("steam", UDP, True, 27011, b"1\xff0.0.0.0:0\0\\gamedir\\cstrike\0"),
+    ("steam", UDP, True, 27011, b"1\x03192.0.2.1:27015\0\0"),
+    ("steam", UDP, False, 27011, b"\xff\xff\xff\xff\x66\x0a" + b"\xc0\0\2\1\x69\x87" + bytes(6)),
     ("raknet", UDP, True, 19132, b"\x05" + RAKNET + b"\x06" + bytes(100)),
     ("raknet", UDP, True, 19132, b"\x01" + bytes(8) + RAKNET + bytes(8)),
     ("raknet", UDP, True, 19132, b"\x84\1\0\0\0\0\x88\x03" + bytes(16)),
@@ -40,6 +47,7 @@ KNOWN = [
     ("steamdatagramrelay", UDP, True, 27045, b"\1\x81sdping" + bytes(92)),
     ("crynetwork", UDP, True, 20250, b"\x3c\0\0\x08\xed" + bytes(11) + b"\1\0\0\0\7\0\0\0\3\7" + bytes(44)),
     ("kcp", UDP, True, 40001, pack("<IBBHIIII", 77, 81, 0, 128, 1000, 0, 0, 5) + b"hello"),
+    ("kcp", UDP, True, 40001, pack("<IHHIBBHIIII", 0, 0xF1, 31, 77, 81, 0, 128, 1000, 0, 0, 5) + b"hello"),
 ]
 START = b"\x11\x22\x33\x40\x01\x02\x03\x04\x05\x06" + bytes(24)
 TALKS = [

@@ -67,6 +67,10 @@ cdef Answer source_engine(const Sight *s, Found *out) noexcept nogil:
         return YES
     if asked_in_words(s):
         return YES
+    if s.wire == 5 and s.n == 5:                # a challenge is asked for as of old; a ping
+        return yes(kind == c'W' or kind == c'i')
+    if kind == c'j':                            # … and its answer
+        return yes(s.wire == 6 and byte_at(s, 5) == 0 or s.wire == 20 and has(s, 5, b"00000000000000\0", 15))
     if kind == c'A' and s.wire == 9:            # a challenge
         return yes(not s.from_opener or 27000 <= s.sport <= 27050)
     if s.wire <= 20:
@@ -83,6 +87,8 @@ cdef Answer source_engine(const Sight *s, Found *out) noexcept nogil:
                 return yes(at and i > 0)        # it is cut
             at += 8
         return yes(byte_at(s, 5) and at == s.wire)
+    if kind == c'm':                            # as of old: the address, name, map, folder, game
+        return yes(is_digit(byte_at(s, 5)) and contains(s, b":", 1, 28) and behind_texts(s, 5, 5))
     return yes(kind == c'E' and byte_at(s, 6) == 0 and byte_at(s, 5) and is_print(byte_at(s, 7)) and behind_texts(s, 7, 2))
 
 
@@ -93,8 +99,13 @@ cdef Answer half_life(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer steam(const Sight *s, Found *out) noexcept nogil:
-    """Steam's connections over UDP; in-home streaming looks for machines."""
-    return yes(has(s, 0, b"VS01", 4) or be32(s, 0) == 0xFFFFFFFFU and be32(s, 4) == 0x214C5FA0)
+    """Steam's connections over UDP; in-home streaming looks for machines; its master servers are asked for games' (a region,
+    an address where to go on, a filter), and list them."""
+    if s.data[0] == c'1':
+        return yes(is_digit(byte_at(s, 2)) and contains(s, b".", 1, 6) and contains(s, b":", 1, 18)
+                   and (contains(s, b"\0\\", 2, 28) or contains(s, b"\0\0", 2, 28)))
+    return yes(has(s, 0, b"VS01", 4) or be32(s, 0) == 0xFFFFFFFFU and (be32(s, 4) == 0x214C5FA0 or be16(s, 4) == 0x660A
+               and s.wire % 6 == 0 and s.wire > 6))
 
 
 cdef Answer steam_relay(const Sight *s, Found *out) noexcept nogil:
@@ -172,24 +183,26 @@ cdef Answer yojimbo(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer kcp(const Sight *s, Found *out) noexcept nogil:
-    """KCP: a conversation, a command of 81 to 84, …, a length; segments that fill the datagram.
+    """KCP: a conversation, a command of 81 to 84, …, a length; segments that fill the datagram.  kcp-go's may have what
+    corrects errors before them: a number, 0xF1 (data), the length of the rest.
 
     One without data fixes too little alone, so two of the same conversation are asked for.
     """
-    cdef uint32_t at = 0
+    cdef uint32_t start = 8 if le16(s, 4) == 0xF1 and le16(s, 6) + 6 == s.n else 0
+    cdef uint32_t at = start
     cdef uint32_t n
     cdef int _
-    if s.n < 24 or s.n != s.wire:
+    if s.n < start + 24 or s.n != s.wire:
         return NO
     for _ in range(64):
-        if s.n - at < 24 or not 81 <= s.data[at + 4] <= 84 or be32(s, at) != be32(s, 0):
+        if s.n - at < 24 or not 81 <= s.data[at + 4] <= 84 or be32(s, at) != be32(s, start):
             return NO
         n = le32(s, at + 20)
         if n > s.n - at - 24 or n and s.data[at + 4] != 81:
             return NO
         at += 24 + n
-        if at == s.n and le32(s, 12) < 1 << 24 and le32(s, 16) < 1 << 24:
-            return yes(s.n > 24 or agreed(s, 0x4B000000 | be32(s, 0) >> 8))
+        if at == s.n and le32(s, start + 12) < 1 << 24 and le32(s, start + 16) < 1 << 24:
+            return yes(s.n > 24 or agreed(s, 0x4B000000 | be32(s, start) >> 8))
     return NO
 
 
@@ -228,7 +241,7 @@ cdef Answer gamespy(const Sight *s, Found *out) noexcept nogil:
 
 
 at_first(UDP, P_HALFLIFE2, half_life, b"\xff")
-at_first(UDP, P_STEAM, steam, b"V\xff")
+at_first(UDP, P_STEAM, steam, b"V\xff1")
 at_first(UDP, P_SOURCEENGINE, source_engine, b"\xff")
 at_first(UDP, P_RAKNET, raknet, b"\x01\x02\x05\x06\x07\x08\x09\x11\x12\x14\x19\x1c")
 at_first(UDP, P_RAKNET, raknet_frames, bytes(range(0x80, 0x90)))
