@@ -62,4 +62,6 @@ KNOWN = [
 TALKS = [
     ("tftp", UDP, 40001, [(b"\0\4\0\0", False), (b"\0\3\0\1text", True)]),
     ("tftp", UDP, 40001, [(b"\0\3\0\1text", False), (b"\0\4\0\1", True)]),
+    ("tftp", UDP, 40001, [(b"\0\3\1\x77" + bytes(1428), False), (b"\0\4\1\x77", True)]),
+    ("tftp", UDP, 40001, [(b"\0\4\1\x77", True), (b"\0\3\1\x78" + bytes(1428), False)]),
 ]

@@ -139,15 +139,15 @@ cdef Answer tftp(const Sight *s, Found *out) noexcept nogil:
     if s.n < 4 or s.data[0] != 0 or not 1 <= s.data[1] <= 6:
         return NO
     if s.data[1] == 3:
-        if s.turn or be16(s, 2) != 1:
-            return NO
+        if s.turn or be16(s, 2) != 1:           # joined later: what was acknowledged last, or is next
+            return yes(be16(s, 2) > 1 and answered(s, 0x7D000000 | be16(s, 2), 0x7C000000 | be16(s, 2) - 1))
         if s.wire == 516 or to_or_from(s, 69) or s.theirs != NULL and s.theirs[0] == first:
             return YES
         agreed(s, first)
         return NO
     if s.data[1] == 4:
         if s.turn or s.wire != 4 or be16(s, 2) > 1:
-            return NO
+            return yes(s.wire == 4 and be16(s, 2) > 1 and answered(s, 0x7C000000 | be16(s, 2), 0x7D000000 | be16(s, 2)))
         if to_or_from(s, 69) or s.theirs != NULL and s.theirs[0] == first:
             return YES
         agreed(s, first)
