@@ -40,6 +40,7 @@ KNOWN = [
     ("mining", TCP, True, 3333, b'{"id":1,"method":"mining.subscribe","params":["miner/1"]}\n'),
     ("mining", TCP, True, 3333, b'{"method":"login","params":{"login":"4A","pass":"x","agent":"xmr/1"},"id":1}\n'),
     ("jsonrpc", TCP, True, 40001, b'Content-Length: 40\r\n\r\n{"jsonrpc":"2.0","id":1,"method":"exit"}'),
+    ("jsonrpc", TCP, True, 6640, b'{"method":"echo","id":"echo","params":[]}'),
     ("jsonrpc", TCP, True, 8332, b'{"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1}'),
     ("nano", TCP, True, 7075, b"RC\x14\x14\x12\x0a\x05\0" + bytes(32)),
     ("libp2p", TCP, True, 4001, b"\x13/multistream/1.0.0\n\x07/noise\n"),

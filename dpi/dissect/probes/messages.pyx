@@ -112,7 +112,7 @@ cdef bint thrift_old(const Sight *s, uint32_t at) noexcept nogil:
     if not 3 <= n <= 64 or s.n < at + n + 10:
         return False
     for i in range(at + 4, at + 4 + n):
-        if not (c'a' <= lower(s.data[i]) <= c'z' or is_digit(s.data[i]) or s.data[i] in (c'_', c'.')):
+        if not (c'a' <= lower(s.data[i]) <= c'z' or is_digit(s.data[i]) or s.data[i] in (c'_', c'.', c':')):
             return False
     i = at + 4 + n
     return 1 <= s.data[i] <= 4 and byte_at(s, i + 1) == 0 and thrift_field(s, i + 5, at)
@@ -136,6 +136,19 @@ cdef Answer thrift(const Sight *s, Found *out) noexcept nogil:
         return YES
     # HeaderFormat.md: a magic, flags, a sequence, the header's size in words, a protocol
     return yes(s.n > 14 and be16(s, 4) == 0x0FFF and be16(s, 6) <= 3 and 4 * be16(s, 12) + 14 <= s.n and byte_at(s, 14) in (0, 2))
+
+
+cdef Answer thrift_sasl(const Sight *s, Found *out) noexcept nogil:
+    """thrift-sasl-spec: a client starts (1) with the length of a mechanism's name (RFC 4422, 3.1: capital letters, digits,
+    -, _), behind which is nothing, or another message: 2 goes on, 5 ends it."""
+    cdef uint32_t n = be32(s, 1)
+    cdef uint32_t i
+    if not s.from_opener or not 5 <= n <= 20 or s.n < n + 5 or not c'A' <= s.data[5] <= c'Z':
+        return NO
+    for i in range(5, n + 5):
+        if not (c'A' <= s.data[i] <= c'Z' or is_digit(s.data[i]) or s.data[i] in (c'-', c'_')):
+            return NO
+    return yes(s.n == n + 5 or s.data[n + 5] in (2, 5) and byte_at(s, n + 6) == 0)
 
 
 cdef Answer zabbix(const Sight *s, Found *out) noexcept nogil:
@@ -385,6 +398,7 @@ at_first(TCP, P_FIX, fix, b"8")
 at_first(TCP, P_HL7, hl7, b"\x0b")
 at_first(UDP, P_RTPS, rtps, b"R")
 at_first(BOTH, P_THRIFT, thrift, b"\x80\x82\x00[")
+at_first(TCP, P_THRIFT, thrift_sasl, b"\x01")
 at_first(TCP, P_RAFT, raft, b"\x01\x02\x03\x04\x05\x06")
 at_first(TCP, P_RAFT, raft_hello, b"\x01")
 at_first(TCP, P_NETTCP, net_tcp, b"\x00")

@@ -215,18 +215,23 @@ cdef Answer stratum(const Sight *s, Found *out) noexcept nogil:
         return YES
     if quoted(s, b'"login"', 7) and quoted(s, b'"agent"', 7) and quoted(s, b'"pass"', 6):
         return YES
-    return yes(quoted(s, b'"job_id"', 8) and (quoted(s, b'"blob"', 6) or quoted(s, b'"target"', 8))
+    return yes(quoted(s, b'"job_id"', 8) and (quoted(s, b'"blob"', 6) or quoted(s, b'"target"', 8) or quoted(s, b'"nonce"', 7))
                or quoted(s, b'"method":"keepalived"', 21) or quoted(s, b'"worker":', 9) and quoted(s, b'"eth1.0"', 8))
 
 
 cdef Answer jsonrpc(const Sight *s, Found *out) noexcept nogil:
     """JSON-RPC 2.0, 4: an object, or several, that says so; or after the header of a language server's base protocol.
+    1.0, 1.1: a request has three members.
 
     What is asked for may show that it is a miner's, so the rest of a short one is waited for.
     """
     if s.data[0] == c'C' and not has(s, 0, b"Content-Length: ", 16):
         return NO
-    if not contains(s, b'"jsonrpc"', 9, 512) or not contains(s, b'"2.0"', 5, 512) and not contains(s, b'"1.0"', 5, 512):
+    if contains(s, b'"jsonrpc"', 9, 512):
+        if not contains(s, b'"2.0"', 5, 512) and not contains(s, b'"1.0"', 5, 512):
+            return NO
+    elif s.data[0] != c'{' or not contains(s, b'"method"', 8, 512) or not contains(s, b'"params"', 8, 512) or (
+            not contains(s, b'"id"', 4, 512)):
         return NO
     return MORE if s.n < 512 and s.n == s.wire and s.data[s.n - 1] not in (c'}', c']', c'\n') else YES
 
