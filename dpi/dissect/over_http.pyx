@@ -49,6 +49,7 @@ cdef Row *TYPES = [
     Row(b"application/ipp", P_IPP), Row(b"application/soap+xml", P_SOAP), Row(b"application/dash+xml", P_MPEGDASH),
     Row(b"video/iso.segment", P_MPEGDASH), Row(b"application/vnd.apple.mpegurl", P_HLS), Row(b"application/x-mpegurl", P_HLS),
     Row(b"application/ocsp-request", P_OCSP), Row(b"application/json-rpc", P_JSONRPC), Row(b"application/x-fcs", P_RTMP),
+    Row(b"audio/mpegurl", P_HLS), Row(b"audio/x-mpegurl", P_HLS),
     Row(b"application/vnd.apache.thrift.", P_THRIFT), Row(b"application/x-thrift", P_THRIFT),
     Row(b"application/x-gnutella-packets", P_GNUTELLA), Row(NULL, P_UNKNOWN),
 ]
@@ -85,9 +86,11 @@ cdef uint16_t by_type(const char *media_type) noexcept nogil:
 
 
 cdef uint16_t by_body(const uint8_t *body, uint32_t n) noexcept nogil:
-    """The first bytes of a body, as far as they are here (JSON-RPC 2.0, 4 and 5; SOAP 1.1, 4)."""
+    """The first bytes of a body, as far as they are here (JSON-RPC 2.0, 4 and 5; SOAP 1.1, 4; RFC 8216, 4.3)."""
     if n > BODY_MAX:
         n = BODY_MAX
+    if n > 7 and memcmp(body, b"#EXTM3U", 7) == 0 and has(body, n, b"\n#EXT-X-"):
+        return P_HLS
     if n and (body[0] == c"{" or body[0] == c"[") and has(body, n, b'"jsonrpc"'):
         return P_JSONRPC
     return P_SOAP if n and body[0] == c"<" and has(body, n, b":Envelope") else P_UNKNOWN

@@ -16,6 +16,7 @@ def hdlc(body: bytes) -> bytes:
 
 KNOWN = [
     ("atg", TCP, True, 10001, b"\x01I20100\n"),
+    ("atg", TCP, False, 40001, b"\x01\r\nI20100\r\n11/30/2026 12:00\r\n"),
     ("knxnetip", UDP, True, 3671, b"\x06\x10\x02\x01\0\x0e\x08\1\xc0\0\2\1\x0e\x57"),
     ("iec62056", TCP, True, 4059, pack(">HHHH", 1, 16, 1, 5) + b"\x60\x03\xa1\x01\0"),
     ("iec62056", TCP, True, 4060, hdlc(b"\x03\x21\x93")),

@@ -10,6 +10,7 @@ KNOWN = [
     ("smtp", TCP, False, 25, b"554 No SMTP service here\r\n"),
     ("smtp", TCP, False, 25, b"421 mx.example.org Too many connections\r\n"),
     ("ftpcontrol", TCP, False, 21, b"220 Welcome to our FTP server\r\n"),
+    ("ftpcontrol", TCP, False, 2121, b"220-FileZilla Server 1.8.0\r\n220 Welcome\r\n"),
     ("ftpcontrol", TCP, True, 2121, b"AUTH TLS\r\n"),
     ("ftpcontrol", TCP, True, 2121, b"OPTS UTF8 ON\r\n"),
     ("ftpcontrol", TCP, False, 2121, b"220 ready\r\n331 Password required\r\n"),

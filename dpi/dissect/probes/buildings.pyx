@@ -91,10 +91,12 @@ cdef Answer c1222(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer tank_gauge(const Sight *s, Found *out) noexcept nogil:
-    """Veeder-Root's serial interface: SOH, a function of one letter and three digits, a tank of two."""
-    return yes(s.n >= 6 and s.data[0] == 1 and s.data[1] in (c'I', c'i', c'S', c's') and is_digit(s.data[2])
-               and lower(s.data[3]) != c' ' and is_print(s.data[3]) and is_print(s.data[4]) and is_digit(s.data[5])
-               and (s.n < 7 or is_digit(s.data[6]) or s.data[6] in (c'\r', c'\n')))
+    """Veeder-Root's serial interface: SOH, a function of one letter and three digits, a tank of two; an answer has a line's
+    end in front of them."""
+    cdef uint32_t at = 2 if not s.from_opener and has(s, 1, b"\r\n", 2) else 0
+    return yes(s.n >= at + 6 and s.data[at + 1] in (c'I', c'i', c'S', c's') and is_digit(s.data[at + 2])
+               and lower(s.data[at + 3]) != c' ' and is_print(s.data[at + 3]) and is_print(s.data[at + 4]) and is_digit(s.data[at + 5])
+               and (s.n < at + 7 or is_digit(s.data[at + 6]) or s.data[at + 6] in (c'\r', c'\n')))
 
 
 cdef Answer lorawan(const Sight *s, Found *out) noexcept nogil:

@@ -12,14 +12,17 @@ cdef enum:
     LINE_MAX = 512          # RFC 5321, 4.5.3.1.5
 
 
+cdef bint greets_as_ftp(const Sight *s) noexcept nogil:
+    """Whether the first line has the word, or a server's name that is as good; or a password is asked for at once."""
+    return mentions(s, b"ftp", 3) or mentions(s, b"filezilla", 9) or contains(s, b"\n331 ", 5, LINE_MAX)
+
+
 cdef Answer smtp(const Sight *s, Found *out) noexcept nogil:
     """RFC 5321, 4.2 and 4.1.1.1: the server's greeting with its name, or the client's EHLO; in LMTP LHLO (RFC 2033)."""
     cdef uint32_t i = 4
     cdef bint dot = False
     if not s.from_opener and starts(s, b"220", 3) == YES and s.n > 4:
-        if not (mentions(s, b"smtp", 4) or to_or_from(s, 25) or to_or_from(s, 587)) or mentions(s, b"ftp", 3):
-            return NO
-        if contains(s, b"\n331 ", 5, LINE_MAX):         # asks for a password at once, as FTP does
+        if not (mentions(s, b"smtp", 4) or to_or_from(s, 25) or to_or_from(s, 587)) or greets_as_ftp(s):
             return NO
         while i < s.n and s.data[i] > 0x20:
             dot |= s.data[i] == c'.'
@@ -44,7 +47,7 @@ cdef Answer ftp(const Sight *s, Found *out) noexcept nogil:
     """RFC 959, 5.4: 220 and what the server calls itself, or that it needs a password then (331); the client says who it
     is, asks for TLS (RFC 4217, 4), or for names in UTF-8 (RFC 2389, 4)."""
     if not s.from_opener and starts(s, b"220", 3) == YES:
-        return yes(mentions(s, b"ftp", 3) or to_or_from(s, 21) or contains(s, b"\n331 ", 5, LINE_MAX))
+        return yes(to_or_from(s, 21) or greets_as_ftp(s))
     if not s.from_opener:
         return NO
     return yes(has(s, 0, b"AUTH TLS\r\n", 10) or has(s, 0, b"OPTS UTF8", 9) or to_or_from(s, 21) and (
