@@ -29,6 +29,8 @@ KNOWN = [
     ("telegram", TCP, True, 8888, pack("<II", 52, 0) + KEYS + bytes(4)),
     ("telegram", UDP, True, 533, bytes(range(16)) + b"\xff" * 12 + bytes(8)),
     ("xiaomi", TCP, True, 5222, b"\xc2\xfe\0\x05" + pack(">IHH", 100, 2, 22) + bytes(100)),
+    ("kakaotalk", TCP, True, 5228, pack("<III", 256, 16, 3) + bytes(range(1, 256)) + b"\1"),
+    ("kakaotalk", TCP, True, 9282, pack("<III", 128, 1, 1) + bytes(range(1, 129))),
     ("dingtalk", TCP, True, 443, b"\x10\x5f\x87\x80\1\0\1\0\2\0" + bytes(80)),
     ("wechat", TCP, True, 8080, pack(">IHHII", 16, 16, 1, 6, 0xFFFFFFFF)),
     ("wechat", TCP, True, 443, b"\x16\xf1\x03\0\xbd\0\0\0\xb9" + bytes(100)),

@@ -171,6 +171,16 @@ cdef Answer line_call(const Sight *s, Found *out) noexcept nogil:
     return yes((be16(s, 2) + 4 == s.wire or s.data[1] == 0x13 and be16(s, 2) == 6) and agreed(s, 0x0B600000))
 
 
+cdef Answer kakaotalk(const Sight *s, Found *out) noexcept nogil:
+    """KakaoTalk's LOCO (openkakao): the length of a key that is enciphered by RSA, by which padding, for which cipher, all
+    little-endian, then the key."""
+    cdef uint32_t n = le32(s, 0)
+    if s.n < 12 or n != 128 and n != 256:
+        return NO
+    return yes(1 <= le32(s, 4) <= 20 and 1 <= le32(s, 8) <= 3 and (n == 256 or le32(s, 4) == 1)
+               and (s.n < 76 or drawn(s, 12, 64)))
+
+
 cdef Answer dingtalk(const Sight *s, Found *out) noexcept nogil:
     """The start of its own encrypted connection."""
     return yes(s.n > 16 and be32(s, 2) == 0x87800100U and be32(s, 6) == 0x01000200)
@@ -219,6 +229,7 @@ at_first(TCP, P_JABBER, xmpp, b"<")
 at_first(TCP, P_WHATSAPP, whatsapp, b"WE")
 at_first(TCP, P_TELEGRAM, telegram, b"\xef\xee\xdd")
 at_first(TCP, P_XIAOMI, xiaomi, b"\xc2")
+at_first(TCP, P_KAKAOTALK, kakaotalk, b"\x00\x80")
 at_first(TCP, P_DINGTALK, dingtalk, b"\x10")
 at_first(TCP, P_WECHAT, wechat_tls, b"\x16\x19")
 at_first(TCP, P_WECHAT, wechat, b"\x00")
