@@ -106,6 +106,18 @@ cdef Answer nintendo(const Sight *s, Found *out) noexcept nogil:
     return yes(s.n > 24 and be32(s, 0) == 0x32AB9864 and s.data[4] & 0x7F <= 31)
 
 
+cdef Answer prudp(const Sight *s, Found *out) noexcept nogil:
+    """PRUDP of Nintendo's NEX (kinnay's NintendoClients).  Version 1: the magic, options' length, the payload's (little-
+    endian), behind a header of 30 bytes, as often as there is room; version 0: streams of the kind A, how a connection
+    begins (SYN, an acknowledgement is needed, or is this), no session, signature and number yet, a check sum."""
+    cdef uint32_t end = 30 + byte_at(s, 3) + le16(s, 4)
+    if s.data[0] == 0xEA:
+        return yes(s.n >= 30 and be16(s, 0) == 0xEAD0 and s.data[2] == 1 and (end == s.wire or end < s.wire and be16(s, end) == 0xEAD0))
+    if s.wire != 16 or s.n < 16 or s.data[1] & 0xF0 != 0xA0 or s.data[3]:
+        return NO
+    return yes(zeros(s, 4, 11) if s.data[2] == 0x40 else s.data[2] == 0x10 and zeros(s, 4, 7))
+
+
 cdef Answer netease(const Sight *s, Found *out) noexcept nogil:
     """NetEase's games: a measurement of 12 bytes; two magics of connections."""
     if s.wire == 12 and s.n == 12:
@@ -229,6 +241,7 @@ at_first(UDP, P_GAIJINENTERTAINMENT, gaijin, b"ae")
 at_first(UDP, P_GENSHINIMPACT, genshin, b"\x00")
 at_first(UDP, P_LOLWILDRIFT, wild_rift, b"\x01\x04\x10")
 at_first(UDP, P_NINTENDO, nintendo, b"\x32")
+at_first(UDP, P_NINTENDO, prudp, b"\xea" + bytes(range(0xA0, 0xB0)))
 at_first(UDP, P_NETEASEGAMES, netease, b"\x01\xb3\x07")
 at_first(UDP, P_ACTIVISION, activision, b"\x0c\x0d")
 at_first(UDP, P_MINETEST, minetest, b"O")
