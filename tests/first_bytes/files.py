@@ -32,6 +32,7 @@ KNOWN = [
     ("tftp", UDP, True, 40001, b"\x00\x03\x00\x01" + bytes(512)),
     ("tftp", UDP, True, 40001, b"\x00\x05\x00\x01File not found\x00"),
     ("tftp", UDP, True, 40001, b"\x00\x06blksize\x001428\x00"),
+    ("uftp", UDP, True, 1044, b"\x31\x01\0\x0c" + bytes(range(1, 13)) + b"\x01" + bytes(11)),
     ("uftp", UDP, True, 1044, b"\x50\x01" + bytes(13) + b"\0\x01\x02" + bytes(6)),
     ("flute", UDP, True, 40085, b"\x10\x10\x08\x00" + bytes(36) + b'<?xml version="1.0"?><FDT-Instance>'),
     ("syncthing", UDP, True, 21027, b"\x2e\xa7\xd9\x0b" + bytes(40)),

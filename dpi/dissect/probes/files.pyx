@@ -171,7 +171,10 @@ cdef Answer tftp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer uftp(const Sight *s, Found *out) noexcept nogil:
-    """UFTP 4 and 5: version, a function, …, 0, then that function's header with its length in words."""
+    """UFTP 4 and 5: version, a function, …, 0, then that function's header with its length in words; of version 3 the
+    length of the rest, three addresses, and the function again."""
+    if s.n >= 17 and s.data[0] in (0x30, 0x31):
+        return yes(1 <= s.data[1] <= 20 and be16(s, 2) + 16 == s.wire and be32(s, 4) != 0 and s.data[16] == s.data[1])
     return yes(s.n >= 24 and s.data[0] in (0x40, 0x50) and 1 <= s.data[1] <= 22 and s.data[15] == 0
                and s.data[16] == s.data[1] and 16 + 4 * <uint32_t>s.data[17] <= s.wire and s.data[17])
 
@@ -258,7 +261,7 @@ at_first(TCP, P_AFP, afp, b"\x00\x01")
 at_first(TCP, P_NFS, sun_rpc, b"\x00\x80")
 at_first(BOTH, P_SYNCTHING, syncthing, b"\x2e\x9d\x9e\x9f")
 at_first(UDP, P_TFTP, tftp, b"\x00")
-at_first(UDP, P_UFTP, uftp, b"\x40\x50")
+at_first(UDP, P_UFTP, uftp, b"\x30\x31\x40\x50")
 at_first(UDP, P_FLUTE, flute, bytes(range(0x10, 0x20)))
 at_first(TCP, P_SUBVERSION, subversion, b"(")
 at_first(TCP, P_CVS, cvs, b"BI")
