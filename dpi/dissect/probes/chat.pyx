@@ -39,9 +39,24 @@ cdef Answer irc(const Sight *s, Found *out) noexcept nogil:
                or has(s, 0, b"PING :", 6) or not s.from_opener and has(s, 0, b"ERROR :", 7))
 
 
+cdef bint stanza(const Sight *s) noexcept nogil:
+    """RFC 6120, 8: a stanza of a stream joined later: at a port of XMPP's, or with two of the attributes that all have (8.1)."""
+    cdef uint32_t end = 0
+    if not (has(s, 0, b"<iq ", 4) or has(s, 0, b"<message ", 9) or has(s, 0, b"<presence", 9)):
+        return False
+    if to_or_from(s, 5222) or to_or_from(s, 5223) or to_or_from(s, 5269):
+        return True
+    while end < s.n and end < 512 and s.data[end] != c'>':
+        end += 1
+    return (contains(s, b" type=", 6, end) + contains(s, b" id=", 4, end) + contains(s, b" to=", 4, end)
+            + contains(s, b" from=", 6, end)) >= 2
+
+
 cdef Answer xmpp(const Sight *s, Found *out) noexcept nogil:
     """RFC 6120, 4.2."""
     cdef uint32_t end = min(s.n, <uint32_t>512)
+    if stanza(s):
+        return YES
     if contains(s, b"<stream:stream", 14, end) or contains(s, b"jabber:client", 13, end):
         return YES
     if contains(s, b"urn:ietf:params:xml:ns:xmpp", 27, end):

@@ -122,13 +122,27 @@ cdef Answer gnutella_message(const Sight *s, Found *out) noexcept nogil:
     return yes(kind or s.data[17] == 1 and s.data[18] == 0)
 
 
+cdef bint kad_message(const Sight *s, uint32_t opcode) noexcept nogil:
+    """Kad's opcodes (eMule's opcodes.h), each of its own length, or with a version of the program."""
+    if opcode == 0x00 or opcode == 0x01 or opcode == 0x10 or opcode == 0x18:
+        return s.wire == 27 or opcode <= 1 and s.wire == 2
+    if opcode == 0x11 or opcode == 0x19:
+        return s.wire >= 22 and 1 <= byte_at(s, 20) <= 16
+    if opcode == 0x20 or opcode == 0x21:
+        return s.wire >= 35
+    if opcode in (0x22, 0x33, 0x34, 0x35, 0x3B, 0x43, 0x44, 0x45, 0x4B):
+        return s.wire >= 19
+    if opcode == 0x50 or opcode == 0x53 or opcode == 0x58:
+        return s.wire == (4 if opcode == 0x50 else 21 if opcode == 0x53 else 6)
+    return opcode in (0x08, 0x09, 0x28, 0x29, 0x60, 0x61, 0x62)
+
+
 cdef Answer kademlia(const Sight *s, Found *out) noexcept nogil:
     """eMule over UDP: a marker of the network, an opcode of it."""
     cdef uint32_t opcode = byte_at(s, 1)
     cdef bint known = False
     if s.data[0] == 0xE4:
-        known = (opcode in (0x00, 0x01) and s.wire in (2, 27) or opcode in (0x20, 0x21) and s.wire >= 35
-                 or opcode in (0x11, 0x19) and s.wire >= 27 or opcode in (0x09, 0x28, 0x29, 0x60, 0x61, 0x62))
+        known = kad_message(s, opcode)
     elif s.data[0] == 0xC5:
         known = 0x90 <= opcode <= 0x94
     elif s.data[0] == 0xE3:
