@@ -63,3 +63,5 @@ KNOWN = [
         b"\x20\x08\0\x01\0\0\0\x01\0\x01\0\x02\x05\x04\0\x03" + b"\x20\x04\0\x01\0\0\0\x01\0\x02\0\x02\x07\x04\0\x01",
     ),
 ]
+HELLO = b"\x40\x0b\0\0\xd0\xc0\xff\xee\0\x01\0\x02"
+TALKS = [("bfcp", UDP, 5070, [(HELLO, True), (HELLO, True)])]

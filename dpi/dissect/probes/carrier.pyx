@@ -284,8 +284,8 @@ cdef Answer bfcp(const Sight *s, Found *out) noexcept nogil:
     if s.data[1] > 13 and (version == 1 or s.proto == TCP):     # for transports that lose messages
         return NO
     if be16(s, 2) == 0:                         # queries, Hello, Goodbye and what acknowledges them
-        return yes(s.data[1] in (5, 7, 8, 10, 11, 14, 15, 16, 17) and 0 < be32(s, 4) < 1 << 24
-                   and be16(s, 8) != 0 and be16(s, 10) != 0)
+        return yes(s.data[1] in (5, 7, 8, 10, 11, 14, 15, 16, 17) and be32(s, 4) != 0 and be16(s, 8) != 0 and be16(s, 10) != 0
+                   and (be32(s, 4) < 1 << 24 or agreed(s, 0xBF000000U | be32(s, 4) & 0xFFFFFF)))
     return yes(s.n >= 14 and 1 <= s.data[12] >> 1 <= 18 and 2 <= s.data[13] <= 4 * be16(s, 2))
 
 
