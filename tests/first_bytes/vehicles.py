@@ -21,6 +21,12 @@ def sentence(kind: bytes, text: bytes) -> bytes:
 
 KNOWN = [
     ("controllerareanetwork", UDP, True, 40001, b"ISO11898\1\1" + bytes(14)),
+    ("controllerareanetwork", TCP, True, 20000, b"CANNELLONIv1"),
+    ("controllerareanetwork", TCP, False, 29536, b"< hi >"),
+    ("controllerareanetwork", UDP, True, 42000, b'<CANBeacon name="car" type="SocketCAN" description="a bus">'),
+    ("controllerareanetwork", UDP, True, 20000, b"\2\0\7\0\1\0\0\1\x23\4data"),
+    ("controllerareanetwork", UDP, True, 20000, b"\2\0\x08\0\2\x98\xda\xf1\x10\x03abc\x40\0\1\x23\x08"),
+    ("controllerareanetwork", UDP, True, 20000, b"\2\0\x09\0\1\0\0\1\x23\x8c\1" + bytes(12)),
     ("trdp", UDP, True, 17224, pack(">IHH", 7, 0x0100, 0x5064) + bytes(12) + pack(">I", 24) + bytes(40)),
     ("trdp", TCP, True, 17225, pack(">IHH", 7, 0x0100, 0x4D72) + bytes(12) + pack(">I", 13) + bytes(100)),
     ("mavlink", UDP, True, 14551, heartbeat(b"\xfe\x09\0\xff\0\0")),

@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from dpi.dissect.answer cimport NO, Answer, Found
 from dpi.dissect.probes.crc cimport crc_reflected
-from dpi.dissect.probes.index cimport BOTH, at_any, at_first
+from dpi.dissect.probes.index cimport BOTH, TCP, UDP, at_any, at_first
 from dpi.dissect.probes.sight cimport *
 from dpi.dissect.protocols cimport *
 
@@ -37,8 +37,29 @@ cdef Answer trdp(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer can(const Sight *s, Found *out) noexcept nogil:
-    """CAN over a network: the standard's number is the magic."""
-    return starts(s, b"ISO11898", 8)
+    """CAN over a network: the standard's number is the magic; or cannelloni's over TCP; or what socketcand greets with, and
+    tells whoever looks for it."""
+    if s.data[0] == c'<':
+        return yes(has(s, 0, b"<CANBeacon ", 11) if s.proto == UDP else not s.from_opener and has(s, 0, b"< hi >", 6))
+    return starts(s, b"ISO11898", 8) if s.data[0] == c'I' else starts(s, b"CANNELLONIv1", 12)
+
+
+cdef Answer cannelloni(const Sight *s, Found *out) noexcept nogil:
+    """cannelloni: version 2, data (0), a number, how many frames there are; each an id, a length of 8 bytes at the most, or of
+    64 with flags behind it (CAN FD), and data; they fill the datagram."""
+    cdef uint32_t count = be16(s, 3)
+    cdef uint32_t at = 5
+    cdef uint32_t n, _
+    if s.n < 10 or s.n != s.wire or s.data[0] != 2 or s.data[1] or not 1 <= count <= 255:
+        return NO
+    for _ in range(count):
+        n = byte_at(s, at + 4)
+        if at + 5 > s.n or n & 0x7F > (64 if n & 0x80 else 8):
+            return NO
+        if be32(s, at) & 0x80000000U == 0 and be32(s, at) & 0x1FFFF800:     # a short id has 11 bits
+            return NO
+        at += 5 + (n >> 7) + (0 if be32(s, at) & 0x40000000 else n & 0x7F)
+    return yes(at == s.n)
 
 
 cdef const char *DIGITS = b"0123456789ABCDEF"
@@ -76,6 +97,9 @@ cdef Answer mavlink(const Sight *s, Found *out) noexcept nogil:
 
 
 at_first(BOTH, P_CONTROLLERAREANETWORK, can, b"I")
+at_first(TCP, P_CONTROLLERAREANETWORK, can, b"C<")
+at_first(UDP, P_CONTROLLERAREANETWORK, can, b"<")
+at_first(UDP, P_CONTROLLERAREANETWORK, cannelloni, b"\x02")
 at_first(BOTH, P_DOIP, doip, b"\x02\x03\x04\xff")
 at_first(BOTH, P_V2G, v2g, b"\x01")
 at_first(BOTH, P_NMEA0183, nmea, b"$!")
