@@ -10,6 +10,8 @@ KNOWN = [
     ("irc", TCP, True, 6667, b"NICK someone\r\nUSER a 0 * :b\r\n"),
     ("irc", TCP, False, 6667, b":irc.example.org NOTICE * :*** Looking up your hostname\r\n"),
     ("irc", TCP, False, 6667, b"NOTICE * :*** Looking up your hostname\r\n"),
+    ("irc", TCP, False, 40001, b"@time=2026-12-01T00:00:00.000Z :irc.example.org NOTICE * :*** Looking up\r\n"),
+    ("irc", TCP, True, 40001, b"WEBIRC password gateway host.example.org 192.0.2.1\r\n"),
     ("irc", TCP, False, 6697, b":irc.example.org 433 * someone :Nickname is already in use\r\n"),
     ("irc", TCP, False, 7000, b":someone!user@example.org PRIVMSG #channel :hello\r\n"),
     ("irc", TCP, False, 7000, b":someone!user@example.org PART #channel :bye\r\n"),

@@ -10,6 +10,7 @@ from dpi.dissect.protocols cimport *
 
 cdef enum:
     SOURCE_MAX = 128        # bytes of a server's name or of nick!user@host
+    TAGS_MAX = 1024         # … of tags that stand before it; the specification has more, which hardly anybody uses
 
 
 cdef bint irc_reply(const Sight *s) noexcept nogil:
@@ -28,9 +29,23 @@ cdef bint irc_reply(const Sight *s) noexcept nogil:
 
 
 cdef Answer irc(const Sight *s, Found *out) noexcept nogil:
-    """RFC 1459, 4.1: registration, in whatever case; servers may speak first; what is said in a channel (4.4)."""
+    """RFC 1459, 4.1: registration, in whatever case; servers may speak first; what is said in a channel (4.4).  IRCv3's tags
+    may stand before it (Message Tags), a gateway's word (WebIRC)."""
+    cdef Sight message
+    cdef uint32_t i = 1
     if s.data[0] == c':':
         return yes(irc_reply(s))
+    if s.data[0] == c'@':
+        while i < s.n and i < TAGS_MAX and s.data[i] > 0x20:
+            i += 1
+        if i < 4 or not has(s, i, b" :", 2) or not contains(s, b"=", 1, i):
+            return MORE if i == s.n and i < TAGS_MAX and to_or_from(s, 6667) else NO
+        message = s[0]
+        message.data += i + 1
+        message.n -= i + 1
+        return yes(irc_reply(&message))
+    if has(s, 0, b"WEBIRC ", 7):
+        return yes(s.from_opener)
     if s.from_opener and (says(s, b"nick ", 5) or says(s, b"cap ls", 6) or says(s, b"cap req :", 9)
                           or says(s, b"user ", 5) and mentions(s, b" :", 2)
                           or says(s, b"pass ", 5) and (contains(s, b"\nNICK ", 6, 256) or contains(s, b"\nnick ", 6, 256))):
@@ -239,7 +254,7 @@ cdef Answer zephyr(const Sight *s, Found *out) noexcept nogil:
     return yes(has(s, 0, b"ZEPH0.", 6))
 
 
-at_first(TCP, P_IRC, irc, b"NCUPJE:ncupj")
+at_first(TCP, P_IRC, irc, b"NCUPJE:@Wncupj")
 at_first(TCP, P_JABBER, xmpp, b"<")
 at_first(TCP, P_WHATSAPP, whatsapp, b"WE")
 at_first(TCP, P_TELEGRAM, telegram, b"\xef\xee\xdd")
