@@ -225,6 +225,7 @@ def test_what_is_carried_is_told_where_the_payload_has_it() -> None:
     assert shown(UDP, True, 3386, b"\x1e\x01" + version0)[4] == "gtpc"
     assert shown(UDP, True, 3386, b"\x1e\xff" + version0)[4] == ""  # what it carries
     assert shown(TCP, True, 502, struct.pack(">HHHBBH", 1, 0, 4, 0, 0x5A, 2))[4] == "umas"
+    assert shown(TCP, False, 40001, struct.pack(">HHHBBH", 1, 0, 4, 0, 0x5A, 0xFE))[::4] == ("modbus", "umas")
     smb = b"\x11\x02" + bytes(12) + b"\x20" + NETBIOS_NAME + b"\0\x20" + NETBIOS_NAME + b"\0\xffSMB%" + bytes(30)
     assert shown(UDP, True, 138, smb)[::4] == ("netbios", "smbv1")
 

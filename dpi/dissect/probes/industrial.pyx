@@ -17,8 +17,10 @@ cdef Answer modbus(const Sight *s, Found *out) noexcept nogil:
         end += be16(s, end + 4) + 6
     if end == 0 or end != s.n:
         return NO
-    if function & 0x7F == 0x5A:                 # Schneider's own, UMAS
+    if function & 0x7F == 0x5A:                 # Schneider's own, UMAS: a key, a function, or how it went
         out.app = P_UMAS
+        if function == 0x5A and (1 <= byte_at(s, 9) <= 0x83 or byte_at(s, 9) >= 0xFD):
+            return YES
     elif function & 0x7F not in (1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 15, 16, 17, 20, 21, 22, 23, 24, 43):
         return NO
     if to_or_from(s, 502):
