@@ -93,7 +93,11 @@ cdef Answer source_engine(const Sight *s, Found *out) noexcept nogil:
 
 
 cdef Answer half_life(const Sight *s, Found *out) noexcept nogil:
-    """Half-Life 2: a challenge that ends in three zeros of text, from either side."""
+    """Half-Life 2: a challenge that ends in three zeros of text, from either side; whoever asks for it says more.  Of
+    Half-Life, whose server is meant (Steam's, Valve's)."""
+    if be32(s, 0) == 0xFFFFFFFFU and (has(s, 4, b"qconnect0x", 10) or s.wire == 20 and has(s, 4, b"q", 1) and has(s, 9, b"0000000000\0", 11)
+                                      or has(s, 4, b"getchallenge steam", 18) or has(s, 4, b"getchallenge valve", 18)):
+        return YES
     return yes(s.n >= 20 and s.n == s.wire and be32(s, 0) == 0xFFFFFFFFU and be32(s, s.n - 4) == 0x30303000
                and agreed(s, 0x30303000))
 
@@ -220,7 +224,7 @@ cdef Answer quake(const Sight *s, Found *out) noexcept nogil:
     if be32(s, 0) != 0xFFFFFFFFU:
         return NO
     if has(s, 4, b"getchallenge", 12):          # Valve's GoldSrc, which says whose it is
-        return yes(byte_at(s, 17) not in (c'v', c's'))
+        return yes((s.n > 17 or s.n == s.wire) and byte_at(s, 17) not in (c'v', c's'))
     return yes(has(s, 4, b"getinfo", 7) or has(s, 4, b"infoResponse\n", 13) or has(s, 4, b"getstatus", 9)
                or has(s, 4, b"status ", 7) or has(s, 4, b"status\n", 7) or has(s, 4, b"status\0", 7)
                or has(s, 4, b"statusResponse\n", 15) or has(s, 4, b"challengeResponse ", 18)
