@@ -93,6 +93,8 @@ cdef uint16_t by_body(const uint8_t *body, uint32_t n) noexcept nogil:
         return P_HLS
     if n and (body[0] == c"{" or body[0] == c"[") and has(body, n, b'"jsonrpc"'):
         return P_JSONRPC
+    if n and body[0] == c"{" and has(body, n, b'"method"') and has(body, n, b'"params"') and has(body, n, b'"id"'):
+        return P_JSONRPC            # 1.0 and 1.1: a request's members
     return P_SOAP if n and body[0] == c"<" and has(body, n, b":Envelope") else P_UNKNOWN
 
 

@@ -114,6 +114,7 @@ def test_a_body_that_does_not_come_is_waited_for_until_the_answer() -> None:
         (b"application/json", b'{"jsonrpc": "2.0", "result": 1}', "jsonrpc"),
         (b"application/vnd.apple.mpegurl", b"#EXTM3U", "hls"),
         (b"audio/mpegurl", b"#EXTM3U", "hls"),
+        (b"application/json", b'{"version": "1.1", "method": "ping", "params": [], "id": 1}', "jsonrpc"),
         (b"text/plain", b"#EXTM3U\n#EXT-X-VERSION:3\n", "hls"),
         (b"application/dash+xml", b"<?xml version='1.0'?><MPD>", "mpegdash"),
         (b"application/json", b'{"name": "x"}', ""),
