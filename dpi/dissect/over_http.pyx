@@ -107,6 +107,9 @@ cdef uint16_t in_message(const uint8_t *message, uint32_t n) noexcept nogil:
 cdef uint16_t by_answer(const uint8_t *answer, uint32_t n, const char *media_type) noexcept nogil:
     """What an answer tells whose request was not seen, or told nothing."""
     cdef uint16_t label = by_type(media_type)
+    if n > 12 and memcmp(answer + 9, b"101", 3) == 0 and (       # RFC 6455, 4.2.2
+            has(answer, n, b"\r\nUpgrade: websocket\r\n") or has(answer, n, b"\r\nupgrade: websocket\r\n")):
+        return P_WEBSOCKET
     return label if label else in_message(answer, n)
 
 

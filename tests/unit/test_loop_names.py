@@ -126,6 +126,16 @@ def test_an_answer_seen_first_tells_what_is_spoken(media_type: bytes, body: byte
     assert (connection.flow()["protocol"], connection.flow()["app"]) == (IDS["http"], IDS[slug] if slug else 0)
 
 
+def test_an_answer_seen_first_tells_that_it_goes_over_to_websocket() -> None:
+    connection = Connection(core(), dport=8080, dst="203.0.113.7")
+    answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: %s\r\nConnection: Upgrade\r\n\r\n"
+    connection.segment(1, 0, answer % b"websocket")
+    assert connection.flow()["app"] == IDS["websocket"]
+    other = Connection(core(), dport=8080, dst="203.0.113.7")
+    other.segment(1, 0, answer % b"TLS/1.2")
+    assert other.flow()["app"] == 0
+
+
 def test_of_a_connection_joined_later_the_client_is_who_has_a_clients_port() -> None:
     """What only a server says is taken from it, though it is seen first."""
     connection = Connection(core(), sport=50000, dport=1999)
