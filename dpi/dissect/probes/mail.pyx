@@ -83,17 +83,29 @@ cdef Answer pop3(const Sight *s, Found *out) noexcept nogil:
     return yes(byte_at(s, 3) == c' ' and (mentions(s, b"ready", 5) or has(s, s.n - 3, b">\r\n", 3)))
 
 
+cdef bint imap_data(const Sight *s) noexcept nogil:
+    """RFC 9051, 7.2 to 7.5: what a server says of itself, of folders, of so many messages or of one (joined later)."""
+    cdef uint32_t i = 2
+    if has(s, 0, b"* CAPABILITY IMAP4", 18) or has(s, 0, b"* LIST (\\", 9) or has(s, 0, b"* LSUB (\\", 9) or has(s, 0, b"* FLAGS (\\", 10):
+        return True
+    while i < 12 and is_digit(byte_at(s, i)):
+        i += 1
+    return i > 2 and (has(s, i, b" FETCH (", 8) or has(s, i, b" EXISTS\r\n", 9) or has(s, i, b" EXPUNGE\r\n", 10))
+
+
 cdef Answer imap(const Sight *s, Found *out) noexcept nogil:
     """RFC 9051, 7.1: an untagged OK or PREAUTH greets; 2.2.1: a command has a tag."""
     cdef uint32_t i = 0
     if not s.from_opener:
         if has(s, 0, b"* OK", 4) or has(s, 0, b"* PREAUTH", 9) or has(s, 0, b"* BYE ", 6):
             return yes(mentions(s, b"imap", 4) or to_or_from(s, 143))
+        if has(s, 0, b"* ", 2) and imap_data(s):
+            return YES
         return MORE if s.n < 4 and starts(s, b"* OK", 4) == MORE else NO
     while i < s.n and i < 12 and s.data[i] > 0x20 and s.data[i] < 0x7F:
         i += 1
     if i and (has(s, i, b" CAPABILITY\r\n", 13) or has(s, i, b" capability\r\n", 13) or has(s, i, b" STARTTLS\r\n", 11)
-              or has(s, i, b" ID (", 5)):
+              or has(s, i, b" ID (", 5) or has(s, i, b" UID FETCH ", 11) or has(s, i, b" UID SEARCH ", 12)):
         return YES
     return YES if i and has(s, i, b" LOGIN ", 7) and to_or_from(s, 143) else NO
 
