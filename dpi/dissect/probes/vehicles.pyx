@@ -46,7 +46,8 @@ cdef Answer can(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer cannelloni(const Sight *s, Found *out) noexcept nogil:
     """cannelloni: version 2, data (0), a number, how many frames there are; each an id, a length of 8 bytes at the most, or of
-    64 with flags behind it (CAN FD), and data; they fill the datagram."""
+    64 with flags behind it (CAN FD), and data; they fill the datagram.  One frame may be chance: elsewhere than at its port
+    a second datagram has to be like it."""
     cdef uint32_t count = be16(s, 3)
     cdef uint32_t at = 5
     cdef uint32_t n, _
@@ -59,7 +60,7 @@ cdef Answer cannelloni(const Sight *s, Found *out) noexcept nogil:
         if be32(s, at) & 0x80000000U == 0 and be32(s, at) & 0x1FFFF800:     # a short id has 11 bits
             return NO
         at += 5 + (n >> 7) + (0 if be32(s, at) & 0x40000000 else n & 0x7F)
-    return yes(at == s.n)
+    return yes(at == s.n and (count > 1 or to_or_from(s, 20000) or agreed(s, 0x43414E02)))
 
 
 cdef const char *DIGITS = b"0123456789ABCDEF"
