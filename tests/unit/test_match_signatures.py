@@ -110,10 +110,42 @@ def test_every_label_of_the_vocabulary_exists(built_in: Signatures, corpus: Path
         ("e1234.dscb.akamaiedge.net", "akamai"),
         ("23.246.2.1", "netflix"),
         ("2a00:86c0:2040::1", "netflix"),
+        ("maps.google.co.uk", "googlemaps"),
+        ("maps.google.com.br", "googlemaps"),
+        ("khm1.google.com", "googlemaps"),
+        ("docs.l.google.com", "googledocs"),
+        ("classroom.googleapis.com", "googleclassroom"),
+        ("alexa.amazon.com.au", "amazonalexa"),
+        ("dp-gw-eu.amazon.com", "amazonalexa"),
+        ("atv-ps-fe.amazon.com.au", "amazonvideo"),
+        ("cobalt.sfx.ms", "msonedrive"),
+        ("contoso-my.sharepoint.us", "msonedrive"),
+        ("xbox.ipv6.microsoft.com", "xbox"),
+        ("gateway.fe2.apple-dns.net", "appleicloud"),
+        ("smoot-feedback.v.aaplimg.com", "applesiri"),
+        ("gs2.sonycoment.loris-e.llnwd.net", "playstation"),
+        ("gs2.ww.prod.dl.playstation.net.edgesuite.net", "playstation"),
+        ("nus.shop.wii.com", "nintendo"),
+        ("roblox.qq.com", "roblox"),
+        ("contoso--c.visualforce.com", "salesforce"),
+        ("p16-sign-va.tiktokcdn.com.c.worldfcdn.com", "tiktok"),
+        ("frontier.tiktokv.us.edgesuite.net", "tiktok"),
+        ("wxsnsdy.tc.qq.com", "wechat"),
+        ("finder.video.qq.com", "wechat"),
+        ("mmecoa.qpic.cn", "wechat"),
+        ("maplestory2.nexon.net", "maplestory"),
+        ("avvimeo-a.akamaihd.net", "vimeo"),
+        ("www.serving-sys.com", "adsanalytictrack"),
+        ("www.geforce.com", "nvidia"),
     ],
 )
 def test_the_app_is_told_rather_than_its_owner_or_carrier(built_in: Signatures, name: str, label: str) -> None:
     assert slug(built_in, name) == label
+
+
+def test_a_jewellers_name_is_no_music_services(built_in: Signatures) -> None:
+    assert slug(built_in, "www.pandora.com") == "pandora"
+    assert slug(built_in, "www.pandora.net") is None
 
 
 def test_clouds_are_shared_and_services_are_not(built_in: Signatures) -> None:
