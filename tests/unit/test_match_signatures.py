@@ -137,6 +137,12 @@ def test_every_label_of_the_vocabulary_exists(built_in: Signatures, corpus: Path
         ("avvimeo-a.akamaihd.net", "vimeo"),
         ("www.serving-sys.com", "adsanalytictrack"),
         ("www.geforce.com", "nvidia"),
+        ("bea4.v.fwmrm.net", "adsanalytictrack"),
+        ("mc.yandex.com.tr", "yandexmetrika"),
+        ("optsdk.gameyw.netease.com", "neteasegames"),
+        ("igcdn-videos-a-0-a.akamaihd.net", "instagram"),
+        ("audio-akp-quic-spotify-com.akamaized.net", "spotify"),
+        ("crashlyticsreports-pa.googleapis.com", "googleservices"),
     ],
 )
 def test_the_app_is_told_rather_than_its_owner_or_carrier(built_in: Signatures, name: str, label: str) -> None:
