@@ -137,6 +137,7 @@ def test_every_label_of_the_vocabulary_exists(built_in: Signatures, corpus: Path
         ("avvimeo-a.akamaihd.net", "vimeo"),
         ("www.serving-sys.com", "adsanalytictrack"),
         ("www.geforce.com", "nvidia"),
+        ("fa723fc1b171.us-west-2.playback.live-video.net", "amazonaws"),
         ("bea4.v.fwmrm.net", "adsanalytictrack"),
         ("mc.yandex.com.tr", "yandexmetrika"),
         ("optsdk.gameyw.netease.com", "neteasegames"),
