@@ -101,6 +101,14 @@ def test_some_need_privileged_or_equal_ports_or_more_than_one_turn() -> None:
     assert SLUGS[probe_bytes(b"\xc1" * 239, proto=TCP, sport=40000, dport=5222, turn=1)[0]] == "threema"
 
 
+def test_one_frame_of_a_vehicle_may_be_chance_elsewhere_than_at_its_port() -> None:
+    frames = [b"\2\0" + struct.pack(">BHIB", n, 1, 0x123, 4) + b"data" for n in (7, 8)]
+    assert shown(UDP, True, 20000, frames[0])[0] == "controllerareanetwork"
+    assert shown(UDP, True, 40001, frames[0])[0] == "unknown"
+    both = probe_messages([(each, True) for each in frames], proto=UDP, sport=40000, dport=40001)
+    assert SLUGS[both[0]] == "controllerareanetwork"
+
+
 @pytest.mark.parametrize("proto", [TCP, UDP])
 def test_what_is_none_of_them_is_left_unknown(proto: int) -> None:
     for data in (b"hello world\n", bytes(100), b"\xa5" * 64, b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 300):
