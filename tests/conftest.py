@@ -87,7 +87,7 @@ def guest() -> Iterator[Guest]:
     from vm.guest import Guest
 
     files = [str(f) for f in (ROOT / "tests" / "netns").glob("test_*.py") if "mark.guest" in f.read_text()]
-    running = Guest(["-m", "guest", *sorted(files), "--timeout", "300", "--durations", "10", "-q"])
+    running = Guest(["-m", "guest", *sorted(files), "--timeout", "600", "--durations", "10", "-q"])
     yield running
     running.end()
 

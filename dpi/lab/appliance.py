@@ -87,7 +87,7 @@ class Appliance:
 
         return call(do, path=self.socket, **parameters)
 
-    def cli(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def cli(self, *words: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """Runs `dpi WORDS` in the box to its end."""
         return to_its_end(self.command(*words), self.environment(), timeout)
 

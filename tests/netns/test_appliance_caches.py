@@ -156,11 +156,16 @@ def test_names_of_a_cache_that_is_found_by_dns_are_answered_with_its_address(
         assert code == "0"
         return records
 
+    def ours(kind: str, *records: str) -> None:
+        """That is our answer, at the latest once the machine lets us give it in time: else the resolver's is let go."""
+        until(lambda: told(site, kind) == [*records])
+
     real = told(site, "A")
     box.call("apply")
     until(lambda: state()["state"] == "up")
-    assert real != ["198.18.1.2"] and told(site, "A") == ["198.18.1.2"]
-    assert told(site, "AAAA") == []  # the cache has no IPv6: nobody shall go round it
+    assert real != ["198.18.1.2"]
+    ours("A", "198.18.1.2")
+    ours("AAAA")  # the cache has no IPv6: nobody shall go round it
     assert told("www.wikipedia.org", "A") not in ([], ["198.18.1.2"])
     assert told(site, "A", "cache") == real  # it has to find the origin itself
     got = curl(lab, f"http://{site}/bytes/100000")
@@ -174,7 +179,7 @@ def test_names_of_a_cache_that_is_found_by_dns_are_answered_with_its_address(
     os.kill(box.worker_pid(), signal.SIGSTOP)  # nobody answers in its place: the resolver does
     assert told(site, "A") == real
     until(lambda: answering(box), 60)  # another worker
-    assert told(site, "A") == ["198.18.1.2"]
+    ours("A", "198.18.1.2")
     box.call("drain", name="lan", drained=True)
     assert told(site, "A") == real
     box.call("drain", name="lan", drained=False)
