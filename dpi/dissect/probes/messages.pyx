@@ -140,7 +140,7 @@ cdef Answer thrift(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer thrift_sasl(const Sight *s, Found *out) noexcept nogil:
     """thrift-sasl-spec: a client starts (1) with the length of a mechanism's name (RFC 4422, 3.1: capital letters, digits,
-    -, _), behind which is nothing, or another message: 2 goes on, 5 ends it."""
+    -, _), behind which is nothing, or another message: 1 starts anew, 2 goes on, 5 ends it."""
     cdef uint32_t n = be32(s, 1)
     cdef uint32_t i
     if not s.from_opener or not 5 <= n <= 20 or s.n < n + 5 or not c'A' <= s.data[5] <= c'Z':
@@ -148,7 +148,7 @@ cdef Answer thrift_sasl(const Sight *s, Found *out) noexcept nogil:
     for i in range(5, n + 5):
         if not (c'A' <= s.data[i] <= c'Z' or is_digit(s.data[i]) or s.data[i] in (c'-', c'_')):
             return NO
-    return yes(s.n == n + 5 or s.data[n + 5] in (2, 5) and byte_at(s, n + 6) == 0)
+    return yes(s.n == n + 5 or s.data[n + 5] in (1, 2, 5) and byte_at(s, n + 6) == 0)
 
 
 cdef Answer zabbix(const Sight *s, Found *out) noexcept nogil:
