@@ -143,11 +143,8 @@ cdef Answer stomp(const Sight *s, Found *out) noexcept nogil:
 
     A server that does not understand the first command answers with an error and its message.
     """
-    cdef Sight frame = s[0]
+    cdef Sight frame = behind_line_ends(s, 16)
     cdef const Frame *row = FRAMES
-    while frame.n and frame.data[0] in (c'\r', c'\n') and frame.n + 16 > s.n:
-        frame.data += 1
-        frame.n -= 1
     if frame.n == 0:
         return MORE if to_or_from(s, 61613) else NO
     if stomp_command(&frame, b"STOMP") or stomp_command(&frame, b"CONNECT") or stomp_command(&frame, b"CONNECTED"):

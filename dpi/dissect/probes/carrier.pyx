@@ -127,13 +127,12 @@ cdef Answer megaco(const Sight *s, Found *out) noexcept nogil:
     """
     cdef uint32_t at = 4 if s.proto == TCP and be16(s, 0) == 0x0300 else 0
     cdef uint32_t end = at + 4
-    cdef Sight text = s[0]
+    cdef Sight text
     while at < end and byte_at(s, at) in (c' ', c'\t', c'\r', c'\n'):
         at += 1
     if at >= s.n:
         return NO
-    text.data += at
-    text.n -= at
+    text = behind(s, at)
     if lower(text.data[0]) == c'a':
         return yes((says(&text, b"au=0x", 5) or says(&text, b"authentication=0x", 17))
                    and (contains(&text, b"MEGACO/", 7, 256) or contains(&text, b"!/", 2, 256)))

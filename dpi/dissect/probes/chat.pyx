@@ -40,9 +40,7 @@ cdef Answer irc(const Sight *s, Found *out) noexcept nogil:
             i += 1
         if i < 4 or not has(s, i, b" :", 2) or not contains(s, b"=", 1, i):
             return MORE if i == s.n and i < TAGS_MAX and to_or_from(s, 6667) else NO
-        message = s[0]
-        message.data += i + 1
-        message.n -= i + 1
+        message = behind(s, i + 1)
         return yes(irc_reply(&message))
     if has(s, 0, b"WEBIRC ", 7):
         return yes(s.from_opener)

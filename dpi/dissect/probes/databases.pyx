@@ -184,9 +184,7 @@ cdef bint memcached_frame(const Sight *s, Sight *inner) noexcept nogil:
         return True
     if s.n < 9 or be16(s, 6) or be16(s, 2) >= be16(s, 4):
         return False
-    inner.data += 8
-    inner.n -= 8
-    inner.wire -= 8
+    inner[0] = behind(s, 8)
     return True
 
 

@@ -55,6 +55,23 @@ cdef inline bint has(const Sight *s, uint32_t at, const char *text, uint32_t n) 
     return at <= s.n and n <= s.n - at and memcmp(s.data + at, text, n) == 0
 
 
+cdef inline Sight behind(const Sight *s, uint32_t at) noexcept nogil:
+    """What is behind so many bytes, of which there are as many."""
+    cdef Sight rest = s[0]
+    rest.data += at
+    rest.n -= at
+    rest.wire -= at
+    return rest
+
+
+cdef inline Sight behind_line_ends(const Sight *s, uint32_t most) noexcept nogil:
+    """What is behind empty lines of so many bytes at the most."""
+    cdef uint32_t at = 0
+    while at < s.n and at < most and s.data[at] in (c'\r', c'\n'):
+        at += 1
+    return behind(s, at)
+
+
 cdef inline bint fills(const Sight *s, uint32_t end, uint32_t at, uint32_t n) noexcept nogil:
     """Whether a message ends where the data does, or a stream goes on with another that has the same n bytes at `at`."""
     if s.n <= end or s.proto == IP_UDP:

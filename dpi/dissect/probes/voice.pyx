@@ -145,10 +145,7 @@ cdef Answer dtls(const Sight *s, Found *out) noexcept nogil:
 
 cdef Answer sip(const Sight *s, Found *out) noexcept nogil:
     """RFC 3261, 7: the version ends the first line of a request and begins that of a reply; 7.5: empty lines before it."""
-    cdef Sight line = s[0]
-    while line.n and line.data[0] in (c'\r', c'\n') and line.n + 8 > s.n:
-        line.data += 1
-        line.n -= 1
+    cdef Sight line = behind_line_ends(s, 8)
     return yes(has(&line, 0, b"SIP/2.0 ", 8) or mentions(&line, b" sip/2.0", 8))
 
 
